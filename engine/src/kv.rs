@@ -1,0 +1,473 @@
+//! The seam between SQL and storage: keys, spans, and the async traits [`Database`] and [`Transaction`].
+//!
+//! `sql` speaks only these traits; `engine::local` implements them over one store without Raft and
+//! `raft_groups::client` over many ranges. A transaction reads at one timestamp, buffers its writes and sends them at
+//! [`Transaction::commit`]; reads see the buffered writes. Filters, projections, limits and partial aggregates travel
+//! as an opaque [`ScanProgram`], which a [`ScanEvaluator`] (implemented by `sql`, injected by `server`) runs where
+//! the rows are.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::hlc::Timestamp;
+
+/// Bytes of a value; shape and meaning belong to whoever wrote it.
+pub type Value = Bytes;
+
+/// A user key: any bytes, ordered bytewise, at most [`KEY_MAX_BYTES`] long.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Key(Bytes);
+
+/// Longest user key in bytes: long enough for any primary key of sane columns, short enough for a RocksDB block.
+pub const KEY_MAX_BYTES: usize = 16 << 10;
+/// Longest value in bytes (design.md section 12, "row").
+pub const VALUE_MAX_BYTES: usize = 512 << 10;
+/// Most bytes that one commit, and so one replicated command, may carry (design.md section 12, "command").
+pub const COMMAND_MAX_BYTES: usize = 1 << 20;
+const _: () = assert!(KEY_MAX_BYTES + VALUE_MAX_BYTES < COMMAND_MAX_BYTES, "one row always fits one command");
+
+impl Key {
+    /// A key of these bytes.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The smallest key greater than this one: the same bytes and a zero.
+    pub fn successor(&self) -> Self {
+        let mut bytes = Vec::with_capacity(self.0.len() + 1);
+        bytes.extend_from_slice(&self.0);
+        bytes.push(0);
+        Self(bytes.into())
+    }
+
+    /// The smallest key greater than every key that starts with this one; the empty key where there is none
+    /// (all bytes 0xff), which as the end of a [`Span`] means "to the end of the keyspace".
+    pub fn prefix_end(&self) -> Self {
+        let mut bytes = self.0.to_vec();
+        while let Some(last) = bytes.pop() {
+            if last < u8::MAX {
+                bytes.push(last + 1);
+                break;
+            }
+        }
+        Self(bytes.into())
+    }
+
+    /// The bytes, without copying.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether this is the empty key, the smallest of all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Key {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(bytes))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// The keys from `start` (included) to `end` (excluded); an empty `end` means the end of the keyspace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// First key of the span.
+    pub start: Key,
+    /// First key after the span; empty for "to the end".
+    pub end: Key,
+}
+
+impl Span {
+    /// The span from `start` to before `end`.
+    pub fn new(start: Key, end: Key) -> Self {
+        Self { start, end }
+    }
+
+    /// All keys that start with `prefix`.
+    pub fn prefix(prefix: Key) -> Self {
+        let end = prefix.prefix_end();
+        Self { start: prefix, end }
+    }
+
+    /// The span that holds this key alone.
+    pub fn point(key: Key) -> Self {
+        let end = key.successor();
+        Self { start: key, end }
+    }
+
+    /// Whether no key can be in the span.
+    pub fn is_empty(&self) -> bool {
+        !self.end.is_empty() && self.start >= self.end
+    }
+
+    /// Whether `key` lies in the span.
+    pub fn contains(&self, key: &Key) -> bool {
+        *key >= self.start && (self.end.is_empty() || *key < self.end)
+    }
+
+    /// Whether all keys of `other` lie in this span.
+    pub fn covers(&self, other: &Span) -> bool {
+        other.start >= self.start && (self.end.is_empty() || (!other.end.is_empty() && other.end <= self.end))
+    }
+
+    /// Whether the spans share a key.
+    pub fn overlaps(&self, other: &Span) -> bool {
+        (other.end.is_empty() || self.start < other.end) && (self.end.is_empty() || other.start < self.end)
+    }
+
+    /// The keys that both spans hold, or `None` where they share none.
+    pub fn intersection(&self, other: &Span) -> Option<Span> {
+        let start = self.start.clone().max(other.start.clone());
+        let end = match (self.end.is_empty(), other.end.is_empty()) {
+            (true, _) => other.end.clone(),
+            (_, true) => self.end.clone(),
+            _ => self.end.clone().min(other.end.clone()),
+        };
+        let span = Span { start, end };
+        (!span.is_empty()).then_some(span)
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Debug, Default)]
+pub struct TransactionOptions {
+    /// Writes are refused, and nothing needs to be committed.
+    pub read_only: bool,
+}
+
+/// What must hold of a key when its write is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteCondition {
+    /// Nothing: the write replaces what there is.
+    None,
+    /// The key has no live version, else the commit fails with [`KvError::ConditionFailed`]. Checked where the key
+    /// lives, so that an insert needs no read before.
+    Absent,
+}
+
+/// One buffered write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Key that is written.
+    pub key: Key,
+    /// New value; `None` deletes the key.
+    pub value: Option<Value>,
+    /// What must hold at commit.
+    pub condition: WriteCondition,
+}
+
+impl Write {
+    /// A write that replaces whatever there is.
+    pub fn put(key: Key, value: Value) -> Self {
+        Self { key, value: Some(value), condition: WriteCondition::None }
+    }
+
+    /// A write that fails the commit if the key is there.
+    pub fn insert(key: Key, value: Value) -> Self {
+        Self { key, value: Some(value), condition: WriteCondition::Absent }
+    }
+
+    /// Removes the key; no error where it does not exist.
+    pub fn delete(key: Key) -> Self {
+        Self { key, value: None, condition: WriteCondition::None }
+    }
+
+    /// Bytes that this write adds to a command, overhead included.
+    pub fn size_bytes(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Bytes::len) + WRITE_OVERHEAD_BYTES
+    }
+}
+
+/// Allowance per write for lengths and flags in the command's encoding.
+pub const WRITE_OVERHEAD_BYTES: usize = 24;
+
+/// Order in which a scan visits keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest key first.
+    Forward,
+    /// Greatest key first.
+    Reverse,
+}
+
+/// A program for a [`ScanEvaluator`]; its bytes carry a version of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanProgram(pub Bytes);
+
+/// One page of a scan asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanRequest {
+    /// Keys to visit; may reach over several ranges, of which a page covers at most one.
+    pub span: Span,
+    /// Order of visiting.
+    pub direction: Direction,
+    /// Runs where the rows are; `None` returns the pairs themselves.
+    pub program: Option<ScanProgram>,
+    /// Stop after this many pairs were read (before the program). At least 1.
+    pub rows_max: u64,
+    /// Stop when the answer has reached this many bytes.
+    pub bytes_max: u64,
+}
+
+/// What a scan found: pairs, or what its program made of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScanRows {
+    /// Live keys with their values, in the scan's direction. Answer to a request without a program.
+    Pairs(Vec<(Key, Value)>),
+    /// What the program put out, in its order.
+    Outputs(Vec<Bytes>),
+}
+
+/// One page of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanPage {
+    /// The rows of this page.
+    pub rows: ScanRows,
+    /// What is left to visit; `None` at the end, or when the program asked to stop.
+    pub resume: Option<Span>,
+    /// Who served the page and how much it read, for EXPLAIN ANALYZE and metrics.
+    pub served: ScanServed,
+}
+
+/// Who served a page of a scan, and what it cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanServed {
+    /// Range that was read; 0 where there are no ranges.
+    pub range_id: u64,
+    /// Node that read it; 0 where there are no nodes.
+    pub node_id: u64,
+    /// Live pairs read.
+    pub rows_read: u64,
+    /// Pairs or outputs returned.
+    pub rows_returned: u64,
+}
+
+/// A store of versioned keys, local or distributed.
+#[async_trait]
+pub trait Database: Send + Sync + 'static {
+    /// Starts a transaction, which reads as of now. Sends nothing.
+    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError>;
+}
+
+/// A serializable transaction. Dropping it without [`Transaction::commit`] rolls it back.
+#[async_trait]
+pub trait Transaction: Send {
+    /// The timestamp at which it reads; may rise while nothing read before it has changed.
+    fn read_timestamp(&self) -> Timestamp;
+
+    /// Tells that a new statement starts: its allowance for waiting on quorums (4.5 s) is full again.
+    fn start_statement(&mut self);
+
+    /// Newest values of these keys at the read timestamp, in the order asked; buffered writes are seen.
+    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError>;
+
+    /// One page of a scan; buffered writes are seen.
+    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError>;
+
+    /// Buffers a write. A second write to a key replaces the first (an `Absent` condition of the first stays).
+    ///
+    /// # Errors
+    /// [`KvError::TooLarge`] for a key, value or sum of writes beyond the limits, [`KvError::Unsupported`] in a
+    /// read-only transaction.
+    fn write(&mut self, write: Write) -> Result<(), KvError>;
+
+    /// Bytes buffered so far, as [`Write::size_bytes`] counts them.
+    fn buffered_bytes(&self) -> usize;
+
+    /// Commits all buffered writes at once, or none. After it the transaction is over, whatever the answer.
+    ///
+    /// `deadline`: the commit timestamp must lie below it (the catalog's lease); else [`KvError::Retry`].
+    async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError>;
+
+    /// Ends the transaction without effect. Buffered writes were never sent, so there is nothing to undo.
+    async fn rollback(&mut self);
+}
+
+/// A commit that is durable on a quorum and visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The commit timestamp; for a transaction without writes, its read timestamp.
+    pub timestamp: Timestamp,
+}
+
+/// Why an operation on keys failed, cut by what the caller does next.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KvError {
+    /// Another transaction came first; nothing was done, the whole transaction may be run again (40001).
+    #[error("restart transaction: {reason} at key {key}")]
+    Retry {
+        /// Key of the conflict.
+        key: Key,
+        /// What happened there, in words.
+        reason: String,
+    },
+    /// A [`WriteCondition::Absent`] did not hold; nothing was done (SQL makes it 23505).
+    #[error("key {key} exists already")]
+    ConditionFailed {
+        /// The key that exists.
+        key: Key,
+    },
+    /// It is not known whether the commit took effect (40003). Never retried silently.
+    #[error("result of commit {transaction} is unknown: {detail}")]
+    Ambiguous {
+        /// Id under which the commit's record can be asked for.
+        transaction: Uuid,
+        /// What was waited for, and how long.
+        detail: String,
+    },
+    /// A range cannot reach its quorum; nothing was done.
+    #[error("range r{range_id} is unavailable: {detail}")]
+    Unavailable {
+        /// The range.
+        range_id: u64,
+        /// The missing replicas and what to do, in words.
+        detail: String,
+    },
+    /// Something that Quorate does not offer yet (0A000).
+    #[error("{0}")]
+    Unsupported(String),
+    /// Beyond a limit; nothing was done (54000).
+    #[error("{what} of {size} bytes is beyond the limit of {limit} bytes")]
+    TooLarge {
+        /// What is too large: "key", "value", "transaction", …
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The keys belong to no range: their table was dropped, or never was.
+    #[error("no range holds key {key}")]
+    NoRange {
+        /// The key asked for.
+        key: Key,
+    },
+    /// A scan program failed on a row: the statement's own error.
+    #[error("{0}")]
+    Program(ProgramError),
+    /// Stored bytes that cannot be read, or a store that failed: for the log and the operator (XX001, 58030).
+    #[error("storage: {0}")]
+    Storage(String),
+}
+
+/// An error of a scan program, in SQL's terms but opaque here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProgramError {
+    /// Five characters of SQLSTATE.
+    pub sqlstate: String,
+    /// The message for a person.
+    pub message: String,
+}
+
+/// Runs scan programs; `sql` implements it, `server` injects it into the ranges and the coordinator.
+pub trait ScanEvaluator: Send + Sync + 'static {
+    /// Reads a program and makes it ready for one page.
+    ///
+    /// # Errors
+    /// A program of an unknown version, or one that cannot be read.
+    fn start(&self, program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError>;
+}
+
+/// One run of a program over the pairs of one page.
+pub trait ScanRun: Send {
+    /// Takes the next live pair, and puts any output out.
+    ///
+    /// # Errors
+    /// An error of the statement, such as a division by zero.
+    fn pair(&mut self, key: &[u8], value: &Value, out: &mut Vec<Bytes>) -> Result<Flow, ProgramError>;
+
+    /// Ends the page: partial aggregates are put out here, and merged by whoever asked.
+    ///
+    /// # Errors
+    /// As [`ScanRun::pair`].
+    fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), ProgramError>;
+}
+
+/// Whether a scan goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Give the next pair.
+    Continue,
+    /// Enough (a limit was reached): the scan is over, also in other ranges.
+    Stop,
+}
+
+/// The map of the keyspace: who may write where. The first byte of a key tells.
+pub mod keyspace {
+    use super::{Key, Span};
+
+    /// All cluster metadata; range 1 holds exactly this prefix.
+    pub const SYSTEM: u8 = 0x01;
+    /// Under [`SYSTEM`]: node registry.
+    pub const SYSTEM_NODES: u8 = 0x01;
+    /// Under [`SYSTEM`]: cluster settings, one key each (name as bytes), value as text.
+    pub const SYSTEM_SETTINGS: u8 = 0x02;
+    /// Under [`SYSTEM`]: the SQL catalog; its keys and values belong to `sql`.
+    pub const SYSTEM_CATALOG: u8 = 0x03;
+    /// Under [`SYSTEM`]: the range directory.
+    pub const SYSTEM_RANGES: u8 = 0x04;
+    /// Under [`SYSTEM`]: counters of ids.
+    pub const SYSTEM_COUNTERS: u8 = 0x05;
+    /// Under [`SYSTEM`]: the placement log.
+    pub const SYSTEM_PLACEMENT: u8 = 0x06;
+    /// Tables: this byte, then the table's id as eight bytes, most significant first.
+    pub const TABLES: u8 = 0x02;
+
+    /// Everything that range 1 holds.
+    pub fn system_span() -> Span {
+        Span::prefix(Key::from(vec![SYSTEM]))
+    }
+
+    /// Prefix of one part of the system keyspace.
+    pub fn system_prefix(part: u8) -> Key {
+        Key::from(vec![SYSTEM, part])
+    }
+
+    /// Prefix of a table's rows and index entries.
+    pub fn table_prefix(table_id: u64) -> Key {
+        let mut bytes = Vec::with_capacity(9);
+        bytes.push(TABLES);
+        bytes.extend_from_slice(&table_id.to_be_bytes());
+        Key::from(bytes)
+    }
+
+    /// All keys of a table, its indexes included.
+    pub fn table_span(table_id: u64) -> Span {
+        Span::prefix(table_prefix(table_id))
+    }
+}

@@ -1,0 +1,7 @@
+//! One store's versioned keys: codec, hybrid clock, MVCC, RocksDB, and the [`kv`] traits.
+//!
+//! Invariant: this crate does not know ranges, Raft, SQL or the network.
+
+pub mod hlc;
+pub mod kv;
+pub mod store;

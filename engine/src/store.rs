@@ -1,0 +1,191 @@
+//! The raw ordered store under everything: bytes by column family, atomic batches, consistent snapshots.
+//!
+//! Two implementations, [`crate::memory`] and [`crate::rocks`], keep one contract; every script runs on both.
+//! Invariants: a [`Batch`] is atomic; batches are durable in the order in which they were written, so that a crash
+//! leaves a prefix of them; a batch written with [`Durability::Synced`] has reached the disk, with all before it, when
+//! the call returns.
+
+use bytes::Bytes;
+
+/// The column families of design.md section 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Log entries, votes, purge points of all groups.
+    Raft,
+    /// Descriptors, applied positions, membership, statistics, tombstones; store identity.
+    Range,
+    /// Transaction records.
+    Txn,
+    /// Intents.
+    Lock,
+    /// Versions of user keys.
+    Data,
+}
+
+impl Family {
+    /// All families, in the order of their creation.
+    pub const ALL: [Self; 5] = [Self::Raft, Self::Range, Self::Txn, Self::Lock, Self::Data];
+
+    /// Name of the column family on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raft => "raft",
+            Self::Range => "range",
+            Self::Txn => "txn",
+            Self::Lock => "lock",
+            Self::Data => "data",
+        }
+    }
+}
+
+/// One change of a [`Batch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sets a key.
+    Put(Family, Bytes, Bytes),
+    /// Removes a key; nothing happens where it does not exist.
+    Delete(Family, Bytes),
+    /// Removes all keys from the first (included) to the second (excluded).
+    DeleteRange(Family, Bytes, Bytes),
+}
+
+/// Changes that take effect together, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    changes: Vec<Change>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a key.
+    pub fn put(&mut self, family: Family, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        let (key, value) = (key.into(), value.into());
+        self.bytes += key.len() + value.len();
+        self.changes.push(Change::Put(family, key, value));
+    }
+
+    /// Removes a key.
+    pub fn delete(&mut self, family: Family, key: impl Into<Bytes>) {
+        let key = key.into();
+        self.bytes += key.len();
+        self.changes.push(Change::Delete(family, key));
+    }
+
+    /// Removes the keys from `start` (included) to `end` (excluded).
+    pub fn delete_range(&mut self, family: Family, start: impl Into<Bytes>, end: impl Into<Bytes>) {
+        let (start, end) = (start.into(), end.into());
+        self.bytes += start.len() + end.len();
+        self.changes.push(Change::DeleteRange(family, start, end));
+    }
+
+    /// Appends all changes of another batch.
+    pub fn append(&mut self, mut other: Self) {
+        self.bytes += other.bytes;
+        self.changes.append(&mut other.changes);
+    }
+
+    /// The changes, in their order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Takes the batch apart.
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Bytes of keys and values.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Whether a write waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Returns when the batch and all before it are on the disk.
+    Synced,
+    /// Returns when the batch is readable; a later synced write makes it durable too.
+    Buffered,
+}
+
+/// Why the store could not do its work. Any error of a write means that the store must not be used again: the node
+/// stops, and never retries a sync (design.md section 5).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The device or the library failed.
+    #[error("store {operation} failed: {detail}")]
+    Device {
+        /// What was tried.
+        operation: &'static str,
+        /// The library's words.
+        detail: String,
+    },
+    /// Stored bytes make no sense.
+    #[error("stored bytes are damaged: {0}")]
+    Corruption(String),
+    /// The directory is in use by another process.
+    #[error("data directory {path} is locked by another process")]
+    Locked {
+        /// The directory.
+        path: String,
+    },
+}
+
+/// An ordered store. All calls block; callers on an async runtime keep them short or move them to a thread.
+pub trait Store: Send + Sync + 'static {
+    /// Newest value of a key.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Writes a batch, atomically.
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
+
+    /// Makes everything written before durable, as a synced write would.
+    fn sync(&self) -> Result<(), StoreError>;
+
+    /// A consistent view of all families as of now.
+    fn snapshot(&self) -> Box<dyn Snapshot + '_>;
+
+    /// Estimate of the bytes that the keys from `start` to before `end` take on disk and in memory; cheap.
+    fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError>;
+}
+
+/// A consistent view of a store.
+pub trait Snapshot: Send + Sync {
+    /// Value of a key in this view.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// A cursor over the keys from `start` (included) to `end` (excluded; empty for "to the end"), before the first.
+    fn cursor(&self, family: Family, start: &[u8], end: &[u8]) -> Box<dyn Cursor + '_>;
+}
+
+/// A position among the keys of one family within its bounds. Pairs stay valid until the next move.
+pub trait Cursor: Send {
+    /// Moves to the first key at or after `key`, within the bounds.
+    fn seek(&mut self, key: &[u8]) -> Result<(), StoreError>;
+
+    /// Moves to the last key strictly before `key`, within the bounds; empty for the last key of all.
+    fn seek_before(&mut self, key: &[u8]) -> Result<(), StoreError>;
+
+    /// Moves to the next key.
+    fn next(&mut self) -> Result<(), StoreError>;
+
+    /// Moves to the previous key.
+    fn prev(&mut self) -> Result<(), StoreError>;
+
+    /// The key here; `None` beyond the bounds.
+    fn key(&self) -> Option<&[u8]>;
+
+    /// The value here; `None` beyond the bounds.
+    fn value(&self) -> Option<&[u8]>;
+}
