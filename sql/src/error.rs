@@ -1,0 +1,174 @@
+//! The one error of SQL: a SQLSTATE, a message for a person, and where in the text it happened.
+
+use std::fmt;
+
+/// An error that goes to the client; the session goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    /// What kind of error, and so its SQLSTATE.
+    pub state: SqlState,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// More of it.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Position in the statement's text in characters, from 1.
+    pub position: Option<u32>,
+}
+
+macro_rules! sql_states {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal,)*) => {
+        /// SQLSTATEs that Quorate gives out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum SqlState { $($(#[doc = $doc])* $name,)* }
+
+        impl SqlState {
+            /// The five characters.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The state with this code, where Quorate knows it.
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+sql_states! {
+    /// A protocol message that makes no sense.
+    ProtocolViolation = "08P01",
+    /// Not offered yet; the message names it.
+    FeatureNotSupported = "0A000",
+    /// Text too long for its column.
+    StringDataRightTruncation = "22001",
+    /// Number out of range.
+    NumericValueOutOfRange = "22003",
+    /// A date or time that does not exist.
+    DatetimeFieldOverflow = "22008",
+    /// Text that is no date or time.
+    InvalidDatetimeFormat = "22007",
+    /// Division by zero.
+    DivisionByZero = "22012",
+    /// LIMIT or OFFSET below zero, an unknown unit, …
+    InvalidParameterValue = "22023",
+    /// Text that is not of the type.
+    InvalidTextRepresentation = "22P02",
+    /// A COPY line that cannot be read.
+    BadCopyFileFormat = "22P04",
+    /// Bytes that are not UTF-8.
+    CharacterNotInRepertoire = "22021",
+    /// NULL in a NOT NULL column.
+    NotNullViolation = "23502",
+    /// A key that exists.
+    UniqueViolation = "23505",
+    /// BEGIN inside a transaction.
+    ActiveSqlTransaction = "25001",
+    /// A write in a read-only transaction.
+    ReadOnlySqlTransaction = "25006",
+    /// COMMIT or ROLLBACK outside a transaction.
+    NoActiveSqlTransaction = "25P01",
+    /// A statement in a failed transaction.
+    InFailedSqlTransaction = "25P02",
+    /// An unknown prepared statement.
+    InvalidSqlStatementName = "26000",
+    /// An unknown portal.
+    InvalidCursorName = "34000",
+    /// Run the transaction again.
+    SerializationFailure = "40001",
+    /// It is not known whether the commit took effect.
+    StatementCompletionUnknown = "40003",
+    /// Text that is not SQL.
+    SyntaxError = "42601",
+    /// A column that does not exist.
+    UndefinedColumn = "42703",
+    /// A name that could be several columns.
+    AmbiguousColumn = "42702",
+    /// A column named twice.
+    DuplicateColumn = "42701",
+    /// An operator or function that does not exist for these types.
+    UndefinedFunction = "42883",
+    /// A parameter that was not given.
+    UndefinedParameter = "42P02",
+    /// A table that does not exist.
+    UndefinedTable = "42P01",
+    /// A table that exists.
+    DuplicateTable = "42P07",
+    /// A type, setting or other object that does not exist.
+    UndefinedObject = "42704",
+    /// A prepared statement that exists.
+    DuplicatePreparedStatement = "42P05",
+    /// Types that do not fit.
+    DatatypeMismatch = "42804",
+    /// A cast that does not exist.
+    CannotCoerce = "42846",
+    /// A column outside GROUP BY and aggregates.
+    GroupingError = "42803",
+    /// A table definition that makes no sense.
+    InvalidTableDefinition = "42P16",
+    /// A type that could not be found out.
+    IndeterminateDatatype = "42P18",
+    /// Beyond a limit of Quorate.
+    ProgramLimitExceeded = "54000",
+    /// Too many connections.
+    TooManyConnections = "53300",
+    /// Out of the memory that a statement may use.
+    OutOfMemory = "53200",
+    /// Cancelled.
+    QueryCanceled = "57014",
+    /// The node stops.
+    AdminShutdown = "57P01",
+    /// The node is not ready.
+    CannotConnectNow = "57P03",
+    /// A range without quorum, or another fault of the system.
+    SystemError = "58000",
+    /// The store failed.
+    IoError = "58030",
+    /// A defect of Quorate.
+    InternalError = "XX000",
+    /// Damaged stored bytes.
+    DataCorrupted = "XX001",
+}
+
+impl SqlError {
+    /// An error with this message.
+    pub fn new(state: SqlState, message: impl Into<String>) -> Self {
+        Self { state, message: message.into(), detail: None, hint: None, position: None }
+    }
+
+    /// The same with more detail.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same with a hint on what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with a position in the text, in characters from 1.
+    #[must_use]
+    pub fn at(mut self, position: u32) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// Something that is not offered yet.
+    pub fn unsupported(what: impl fmt::Display) -> Self {
+        Self::new(SqlState::FeatureNotSupported, format!("{what} is not supported yet"))
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.state.code())
+    }
+}
+
+impl std::error::Error for SqlError {}

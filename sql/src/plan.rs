@@ -1,0 +1,3 @@
+//! Plans and what is done with them: nodes, and their printed form.
+
+pub mod node;
