@@ -4,4 +4,7 @@
 
 pub mod hlc;
 pub mod kv;
+pub mod memory;
+#[cfg(feature = "rocksdb")]
+pub mod rocks;
 pub mod store;

@@ -170,6 +170,9 @@ pub trait Snapshot: Send + Sync {
 }
 
 /// A position among the keys of one family within its bounds. Pairs stay valid until the next move.
+///
+/// A new cursor stands before the first key: [`Cursor::next`] leads to it. Once beyond the bounds, on either side, only
+/// a seek leads back.
 pub trait Cursor: Send {
     /// Moves to the first key at or after `key`, within the bounds.
     fn seek(&mut self, key: &[u8]) -> Result<(), StoreError>;
