@@ -1,1 +1,7 @@
-//! Stub.
+//! Ranges: replicated, leased, routed; transactions over them.
+//!
+//! Invariant: this crate does not know SQL, tonic, pgwire or sockets.
+
+pub mod api;
+pub mod descriptor;
+pub mod transport;

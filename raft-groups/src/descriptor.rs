@@ -1,0 +1,76 @@
+//! The range descriptor: which keys a range holds and where its replicas are.
+//!
+//! Invariants: bounds change only by split and merge, replicas only by membership entries; each change raises the
+//! generation; a replica id is never given twice within a range.
+
+use quorate_engine::kv::Span;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+/// What a range is, at one generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeDescriptor {
+    /// The range.
+    pub range_id: RangeId,
+    /// The keys that it holds.
+    pub span: Span,
+    /// Its replicas, by replica id.
+    pub replicas: Vec<ReplicaDescriptor>,
+    /// Id of the next replica that is added.
+    pub next_replica_id: ReplicaId,
+    /// Raised by every change.
+    pub generation: u64,
+}
+
+/// One replica of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaDescriptor {
+    /// Its id, openraft's node id.
+    pub replica_id: ReplicaId,
+    /// The node that holds it.
+    pub node_id: NodeId,
+    /// Whether it votes.
+    pub role: ReplicaRole,
+}
+
+/// Whether a replica counts for the quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaRole {
+    /// Votes, and counts.
+    Voter,
+    /// Follows the log only.
+    Learner,
+}
+
+impl RangeDescriptor {
+    /// A new range over `span` with one voter on each of `nodes`, replica ids from 1, generation 1.
+    pub fn new(range_id: RangeId, span: Span, nodes: &[NodeId]) -> Self {
+        let replicas: Vec<_> = nodes
+            .iter()
+            .zip(1..)
+            .map(|(&node_id, id)| ReplicaDescriptor {
+                replica_id: ReplicaId(id),
+                node_id,
+                role: ReplicaRole::Voter,
+            })
+            .collect();
+        let next_replica_id = ReplicaId(replicas.len() as u64 + 1);
+        Self { range_id, span, replicas, next_replica_id, generation: 1 }
+    }
+
+    /// The replica on a node.
+    pub fn replica_on(&self, node_id: NodeId) -> Option<&ReplicaDescriptor> {
+        self.replicas.iter().find(|replica| replica.node_id == node_id)
+    }
+
+    /// The node of a replica.
+    pub fn node_of(&self, replica_id: ReplicaId) -> Option<NodeId> {
+        self.replicas.iter().find(|replica| replica.replica_id == replica_id).map(|replica| replica.node_id)
+    }
+
+    /// Nodes with a replica, ascending.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        let mut nodes: Vec<_> = self.replicas.iter().map(|replica| replica.node_id).collect();
+        nodes.sort_unstable();
+        nodes
+    }
+}
