@@ -1,0 +1,245 @@
+//! The cluster as an allocator sees it at one moment: nodes, ranges, and moves under way.
+//!
+//! A view never changes. Counts of replicas and leaders are not reported by anyone: they are counted here, from the
+//! ranges, with the pending moves taken as done, so that a move is not decided twice. A range that was just placed
+//! belongs in the view at once, with its first leader as leader, though that one may not be elected yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::policy::Policy;
+use crate::topology::{Locality, NodeId, RangeId, ReplicaId};
+
+/// A disk with this much of it used (in thousandths) gets no new replica: compaction needs the rest.
+pub const DISK_FULL_PER_MILLE: u64 = 950;
+
+/// What is believed about a node, from its reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Liveness {
+    /// Reports in time.
+    Live,
+    /// Missed some reports: it may come back, so nothing is replaced, and no leader goes there.
+    Suspect,
+    /// Missed so many reports that its replicas are to be replaced.
+    Dead,
+    /// Asked to leave: gets nothing new and hands over its leaders.
+    Draining,
+}
+
+impl fmt::Display for Liveness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Live => "live",
+            Self::Suspect => "suspect",
+            Self::Dead => "dead",
+            Self::Draining => "draining",
+        })
+    }
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its id.
+    pub id: NodeId,
+    /// Where it stands.
+    pub locality: Locality,
+    /// Whether it can be counted on.
+    pub liveness: Liveness,
+    /// Bytes used on its disk, by whomever.
+    pub disk_used_bytes: u64,
+    /// Size of its disk in bytes; 0 where it is not known, and then it is never full.
+    pub disk_total_bytes: u64,
+}
+
+impl NodeView {
+    /// A live node of which no disk is known.
+    pub fn live(id: NodeId, locality: Locality) -> Self {
+        Self { id, locality, liveness: Liveness::Live, disk_used_bytes: 0, disk_total_bytes: 0 }
+    }
+
+    /// Whether its disk takes no new replica.
+    pub fn disk_is_full(&self) -> bool {
+        let used = u128::from(self.disk_used_bytes) * 1000;
+        let full = u128::from(self.disk_total_bytes) * u128::from(DISK_FULL_PER_MILLE);
+        self.disk_total_bytes > 0 && used >= full
+    }
+}
+
+/// One replica of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaView {
+    /// Its id within the range.
+    pub id: ReplicaId,
+    /// The node that holds it.
+    pub node: NodeId,
+}
+
+/// One range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeView {
+    /// Its id.
+    pub id: RangeId,
+    /// Its voters.
+    pub replicas: Vec<ReplicaView>,
+    /// The node whose replica leads; `None` while there is no leader or nobody knows it.
+    pub leader: Option<NodeId>,
+    /// Bytes of its data, about.
+    pub size_bytes: u64,
+    /// What is wanted of it.
+    pub policy: Policy,
+}
+
+impl RangeView {
+    /// Whether one of its replicas is on this node.
+    pub fn is_on(&self, node: NodeId) -> bool {
+        self.replicas.iter().any(|replica| replica.node == node)
+    }
+
+    /// Replicas that make a quorum.
+    pub fn quorum(&self) -> usize {
+        self.replicas.len() / 2 + 1
+    }
+}
+
+/// A hand-over of a leader that was decided and is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingTransfer {
+    /// The range.
+    pub range: RangeId,
+    /// The node that is to lead it.
+    pub to: NodeId,
+}
+
+/// What a node carries, with pending moves taken as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Replicas on it.
+    pub replicas: usize,
+    /// Ranges that it leads.
+    pub leaders: usize,
+}
+
+/// The cluster at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    nodes: BTreeMap<NodeId, NodeView>,
+    ranges: BTreeMap<RangeId, RangeView>,
+    pending: BTreeMap<RangeId, NodeId>,
+    loads: BTreeMap<NodeId, Load>,
+}
+
+impl View {
+    /// A view of these nodes and ranges. Of two entries with one id the later counts.
+    pub fn new(nodes: Vec<NodeView>, ranges: Vec<RangeView>, pending: Vec<PendingTransfer>) -> Self {
+        let mut view = Self {
+            nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
+            ranges: ranges.into_iter().map(|range| (range.id, range)).collect(),
+            pending: pending.into_iter().map(|transfer| (transfer.range, transfer.to)).collect(),
+            loads: BTreeMap::new(),
+        };
+        view.loads = view.count_loads();
+        view
+    }
+
+    fn count_loads(&self) -> BTreeMap<NodeId, Load> {
+        let mut loads: BTreeMap<NodeId, Load> = self.nodes.keys().map(|id| (*id, Load::default())).collect();
+        for range in self.ranges.values() {
+            for replica in &range.replicas {
+                loads.entry(replica.node).or_default().replicas += 1;
+            }
+            if let Some(leader) = self.leader_to_be(range) {
+                loads.entry(leader).or_default().leaders += 1;
+            }
+        }
+        loads
+    }
+
+    /// The nodes, by id.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &NodeView> {
+        self.nodes.values()
+    }
+
+    /// The ranges, by id.
+    pub fn ranges(&self) -> impl ExactSizeIterator<Item = &RangeView> {
+        self.ranges.values()
+    }
+
+    /// A node by id.
+    pub fn node(&self, id: NodeId) -> Option<&NodeView> {
+        self.nodes.get(&id)
+    }
+
+    /// A range by id.
+    pub fn range(&self, id: RangeId) -> Option<&RangeView> {
+        self.ranges.get(&id)
+    }
+
+    /// What is believed about a node; one that is not registered is dead.
+    pub fn liveness(&self, id: NodeId) -> Liveness {
+        self.node(id).map_or(Liveness::Dead, |node| node.liveness)
+    }
+
+    /// What a node carries.
+    pub fn load(&self, id: NodeId) -> Load {
+        self.loads.get(&id).copied().unwrap_or_default()
+    }
+
+    /// The node that leads the range once its pending transfer, if it has one, is done.
+    pub fn leader_to_be(&self, range: &RangeView) -> Option<NodeId> {
+        self.pending.get(&range.id).copied().or(range.leader)
+    }
+
+    /// Whether a transfer of this range is under way.
+    pub fn is_moving(&self, range: RangeId) -> bool {
+        self.pending.contains_key(&range)
+    }
+
+    /// Transfers under way.
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The names of the tiers, widest first, as the node with the most of them has them.
+    pub fn tier_names(&self) -> Vec<String> {
+        let longest = self.nodes.values().max_by_key(|node| node.locality.tiers().len());
+        longest.map_or_else(Vec::new, |node| {
+            node.locality.tiers().iter().map(|tier| tier.name.clone()).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(id: u64, on: [u64; 2], leader: u64) -> RangeView {
+        let replicas = on.map(|node| ReplicaView { id: ReplicaId(node), node: NodeId(node) }).to_vec();
+        let leader = Some(NodeId(leader));
+        RangeView { id: RangeId(id), replicas, leader, size_bytes: 0, policy: Policy::default() }
+    }
+
+    #[test]
+    fn view_counts_with_pending_transfers_done() {
+        let nodes = (1..=2).map(|id| NodeView::live(NodeId(id), Locality::default())).collect();
+        let pending = vec![PendingTransfer { range: RangeId(8), to: NodeId(2) }];
+        let view =
+            View::new(nodes, vec![range(7, [1, 2], 1), range(8, [1, 2], 1), range(9, [1, 3], 1)], pending);
+        assert_eq!(view.load(NodeId(1)), Load { replicas: 3, leaders: 2 });
+        assert_eq!(view.load(NodeId(2)), Load { replicas: 2, leaders: 1 });
+        assert_eq!(view.load(NodeId(3)), Load { replicas: 1, leaders: 0 });
+        assert_eq!(view.liveness(NodeId(3)), Liveness::Dead, "not registered");
+    }
+
+    #[test]
+    fn disk_is_full_from_its_mark_on_and_never_when_unknown() {
+        let mut node = NodeView::live(NodeId(1), Locality::default());
+        assert!(!node.disk_is_full());
+        (node.disk_used_bytes, node.disk_total_bytes) = (949, 1000);
+        assert!(!node.disk_is_full());
+        node.disk_used_bytes = 950;
+        assert!(node.disk_is_full());
+        (node.disk_used_bytes, node.disk_total_bytes) = (u64::MAX, u64::MAX);
+        assert!(node.disk_is_full(), "no overflow");
+    }
+}
