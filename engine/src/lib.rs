@@ -2,9 +2,13 @@
 //!
 //! Invariant: this crate does not know ranges, Raft, SQL or the network.
 
+pub mod clock;
+pub mod codec;
 pub mod hlc;
 pub mod kv;
 pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,122 @@
+//! [`MirrorStore`]: two stores that must agree on everything that can be asked of them.
+
+use bytes::Bytes;
+
+use crate::store::{Batch, Cursor, Durability, Family, Snapshot, Store, StoreError};
+
+/// Writes to two stores and compares every answer; a difference is a panic, since it is a defect of one of them.
+pub struct MirrorStore<A, B> {
+    left: A,
+    right: B,
+}
+
+impl<A: Store, B: Store> MirrorStore<A, B> {
+    /// Two stores with equal contents.
+    pub fn new(left: A, right: B) -> Self {
+        Self { left, right }
+    }
+
+    /// The first store, whose answers are returned.
+    pub fn left(&self) -> &A {
+        &self.left
+    }
+
+    /// The second store.
+    pub fn right(&self) -> &B {
+        &self.right
+    }
+}
+
+impl<A: Store, B: Store> Store for MirrorStore<A, B> {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let (left, right) = (self.left.get(family, key)?, self.right.get(family, key)?);
+        assert_eq!(left, right, "get {family:?} {}", key.escape_ascii());
+        Ok(left)
+    }
+
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.left.write(batch.clone(), durability)?;
+        self.right.write(batch, durability)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.left.sync()?;
+        self.right.sync()
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot + '_> {
+        Box::new(MirrorSnapshot { left: self.left.snapshot(), right: self.right.snapshot() })
+    }
+
+    /// The first store's estimate: estimates may differ.
+    fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
+        self.right.approximate_bytes(family, start, end)?;
+        self.left.approximate_bytes(family, start, end)
+    }
+}
+
+struct MirrorSnapshot<'a> {
+    left: Box<dyn Snapshot + 'a>,
+    right: Box<dyn Snapshot + 'a>,
+}
+
+impl Snapshot for MirrorSnapshot<'_> {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let (left, right) = (self.left.get(family, key)?, self.right.get(family, key)?);
+        assert_eq!(left, right, "snapshot get {family:?} {}", key.escape_ascii());
+        Ok(left)
+    }
+
+    fn cursor(&self, family: Family, start: &[u8], end: &[u8]) -> Box<dyn Cursor + '_> {
+        Box::new(MirrorCursor {
+            left: self.left.cursor(family, start, end),
+            right: self.right.cursor(family, start, end),
+        })
+    }
+}
+
+struct MirrorCursor<'a> {
+    left: Box<dyn Cursor + 'a>,
+    right: Box<dyn Cursor + 'a>,
+}
+
+impl MirrorCursor<'_> {
+    fn both(
+        &mut self,
+        operation: &str,
+        mut step: impl FnMut(&mut dyn Cursor) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        step(self.left.as_mut())?;
+        step(self.right.as_mut())?;
+        let left = self.left.key().zip(self.left.value());
+        let right = self.right.key().zip(self.right.value());
+        assert_eq!(left, right, "cursor after {operation}");
+        Ok(())
+    }
+}
+
+impl Cursor for MirrorCursor<'_> {
+    fn seek(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        self.both("seek", |cursor| cursor.seek(key))
+    }
+
+    fn seek_before(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        self.both("seek_before", |cursor| cursor.seek_before(key))
+    }
+
+    fn next(&mut self) -> Result<(), StoreError> {
+        self.both("next", |cursor| cursor.next())
+    }
+
+    fn prev(&mut self) -> Result<(), StoreError> {
+        self.both("prev", |cursor| cursor.prev())
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.left.key()
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.left.value()
+    }
+}

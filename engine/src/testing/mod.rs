@@ -1,0 +1,11 @@
+//! Help for the tests of this crate and of those above it: fixtures, script runner, stores that compare, lose and fail.
+
+mod fault;
+pub mod fixture;
+mod mirror;
+mod power_cut;
+pub mod script;
+
+pub use fault::FaultStore;
+pub use mirror::MirrorStore;
+pub use power_cut::PowerCutStore;

@@ -1,0 +1,113 @@
+//! [`PowerCutStore`]: a store that forgets what was not synced when its power is cut.
+//!
+//! Readers see everything written at once; a second store holds only what a sync has reached. What a real disk keeps
+//! after a cut is some prefix of the unsynced batches: [`PowerCutStore::cut_keeping`] leaves that choice to the test.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::memory::MemoryStore;
+use crate::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
+
+/// A store in memory with a disk that can lose power.
+#[derive(Default)]
+pub struct PowerCutStore {
+    /// What readers see.
+    live: MemoryStore,
+    disk: Mutex<Disk>,
+}
+
+#[derive(Default)]
+struct Disk {
+    /// What survives.
+    durable: MemoryStore,
+    /// Batches that no sync has reached yet, oldest first.
+    unsynced: VecDeque<Batch>,
+    syncs: u64,
+    is_cut: bool,
+}
+
+impl Disk {
+    fn check(&self, operation: &'static str) -> Result<(), StoreError> {
+        if self.is_cut {
+            return Err(StoreError::Device { operation, detail: "the power was cut".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.syncs += 1;
+        let durable = &self.durable;
+        self.unsynced.drain(..).try_for_each(|batch| durable.write(batch, Durability::Buffered))
+    }
+}
+
+impl PowerCutStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Syncs since the start.
+    pub fn syncs(&self) -> u64 {
+        self.disk.lock().syncs
+    }
+
+    /// Batches that a cut would lose now.
+    pub fn unsynced(&self) -> usize {
+        self.disk.lock().unsynced.len()
+    }
+
+    /// Cuts the power: this store fails every write from now on, and the store returned holds what had been synced.
+    pub fn cut(&self) -> Self {
+        self.cut_keeping(0)
+    }
+
+    /// As [`PowerCutStore::cut`], with the oldest `batches` of the unsynced ones on the disk by luck.
+    pub fn cut_keeping(&self, batches: usize) -> Self {
+        let mut disk = self.disk.lock();
+        disk.is_cut = true;
+        let lucky = batches.min(disk.unsynced.len());
+        let kept: Vec<Batch> = disk.unsynced.drain(..lucky).collect();
+        disk.unsynced.clear();
+        let durable = disk.durable.fork();
+        for batch in kept {
+            durable.write(batch, Durability::Buffered).expect("a store in memory does not fail");
+        }
+        Self { live: durable.fork(), disk: Mutex::new(Disk { durable, ..Disk::default() }) }
+    }
+}
+
+impl Store for PowerCutStore {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.live.get(family, key)
+    }
+
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        // One lock around both, so that the order of batches on the disk is that which readers saw.
+        let mut disk = self.disk.lock();
+        disk.check("write")?;
+        self.live.write(batch.clone(), Durability::Buffered)?;
+        disk.unsynced.push_back(batch);
+        match durability {
+            Durability::Synced => disk.sync(),
+            Durability::Buffered => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        disk.check("sync")?;
+        disk.sync()
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot + '_> {
+        self.live.snapshot()
+    }
+
+    fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
+        self.live.approximate_bytes(family, start, end)
+    }
+}
