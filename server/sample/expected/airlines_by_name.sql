@@ -1,0 +1,1 @@
+SELECT name, carrier FROM airlines ORDER BY name DESC, carrier;

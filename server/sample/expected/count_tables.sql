@@ -1,0 +1,1 @@
+SELECT count(*), count(speed), count(year), min(tailnum), max(tailnum) FROM planes;

@@ -1,0 +1,1 @@
+SELECT * FROM planes WHERE tailnum = 'N14228';
