@@ -4,4 +4,5 @@
 
 pub mod api;
 pub mod descriptor;
+pub mod local_ranges;
 pub mod transport;

@@ -1,0 +1,140 @@
+//! What a node's store of ranges offers to the rest of the node: [`LocalRanges`], implemented by `store::RangeStore`
+//! and by fakes in tests.
+//!
+//! Everything here concerns replicas of this node alone; whoever wants another node's replica goes through
+//! `client::router`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+use crate::api::{RangeError, RangeRequest, Response};
+use crate::descriptor::RangeDescriptor;
+
+/// The replicas of one store.
+#[async_trait]
+pub trait LocalRanges: Send + Sync + 'static {
+    /// Asks the local replica. Waits for quorums are bounded.
+    ///
+    /// # Errors
+    /// [`RangeError::Mismatch`] where there is no such replica here, and all that a range answers.
+    async fn execute(&self, request: RangeRequest) -> Result<Response, RangeError>;
+
+    /// Creates the replica that the descriptor gives this node, empty, and starts it; with `campaign` it stands for
+    /// election at once. Durable when it returns. Repeating it does nothing.
+    ///
+    /// # Errors
+    /// A tombstone stands there, the descriptor has no replica here, or the store failed.
+    async fn create_replica(
+        &self,
+        descriptor: &RangeDescriptor,
+        campaign: bool,
+    ) -> Result<(), LocalRangeError>;
+
+    /// Removes the local replica with its data and leaves a tombstone below `next_replica_id`. Repeating it does
+    /// nothing.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn destroy_replica(
+        &self,
+        range_id: RangeId,
+        next_replica_id: ReplicaId,
+    ) -> Result<(), LocalRangeError>;
+
+    /// Hands the lease of a range that is led here over to the replica on another node.
+    ///
+    /// # Errors
+    /// Not led here, no replica there, or not done in time.
+    async fn end_lease_and_transfer(&self, range_id: RangeId, to: NodeId) -> Result<(), LocalRangeError>;
+
+    /// All local replicas, by range id.
+    fn statuses(&self) -> Vec<ReplicaStatus>;
+
+    /// One local replica.
+    fn status(&self, range_id: RangeId) -> Option<ReplicaStatus>;
+}
+
+/// How a local replica is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// Its range.
+    pub descriptor: RangeDescriptor,
+    /// What it is in its group.
+    pub role: GroupRole,
+    /// Its Raft term.
+    pub term: u64,
+    /// The node that leads, as far as this replica knows.
+    pub leader_node: Option<NodeId>,
+    /// Whether it may serve strong reads now.
+    pub has_lease: bool,
+    /// Last applied log index.
+    pub applied: u64,
+    /// About how many bytes its data take.
+    pub size_bytes: u64,
+    /// On the leader: peers that have acknowledged nothing for longer than a lease, and since when.
+    pub silent_peers: Vec<SilentPeer>,
+    /// Why requests fail at once, where they do: the breaker is open, or the replica has stopped for good.
+    pub breaker: Option<String>,
+}
+
+/// What a replica is in its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRole {
+    /// Leads.
+    Leader,
+    /// Follows.
+    Follower,
+    /// Stands for election.
+    Candidate,
+    /// Follows without a vote.
+    Learner,
+    /// Stopped for good by an error.
+    Stopped,
+}
+
+/// A peer that does not acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SilentPeer {
+    /// Its node.
+    pub node_id: NodeId,
+    /// For how long.
+    pub silent: Duration,
+}
+
+/// Why a local replica could not be created, removed or moved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocalRangeError {
+    /// A replica with this or a higher id was removed here before: it must not come back.
+    #[error("{range_id} was removed from this node")]
+    Tombstone {
+        /// The range.
+        range_id: RangeId,
+    },
+    /// The descriptor gives this node no replica, or a replica with other keys is in the way.
+    #[error("{range_id} does not belong on this node: {detail}")]
+    Misplaced {
+        /// The range.
+        range_id: RangeId,
+        /// What stands against it.
+        detail: String,
+    },
+    /// Not led here.
+    #[error("{range_id} is not led here")]
+    NotLeader {
+        /// The range.
+        range_id: RangeId,
+    },
+    /// Not done within its time; may still happen.
+    #[error("{range_id}: {detail}")]
+    Timeout {
+        /// The range.
+        range_id: RangeId,
+        /// What was waited for.
+        detail: String,
+    },
+    /// The store failed, or does not offer this.
+    #[error("storage: {0}")]
+    Storage(String),
+}
