@@ -5,4 +5,6 @@
 pub mod api;
 pub mod descriptor;
 pub mod local_ranges;
+pub mod rpc;
+pub mod testing;
 pub mod transport;

@@ -1,0 +1,306 @@
+//! Calls between nodes, made of one-way messages: an envelope, a table of who waits, and handlers by service.
+//!
+//! Every envelope carries the sender's hybrid time, and the receiver's clock is forwarded before anything else happens
+//! (design.md section 7). Handlers are polled once in the order of arrival before they become tasks of their own, so
+//! that messages of one Raft group enter it in order.
+//!
+//! Invariants: a call ends within its timeout; no more than [`HANDLERS_MAX`] requests are worked on at a time, further
+//! ones are refused at once.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use quorate_engine::hlc::Timestamp;
+use quorate_placement::topology::NodeId;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::transport::{Lane, Receiver, SendError, Transport};
+
+/// Requests that a node works on at a time, of all services; each holds at most one message in memory.
+pub const HANDLERS_MAX: usize = 8_192;
+/// Version of the envelope.
+const ENVELOPE_VERSION: u8 = 1;
+/// Bytes of the envelope before the payload: version, kind, service, id, hybrid time.
+const ENVELOPE_BYTES: usize = 3 + 8 + 8;
+
+/// What time it is, and what time others say it is.
+pub trait MessageClock: Send + Sync + 'static {
+    /// Hybrid time now.
+    fn now(&self) -> Timestamp;
+    /// Learns another node's time; false where it lies too far ahead to be believed.
+    fn forward(&self, other: Timestamp) -> bool;
+    /// Microseconds of a clock that never goes back and counts suspended time.
+    fn monotonic_micros(&self) -> u64;
+}
+
+/// Who a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Messages of Raft groups.
+    Raft,
+    /// Requests to ranges.
+    Range,
+    /// Membership, liveness, catalog, placement.
+    Cluster,
+}
+
+impl Service {
+    const ALL: [Self; 3] = [Self::Raft, Self::Range, Self::Cluster];
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Raft => 1,
+            Self::Range => 2,
+            Self::Cluster => 3,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.code() == code)
+    }
+}
+
+/// What an envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Answer,
+    /// The receiver has too much to do, or nobody there handles the service.
+    Refusal,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Request, Self::Answer, Self::Refusal];
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Request => 1,
+            Self::Answer => 2,
+            Self::Refusal => 3,
+        }
+    }
+}
+
+/// Handles requests of one service.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request. The future is polled once in the order of arrival, then runs on its own.
+    fn handle(&self, from: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes>;
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RpcError {
+    /// The request was surely not sent.
+    #[error("not sent: {0}")]
+    NotSent(SendError),
+    /// Sent, and surely not worked on: the receiver had too much to do.
+    #[error("the node has too much to do")]
+    Refused,
+    /// No answer in time: the request may have been worked on.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+}
+
+struct Envelope {
+    kind: Kind,
+    service: Service,
+    id: u64,
+    time: Timestamp,
+    payload: Bytes,
+}
+
+impl Envelope {
+    fn encode(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(ENVELOPE_BYTES + self.payload.len());
+        bytes.put_u8(ENVELOPE_VERSION);
+        bytes.put_u8(self.kind.code());
+        bytes.put_u8(self.service.code());
+        bytes.put_u64(self.id);
+        bytes.put_u64(self.time.raw());
+        bytes.extend_from_slice(&self.payload);
+        bytes.freeze()
+    }
+
+    fn decode(mut bytes: Bytes) -> Option<Self> {
+        if bytes.len() < ENVELOPE_BYTES || bytes.get_u8() != ENVELOPE_VERSION {
+            return None;
+        }
+        let kind = bytes.get_u8();
+        let kind = Kind::ALL.into_iter().find(|candidate| candidate.code() == kind)?;
+        let service = Service::from_code(bytes.get_u8())?;
+        let id = bytes.get_u64();
+        let time = Timestamp::from_raw(bytes.get_u64());
+        Some(Self { kind, service, id, time, payload: bytes })
+    }
+}
+
+type Waiting = HashMap<u64, oneshot::Sender<Result<Bytes, RpcError>>>;
+
+/// One node's end of all calls.
+pub struct Rpc {
+    node: NodeId,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn MessageClock>,
+    handlers: [OnceLock<Arc<dyn Handler>>; Service::ALL.len()],
+    waiting: Mutex<Waiting>,
+    next_id: AtomicU64,
+    working: Arc<Semaphore>,
+    heard: Mutex<HashMap<NodeId, u64>>,
+    this: std::sync::Weak<Self>,
+}
+
+impl Rpc {
+    /// The end of `node`; register its handlers before messages arrive.
+    pub fn new(node: NodeId, transport: Arc<dyn Transport>, clock: Arc<dyn MessageClock>) -> Arc<Self> {
+        // Ids start at the clock, so that an answer to an earlier process of this node finds nobody waiting.
+        let next_id = AtomicU64::new(clock.now().raw());
+        Arc::new_cyclic(|this| Self {
+            node,
+            transport,
+            clock,
+            handlers: [const { OnceLock::new() }; Service::ALL.len()],
+            waiting: Mutex::new(HashMap::new()),
+            next_id,
+            working: Arc::new(Semaphore::new(HANDLERS_MAX)),
+            heard: Mutex::new(HashMap::new()),
+            this: this.clone(),
+        })
+    }
+
+    /// The node whose end this is.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Sets who handles a service; the first one set stays.
+    pub fn register(&self, service: Service, handler: Arc<dyn Handler>) {
+        if let Some(slot) = self.handler_slot(service) {
+            let _ = slot.set(handler);
+        }
+    }
+
+    fn handler_slot(&self, service: Service) -> Option<&OnceLock<Arc<dyn Handler>>> {
+        self.handlers.get(usize::from(service.code()) - 1)
+    }
+
+    fn handler(&self, service: Service) -> Option<Arc<dyn Handler>> {
+        self.handler_slot(service)?.get().cloned()
+    }
+
+    /// Asks a node and waits for its answer. A call to this node is a function call.
+    ///
+    /// # Errors
+    /// See [`RpcError`]: they differ in whether the request may have been worked on.
+    pub async fn call(
+        &self,
+        to: NodeId,
+        lane: Lane,
+        service: Service,
+        payload: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, RpcError> {
+        if to == self.node {
+            let handler = self.handler(service).ok_or(RpcError::Refused)?;
+            let answer = handler.handle(self.node, payload);
+            return tokio::time::timeout(timeout, answer).await.map_err(|_| RpcError::TimedOut(timeout));
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().insert(id, sender);
+        let _guard = Forget { rpc: self, id };
+        let envelope = Envelope { kind: Kind::Request, service, id, time: self.clock.now(), payload };
+        self.transport.send(to, lane, envelope.encode()).map_err(RpcError::NotSent)?;
+        match tokio::time::timeout(timeout, receiver).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(RpcError::TimedOut(timeout)),
+        }
+    }
+
+    /// How long ago any message of a node came in; `None` if none did since this process started.
+    pub fn last_heard(&self, node: NodeId) -> Option<Duration> {
+        if node == self.node {
+            return Some(Duration::ZERO);
+        }
+        let heard = *self.heard.lock().get(&node)?;
+        Some(Duration::from_micros(self.clock.monotonic_micros().saturating_sub(heard)))
+    }
+
+    fn work(&self, from: NodeId, lane: Lane, request: Envelope) {
+        let Some(this) = self.this.upgrade() else { return };
+        let permit = Arc::clone(&self.working).try_acquire_owned().ok();
+        let (Some(handler), Some(permit)) = (self.handler(request.service), permit) else {
+            self.answer(from, lane, &request, Kind::Refusal, Bytes::new());
+            return;
+        };
+        let payload = request.payload.clone();
+        let mut future: Pin<Box<_>> = Box::pin(tokio::task::unconstrained(handler.handle(from, payload)));
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => self.answer(from, lane, &request, Kind::Answer, answer),
+            Poll::Pending => {
+                tokio::spawn(async move {
+                    let answer = future.await;
+                    this.answer(from, lane, &request, Kind::Answer, answer);
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    fn answer(&self, to: NodeId, lane: Lane, request: &Envelope, kind: Kind, payload: Bytes) {
+        let (service, id) = (request.service, request.id);
+        let envelope = Envelope { kind, service, id, time: self.clock.now(), payload };
+        // An answer that cannot be sent is a lost answer: the asker's timeout deals with it.
+        let _ = self.transport.send(to, lane, envelope.encode());
+    }
+}
+
+impl Receiver for Rpc {
+    fn receive(&self, from: NodeId, lane: Lane, message: Bytes) {
+        let Some(envelope) = Envelope::decode(message) else {
+            tracing::warn!(%from, "message of an unknown version or damaged, dropped");
+            return;
+        };
+        if !self.clock.forward(envelope.time) {
+            tracing::error!(%from, time = %envelope.time, "message from beyond the maximum clock offset, dropped");
+            return;
+        }
+        self.heard.lock().insert(from, self.clock.monotonic_micros());
+        match envelope.kind {
+            Kind::Request => self.work(from, lane, envelope),
+            Kind::Answer => self.wake(envelope.id, Ok(envelope.payload)),
+            Kind::Refusal => self.wake(envelope.id, Err(RpcError::Refused)),
+        }
+    }
+}
+
+impl Rpc {
+    fn wake(&self, id: u64, answer: Result<Bytes, RpcError>) {
+        if let Some(sender) = self.waiting.lock().remove(&id) {
+            // Nobody listens any more where the call timed out at this very moment.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+/// Takes a call out of the table of who waits, also when its future is dropped.
+struct Forget<'a> {
+    rpc: &'a Rpc,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.rpc.waiting.lock().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

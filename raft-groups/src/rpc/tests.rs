@@ -1,0 +1,136 @@
+//! Calls between two nodes of one process: answers, timeouts, refusals, clocks.
+
+use super::*;
+use crate::testing::network::LocalNetwork;
+
+struct FixedClock {
+    now: Mutex<Timestamp>,
+}
+
+impl FixedClock {
+    fn at(micros: u64) -> Arc<Self> {
+        Arc::new(Self { now: Mutex::new(Timestamp::from_micros(micros)) })
+    }
+}
+
+impl MessageClock for FixedClock {
+    fn now(&self) -> Timestamp {
+        *self.now.lock()
+    }
+
+    fn forward(&self, other: Timestamp) -> bool {
+        let mut now = self.now.lock();
+        let believable = other.micros() <= now.micros() + 1_000_000;
+        if believable {
+            *now = (*now).max(other);
+        }
+        believable
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        self.now.lock().micros()
+    }
+}
+
+/// Answers with its prefix and the request; waits for ever on "hang".
+struct Echo(&'static str);
+
+impl Handler for Echo {
+    fn handle(&self, _from: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let prefix = self.0;
+        Box::pin(async move {
+            if payload.as_ref() == b"hang" {
+                std::future::pending::<()>().await;
+            }
+            tokio::task::yield_now().await;
+            Bytes::from([prefix.as_bytes(), &payload].concat())
+        })
+    }
+}
+
+const N1: NodeId = NodeId(1);
+const N2: NodeId = NodeId(2);
+
+fn pair(clock1: &Arc<FixedClock>, clock2: &Arc<FixedClock>) -> (LocalNetwork, Arc<Rpc>, Arc<Rpc>) {
+    let network = LocalNetwork::new();
+    let one = Rpc::new(N1, network.transport(N1), Arc::clone(clock1) as Arc<dyn MessageClock>);
+    let two = Rpc::new(N2, network.transport(N2), Arc::clone(clock2) as Arc<dyn MessageClock>);
+    network.attach(N1, Arc::clone(&one) as Arc<dyn Receiver>);
+    network.attach(N2, Arc::clone(&two) as Arc<dyn Receiver>);
+    one.register(Service::Range, Arc::new(Echo("one:")));
+    two.register(Service::Range, Arc::new(Echo("two:")));
+    (network, one, two)
+}
+
+async fn ask(rpc: &Rpc, to: NodeId, service: Service, text: &'static str) -> Result<Bytes, RpcError> {
+    rpc.call(to, Lane::Data, service, Bytes::from_static(text.as_bytes()), Duration::from_secs(5)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_reaches_the_other_node_and_itself() {
+    let clock = FixedClock::at(1);
+    let (_network, one, _two) = pair(&clock, &clock);
+    assert_eq!(ask(&one, N2, Service::Range, "hello").await.unwrap(), "two:hello");
+    assert_eq!(ask(&one, N1, Service::Range, "hello").await.unwrap(), "one:hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_without_answer_times_out_and_is_forgotten() {
+    let clock = FixedClock::at(1);
+    let (network, one, _two) = pair(&clock, &clock);
+    let timed_out = Err(RpcError::TimedOut(Duration::from_secs(5)));
+    assert_eq!(ask(&one, N2, Service::Range, "hang").await, timed_out);
+    network.cut_one_way(N1, N2);
+    assert_eq!(ask(&one, N2, Service::Range, "lost").await, timed_out);
+    assert!(one.waiting.lock().is_empty());
+    network.heal();
+    assert_eq!(ask(&one, N2, Service::Range, "again").await.unwrap(), "two:again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_of_an_unhandled_service_is_refused() {
+    let clock = FixedClock::at(1);
+    let (_network, one, _two) = pair(&clock, &clock);
+    assert_eq!(ask(&one, N2, Service::Cluster, "x").await, Err(RpcError::Refused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_forwards_the_receivers_clock_and_the_callers() {
+    let (slow, fast) = (FixedClock::at(1_000), FixedClock::at(2_000));
+    let (_network, one, two) = pair(&slow, &fast);
+    assert!(one.last_heard(N2).is_none());
+    ask(&one, N2, Service::Range, "x").await.unwrap();
+    assert_eq!(slow.now().micros(), 2_000, "the answer carries the other's time");
+    assert_eq!(one.last_heard(N2), Some(Duration::ZERO));
+    assert!(two.last_heard(N1).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_from_too_far_in_the_future_is_dropped() {
+    let (near, far) = (FixedClock::at(1_000), FixedClock::at(1_000_000_000));
+    let (_network, _one, two) = pair(&near, &far);
+    assert!(matches!(ask(&two, N1, Service::Range, "x").await, Err(RpcError::TimedOut(_))));
+    assert_eq!(near.now().micros(), 1_000);
+}
+
+#[test]
+fn envelope_survives_encoding_and_damage_is_noticed() {
+    let envelope = Envelope {
+        kind: Kind::Request,
+        service: Service::Raft,
+        id: 7,
+        time: Timestamp::from_micros(9),
+        payload: Bytes::from_static(b"payload"),
+    };
+    let bytes = envelope.encode();
+    let back = Envelope::decode(bytes.clone()).unwrap();
+    assert_eq!(
+        (back.kind, back.service, back.id, back.time),
+        (Kind::Request, Service::Raft, 7, envelope.time)
+    );
+    assert_eq!(back.payload, envelope.payload);
+    assert!(Envelope::decode(bytes.slice(..ENVELOPE_BYTES - 1)).is_none());
+    let mut unknown = bytes.to_vec();
+    unknown[0] = 9;
+    assert!(Envelope::decode(unknown.into()).is_none());
+}
