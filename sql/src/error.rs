@@ -52,6 +52,10 @@ sql_states! {
     InvalidDatetimeFormat = "22007",
     /// Division by zero.
     DivisionByZero = "22012",
+    /// A substring of negative length.
+    SubstringError = "22011",
+    /// A LIKE pattern that ends in its escape character.
+    InvalidEscapeSequence = "22025",
     /// LIMIT or OFFSET below zero, an unknown unit, …
     InvalidParameterValue = "22023",
     /// Text that is not of the type.

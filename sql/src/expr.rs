@@ -5,6 +5,11 @@
 
 use crate::types::{DataType, Datum};
 
+pub mod aggregate;
+pub mod arithmetic;
+pub mod eval;
+pub mod like;
+
 /// An expression over one input row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
@@ -79,6 +84,8 @@ pub enum Expr {
         operand: Box<Expr>,
         /// To which type.
         to: DataType,
+        /// How strictly: an assignment refuses text that is too long, an explicit cast cuts it.
+        kind: CastKind,
     },
     /// A built-in function.
     Call {
@@ -89,6 +96,97 @@ pub enum Expr {
         /// Type of the result.
         data_type: DataType,
     },
+}
+
+/// Where a cast comes from, which decides what happens to text that is longer than its type allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CastKind {
+    /// Written by the user: `CAST(x AS t)`, `x::t`. Too long text is cut.
+    Explicit,
+    /// Inserted where a value goes into a column. Too long text is an error (22001), trailing spaces apart.
+    Assignment,
+}
+
+impl Expr {
+    /// Type of what it computes.
+    pub fn data_type(&self) -> DataType {
+        match self {
+            Self::Literal(_, data_type)
+            | Self::Column { data_type, .. }
+            | Self::Parameter { data_type, .. }
+            | Self::Binary { data_type, .. }
+            | Self::Case { data_type, .. }
+            | Self::Call { data_type, .. } => *data_type,
+            Self::Cast { to, .. } => *to,
+            Self::Unary(UnaryOp::Not, _) | Self::IsNull { .. } | Self::InList { .. } | Self::Like { .. } => {
+                DataType::Bool
+            }
+            Self::Unary(UnaryOp::Negate, operand) => operand.data_type(),
+        }
+    }
+
+    /// Its direct parts, for walks over a tree.
+    pub fn children(&self) -> Vec<&Expr> {
+        match self {
+            Self::Literal(..) | Self::Column { .. } | Self::Parameter { .. } => Vec::new(),
+            Self::Unary(_, operand) | Self::IsNull { operand, .. } | Self::Cast { operand, .. } => {
+                vec![operand]
+            }
+            Self::Binary { left, right, .. } => vec![left, right],
+            Self::InList { operand, list, .. } => std::iter::once(operand.as_ref()).chain(list).collect(),
+            Self::Like { operand, pattern, .. } => vec![operand, pattern],
+            Self::Case { branches, otherwise, .. } => {
+                branches.iter().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref()).collect()
+            }
+            Self::Call { arguments, .. } => arguments.iter().collect(),
+        }
+    }
+
+    /// The same tree with `change` done to each direct part.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn map_children<E>(self, change: &mut dyn FnMut(Expr) -> Result<Expr, E>) -> Result<Expr, E> {
+        let mut boxed = |part: Box<Expr>| change(*part).map(Box::new);
+        Ok(match self {
+            Self::Literal(..) | Self::Column { .. } | Self::Parameter { .. } => self,
+            Self::Unary(op, operand) => Self::Unary(op, boxed(operand)?),
+            Self::IsNull { operand, negated } => Self::IsNull { operand: boxed(operand)?, negated },
+            Self::Cast { operand, to, kind } => Self::Cast { operand: boxed(operand)?, to, kind },
+            Self::Binary { op, left, right, data_type } => {
+                Self::Binary { op, left: boxed(left)?, right: boxed(right)?, data_type }
+            }
+            Self::InList { operand, list, negated } => Self::InList {
+                operand: boxed(operand)?,
+                list: list.into_iter().map(change).collect::<Result<_, E>>()?,
+                negated,
+            },
+            Self::Like { operand, pattern, negated, case_insensitive } => {
+                Self::Like { operand: boxed(operand)?, pattern: boxed(pattern)?, negated, case_insensitive }
+            }
+            Self::Case { branches, otherwise, data_type } => Self::Case {
+                branches: branches
+                    .into_iter()
+                    .map(|(when, then)| Ok((change(when)?, change(then)?)))
+                    .collect::<Result<_, E>>()?,
+                otherwise: otherwise.map(|part| change(*part).map(Box::new)).transpose()?,
+                data_type,
+            },
+            Self::Call { function, arguments, data_type } => Self::Call {
+                function,
+                arguments: arguments.into_iter().map(change).collect::<Result<_, E>>()?,
+                data_type,
+            },
+        })
+    }
+
+    /// Calls `visit` on this expression and everything below it, parents first.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        visit(self);
+        for child in self.children() {
+            child.walk(visit);
+        }
+    }
 }
 
 /// Operators with one operand.
@@ -133,33 +231,74 @@ pub enum BinaryOp {
     Or,
 }
 
-/// Scalar functions that exist; more join by variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScalarFunction {
+macro_rules! scalar_functions {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// Scalar functions that exist; more join by variant.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ScalarFunction { $($(#[doc = $doc])* $variant,)* }
+
+        impl ScalarFunction {
+            /// The name it is called by; also its name in stored expressions and scan programs.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The function of this (folded) name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+scalar_functions! {
     /// `abs(number)`
-    Abs,
+    Abs = "abs",
     /// `coalesce(x, …)`
-    Coalesce,
+    Coalesce = "coalesce",
     /// `nullif(x, y)`
-    NullIf,
+    NullIf = "nullif",
+    /// `greatest(x, …)`, NULLs ignored
+    Greatest = "greatest",
+    /// `least(x, …)`, NULLs ignored
+    Least = "least",
     /// `lower(text)`
-    Lower,
+    Lower = "lower",
     /// `upper(text)`
-    Upper,
+    Upper = "upper",
     /// `length(text)`, in characters
-    Length,
+    Length = "length",
     /// `round(number[, digits])`
-    Round,
+    Round = "round",
+    /// `trunc(number[, digits])`
+    Trunc = "trunc",
     /// `floor(number)`
-    Floor,
+    Floor = "floor",
     /// `ceil(number)`
-    Ceil,
+    Ceil = "ceil",
+    /// `sign(number)`
+    Sign = "sign",
     /// `substr(text, from[, count])`
-    Substr,
+    Substr = "substr",
+    /// `btrim(text[, characters])`
+    Trim = "btrim",
+    /// `ltrim(text[, characters])`
+    TrimStart = "ltrim",
+    /// `rtrim(text[, characters])`
+    TrimEnd = "rtrim",
+    /// `replace(text, from, to)`
+    Replace = "replace",
+    /// `concat(text, …)`, NULLs ignored
+    Concat = "concat",
+    /// `strpos(text, part)`, from 1
+    Strpos = "strpos",
     /// `date_trunc(unit, timestamp)`
-    DateTrunc,
+    DateTrunc = "date_trunc",
     /// `extract(field FROM timestamp)`, numeric as in PostgreSQL 15
-    Extract,
+    Extract = "extract",
+    /// `now()`: the transaction's start, a TIMESTAMPTZ from the evaluation's context. Planning replaces it by a
+    /// literal, so that a scan program never holds it; a stored DEFAULT does.
+    Now = "now",
 }
 
 /// Aggregate functions.

@@ -6,5 +6,6 @@ pub mod catalog;
 pub mod cluster;
 pub mod error;
 pub mod expr;
+pub mod functions;
 pub mod plan;
 pub mod types;

@@ -7,6 +7,12 @@ use std::fmt;
 
 use bigdecimal::BigDecimal;
 
+pub mod cast;
+pub mod compare;
+pub mod datetime;
+pub mod numeric;
+pub mod text;
+
 /// Type of a column or an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataType {
@@ -65,6 +71,41 @@ pub enum Datum {
 
 /// A row of values.
 pub type Row = Vec<Datum>;
+
+impl DataType {
+    /// `TEXT` without a length.
+    pub const TEXT: Self = Self::Text { length_max: None };
+    /// `NUMERIC` without precision and scale.
+    pub const NUMERIC: Self = Self::Numeric { precision: None, scale: 0 };
+
+    /// The type without length, precision and scale, which expressions do not carry on.
+    #[must_use]
+    pub fn base(self) -> Self {
+        match self {
+            Self::Numeric { .. } => Self::NUMERIC,
+            Self::Text { .. } => Self::TEXT,
+            Self::Bool
+            | Self::Int2
+            | Self::Int4
+            | Self::Int8
+            | Self::Float8
+            | Self::Date
+            | Self::Timestamp
+            | Self::TimestampTz
+            | Self::Unknown => self,
+        }
+    }
+
+    /// Whether it is one of the three integer types.
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::Int2 | Self::Int4 | Self::Int8)
+    }
+
+    /// Whether it is a number of any kind.
+    pub fn is_number(self) -> bool {
+        self.is_integer() || matches!(self, Self::Float8 | Self::Numeric { .. })
+    }
+}
 
 impl Datum {
     /// Whether this is NULL.

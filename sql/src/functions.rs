@@ -1,0 +1,102 @@
+//! Scalar functions: which exist for which types ([`resolve`]), and what they compute ([`call`]).
+
+use crate::error::{SqlError, SqlState};
+use crate::expr::ScalarFunction;
+use crate::expr::eval::{Arguments, mistyped};
+use crate::types::compare::compare;
+use crate::types::{DataType, Datum};
+
+mod dates;
+mod numbers;
+mod resolve;
+mod texts;
+
+pub use resolve::{Signature, resolve};
+
+/// Computes a call; `data_type` is the result's.
+///
+/// # Errors
+/// Those of its arguments and of the function.
+pub fn call(
+    function: ScalarFunction,
+    arguments: &Arguments<'_>,
+    data_type: DataType,
+) -> Result<Datum, SqlError> {
+    match function {
+        ScalarFunction::Now => Ok(Datum::Timestamp(arguments.context.now_micros)),
+        ScalarFunction::Coalesce => first_not_null(arguments),
+        ScalarFunction::Greatest => extreme(arguments, std::cmp::Ordering::Greater),
+        ScalarFunction::Least => extreme(arguments, std::cmp::Ordering::Less),
+        ScalarFunction::Concat => texts::concat(arguments),
+        ScalarFunction::NullIf => {
+            let (value, other) = (arguments.get(0)?, arguments.get(1)?);
+            let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
+            Ok(if same { Datum::Null } else { value.into_owned() })
+        }
+        _ => match strict(arguments)? {
+            None => Ok(Datum::Null),
+            Some(values) => of_values(function, &values, data_type),
+        },
+    }
+}
+
+/// The arguments' values; `None` where one is NULL, which makes the result NULL.
+fn strict(arguments: &Arguments<'_>) -> Result<Option<Vec<Datum>>, SqlError> {
+    let mut values = Vec::with_capacity(arguments.count());
+    for index in 0..arguments.count() {
+        let value = arguments.get(index)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        values.push(value.into_owned());
+    }
+    Ok(Some(values))
+}
+
+fn of_values(function: ScalarFunction, values: &[Datum], data_type: DataType) -> Result<Datum, SqlError> {
+    use ScalarFunction as F;
+    match function {
+        F::Abs | F::Round | F::Trunc | F::Floor | F::Ceil | F::Sign => {
+            numbers::call(function, values, data_type)
+        }
+        F::Lower
+        | F::Upper
+        | F::Length
+        | F::Substr
+        | F::Trim
+        | F::TrimStart
+        | F::TrimEnd
+        | F::Replace
+        | F::Strpos => texts::call(function, values),
+        F::DateTrunc | F::Extract => dates::call(function, values),
+        F::Now | F::Coalesce | F::Greatest | F::Least | F::Concat | F::NullIf => {
+            Err(mistyped(function.name()))
+        }
+    }
+}
+
+fn first_not_null(arguments: &Arguments<'_>) -> Result<Datum, SqlError> {
+    for index in 0..arguments.count() {
+        let value = arguments.get(index)?;
+        if !value.is_null() {
+            return Ok(value.into_owned());
+        }
+    }
+    Ok(Datum::Null)
+}
+
+fn extreme(arguments: &Arguments<'_>, wanted: std::cmp::Ordering) -> Result<Datum, SqlError> {
+    let mut kept = Datum::Null;
+    for index in 0..arguments.count() {
+        let value = arguments.get(index)?;
+        if !value.is_null() && (kept.is_null() || compare(&value, &kept) == wanted) {
+            kept = value.into_owned();
+        }
+    }
+    Ok(kept)
+}
+
+/// The error of an argument that no value of its type may have.
+fn invalid_argument(message: impl Into<String>) -> SqlError {
+    SqlError::new(SqlState::InvalidParameterValue, message)
+}

@@ -1,0 +1,107 @@
+//! Which function a name and argument types mean: the type that each argument is cast to, and the type of the result.
+
+use crate::expr::ScalarFunction;
+use crate::types::DataType;
+
+/// A function found for a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// The function.
+    pub function: ScalarFunction,
+    /// What each argument is cast to.
+    pub arguments: Vec<DataType>,
+    /// Type of the result.
+    pub result: DataType,
+}
+
+/// Finds the function of a (folded) name for these argument types; `None` where there is none. Arguments of unknown
+/// type (string literals, NULL, parameters) fit any type. `coalesce`, `nullif`, `greatest` and `least` take one type
+/// for all, which the binder finds before it asks.
+pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
+    use ScalarFunction as F;
+    let function = canonical(name)?;
+    let (wanted, result) = match function {
+        F::Now => (vec![], DataType::TimestampTz),
+        F::Abs => {
+            let number = number(*arguments.first()?, true)?;
+            (vec![number], number)
+        }
+        F::Round | F::Trunc if arguments.len() == 2 => {
+            (vec![DataType::NUMERIC, DataType::Int4], DataType::NUMERIC)
+        }
+        F::Round | F::Trunc | F::Floor | F::Ceil | F::Sign => {
+            let number = number(*arguments.first()?, false)?;
+            (vec![number], number)
+        }
+        F::Coalesce | F::Greatest | F::Least => {
+            let common = arguments.first()?.base();
+            (vec![common; arguments.len()], common)
+        }
+        F::NullIf => {
+            let common = arguments.first()?.base();
+            (vec![common; 2], common)
+        }
+        F::Lower | F::Upper => (vec![DataType::TEXT], DataType::TEXT),
+        F::Length => (vec![DataType::TEXT], DataType::Int4),
+        F::Substr if arguments.len() == 2 => (vec![DataType::TEXT, DataType::Int4], DataType::TEXT),
+        F::Substr => (vec![DataType::TEXT, DataType::Int4, DataType::Int4], DataType::TEXT),
+        F::Trim | F::TrimStart | F::TrimEnd if arguments.len() == 2 => {
+            (vec![DataType::TEXT; 2], DataType::TEXT)
+        }
+        F::Trim | F::TrimStart | F::TrimEnd => (vec![DataType::TEXT], DataType::TEXT),
+        F::Replace => (vec![DataType::TEXT; 3], DataType::TEXT),
+        F::Concat if arguments.is_empty() => return None,
+        F::Concat => (vec![DataType::TEXT; arguments.len()], DataType::TEXT),
+        F::Strpos => (vec![DataType::TEXT; 2], DataType::Int4),
+        F::DateTrunc | F::Extract => {
+            let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;
+            (vec![DataType::TEXT, argument], truncated)
+        }
+    };
+    (wanted.len() == arguments.len()).then_some(Signature { function, arguments: wanted, result })
+}
+
+/// Functions by name, with the other names that PostgreSQL has for some.
+fn canonical(name: &str) -> Option<ScalarFunction> {
+    ScalarFunction::from_name(match name {
+        "ceiling" => "ceil",
+        "char_length" | "character_length" => "length",
+        "substring" => "substr",
+        "trim" => "btrim",
+        "transaction_timestamp" | "statement_timestamp" => "now",
+        other => other,
+    })
+}
+
+/// The number type that a function computes in: integers stay only where it has them.
+fn number(argument: DataType, with_integers: bool) -> Option<DataType> {
+    match argument {
+        DataType::Int2 | DataType::Int4 | DataType::Int8 if with_integers => Some(argument),
+        DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Float8 | DataType::Unknown => {
+            Some(DataType::Float8)
+        }
+        DataType::Numeric { .. } => Some(DataType::NUMERIC),
+        DataType::Bool
+        | DataType::Text { .. }
+        | DataType::Date
+        | DataType::Timestamp
+        | DataType::TimestampTz => None,
+    }
+}
+
+/// The timestamp type that an argument is cast to, and the type of the result.
+fn timestamp(function: ScalarFunction, argument: DataType) -> Option<(DataType, DataType)> {
+    let argument = match argument {
+        DataType::Timestamp => DataType::Timestamp,
+        DataType::Date if function == ScalarFunction::Extract => DataType::Timestamp,
+        DataType::Date | DataType::TimestampTz | DataType::Unknown => DataType::TimestampTz,
+        DataType::Bool
+        | DataType::Int2
+        | DataType::Int4
+        | DataType::Int8
+        | DataType::Float8
+        | DataType::Numeric { .. }
+        | DataType::Text { .. } => return None,
+    };
+    Some((argument, if function == ScalarFunction::Extract { DataType::NUMERIC } else { argument }))
+}
