@@ -2,10 +2,15 @@
 //!
 //! Invariant: this crate does not know ranges, Raft, RocksDB or wire protocols.
 
+pub mod cancel;
 pub mod catalog;
 pub mod cluster;
+pub mod copy;
 pub mod error;
 pub mod expr;
 pub mod functions;
+pub mod node;
 pub mod plan;
+pub mod program;
+pub mod session;
 pub mod types;

@@ -1,0 +1,54 @@
+//! SQL of one node: what its sessions share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quorate_engine::kv::Database;
+
+use crate::cluster::Cluster;
+use crate::error::SqlError;
+use crate::session::{Session, SessionOptions};
+
+/// Time, as SQL needs it: for `now()`, row ids, timeouts and waits between attempts.
+#[async_trait]
+pub trait SqlClock: Send + Sync + 'static {
+    /// Microseconds since 1970, by the wall clock.
+    fn now_micros(&self) -> u64;
+
+    /// Returns after this time.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// One per node, shared by its sessions.
+#[expect(dead_code, reason = "first used by the executor")]
+pub struct SqlNode {
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) clock: Arc<dyn SqlClock>,
+}
+
+impl SqlNode {
+    /// SQL over this database. The catalog is empty until [`SqlNode::refresh_catalog`] was called.
+    pub fn new(database: Arc<dyn Database>, cluster: Arc<dyn Cluster>, clock: Arc<dyn SqlClock>) -> Arc<Self> {
+        Arc::new(Self { database, cluster, clock })
+    }
+
+    /// A session of one client.
+    pub fn session(self: &Arc<Self>, options: SessionOptions) -> Session {
+        Session::new(Arc::clone(self), options)
+    }
+
+    /// Reads all descriptors as of now and replaces the cache; returns the catalog's version.
+    ///
+    /// # Errors
+    /// Range 1 cannot be read.
+    pub async fn refresh_catalog(&self) -> Result<u64, SqlError> {
+        Err(SqlError::unsupported("the catalog"))
+    }
+
+    /// Version of the cached catalog; 0 before the first refresh.
+    pub fn catalog_version(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,55 @@
+//! Where a statement's results go, and how a statement ended.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::copy::CopyIn;
+use crate::error::SqlError;
+use crate::plan::node::OutputColumn;
+use crate::types::Row;
+
+/// Most rows in one call of [`ResultSink::rows`].
+pub const SINK_ROWS_MAX: usize = 1_000;
+/// Bytes (estimated) at which a batch is handed to [`ResultSink::rows`] even when it has fewer rows.
+pub const SINK_BYTES_MAX: usize = 256 << 10;
+
+/// Takes a statement's results; the wire and the tests implement it. Calls may wait: that is the back-pressure.
+#[async_trait]
+pub trait ResultSink: Send {
+    /// The columns of a result; once, before its rows.
+    async fn columns(&mut self, columns: &[OutputColumn]) -> Result<(), SqlError>;
+
+    /// At most [`SINK_ROWS_MAX`] rows.
+    async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError>;
+
+    /// `COPY TO STDOUT` begins, with this many columns.
+    async fn copy_out(&mut self, column_count: usize) -> Result<(), SqlError>;
+
+    /// Data of `COPY TO STDOUT`: whole lines.
+    async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError>;
+
+    /// A message beside the result; `severity` is `NOTICE` or `WARNING`.
+    fn notice(&mut self, severity: &str, message: String);
+}
+
+/// How a statement ended.
+#[derive(Debug)]
+pub enum Completion {
+    /// PostgreSQL's command tag: `INSERT 0 5`, `SELECT 3`, `BEGIN`.
+    Tag(String),
+    /// The text had no statement.
+    Empty,
+    /// `COPY … FROM STDIN`: feed it, then finish or abort it.
+    CopyIn(Box<CopyIn>),
+}
+
+/// Where a session stands; the wire's ReadyForQuery tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// No transaction.
+    Idle,
+    /// In a transaction.
+    Active,
+    /// In a transaction that failed: only its end is accepted.
+    Failed,
+}
