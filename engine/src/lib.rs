@@ -6,7 +6,9 @@ pub mod clock;
 pub mod codec;
 pub mod hlc;
 pub mod kv;
+pub mod kv_page;
 pub mod memory;
+pub mod mvcc;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 pub mod store;

@@ -1,0 +1,149 @@
+//! Intents: provisional writes of a transaction that is not over, one at most for each key.
+//!
+//! An intent names its transaction, the attempt and the sequence, so that nobody takes the intent of an earlier attempt
+//! for one of this (design.md section 7). It becomes a version by [`resolve`], or goes without a trace.
+
+use uuid::Uuid;
+
+use super::{MvccError, intent_format, key_format, write};
+use crate::hlc::Timestamp;
+use crate::kv::{Key, Span, Value};
+use crate::store::{Batch, Family, Snapshot};
+
+/// A provisional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Whose it is.
+    pub transaction: Uuid,
+    /// Which attempt of the transaction: each restart counts one up.
+    pub attempt: u32,
+    /// Which write of the attempt.
+    pub sequence: u32,
+    /// When the transaction reads.
+    pub read_timestamp: Timestamp,
+    /// Lowest timestamp at which the write can be committed.
+    pub write_timestamp: Timestamp,
+    /// What it writes.
+    pub kind: IntentKind,
+}
+
+/// What an intent writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntentKind {
+    /// This value.
+    Put(Value),
+    /// Nothing: it removes the key.
+    Delete,
+}
+
+impl IntentKind {
+    /// The provisional value; `None` for a deletion.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Put(value) => Some(value),
+            Self::Delete => None,
+        }
+    }
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its writes of this attempt are committed at the timestamp.
+    Committed {
+        /// The attempt of the transaction's record.
+        attempt: u32,
+        /// The commit timestamp.
+        timestamp: Timestamp,
+    },
+    /// None of its writes took effect.
+    Aborted,
+}
+
+/// What [`resolve`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// No intent of the transaction: resolved before, or never laid.
+    Absent,
+    /// The intent became a version.
+    Committed,
+    /// The intent was removed.
+    Removed,
+}
+
+/// The intent at a key.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn intent_at(snapshot: &dyn Snapshot, key: &Key) -> Result<Option<Intent>, MvccError> {
+    let bytes = snapshot.get(Family::Lock, key_format::lock_key(key).as_ref())?;
+    Ok(bytes.map(|bytes| intent_format::decode(&bytes)).transpose()?)
+}
+
+/// The first `max` intents of a span, in key order.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn intents_in(snapshot: &dyn Snapshot, span: &Span, max: usize) -> Result<Vec<(Key, Intent)>, MvccError> {
+    let mut cursor = snapshot.cursor(Family::Lock, span.start.as_ref(), span.end.as_ref());
+    let mut found = Vec::new();
+    while found.len() < max {
+        cursor.next()?;
+        let (Some(key), Some(value)) = (cursor.key(), cursor.value()) else { break };
+        found.push((Key::from(key), intent_format::decode(value)?));
+    }
+    Ok(found)
+}
+
+/// Lays an intent; whether it was laid: an intent of the same transaction with a higher attempt or sequence stays, as
+/// this one is then a late repeat.
+///
+/// The caller has checked that no version at or above the write timestamp exists.
+///
+/// # Errors
+/// [`MvccError::Intent`] where another transaction's intent lies.
+pub fn lay(
+    snapshot: &dyn Snapshot,
+    batch: &mut Batch,
+    key: &Key,
+    intent: &Intent,
+) -> Result<bool, MvccError> {
+    assert!(intent.read_timestamp <= intent.write_timestamp, "a transaction writes at or above its reads");
+    if let Some(found) = intent_at(snapshot, key)? {
+        if found.transaction != intent.transaction {
+            return Err(MvccError::Intent { key: key.clone(), intent: Box::new(found) });
+        }
+        if (found.attempt, found.sequence) > (intent.attempt, intent.sequence) {
+            return Ok(false);
+        }
+    }
+    batch.put(Family::Lock, key_format::lock_key(key).bytes().clone(), intent_format::encode(intent));
+    Ok(true)
+}
+
+/// Turns the transaction's intent at a key into what became of the transaction. Repeats do nothing.
+///
+/// An intent of another attempt than the committed one is removed: its write was taken back by a restart.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn resolve(
+    snapshot: &dyn Snapshot,
+    batch: &mut Batch,
+    key: &Key,
+    transaction: Uuid,
+    outcome: Outcome,
+) -> Result<Resolved, MvccError> {
+    let Some(intent) = intent_at(snapshot, key)?.filter(|intent| intent.transaction == transaction) else {
+        return Ok(Resolved::Absent);
+    };
+    batch.delete(Family::Lock, key_format::lock_key(key).bytes().clone());
+    match outcome {
+        Outcome::Committed { attempt, timestamp } if attempt == intent.attempt => {
+            assert!(timestamp >= intent.write_timestamp, "a commit is at or above each of its intents");
+            write::put(batch, key, timestamp, intent.kind.value());
+            Ok(Resolved::Committed)
+        }
+        Outcome::Committed { .. } | Outcome::Aborted => Ok(Resolved::Removed),
+    }
+}

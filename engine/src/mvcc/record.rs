@@ -1,0 +1,95 @@
+//! Transaction records: the one place that says how a transaction ended (design.md section 7).
+
+use uuid::Uuid;
+
+use super::{MvccError, key_format, record_format};
+use crate::hlc::Timestamp;
+use crate::kv::{Key, Span};
+use crate::store::{Batch, Family, Snapshot};
+
+/// How far a transaction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransactionStatus {
+    /// Intents are being laid; the coordinator's heartbeat keeps it alive.
+    Pending,
+    /// Committed as soon as all writes in flight are there.
+    Staging,
+    /// All its writes are committed.
+    Committed,
+    /// None of its writes took effect.
+    Aborted,
+}
+
+/// A write that was sent along with a staging record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlightWrite {
+    /// Its key.
+    pub key: Key,
+    /// Its sequence in the record's attempt.
+    pub sequence: u32,
+}
+
+/// What is known of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionRecord {
+    /// How far it has come.
+    pub status: TransactionStatus,
+    /// Its id.
+    pub transaction: Uuid,
+    /// Its attempt; intents of others do not count.
+    pub attempt: u32,
+    /// First key it wrote; fixed for its life, and where this record lies.
+    pub anchor: Key,
+    /// Commit timestamp, provisional before the commit.
+    pub timestamp: Timestamp,
+    /// Last sign of life of its coordinator.
+    pub heartbeat: Timestamp,
+    /// Where its intents lie.
+    pub intent_spans: Vec<Span>,
+    /// Writes sent along with a staging record; empty otherwise.
+    pub in_flight: Vec<InFlightWrite>,
+}
+
+/// The record of a transaction.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn get(
+    snapshot: &dyn Snapshot,
+    anchor: &Key,
+    transaction: Uuid,
+) -> Result<Option<TransactionRecord>, MvccError> {
+    let bytes = snapshot.get(Family::Txn, &key_format::txn_key(anchor, transaction))?;
+    Ok(bytes.map(|bytes| record_format::decode(&bytes)).transpose()?)
+}
+
+/// Writes a record, in place of the one before.
+pub fn put(batch: &mut Batch, record: &TransactionRecord) {
+    let key = key_format::txn_key(&record.anchor, record.transaction);
+    batch.put(Family::Txn, key, record_format::encode(record));
+}
+
+/// Removes a record.
+pub fn delete(batch: &mut Batch, anchor: &Key, transaction: Uuid) {
+    batch.delete(Family::Txn, key_format::txn_key(anchor, transaction));
+}
+
+/// The first `max` records whose anchors lie in a span, in key order.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn records_in(
+    snapshot: &dyn Snapshot,
+    span: &Span,
+    max: usize,
+) -> Result<Vec<TransactionRecord>, MvccError> {
+    let (start, end) = key_format::txn_span(span);
+    let mut cursor = snapshot.cursor(Family::Txn, &start, &end);
+    let mut found = Vec::new();
+    while found.len() < max {
+        cursor.next()?;
+        let Some(value) = cursor.value() else { break };
+        found.push(record_format::decode(value)?);
+    }
+    Ok(found)
+}
