@@ -1,0 +1,166 @@
+//! ARCHITECTURE.md against the tree: its code map names every module, its glossary every word of the field.
+
+use std::collections::BTreeSet;
+
+use super::tree::{Tree, Violation};
+use super::{assert_found, assert_none, repository};
+
+const PATH: &str = "ARCHITECTURE.md";
+
+/// The words that have one meaning each, alike in types, metrics, scripts and docs.
+const TERMS: [&str; 15] = [
+    "apply",
+    "closed timestamp",
+    "commit",
+    "generation",
+    "intent",
+    "latch",
+    "leader",
+    "learner",
+    "lease",
+    "lock",
+    "log index",
+    "range",
+    "replica",
+    "term",
+    "voter",
+];
+
+/// The part of the page below a heading, up to the next heading of the same or a higher level.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let level = heading.chars().take_while(|c| *c == '#').count();
+    let is_end =
+        |line: &str| line.starts_with('#') && line.chars().take_while(|c| *c == '#').count() <= level;
+    let Some(start) = page.find(&format!("{heading}\n")) else { return "" };
+    let body = &page[start + heading.len() + 1..];
+    let len: usize = body.split_inclusive('\n').take_while(|line| !is_end(line)).map(str::len).sum();
+    &body[..len]
+}
+
+/// Names between backticks at the start of the section's list items: "- `mvcc/`, `kv.rs`: …" has two.
+fn listed(section: &str) -> BTreeSet<String> {
+    let items = section.lines().filter_map(|line| line.strip_prefix("- "));
+    let names =
+        items.flat_map(|item| item.split(": ").next().unwrap_or_default().split('`').skip(1).step_by(2));
+    names.map(|name| name.trim_end_matches('/').trim_end_matches(".rs").to_owned()).collect()
+}
+
+/// Top-level modules of a crate: files and folders right below `src`, crate roots apart.
+fn modules(tree: &Tree, folder: &str) -> BTreeSet<String> {
+    let prefix = format!("{folder}/src/");
+    let below = tree.rust().filter_map(|(path, _)| path.strip_prefix(&prefix));
+    let names =
+        below.filter_map(|path| path.split('/').next()).map(|name| name.trim_end_matches(".rs").to_owned());
+    names.filter(|name| name != "lib" && name != "main").collect()
+}
+
+/// The code map has a heading for each crate, and below it each top-level module, and no others.
+fn code_map(tree: &Tree) -> Vec<Violation> {
+    let map = section(tree.get(PATH).unwrap_or_default(), "## Code map");
+    let mut found = Vec::new();
+    for folder in tree.crates() {
+        let heading = format!("### `{folder}`");
+        if !map.lines().any(|line| line == heading) {
+            found.push(Violation::of_file(PATH, format!("the code map has no heading {heading}")));
+            continue;
+        }
+        let (named, there) = (listed(section(map, &heading)), modules(tree, &folder));
+        let missing = there.difference(&named).map(|name| format!("the code map lacks {name} of {folder}"));
+        let gone =
+            named.difference(&there).map(|name| format!("the code map has {name}, which {folder} has not"));
+        found.extend(missing.chain(gone).map(|what| Violation::of_file(PATH, what)));
+    }
+    found
+}
+
+/// The glossary explains each word of [`TERMS`], and the code that an entry names in backticks exists.
+fn glossary(tree: &Tree) -> Vec<Violation> {
+    let text = section(tree.get(PATH).unwrap_or_default(), "## Glossary");
+    let entries: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- **")).collect();
+    let explained: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.split("**").next()).collect();
+    let absent = TERMS.iter().filter(|term| !explained.contains(*term));
+    let mut found: Vec<Violation> =
+        absent.map(|term| Violation::of_file(PATH, format!("the glossary lacks {term}"))).collect();
+    for name in entries.iter().flat_map(|entry| entry.split('`').skip(1).step_by(2)) {
+        if !tree.rust().any(|(path, source)| !path.starts_with("tests/tidy") && has_word(source, name)) {
+            found.push(Violation::of_file(PATH, format!("the glossary names {name}, which no code has")));
+        }
+    }
+    found
+}
+
+fn has_word(source: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    source
+        .match_indices(name)
+        .any(|(at, _)| !source[..at].ends_with(is_part) && !source[at + name.len()..].starts_with(is_part))
+}
+
+/// Links in the pages at the root that point into the repository have a file or folder there.
+fn links(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (path, text) in tree.files().filter(|(path, _)| path.ends_with(".md")) {
+        let base = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let target = format!("{base}{}", target.trim_end_matches('/'));
+            let exists =
+                tree.files().any(|(file, _)| file == target || file.starts_with(&format!("{target}/")));
+            if !exists {
+                found.push(Violation::of_file(path, format!("a link to {target}, which is not there")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn code_map_matches_the_tree() {
+    assert_none(&code_map(&repository()));
+}
+
+#[test]
+fn code_map_can_fail() {
+    let page = "## Code map\n\n### `sql`\n\n- `kv.rs`: keys\n- `gone/`, `exec/`: x `noise`\n\n### `other`\n- `not`: mine\n\n## Next\n";
+    let tree = Tree::of(&[
+        ("Cargo.toml", "members = [\"sql\", \"engine\"]\n"),
+        (PATH, page),
+        ("sql/src/lib.rs", ""),
+        ("sql/src/kv.rs", ""),
+        ("sql/src/exec/scan.rs", ""),
+        ("sql/src/new.rs", ""),
+    ]);
+    let texts = ["lacks new of sql", "has gone, which sql has not", "no heading ### `engine`"];
+    assert_found(&code_map(&tree), &texts);
+}
+
+#[test]
+fn glossary_matches_the_code() {
+    assert_none(&glossary(&repository()));
+}
+
+#[test]
+fn glossary_can_fail() {
+    let mut page = "## Glossary\n\n".to_owned();
+    for term in TERMS.iter().filter(|term| **term != "lease") {
+        page += &format!("- **{term}**: a word\n");
+    }
+    page += "- **more**: `RangeId` and `RangeIdentity`\n";
+    let tree = Tree::of(&[(PATH, &page), ("a.rs", "struct RangeId; struct MyRangeIdentity;")]);
+    assert_found(&glossary(&tree), &["lacks lease", "names RangeIdentity"]);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    assert_none(&links(&repository()));
+}
+
+#[test]
+fn links_can_fail() {
+    let page = "[a](b.md) [c](d/) [e](https://docs.rs) [g](#h) [i](gone.md#x)";
+    let tree = Tree::of(&[("README.md", page), ("b.md", ""), ("d/x.rs", ""), ("d/README.md", "[x](x.rs)")]);
+    assert_found(&links(&tree), &["README.md: a link to gone.md"]);
+}
