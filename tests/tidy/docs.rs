@@ -8,7 +8,7 @@ use super::{assert_found, assert_none, repository};
 const PATH: &str = "ARCHITECTURE.md";
 
 /// The words that have one meaning each, alike in types, metrics, scripts and docs.
-const TERMS: [&str; 15] = [
+const TERMS: [&str; 16] = [
     "apply",
     "closed timestamp",
     "commit",
@@ -22,6 +22,7 @@ const TERMS: [&str; 15] = [
     "log index",
     "range",
     "replica",
+    "resolved timestamp",
     "term",
     "voter",
 ];
