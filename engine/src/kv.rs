@@ -298,9 +298,11 @@ pub trait Transaction: Send {
     /// One page of a scan; buffered writes are seen.
     async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError>;
 
-    /// Buffers a write. A second write to a key replaces the first (an `Absent` condition of the first stays).
+    /// Buffers a write. A second write to a key replaces the first (an `Absent` condition of the first stays); one with
+    /// `Absent` looks at the buffered write instead: a value fails it at once, a deletion lets it through.
     ///
     /// # Errors
+    /// [`KvError::ConditionFailed`] for an insert onto a buffered value,
     /// [`KvError::TooLarge`] for a key, value or sum of writes beyond the limits, [`KvError::Unsupported`] in a
     /// read-only transaction.
     fn write(&mut self, write: Write) -> Result<(), KvError>;

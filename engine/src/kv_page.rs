@@ -1,7 +1,7 @@
 //! [`PageBuilder`]: pairs in, one [`ScanPage`] out, within the limits of its [`ScanRequest`].
 //!
 //! Used where the rows are ([`crate::mvcc::read_page`]) and where buffered writes are laid over them
-//! (`kv_buffer`), so that limits and programs mean the same in both places.
+//! ([`crate::kv_buffer`]), so that limits and programs mean the same in both places.
 
 use bytes::Bytes;
 
@@ -113,5 +113,14 @@ pub fn remaining(span: &Span, direction: Direction, last: &Key) -> Option<Span> 
         }
         // An end equal to the start would be an empty span, and an empty end would mean "to the end".
         Direction::Reverse => (*last > span.start).then(|| Span::new(span.start.clone(), last.clone())),
+    }
+}
+
+/// The part of a span that a page has visited, which left `resume` to the next.
+pub fn covered(span: &Span, direction: Direction, resume: Option<&Span>) -> Span {
+    match (resume, direction) {
+        (None, _) => span.clone(),
+        (Some(rest), Direction::Forward) => Span::new(span.start.clone(), rest.start.clone()),
+        (Some(rest), Direction::Reverse) => Span::new(rest.end.clone(), span.end.clone()),
     }
 }

@@ -6,7 +6,10 @@ pub mod clock;
 pub mod codec;
 pub mod hlc;
 pub mod kv;
+pub mod kv_buffer;
 pub mod kv_page;
+pub mod kv_spans;
+pub mod local;
 pub mod memory;
 pub mod mvcc;
 #[cfg(feature = "rocksdb")]

@@ -231,8 +231,11 @@ impl Cursor for MemoryCursor<'_> {
     }
 }
 
+/// Where a range of keys starts and ends.
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// The bounds of a span of keys, or `None` where it can hold none.
-fn bounds<'a>(start: &'a [u8], end: &'a [u8]) -> Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)> {
+fn bounds<'a>(start: &'a [u8], end: &'a [u8]) -> Option<Bounds<'a>> {
     let lower = Bound::Included(start);
     let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
     (!is_empty_range(lower, upper)).then_some((lower, upper))

@@ -1,5 +1,6 @@
 //! Help for the tests of this crate and of those above it: fixtures, script runner, stores that compare, lose and fail.
 
+pub mod evaluator;
 mod fault;
 pub mod fixture;
 mod mirror;
