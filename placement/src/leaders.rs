@@ -10,6 +10,9 @@
 //! lowers the sum of the squares of the counts, or keeps it and leaves a path shorter by one.
 //!
 //! Draining nodes come first: each of their leaders goes to the live replica with the fewest leaders.
+//!
+//! Nothing is balanced while a range that has a quorum has no known leader, or one on a node that does not answer: it
+//! will elect, nobody knows whom, and a move decided before might have to be undone after.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -81,6 +84,9 @@ fn drain_one(view: &View) -> Option<TransferLeader> {
 }
 
 fn balance_one(view: &View) -> Option<TransferLeader> {
+    if view.ranges().any(|range| will_elect(view, range)) {
+        return None;
+    }
     let edges = Edges::of(view);
     let path = edges.shortest_path(view)?;
     let [.., from, _] = path.as_slice() else { return None };
@@ -95,6 +101,11 @@ fn balance_one(view: &View) -> Option<TransferLeader> {
     );
     let reason = TransferReason { rule: Rule::LeaderCount, path, choice };
     Some(TransferLeader { range: range.id, from, to, reason })
+}
+
+fn will_elect(view: &View, range: &RangeView) -> bool {
+    let is_led = range.leader.is_some_and(|leader| view.liveness(leader).answers());
+    !is_led && view.has_quorum(range)
 }
 
 /// The ranges that could be asked to hand over, with the node that leads them.

@@ -64,10 +64,10 @@ pub fn shortages(view: &View) -> Vec<Shortage> {
 
 fn shortage(view: &View, range: &RangeView) -> Option<Shortage> {
     let nodes = range.replicas.iter().map(|replica| (replica.node, view.liveness(replica.node)));
-    let missing: Vec<_> = nodes.filter(|(_, liveness)| !answers(*liveness)).collect();
+    let missing: Vec<_> = nodes.filter(|(_, liveness)| !liveness.answers()).collect();
     let answering = range.replicas.len() - missing.len();
     let wanted = range.policy.replicas_wanted(view.nodes().len());
-    let severity = if answering < range.quorum() {
+    let severity = if !view.has_quorum(range) {
         Severity::NoQuorum
     } else if !missing.is_empty() {
         Severity::ReplicaMissing
@@ -77,11 +77,4 @@ fn shortage(view: &View, range: &RangeView) -> Option<Shortage> {
         return None;
     };
     Some(Shortage { range: range.id, severity, wanted, replicas: range.replicas.len(), answering, missing })
-}
-
-fn answers(liveness: Liveness) -> bool {
-    match liveness {
-        Liveness::Live | Liveness::Draining => true,
-        Liveness::Suspect | Liveness::Dead => false,
-    }
 }

@@ -26,6 +26,16 @@ pub enum Liveness {
     Draining,
 }
 
+impl Liveness {
+    /// Whether the node answers: its replicas count for a quorum, and its leaders lead.
+    pub fn answers(self) -> bool {
+        match self {
+            Self::Live | Self::Draining => true,
+            Self::Suspect | Self::Dead => false,
+        }
+    }
+}
+
 impl fmt::Display for Liveness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -188,6 +198,12 @@ impl View {
     /// The node that leads the range once its pending transfer, if it has one, is done.
     pub fn leader_to_be(&self, range: &RangeView) -> Option<NodeId> {
         self.pending.get(&range.id).copied().or(range.leader)
+    }
+
+    /// Whether enough replicas of the range answer to make a quorum.
+    pub fn has_quorum(&self, range: &RangeView) -> bool {
+        let answering = range.replicas.iter().filter(|replica| self.liveness(replica.node).answers());
+        answering.count() >= range.quorum()
     }
 
     /// Whether a transfer of this range is under way.

@@ -109,7 +109,7 @@ impl Sim {
     /// Gives each range a leader that answers, where a majority of its replicas does.
     fn elect(&mut self) {
         let view = self.view();
-        let answers = |node: NodeId| matches!(view.liveness(node), Liveness::Live | Liveness::Draining);
+        let answers = |node: NodeId| view.liveness(node).answers();
         for range in self.ranges.values_mut() {
             let able: Vec<NodeId> =
                 range.replicas.iter().map(|replica| replica.node).filter(|n| answers(*n)).collect();

@@ -85,10 +85,8 @@ fn least_squares(view: &View) -> usize {
     for range in view.ranges() {
         let live = range.replicas.iter().map(|r| r.node).filter(|n| view.liveness(*n) == Liveness::Live);
         let live: Vec<NodeId> = match range.leader {
-            Some(leader) if matches!(view.liveness(leader), Liveness::Live | Liveness::Draining) => {
-                live.collect()
-            }
-            _ => continue,
+            Some(_) => live.collect(),
+            None => continue,
         };
         if live.is_empty() {
             continue;
@@ -115,6 +113,7 @@ fn sim_of(nodes: Vec<NodeView>, ranges: Vec<RangeView>, seed: u64) -> Sim {
         sim.nodes.insert(node.id, node);
     }
     ranges.into_iter().for_each(|range| sim.put_range(range));
+    sim.elect();
     sim
 }
 
