@@ -1,0 +1,187 @@
+//! Commands of the replicated log, in bytes.
+//!
+//! ```text
+//! command   version 1 · term u64 · closed u64 · high water u64 · size delta i64 · kind u8 · body
+//!   1 write      changes u32 · change …
+//!   2 end lease  read high water u64 · closed u64
+//! change    1 put          family u8 · key · value
+//!           2 delete       family u8 · key
+//!           3 delete range family u8 · start · end        (keys and values after their length, u32)
+//! family    3 txn · 4 lock · 5 data
+//! ```
+//!
+//! Invariants: every replica reads the same bytes in the same way, so that a kind that a release does not know stops
+//! the replica, and is never skipped; a command touches users' data only, never the state of Raft or of the replica.
+
+use bytes::Bytes;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::store::{Batch, Change, Family};
+
+use crate::decode::{Decoder, FormatError, put_bytes, put_count};
+
+/// Most bytes of keys and values in one command (design.md section 12).
+pub const COMMAND_MAX_BYTES: usize = 1 << 20;
+/// Most bytes of an encoded command: what a transaction of [`COMMAND_MAX_BYTES`] needs besides keys and values.
+pub const COMMAND_ENCODED_MAX_BYTES: usize = COMMAND_MAX_BYTES + (512 << 10);
+const VERSION: u8 = 1;
+/// Least bytes of a change: kind, family and two lengths or one.
+const CHANGE_BYTES_MIN: usize = 2 + 4;
+
+/// One command: what a request became when it was evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Term in which it was evaluated; it is proposed in this term only.
+    pub term: u64,
+    /// No write at or below this timestamp follows.
+    pub closed: Timestamp,
+    /// The newest timestamp that it writes: whoever applies it forwards its clock.
+    pub high_water: Timestamp,
+    /// By how much it changes the range's size in bytes, as estimated at its evaluation.
+    pub size_delta: i64,
+    /// What it does.
+    pub kind: CommandKind,
+}
+
+/// What a command does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandKind {
+    /// Changes of the families `txn`, `lock` and `data`.
+    Write(Batch),
+    /// The leaseholder serves nothing any more (design.md section 6).
+    EndLease {
+        /// Its newest read: the next one writes above it.
+        read_high_water: Timestamp,
+        /// What it had closed.
+        closed: Timestamp,
+    },
+}
+
+/// Why a command cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Beyond [`COMMAND_MAX_BYTES`].
+    #[error(
+        "a command of {bytes} bytes of keys and values: at most {COMMAND_MAX_BYTES} can be written at once"
+    )]
+    TooLarge {
+        /// Bytes of its keys and values, or all of its bytes.
+        bytes: usize,
+    },
+    /// A change of a family that commands must not touch.
+    #[error("a command must not change the family {}", .0.name())]
+    ForeignFamily(Family),
+}
+
+impl Command {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// Where the command is too large, or changes what is not a user's.
+    pub fn encode(&self) -> Result<Bytes, CommandError> {
+        let mut out = vec![VERSION];
+        out.extend_from_slice(&self.term.to_be_bytes());
+        out.extend_from_slice(&self.closed.raw().to_be_bytes());
+        out.extend_from_slice(&self.high_water.raw().to_be_bytes());
+        out.extend_from_slice(&self.size_delta.to_be_bytes());
+        match &self.kind {
+            CommandKind::Write(batch) => {
+                if batch.size_bytes() > COMMAND_MAX_BYTES {
+                    return Err(CommandError::TooLarge { bytes: batch.size_bytes() });
+                }
+                out.push(1);
+                put_count(&mut out, batch.changes().len());
+                batch.changes().iter().try_for_each(|change| encode_change(&mut out, change))?;
+            }
+            CommandKind::EndLease { read_high_water, closed } => {
+                out.push(2);
+                out.extend_from_slice(&read_high_water.raw().to_be_bytes());
+                out.extend_from_slice(&closed.raw().to_be_bytes());
+            }
+        }
+        if out.len() > COMMAND_ENCODED_MAX_BYTES {
+            return Err(CommandError::TooLarge { bytes: out.len() });
+        }
+        Ok(out.into())
+    }
+
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// Where the bytes are damaged or of a kind or version that this release does not know: the replica stops.
+    pub fn decode(bytes: Bytes) -> Result<Self, FormatError> {
+        let mut decoder = Decoder::new("a command", bytes);
+        decoder.version(VERSION)?;
+        let term = decoder.u64("term")?;
+        let closed = Timestamp::from_raw(decoder.u64("closed timestamp")?);
+        let high_water = Timestamp::from_raw(decoder.u64("high water")?);
+        let size_delta = decoder.i64("size delta")?;
+        let kind = match decoder.u8("kind")? {
+            1 => CommandKind::Write(decode_batch(&mut decoder)?),
+            2 => CommandKind::EndLease {
+                read_high_water: Timestamp::from_raw(decoder.u64("read high water")?),
+                closed: Timestamp::from_raw(decoder.u64("closed timestamp")?),
+            },
+            other => return Err(decoder.invalid("kind", u64::from(other))),
+        };
+        decoder.finish()?;
+        Ok(Self { term, closed, high_water, size_delta, kind })
+    }
+}
+
+fn family_code(family: Family) -> Result<u8, CommandError> {
+    match family {
+        Family::Txn => Ok(3),
+        Family::Lock => Ok(4),
+        Family::Data => Ok(5),
+        Family::Raft | Family::Range => Err(CommandError::ForeignFamily(family)),
+    }
+}
+
+fn encode_change(out: &mut Vec<u8>, change: &Change) -> Result<(), CommandError> {
+    match change {
+        Change::Put(family, key, value) => {
+            out.extend_from_slice(&[1, family_code(*family)?]);
+            put_bytes(out, key);
+            put_bytes(out, value);
+        }
+        Change::Delete(family, key) => {
+            out.extend_from_slice(&[2, family_code(*family)?]);
+            put_bytes(out, key);
+        }
+        Change::DeleteRange(family, start, end) => {
+            out.extend_from_slice(&[3, family_code(*family)?]);
+            put_bytes(out, start);
+            put_bytes(out, end);
+        }
+    }
+    Ok(())
+}
+
+fn decode_batch(decoder: &mut Decoder) -> Result<Batch, FormatError> {
+    let count = decoder.count("changes", CHANGE_BYTES_MIN)?;
+    let mut batch = Batch::new();
+    for _ in 0..count {
+        let kind = decoder.u8("kind of change")?;
+        let family = decode_family(decoder)?;
+        let key = decoder.bytes("key")?;
+        match kind {
+            1 => batch.put(family, key, decoder.bytes("value")?),
+            2 => batch.delete(family, key),
+            3 => batch.delete_range(family, key, decoder.bytes("end")?),
+            other => return Err(decoder.invalid("kind of change", u64::from(other))),
+        }
+    }
+    Ok(batch)
+}
+
+fn decode_family(decoder: &mut Decoder) -> Result<Family, FormatError> {
+    match decoder.u8("family")? {
+        3 => Ok(Family::Txn),
+        4 => Ok(Family::Lock),
+        5 => Ok(Family::Data),
+        other => Err(decoder.invalid("family", u64::from(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

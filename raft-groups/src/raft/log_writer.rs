@@ -1,0 +1,340 @@
+//! The one writer of a store's logs: a queue of all groups, drained into one batch and one sync.
+//!
+//! ```text
+//! group 1 ─ append ──┐
+//! group 2 ─ vote ────┤ bounded queue ─▶ one batch, in the queue's order ─▶ one synced write ─▶ newest completion
+//! group 3 ─ purge ───┘                                                                         of every group
+//! ```
+//!
+//! There is no waiting for more work: while a sync runs, the next batch gathers. Completions are watermarks, so only
+//! the newest one of a group is called. A batch of truncations and purges alone is not synced.
+//!
+//! Invariants: changes of a group reach the store in the order in which the group asked for them; after a failed write
+//! nothing is written any more, no completion reports success, and the store's owner is told once.
+//! Source: design.md section 5; `storage/callback.rs` of openraft for the watermark.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use metrics::{Unit, counter, describe_counter};
+use openraft::storage::IOFlushed;
+use parking_lot::Mutex;
+use quorate_engine::store::{Batch, Durability, Store, StoreError};
+use quorate_placement::topology::RangeId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::convert::TypeConfig;
+
+/// Requests that wait, of all groups.
+const QUEUE_REQUESTS_MAX: usize = 4_096;
+/// Bytes that wait, of all groups; what one follower's stream and one leader's append hold besides is bounded there.
+const QUEUE_BYTES_MAX: u32 = 64 << 20;
+/// Requests in one batch: beyond it the completions would come too late.
+const BATCH_REQUESTS_MAX: usize = 1_024;
+/// Bytes in one batch, apart from its last request.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Bytes of log that a store takes. Logs are not truncated yet, so that a full one refuses proposals.
+pub const LOG_BYTES_MAX: u64 = 4 << 30;
+
+const SYNCS: &str = "quorate_raft_log_syncs_total";
+const APPENDS: &str = "quorate_raft_log_appends_total";
+
+/// What happens when a request has been written.
+pub(crate) enum Done {
+    /// Entries are on the disk.
+    Append {
+        /// openraft's completion, of which only the newest of a group is called.
+        flushed: IOFlushed<TypeConfig>,
+        /// The group's watermark of what has been written, and the number of this append in it.
+        written: Arc<AtomicU64>,
+        /// See `written`.
+        sequence: u64,
+    },
+    /// A vote is on the disk.
+    Vote(oneshot::Sender<()>),
+    /// Nobody waits, and nothing needs the disk.
+    Unsynced,
+    /// Everything of before has been written.
+    Barrier(oneshot::Sender<()>),
+}
+
+impl Done {
+    fn needs_sync(&self) -> bool {
+        match self {
+            Self::Append { .. } | Self::Vote(_) => true,
+            Self::Unsynced | Self::Barrier(_) => false,
+        }
+    }
+}
+
+struct Request {
+    group: RangeId,
+    batch: Batch,
+    done: Done,
+    /// Its room in the queue, given back when it is done.
+    _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+type OnPoison = Box<dyn FnOnce(StoreError) + Send>;
+
+/// What writer, its thread and all groups of a store share.
+struct Shared {
+    syncs: AtomicU64,
+    appends: AtomicU64,
+    log_bytes: AtomicU64,
+    poison: Mutex<Poison>,
+}
+
+struct Poison {
+    error: Option<StoreError>,
+    on_poison: Option<OnPoison>,
+}
+
+impl Shared {
+    fn poison(&self, error: StoreError) {
+        let mut poison = self.poison.lock();
+        if poison.error.is_some() {
+            return;
+        }
+        tracing::error!(%error, "the store failed; it is not written any more");
+        poison.error = Some(error.clone());
+        let on_poison = poison.on_poison.take();
+        drop(poison);
+        if let Some(on_poison) = on_poison {
+            on_poison(error);
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.poison.lock().error.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// Numbers of a writer since its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogWriterCounts {
+    /// Synced writes.
+    pub syncs: u64,
+    /// Appends of groups, each of one entry or more.
+    pub appends: u64,
+    /// Bytes of log in the store.
+    pub log_bytes: u64,
+}
+
+/// The writer of a store's logs; one a store.
+pub struct LogWriter {
+    sender: Mutex<Option<Sender<Request>>>,
+    stopped: Mutex<Option<oneshot::Receiver<()>>>,
+    shared: Arc<Shared>,
+    slots: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+impl LogWriter {
+    /// Starts the writer's thread. `on_poison` is called once, when a write has failed: the store must not be used any
+    /// more, and the process should end.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(
+        store: Arc<dyn Store>,
+        on_poison: impl FnOnce(StoreError) + Send + 'static,
+    ) -> io::Result<Arc<Self>> {
+        describe_counter!(SYNCS, Unit::Count, "Synced writes of the store's log writer");
+        describe_counter!(APPENDS, Unit::Count, "Appends of Raft groups, each of one entry or more");
+        let poison = Poison { error: None, on_poison: Some(Box::new(on_poison)) };
+        let shared = Arc::new(Shared {
+            syncs: AtomicU64::new(0),
+            appends: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
+            poison: Mutex::new(poison),
+        });
+        let (sender, receiver) = bounded(QUEUE_REQUESTS_MAX);
+        let (stop, stopped) = oneshot::channel();
+        let drain = Drain { store, shared: Arc::clone(&shared) };
+        std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || {
+            drain.run(&receiver);
+            drop(drain);
+            // Nobody need be waiting for the end.
+            let _ = stop.send(());
+        })?;
+        Ok(Arc::new(Self {
+            sender: Mutex::new(Some(sender)),
+            stopped: Mutex::new(Some(stopped)),
+            shared,
+            slots: Arc::new(Semaphore::new(QUEUE_REQUESTS_MAX)),
+            bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX as usize)),
+        }))
+    }
+
+    /// Numbers since the start.
+    pub fn counts(&self) -> LogWriterCounts {
+        LogWriterCounts {
+            syncs: self.shared.syncs.load(Ordering::Relaxed),
+            appends: self.shared.appends.load(Ordering::Relaxed),
+            log_bytes: self.shared.log_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The error that ended all writing, if any did.
+    pub fn poisoned(&self) -> Option<StoreError> {
+        self.shared.check().err()
+    }
+
+    /// Ends all writing after a failed write elsewhere in the store.
+    pub fn poison(&self, error: StoreError) {
+        self.shared.poison(error);
+    }
+
+    /// Ends the writer after all that was queued, and waits for its thread. Groups are shut down before.
+    pub async fn shutdown(&self) {
+        drop(self.sender.lock().take());
+        let stopped = self.stopped.lock().take();
+        if let Some(stopped) = stopped {
+            // The thread ends by itself: its queue has no sender any more.
+            let _ = stopped.await;
+        }
+    }
+
+    /// Counts bytes of log found in the store, or added to it.
+    pub(crate) fn add_log_bytes(&self, bytes: u64) {
+        self.shared.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes of log that were removed.
+    pub(crate) fn remove_log_bytes(&self, bytes: u64) {
+        let update = |current: u64| Some(current.saturating_sub(bytes));
+        // The closure never refuses.
+        let _ = self.shared.log_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+    }
+
+    /// Queues a request; waits only for room in the queue.
+    pub(crate) async fn enqueue(&self, group: RangeId, batch: Batch, done: Done) -> io::Result<()> {
+        self.shared.check().map_err(io::Error::other)?;
+        let bytes = u32::try_from(batch.size_bytes()).unwrap_or(QUEUE_BYTES_MAX).min(QUEUE_BYTES_MAX);
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
+        let room = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.map_err(io::Error::other)?;
+        let request = Request { group, batch, done, _room: (slot, room) };
+        let sender = self.sender.lock();
+        let sender = sender.as_ref().ok_or_else(|| io::Error::other("the log writer has ended"))?;
+        // The slots are as many as the queue has places.
+        sender.try_send(request).map_err(|_| io::Error::other("the log writer has ended"))
+    }
+
+    /// Waits until all that was queued before has been written.
+    pub(crate) async fn barrier(&self, group: RangeId) -> io::Result<()> {
+        let (done, written) = oneshot::channel();
+        self.enqueue(group, Batch::new(), Done::Barrier(done)).await?;
+        written.await.map_err(|_| self.ended())
+    }
+
+    /// Why a request was dropped instead of done.
+    pub(crate) fn ended(&self) -> io::Error {
+        match self.shared.check() {
+            Err(error) => io::Error::other(error),
+            Ok(()) => io::Error::other("the log writer has ended"),
+        }
+    }
+}
+
+/// The thread's half.
+struct Drain {
+    store: Arc<dyn Store>,
+    shared: Arc<Shared>,
+}
+
+impl Drain {
+    fn run(&self, queue: &Receiver<Request>) {
+        while let Ok(first) = queue.recv() {
+            let requests = gather(first, queue);
+            match self.write(requests) {
+                Ok(finished) => finish(finished),
+                Err((error, unwritten)) => {
+                    self.shared.poison(error.clone());
+                    fail(unwritten, &error);
+                }
+            }
+        }
+    }
+
+    /// Writes all requests at once and gives back what remains to be called.
+    fn write(&self, requests: Vec<Request>) -> Result<Vec<Finished>, (StoreError, Vec<Finished>)> {
+        let mut batch = Batch::new();
+        let mut finished = Vec::with_capacity(requests.len());
+        let mut appends = 0;
+        for request in requests {
+            batch.append(request.batch);
+            appends += u64::from(matches!(request.done, Done::Append { .. }));
+            finished.push(Finished { group: request.group, done: request.done });
+        }
+        let is_synced = finished.iter().any(|request| request.done.needs_sync());
+        let durability = if is_synced { Durability::Synced } else { Durability::Buffered };
+        let written = self.shared.check().and_then(|()| {
+            if batch.is_empty() && !is_synced { Ok(()) } else { self.store.write(batch, durability) }
+        });
+        match written {
+            Ok(()) => {
+                self.count(u64::from(is_synced), appends);
+                Ok(finished)
+            }
+            Err(error) => Err((error, finished)),
+        }
+    }
+
+    fn count(&self, syncs: u64, appends: u64) {
+        self.shared.syncs.fetch_add(syncs, Ordering::Relaxed);
+        self.shared.appends.fetch_add(appends, Ordering::Relaxed);
+        counter!(SYNCS).increment(syncs);
+        counter!(APPENDS).increment(appends);
+    }
+}
+
+/// A request whose changes have been taken out; its room in the queue is free again.
+struct Finished {
+    group: RangeId,
+    done: Done,
+}
+
+fn gather(first: Request, queue: &Receiver<Request>) -> Vec<Request> {
+    let mut bytes = first.batch.size_bytes();
+    let mut requests = vec![first];
+    while requests.len() < BATCH_REQUESTS_MAX && bytes < BATCH_BYTES_MAX {
+        let Ok(next) = queue.try_recv() else { break };
+        bytes += next.batch.size_bytes();
+        requests.push(next);
+    }
+    requests
+}
+
+fn finish(finished: Vec<Finished>) {
+    let mut newest: BTreeMap<RangeId, IOFlushed<TypeConfig>> = BTreeMap::new();
+    let mut waiting = Vec::new();
+    for Finished { group, done } in finished {
+        match done {
+            Done::Append { flushed, written, sequence } => {
+                written.fetch_max(sequence, Ordering::Release);
+                newest.insert(group, flushed);
+            }
+            Done::Vote(sender) | Done::Barrier(sender) => waiting.push(sender),
+            Done::Unsynced => {}
+        }
+    }
+    newest.into_values().for_each(|flushed| flushed.io_completed(Ok(())));
+    for sender in waiting {
+        // Whoever asked may be gone: its group was shut down.
+        let _ = sender.send(());
+    }
+}
+
+fn fail(unwritten: Vec<Finished>, error: &StoreError) {
+    for Finished { group: _, done } in unwritten {
+        match done {
+            Done::Append { flushed, .. } => flushed.io_completed(Err(io::Error::other(error.clone()))),
+            // Dropped senders tell their receivers.
+            Done::Vote(_) | Done::Barrier(_) | Done::Unsynced => {}
+        }
+    }
+}

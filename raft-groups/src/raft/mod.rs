@@ -1,0 +1,86 @@
+//! One replica of one Raft group: the only room that knows openraft.
+//!
+//! The life of a proposal: [`RaftGroup::enqueue`] hands it to the group's Raft task, which appends it through
+//! [`log_store`] to the store's one [`LogWriter`] (a queue of all groups, drained into one batch and one sync) and
+//! sends it through [`network`] to the other replicas; once a quorum has it, [`state_machine`] gives it to the
+//! replica's [`Applier`] and writes what that says, with the applied position, in one batch.
+//!
+//! Invariants:
+//! - A vote is on the disk before anybody hears of it, and so is an entry.
+//! - What is applied and the applied position change in one batch; neither is synced by itself, because the log is.
+//! - Whether a replica may vote, stand for election or serve is decided outside: openraft's own lease is kept shorter
+//!   than the promise of design.md section 6, so that it never decides.
+//! - After [`RaftGroup::shutdown`] nothing of the group is written any more.
+//!
+//! openraft's contracts, with the places in its source, are collected in the project's notes on it; the version is
+//! pinned because each release may change them.
+
+mod applied_format;
+mod convert;
+pub(crate) mod entry_format;
+mod group;
+mod log_format;
+mod log_store;
+mod log_tail;
+mod log_writer;
+mod network;
+mod seed;
+mod state_machine;
+mod types;
+
+use bytes::Bytes;
+use quorate_engine::store::{Batch, StoreError};
+use quorate_placement::topology::ReplicaId;
+
+pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, RaftGroup};
+pub use log_format::group_bounds;
+pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
+pub use seed::{erase, seed};
+pub use types::{
+    Applied, CommittedEntry, EntryPayload, GroupMembership, GroupStatus, LogEntry, LogPosition, Role,
+    VoteState,
+};
+
+/// Turns committed entries into changes of the store. Called in the order of the log, never twice at once for a group.
+pub trait Applier: Send + Sync + 'static {
+    /// Adds to `batch` what the entries change and gives back one outcome an entry, for its proposer. The applied
+    /// position and the membership are added by the caller, and all is written in one unsynced batch.
+    ///
+    /// # Errors
+    /// Any error stops the replica for good: another replica might have applied what this one cannot.
+    fn apply(&self, entries: &[CommittedEntry], batch: &mut Batch) -> Result<Vec<Bytes>, ApplyError>;
+
+    /// The batch was written: `entries` are readable, and `last` is the applied position. Before any proposer hears.
+    fn applied(&self, entries: &[CommittedEntry], last: LogPosition);
+}
+
+/// Why a replica could not apply an entry.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The entry means nothing here: an unknown kind, damage, or a state that other replicas cannot have.
+    #[error("the entry at {position} cannot be applied: {detail}")]
+    Divergence {
+        /// The entry.
+        position: LogPosition,
+        /// What was wrong.
+        detail: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Learns what a lease is made of. Called from within the group's Raft task: it must be quick and must not call back.
+pub trait LeaseObserver: Send + Sync + 'static {
+    /// The time, taken before a message that asks for an acknowledgement is sent; in units of the observer's own.
+    fn sent_now(&self) -> u64;
+
+    /// A replica accepted, as a follower of this one in `term`, a message that was sent at `sent_at` or later.
+    fn acknowledged(&self, by: ReplicaId, term: u64, sent_at: u64);
+
+    /// A vote was stored: in `term`, `leader` leads; `None` where that is open again.
+    fn leadership(&self, term: u64, leader: Option<ReplicaId>);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! openraft's network over `Rpc`: messages of `raft_message_format`, with a deadline each, in two lanes.
+//!
+//! Heartbeats and votes go by the control lane, entries by the data lane. A follower's stream keeps several appends in
+//! flight and yields their answers in order. What a lease needs is stamped here: the time before each send, given to
+//! the [`LeaseObserver`] with the answer that accepts it.
+//!
+//! Invariant: an acknowledgement is reported only for an answer that accepts this leader's vote.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use openraft::alias::{SnapshotOf, VoteOf};
+use openraft::base::{BoxFuture, BoxStream};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::RPCOption;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+use super::LeaseObserver;
+use super::convert::{RaftNode, TypeConfig, entry_of, log_id_of, position_of, raft_vote_of, vote_of};
+use super::state_machine::VirtualSnapshot;
+use crate::raft_message_format::{
+    AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, TransferRequest,
+    VoteRequest as VoteQuestion,
+};
+use crate::rpc::{Rpc, RpcError, Service};
+use crate::transport::Lane;
+
+/// Appends in flight to one follower; each holds at most one message's bytes.
+const APPENDS_IN_FLIGHT_MAX: usize = 16;
+/// Why no snapshot is sent.
+pub(crate) const NO_SNAPSHOTS: &str =
+    "snapshots are not sent: logs are kept whole, so a replica that asks for one has lost its data";
+
+type Answer<T> = Result<T, RPCError<TypeConfig>>;
+
+/// What all connections of one replica share.
+pub(crate) struct Link {
+    pub(crate) range_id: RangeId,
+    pub(crate) replica_id: ReplicaId,
+    pub(crate) rpc: Arc<Rpc>,
+    pub(crate) observer: Arc<dyn LeaseObserver>,
+    /// How long an answer to entries may take: with a sync of the follower's disk.
+    pub(crate) append_timeout: Duration,
+}
+
+/// Makes connections to the group's other replicas.
+pub(crate) struct NetworkFactory {
+    pub(crate) link: Arc<Link>,
+}
+
+impl NetworkFactory {
+    fn connect(&self, target: u64, node: &RaftNode, lane: Lane) -> Network {
+        Network { link: Arc::clone(&self.link), target: ReplicaId(target), node: NodeId(node.0), lane }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
+    type Network = Network;
+
+    async fn new_client(&mut self, target: u64, node: &RaftNode) -> Network {
+        self.connect(target, node, Lane::Data)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, node: &RaftNode) -> Network {
+        self.connect(target, node, Lane::Control)
+    }
+}
+
+/// One replica's way to another one.
+#[derive(Clone)]
+pub(crate) struct Network {
+    link: Arc<Link>,
+    target: ReplicaId,
+    node: NodeId,
+    lane: Lane,
+}
+
+fn unreachable_because(detail: impl ToString) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::from_string(detail))
+}
+
+impl Network {
+    async fn call(&self, lane: Lane, body: MessageBody, timeout: Duration) -> Answer<RaftReply> {
+        let link = &self.link;
+        let (range_id, from_replica, to_replica) = (link.range_id, link.replica_id, self.target);
+        let message = RaftMessage { range_id, from_replica, to_replica, body };
+        let answer = link.rpc.call(self.node, lane, Service::Raft, message.encode(), timeout).await;
+        match answer {
+            Ok(bytes) => RaftReply::decode(bytes).map_err(unreachable_because),
+            Err(error @ (RpcError::NotSent(_) | RpcError::Refused)) => Err(unreachable_because(error)),
+            // Worth an immediate repeat: the wait was long enough.
+            Err(error @ RpcError::TimedOut(_)) => Err(RPCError::Network(NetworkError::from_string(error))),
+        }
+    }
+
+    fn unexpected(&self, reply: &RaftReply) -> RPCError<TypeConfig> {
+        match reply {
+            RaftReply::Refused(reason) => unreachable_because(format!("{} refused: {reason:?}", self.target)),
+            RaftReply::Append(_) | RaftReply::Vote(_) | RaftReply::Transfer => {
+                unreachable_because(format!("{} answered another question: {reply:?}", self.target))
+            }
+        }
+    }
+
+    async fn append(
+        self,
+        request: AppendEntriesRequest<TypeConfig>,
+        timeout: Duration,
+    ) -> Answer<AppendEntriesResponse<TypeConfig>> {
+        let term = request.vote.leader_id().term;
+        let body = MessageBody::Append(AppendRequest {
+            vote: vote_of(&request.vote),
+            previous: request.prev_log_id.as_ref().map(position_of),
+            commit: request.leader_commit.as_ref().map(position_of),
+            entries: request.entries.iter().map(entry_of).collect(),
+        });
+        let sent_at = self.link.observer.sent_now();
+        let reply = self.call(self.lane, body, timeout).await?;
+        if reply.is_success() {
+            self.link.observer.acknowledged(self.target, term, sent_at);
+        }
+        match reply {
+            RaftReply::Append(AppendReply::Accepted) => Ok(AppendEntriesResponse::Success),
+            RaftReply::Append(AppendReply::AcceptedUpTo(position)) => {
+                Ok(AppendEntriesResponse::PartialSuccess(position.map(log_id_of)))
+            }
+            RaftReply::Append(AppendReply::Conflict) => Ok(AppendEntriesResponse::Conflict),
+            RaftReply::Append(AppendReply::HigherVote(vote)) => {
+                Ok(AppendEntriesResponse::HigherVote(raft_vote_of(vote)))
+            }
+            RaftReply::Vote(_) | RaftReply::Transfer | RaftReply::Refused(_) => Err(self.unexpected(&reply)),
+        }
+    }
+
+    /// One append of a stream, with its answer as the stream yields it.
+    async fn append_in_stream(
+        self,
+        request: AppendEntriesRequest<TypeConfig>,
+        timeout: Duration,
+    ) -> Answer<StreamAppendResult<TypeConfig>> {
+        let previous = request.prev_log_id;
+        let last = request.entries.last().map(|entry| entry.log_id).or(previous);
+        match self.append(request, timeout).await? {
+            AppendEntriesResponse::Success => Ok(Ok(last)),
+            AppendEntriesResponse::PartialSuccess(upto) => Ok(Ok(upto)),
+            AppendEntriesResponse::Conflict => match previous {
+                Some(previous) => Ok(Err(StreamAppendError::Conflict(previous))),
+                None => Err(unreachable_because("a conflict before the first entry")),
+            },
+            AppendEntriesResponse::HigherVote(vote) => Ok(Err(StreamAppendError::HigherVote(vote))),
+        }
+    }
+
+    async fn ask_vote(&self, body: MessageBody, timeout: Duration) -> Answer<VoteResponse<TypeConfig>> {
+        let reply = self.call(Lane::Control, body, timeout).await?;
+        let RaftReply::Vote(reply) = reply else { return Err(self.unexpected(&reply)) };
+        let last_log_id = reply.last_log.map(log_id_of);
+        Ok(VoteResponse { vote: raft_vote_of(reply.vote), vote_granted: reply.is_granted, last_log_id })
+    }
+
+    fn append_timeout(&self, option: &RPCOption) -> Duration {
+        match self.lane {
+            Lane::Data => self.link.append_timeout,
+            Lane::Control => option.hard_ttl(),
+        }
+    }
+}
+
+fn question(request: &VoteRequest<TypeConfig>) -> VoteQuestion {
+    VoteQuestion {
+        vote: vote_of(&request.vote),
+        last_log: request.last_log_id.as_ref().map(position_of),
+        is_leadership_transfer: request.leadership_transfer,
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Network {
+    type SnapshotData = VirtualSnapshot;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Answer<AppendEntriesResponse<TypeConfig>> {
+        let timeout = self.append_timeout(&option);
+        self.clone().append(rpc, timeout).await
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Answer<BoxStream<'s, Answer<StreamAppendResult<TypeConfig>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        let timeout = self.append_timeout(&option);
+        let network = self.clone();
+        // Futures are polled first in the order of their making, so that messages leave in order.
+        let answers = input
+            .map(move |request| network.clone().append_in_stream(request, timeout))
+            .buffered(APPENDS_IN_FLIGHT_MAX);
+        let answers: BoxStream<'s, _> = Box::pin(answers);
+        Box::pin(async move { Ok(answers) })
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Answer<VoteResponse<TypeConfig>> {
+        self.ask_vote(MessageBody::Vote(question(&rpc)), option.hard_ttl()).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Answer<VoteResponse<TypeConfig>> {
+        self.ask_vote(MessageBody::PreVote(question(&rpc)), option.hard_ttl()).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: VoteOf<TypeConfig>,
+        _snapshot: SnapshotOf<TypeConfig, VirtualSnapshot>,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        tracing::error!(range = %self.link.range_id, target = %self.target, "{NO_SNAPSHOTS}");
+        Err(StreamingError::Unreachable(Unreachable::from_string(NO_SNAPSHOTS)))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Answer<TransferLeaderResponse<TypeConfig>> {
+        let body = MessageBody::Transfer(TransferRequest {
+            leader: vote_of(request.from_leader()),
+            to: ReplicaId(*request.to_node_id()),
+            last_log: request.last_log_id().map(position_of),
+        });
+        let reply = self.call(Lane::Control, body, option.hard_ttl()).await?;
+        let RaftReply::Transfer = reply else { return Err(self.unexpected(&reply)) };
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,218 @@
+//! openraft's state machine over a replica's [`Applier`]: one batch for each group of committed entries.
+//!
+//! Snapshots are virtual: the current one is always "what is applied now", a handle without bytes, so that a start
+//! builds nothing. None is ever sent, because logs are not truncated; [`super::network`] says so where one is asked for.
+//!
+//! Invariant: what is applied and the applied position are written together; once [`ApplyGate::close`] has returned,
+//! nothing is written any more, though openraft's worker may live on for a while.
+
+use std::io;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{OptionalSend, RaftSnapshotBuilder};
+use parking_lot::Mutex;
+use quorate_engine::store::{Batch, Durability, Family, Store};
+use quorate_placement::topology::RangeId;
+use tokio::sync::watch;
+
+use super::applied_format::{
+    AppliedMembership, applied_key, decode_applied, decode_membership, encode_applied, encode_membership,
+    membership_key,
+};
+use super::convert::{
+    Outcome, RaftLogId, RaftStoredMembership, TypeConfig, entry_of, log_id_of, raft_membership_of,
+};
+use super::log_writer::LogWriter;
+use super::types::{EntryPayload, LogEntry, LogPosition};
+use super::{Applier, ApplyError};
+
+/// Bytes of commands applied in one batch, apart from the last one.
+const APPLY_MAX_BYTES: usize = 4 << 20;
+/// Entries applied in one batch.
+const APPLY_MAX_ENTRIES: usize = 4_096;
+
+/// A snapshot's content: none yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VirtualSnapshot;
+
+/// The door that applies pass, until it is closed.
+#[derive(Default)]
+pub(crate) struct ApplyGate {
+    is_closed: Mutex<bool>,
+}
+
+impl ApplyGate {
+    /// Lets nothing be written any more; waits for a write under way.
+    pub(crate) fn close(&self) {
+        *self.is_closed.lock() = true;
+    }
+}
+
+/// What a state machine is made of.
+pub(crate) struct Machinery {
+    pub(crate) range_id: RangeId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) writer: Arc<LogWriter>,
+    pub(crate) applier: Arc<dyn Applier>,
+    pub(crate) gate: Arc<ApplyGate>,
+    pub(crate) applied: watch::Sender<Option<LogPosition>>,
+}
+
+/// See the module.
+pub(crate) struct StateMachine {
+    machinery: Machinery,
+    membership: AppliedMembership,
+}
+
+impl StateMachine {
+    /// Reads what was applied.
+    pub(crate) fn open(machinery: Machinery) -> io::Result<Self> {
+        let get = |key: Vec<u8>| machinery.store.get(Family::Range, &key).map_err(io::Error::other);
+        let applied = get(applied_key(machinery.range_id))?.map(decode_applied).transpose();
+        let membership = get(membership_key(machinery.range_id))?.map(decode_membership).transpose();
+        let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        machinery.applied.send_replace(applied.map_err(damaged)?);
+        Ok(Self { machinery, membership: membership.map_err(damaged)?.unwrap_or_default() })
+    }
+
+    fn applied(&self) -> Option<LogPosition> {
+        *self.machinery.applied.borrow()
+    }
+
+    fn stored_membership(&self) -> io::Result<RaftStoredMembership> {
+        let membership = raft_membership_of(&self.membership.membership)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(RaftStoredMembership::new(self.membership.position.map(log_id_of), membership))
+    }
+
+    fn meta(&self) -> io::Result<SnapshotMetaOf<TypeConfig>> {
+        Ok(SnapshotMetaOf::<TypeConfig> {
+            last_log_id: self.applied().map(log_id_of),
+            last_membership: self.stored_membership()?,
+        })
+    }
+
+    /// Applies some entries in one batch.
+    fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
+        let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Vec::new()) };
+        let range_id = self.machinery.range_id;
+        let mut batch = Batch::new();
+        let outcomes = self.machinery.applier.apply(entries, &mut batch)?;
+        if outcomes.len() != entries.len() {
+            let detail = format!("{} outcomes of {} entries", outcomes.len(), entries.len());
+            return Err(ApplyError::Divergence { position: last, detail });
+        }
+        batch.put(Family::Range, applied_key(range_id), encode_applied(last));
+        let membership = newest_membership(entries);
+        if let Some(membership) = &membership {
+            batch.put(Family::Range, membership_key(range_id), encode_membership(membership));
+        }
+        self.write(batch)?;
+        self.membership = membership.unwrap_or_else(|| std::mem::take(&mut self.membership));
+        self.machinery.applier.applied(entries, last);
+        self.machinery.applied.send_replace(Some(last));
+        let outcome = |(entry, outcome): (&LogEntry, _)| Outcome { position: entry.position, outcome };
+        Ok(entries.iter().zip(outcomes).map(outcome).collect())
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), ApplyError> {
+        let is_closed = self.machinery.gate.is_closed.lock();
+        if *is_closed {
+            let detail = "the replica was shut down".to_owned();
+            return Err(ApplyError::Divergence {
+                position: self.applied().unwrap_or(LogPosition::SEED),
+                detail,
+            });
+        }
+        self.machinery.store.write(batch, Durability::Buffered).map_err(|error| {
+            self.machinery.writer.poison(error.clone());
+            ApplyError::Store(error)
+        })
+    }
+}
+
+fn newest_membership(entries: &[LogEntry]) -> Option<AppliedMembership> {
+    entries.iter().rev().find_map(|entry| match &entry.payload {
+        EntryPayload::Membership(membership) => {
+            Some(AppliedMembership { position: Some(entry.position), membership: membership.clone() })
+        }
+        EntryPayload::Blank | EntryPayload::Command(_) => None,
+    })
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = VirtualSnapshot;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<RaftLogId>, RaftStoredMembership), io::Error> {
+        Ok((self.applied().map(log_id_of), self.stored_membership()?))
+    }
+
+    async fn apply<Strm>(&mut self, mut stream: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        loop {
+            let (mut entries, mut responders, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while bytes < APPLY_MAX_BYTES && entries.len() < APPLY_MAX_ENTRIES {
+                let Some(next) = stream.next().await else { break };
+                let (entry, responder) = next?;
+                let entry = entry_of(&entry);
+                bytes += match &entry.payload {
+                    EntryPayload::Command(command) => command.len(),
+                    EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+                };
+                entries.push(entry);
+                responders.push(responder);
+            }
+            if entries.is_empty() {
+                return Ok(());
+            }
+            let outcomes = self.apply_batch(&entries).map_err(io::Error::other)?;
+            for (responder, outcome) in responders.into_iter().zip(outcomes) {
+                if let Some(responder) = responder {
+                    responder.send(outcome);
+                }
+            }
+        }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
+        SnapshotBuilder { meta: self.meta() }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        _meta: &SnapshotMetaOf<TypeConfig>,
+        _snapshot: Self::SnapshotData,
+    ) -> Result<(), io::Error> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, super::network::NO_SNAPSHOTS))
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<SnapshotOf<TypeConfig, VirtualSnapshot>>, io::Error> {
+        if self.applied().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(SnapshotOf::<TypeConfig, _> { meta: self.meta()?, snapshot: VirtualSnapshot }))
+    }
+}
+
+/// Gives out the virtual snapshot of the moment of its making.
+pub(crate) struct SnapshotBuilder {
+    meta: io::Result<SnapshotMetaOf<TypeConfig>>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = VirtualSnapshot;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, VirtualSnapshot>, io::Error> {
+        let built = || io::Error::other("a snapshot was built twice");
+        let meta = std::mem::replace(&mut self.meta, Err(built()))?;
+        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot: VirtualSnapshot })
+    }
+}
