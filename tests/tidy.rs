@@ -14,6 +14,7 @@ mod tidy {
     mod metrics;
     mod rooms;
     mod rust_source;
+    mod sqlstates;
     pub mod tree;
 
     use tree::{Tree, Violation};
