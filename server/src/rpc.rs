@@ -1,0 +1,115 @@
+//! Between nodes, over gRPC: one stream per lane from each node to each other ([`link`]), and what answers them
+//! ([`service`]). Implements `raft_groups::transport::Transport`; the only room of tonic and prost.
+
+pub mod ask;
+pub mod link;
+pub mod service;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_placement::topology::NodeId;
+use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, SendError, Transport};
+use uuid::Uuid;
+
+use link::Link;
+
+/// What the generator made of `proto/peer.proto`.
+#[expect(missing_docs, clippy::wildcard_enum_match_arm, reason = "generated code")]
+pub mod proto {
+    tonic::include_proto!("quorate.peer.v1");
+}
+
+/// Version of the protocol between nodes, checked in each hello.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Largest gRPC message in bytes: a frame of one largest message, with its framing.
+pub const FRAME_MAX_BYTES: usize = MESSAGE_MAX_BYTES + (64 << 10);
+
+/// Who a node is, as told in the first frame of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Introduction {
+    /// The cluster.
+    pub cluster_id: Uuid,
+    /// The node that opens the stream.
+    pub node_id: NodeId,
+    /// Its store.
+    pub store_id: Uuid,
+    /// Count of its process's starts.
+    pub incarnation: u64,
+}
+
+/// What the transport asks of the node's membership.
+pub trait Peers: Send + Sync + 'static {
+    /// Who this node is.
+    fn introduction(&self) -> Introduction;
+
+    /// Address of a node, `host:port`.
+    fn address(&self, node: NodeId) -> Option<String>;
+
+    /// Whether to talk to whoever introduced itself so.
+    ///
+    /// # Errors
+    /// Why not, in words: another cluster, an old copy of a data directory, …
+    fn admit(&self, other: &Introduction) -> Result<(), String>;
+}
+
+/// Sends messages over gRPC. Links are opened when they are first used.
+pub struct GrpcTransport {
+    peers: OnceLock<Arc<dyn Peers>>,
+    links: Mutex<HashMap<(NodeId, Lane), Arc<Link>>>,
+}
+
+impl GrpcTransport {
+    /// A transport that knows nobody until [`GrpcTransport::set_peers`].
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { peers: OnceLock::new(), links: Mutex::new(HashMap::new()) })
+    }
+
+    /// Tells who is who; the first call counts.
+    pub fn set_peers(&self, peers: Arc<dyn Peers>) {
+        let _ = self.peers.set(peers);
+    }
+
+    /// Ends all links.
+    pub fn shutdown(&self) {
+        self.links.lock().clear();
+    }
+
+    fn link(&self, to: NodeId, lane: Lane) -> Result<Arc<Link>, SendError> {
+        let mut links = self.links.lock();
+        if let Some(link) = links.get(&(to, lane)) {
+            return Ok(Arc::clone(link));
+        }
+        let peers = self.peers.get().ok_or(SendError::UnknownNode)?;
+        peers.address(to).ok_or(SendError::UnknownNode)?;
+        let link = Link::open(to, lane, Arc::clone(peers));
+        links.insert((to, lane), Arc::clone(&link));
+        Ok(link)
+    }
+}
+
+impl Transport for GrpcTransport {
+    fn send(&self, to: NodeId, lane: Lane, message: Bytes) -> Result<(), SendError> {
+        if message.len() > MESSAGE_MAX_BYTES {
+            return Err(SendError::TooLarge);
+        }
+        self.link(to, lane)?.send(message)
+    }
+}
+
+/// Number of a lane on the wire.
+const fn lane_code(lane: Lane) -> u32 {
+    match lane {
+        Lane::Data => 1,
+        Lane::Control => 2,
+    }
+}
+
+fn lane_from_code(code: u32) -> Option<Lane> {
+    [Lane::Data, Lane::Control].into_iter().find(|lane| lane_code(*lane) == code)
+}
+
+#[cfg(test)]
+mod tests;

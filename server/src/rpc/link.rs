@@ -1,0 +1,191 @@
+//! One lane to one node: a bounded queue, and a task that keeps a stream open and puts what is queued into frames.
+//!
+//! There is no lingering: whatever waits when the stream is ready for more goes into the next frame. While the
+//! connection is down messages are refused, so that the sender learns it at once; those queued when it broke are lost,
+//! as on any network.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use quorate_placement::topology::NodeId;
+use quorate_raft_groups::transport::{Lane, SendError};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+use tonic::transport::Endpoint;
+
+use super::proto::peer_client::PeerClient;
+use super::proto::{Frame, Hello};
+use super::{FRAME_MAX_BYTES, Introduction, PROTOCOL_VERSION, Peers, lane_code};
+
+/// Messages that wait on one lane.
+const QUEUE_MAX: usize = 8_192;
+/// Bytes that wait on one lane: several of the largest messages, and small against a node's memory.
+const QUEUE_MAX_BYTES: usize = 32 << 20;
+/// Bytes after which a frame is closed.
+const FRAME_TARGET_BYTES: usize = 256 << 10;
+/// Messages in one frame.
+const FRAME_MESSAGES_MAX: usize = 512;
+/// Window of the HTTP/2 stream and connection: a few commands in flight.
+const WINDOW_BYTES: u32 = 8 << 20;
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// A connection without traffic is tried this often …
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// … and given up when no answer comes.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// First and last pause between two tries to connect.
+const RECONNECT_MIN: Duration = Duration::from_millis(10);
+const RECONNECT_MAX: Duration = Duration::from_millis(500);
+
+/// The queue of one lane to one node, and the task that empties it. Dropping it ends the stream.
+pub struct Link {
+    queue: mpsc::Sender<Bytes>,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    to: NodeId,
+    lane: Lane,
+    peers: Arc<dyn Peers>,
+    queued_bytes: AtomicUsize,
+    /// False from a failure until the next connection.
+    open: AtomicBool,
+}
+
+impl Link {
+    /// Starts to connect; messages are queued meanwhile, until the first try has failed.
+    pub fn open(to: NodeId, lane: Lane, peers: Arc<dyn Peers>) -> Arc<Self> {
+        let (queue, receiver) = mpsc::channel(QUEUE_MAX);
+        let queued_bytes = AtomicUsize::new(0);
+        let shared = Arc::new(Shared { to, lane, peers, queued_bytes, open: AtomicBool::new(true) });
+        let task = tokio::spawn(Arc::clone(&shared).run(Arc::new(Mutex::new(receiver))));
+        Arc::new(Self { queue, shared, task })
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// The connection is down, or the queue is full.
+    pub fn send(&self, message: Bytes) -> Result<(), SendError> {
+        if !self.shared.open.load(Ordering::Acquire) {
+            return Err(SendError::Unreachable);
+        }
+        let length = message.len();
+        let before = self.shared.queued_bytes.fetch_add(length, Ordering::AcqRel);
+        if before > QUEUE_MAX_BYTES || self.queue.try_send(message).is_err() {
+            self.shared.queued_bytes.fetch_sub(length, Ordering::AcqRel);
+            return Err(SendError::Unreachable);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Queue = Arc<Mutex<mpsc::Receiver<Bytes>>>;
+
+impl Shared {
+    async fn run(self: Arc<Self>, queue: Queue) {
+        let mut pause = RECONNECT_MIN;
+        loop {
+            match Arc::clone(&self).connect().await {
+                Ok(client) => {
+                    pause = RECONNECT_MIN;
+                    self.open.store(true, Ordering::Release);
+                    let reason = Arc::clone(&self).stream(client, &queue).await;
+                    tracing::info!(to = %self.to, lane = ?self.lane, %reason, "stream to node ended");
+                }
+                Err(reason) => {
+                    tracing::debug!(to = %self.to, lane = ?self.lane, %reason, "no connection to node")
+                }
+            }
+            self.open.store(false, Ordering::Release);
+            self.discard(&queue).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
+        }
+    }
+
+    async fn connect(self: Arc<Self>) -> Result<PeerClient<tonic::transport::Channel>, String> {
+        let address = self.peers.address(self.to).ok_or("address unknown")?;
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|error| error.to_string())?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true);
+        let channel = endpoint.connect().await.map_err(|error| error.to_string())?;
+        Ok(PeerClient::new(channel).max_encoding_message_size(FRAME_MAX_BYTES))
+    }
+
+    /// Runs one stream to its end, and says why it ended.
+    async fn stream(
+        self: Arc<Self>,
+        mut client: PeerClient<tonic::transport::Channel>,
+        queue: &Queue,
+    ) -> String {
+        let frames = Arc::clone(&self).frames(Arc::clone(queue));
+        match client.deliver(frames).await {
+            Ok(_) => "the node closed it".to_owned(),
+            Err(status) => status.message().to_owned(),
+        }
+    }
+
+    fn hello(&self) -> Frame {
+        let Introduction { cluster_id, node_id, store_id, incarnation } = self.peers.introduction();
+        let hello = Hello {
+            version: PROTOCOL_VERSION,
+            cluster_id: Bytes::copy_from_slice(cluster_id.as_bytes()),
+            from_node: node_id.0,
+            to_node: self.to.0,
+            lane: lane_code(self.lane),
+            incarnation,
+            store_id: Bytes::copy_from_slice(store_id.as_bytes()),
+        };
+        Frame { hello: Some(hello), messages: Vec::new() }
+    }
+
+    fn frames(self: Arc<Self>, queue: Queue) -> impl Stream<Item = Frame> + Send + 'static {
+        let hello = Some(self.hello());
+        futures::stream::unfold((self, queue, hello), |(shared, queue, hello)| async move {
+            if let Some(hello) = hello {
+                return Some((hello, (shared, queue, None)));
+            }
+            let messages = shared.next_messages(&queue).await?;
+            Some((Frame { hello: None, messages }, (shared, queue, None)))
+        })
+    }
+
+    async fn next_messages(&self, queue: &Queue) -> Option<Vec<Bytes>> {
+        let mut queue = queue.lock().await;
+        let first = queue.recv().await?;
+        let mut bytes = first.len();
+        let mut messages = vec![first];
+        while bytes < FRAME_TARGET_BYTES && messages.len() < FRAME_MESSAGES_MAX {
+            let Ok(next) = queue.try_recv() else { break };
+            bytes += next.len();
+            messages.push(next);
+        }
+        self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        Some(messages)
+    }
+
+    /// Drops what was queued when the connection broke.
+    async fn discard(&self, queue: &Queue) {
+        let mut queue = queue.lock().await;
+        while let Ok(message) = queue.try_recv() {
+            self.queued_bytes.fetch_sub(message.len(), Ordering::AcqRel);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What answers other nodes: takes their streams, checks who they are, and hands messages and questions on.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use quorate_placement::topology::NodeId;
+use quorate_raft_groups::transport::{Lane, Receiver};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use super::proto::peer_server::{Peer, PeerServer};
+use super::proto::{Answer, Delivered, Frame, Hello, Question};
+use super::{FRAME_MAX_BYTES, Introduction, PROTOCOL_VERSION, Peers, lane_from_code};
+
+/// Window of the HTTP/2 streams of a connection.
+const WINDOW_BYTES: u32 = 8 << 20;
+
+/// Answers questions that come before node ids are known: init, join, status.
+pub trait QuestionHandler: Send + Sync + 'static {
+    /// Answers one question.
+    fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes>;
+}
+
+/// What a node does once it is a member: knows its peers, takes their messages.
+pub struct Membership {
+    /// Who is who.
+    pub peers: Arc<dyn Peers>,
+    /// Takes messages.
+    pub receiver: Arc<dyn Receiver>,
+}
+
+/// The service of one node; membership is set when the node has become a member.
+#[derive(Clone)]
+pub struct PeerService {
+    questions: Arc<dyn QuestionHandler>,
+    membership: Arc<OnceLock<Membership>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl PeerService {
+    /// A service that answers questions only, until [`PeerService::set_membership`]. It ends its streams when `stop`
+    /// turns true.
+    pub fn new(questions: Arc<dyn QuestionHandler>, stop: watch::Receiver<bool>) -> Self {
+        Self { questions, membership: Arc::new(OnceLock::new()), stop }
+    }
+
+    /// From now on streams of other nodes are taken; the first call counts.
+    pub fn set_membership(&self, membership: Membership) {
+        let _ = self.membership.set(membership);
+    }
+
+    /// Serves until `stop` turns true.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+        let mut stop = self.stop.clone();
+        let service = PeerServer::new(self)
+            .max_decoding_message_size(FRAME_MAX_BYTES)
+            .max_encoding_message_size(FRAME_MAX_BYTES);
+        Server::builder()
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .add_service(service)
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+                // An error means that whoever would tell is gone, which is a stop too.
+                let _ = stop.wait_for(|stopped| *stopped).await;
+            })
+            .await
+    }
+
+    fn admit(&self, hello: &Hello, membership: &Membership) -> Result<(NodeId, Lane), Status> {
+        if hello.version != PROTOCOL_VERSION {
+            let (theirs, ours) = (hello.version, PROTOCOL_VERSION);
+            return Err(Status::failed_precondition(format!(
+                "protocol {theirs} is not spoken here, but {ours}"
+            )));
+        }
+        let lane = lane_from_code(hello.lane).ok_or_else(|| Status::invalid_argument("unknown lane"))?;
+        let introduction = introduction(hello)?;
+        let own = membership.peers.introduction().node_id;
+        if hello.to_node != own.0 {
+            let message = format!("this is {own}, not {}: its address is out of date", NodeId(hello.to_node));
+            return Err(Status::failed_precondition(message));
+        }
+        membership.peers.admit(&introduction).map_err(Status::permission_denied)?;
+        Ok((introduction.node_id, lane))
+    }
+}
+
+fn introduction(hello: &Hello) -> Result<Introduction, Status> {
+    let uuid = |bytes: &Bytes| {
+        Uuid::from_slice(bytes).map_err(|_| Status::invalid_argument("an id is not 16 bytes"))
+    };
+    Ok(Introduction {
+        cluster_id: uuid(&hello.cluster_id)?,
+        node_id: NodeId(hello.from_node),
+        store_id: uuid(&hello.store_id)?,
+        incarnation: hello.incarnation,
+    })
+}
+
+#[tonic::async_trait]
+impl Peer for PeerService {
+    async fn deliver(&self, request: Request<Streaming<Frame>>) -> Result<Response<Delivered>, Status> {
+        let membership = self
+            .membership
+            .get()
+            .ok_or_else(|| Status::unavailable("this node is not a member of a cluster yet"))?;
+        let mut frames = request.into_inner();
+        let first = frames.message().await?;
+        let hello = first.and_then(|frame| frame.hello);
+        let hello = hello.ok_or_else(|| Status::invalid_argument("the first frame has no hello"))?;
+        let (from, lane) = self.admit(&hello, membership)?;
+        let mut stop = self.stop.clone();
+        loop {
+            let frame = tokio::select! {
+                frame = frames.message() => frame?,
+                _ = stop.wait_for(|stopped| *stopped) => None,
+            };
+            let Some(frame) = frame else { return Ok(Response::new(Delivered {})) };
+            for message in frame.messages {
+                membership.receiver.receive(from, lane, message);
+            }
+        }
+    }
+
+    async fn ask(&self, request: Request<Question>) -> Result<Response<Answer>, Status> {
+        let payload = self.questions.answer(request.into_inner().payload).await;
+        Ok(Response::new(Answer { payload }))
+    }
+}

@@ -1,0 +1,166 @@
+//! Two nodes' transports on loopback: order, restarts, and strangers that are not let in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use quorate_raft_groups::transport::Receiver;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::service::{Membership, PeerService, QuestionHandler};
+use super::*;
+
+const N1: NodeId = NodeId(1);
+const N2: NodeId = NodeId(2);
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct FixedPeers {
+    node: NodeId,
+    cluster: Uuid,
+    incarnation: AtomicU64,
+    addresses: Mutex<HashMap<NodeId, String>>,
+}
+
+impl FixedPeers {
+    fn new(node: NodeId, cluster: u128) -> Arc<Self> {
+        let (incarnation, addresses) = (AtomicU64::new(1), Mutex::default());
+        Arc::new(Self { node, cluster: Uuid::from_u128(cluster), incarnation, addresses })
+    }
+}
+
+impl Peers for FixedPeers {
+    fn introduction(&self) -> Introduction {
+        let incarnation = self.incarnation.load(Ordering::Relaxed);
+        Introduction { cluster_id: self.cluster, node_id: self.node, store_id: Uuid::nil(), incarnation }
+    }
+
+    fn address(&self, node: NodeId) -> Option<String> {
+        self.addresses.lock().get(&node).cloned()
+    }
+
+    fn admit(&self, other: &Introduction) -> Result<(), String> {
+        let same = other.cluster_id == self.cluster;
+        same.then_some(()).ok_or_else(|| "another cluster".to_owned())
+    }
+}
+
+struct Inbox(mpsc::UnboundedSender<(NodeId, Lane, Bytes)>);
+
+impl Receiver for Inbox {
+    fn receive(&self, from: NodeId, lane: Lane, message: Bytes) {
+        let _ = self.0.send((from, lane, message));
+    }
+}
+
+struct Upper;
+
+impl QuestionHandler for Upper {
+    fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        Box::pin(async move { payload.to_ascii_uppercase().into() })
+    }
+}
+
+struct Listening {
+    address: String,
+    inbox: mpsc::UnboundedReceiver<(NodeId, Lane, Bytes)>,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+async fn listen(peers: Arc<FixedPeers>, address: &str) -> Listening {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = watch::channel(false);
+    let (sender, inbox) = mpsc::unbounded_channel();
+    let service = PeerService::new(Arc::new(Upper), stopped);
+    service.set_membership(Membership { peers, receiver: Arc::new(Inbox(sender)) });
+    let served = tokio::spawn(async move { service.serve(listener).await.unwrap() });
+    Listening { address, inbox, stop, served }
+}
+
+/// Sends until the transport takes it: it refuses while a connection is down.
+async fn send(transport: &GrpcTransport, to: NodeId, message: Bytes) {
+    let sent = async {
+        while transport.send(to, Lane::Data, message.clone()).is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, sent).await.unwrap();
+}
+
+async fn next(listening: &mut Listening) -> (NodeId, Lane, Bytes) {
+    tokio::time::timeout(DEADLINE, listening.inbox.recv()).await.unwrap().unwrap()
+}
+
+async fn sender_to(address: &str, cluster: u128) -> Arc<GrpcTransport> {
+    let peers = FixedPeers::new(N1, cluster);
+    peers.addresses.lock().insert(N2, address.to_owned());
+    let transport = GrpcTransport::new();
+    transport.set_peers(peers);
+    transport
+}
+
+#[tokio::test]
+async fn messages_arrive_in_order_and_large_ones_too() {
+    let mut two = listen(FixedPeers::new(N2, 7), "127.0.0.1:0").await;
+    let transport = sender_to(&two.address, 7).await;
+    for number in 0..1_000_u32 {
+        send(&transport, N2, Bytes::copy_from_slice(&number.to_be_bytes())).await;
+    }
+    send(&transport, N2, Bytes::from(vec![9; MESSAGE_MAX_BYTES])).await;
+    for number in 0..1_000_u32 {
+        assert_eq!(next(&mut two).await, (N1, Lane::Data, Bytes::copy_from_slice(&number.to_be_bytes())));
+    }
+    assert_eq!(next(&mut two).await.2.len(), MESSAGE_MAX_BYTES);
+    let too_large = Bytes::from(vec![9; MESSAGE_MAX_BYTES + 1]);
+    assert_eq!(transport.send(N2, Lane::Data, too_large), Err(SendError::TooLarge));
+    assert_eq!(transport.send(NodeId(9), Lane::Data, Bytes::new()), Err(SendError::UnknownNode));
+}
+
+#[tokio::test]
+async fn link_comes_back_when_the_node_does() {
+    let peers = FixedPeers::new(N2, 7);
+    let mut two = listen(Arc::clone(&peers), "127.0.0.1:0").await;
+    let transport = sender_to(&two.address, 7).await;
+    send(&transport, N2, Bytes::from_static(b"before")).await;
+    assert_eq!(next(&mut two).await.2, "before");
+    two.stop.send(true).unwrap();
+    tokio::time::timeout(DEADLINE, &mut two.served).await.unwrap().unwrap();
+    let mut again = listen(peers, &two.address).await;
+    let arrived = async {
+        loop {
+            let _ = transport.send(N2, Lane::Data, Bytes::from_static(b"after"));
+            if let Ok(message) = again.inbox.try_recv() {
+                break message.2;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert_eq!(tokio::time::timeout(DEADLINE, arrived).await.unwrap(), "after");
+}
+
+#[tokio::test]
+async fn node_of_another_cluster_is_not_let_in() {
+    let mut two = listen(FixedPeers::new(N2, 7), "127.0.0.1:0").await;
+    let stranger = sender_to(&two.address, 8).await;
+    let friend = sender_to(&two.address, 7).await;
+    let _ = stranger.send(N2, Lane::Data, Bytes::from_static(b"stranger"));
+    let refused = async {
+        while stranger.send(N2, Lane::Data, Bytes::from_static(b"stranger")).is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, refused).await.unwrap();
+    send(&friend, N2, Bytes::from_static(b"friend")).await;
+    assert_eq!(next(&mut two).await.2, "friend");
+}
+
+#[tokio::test]
+async fn question_is_answered_and_silence_is_named() {
+    let two = listen(FixedPeers::new(N2, 7), "127.0.0.1:0").await;
+    let answer = ask::ask(&two.address, Bytes::from_static(b"hello"), DEADLINE).await;
+    assert_eq!(answer.unwrap(), "HELLO");
+    let nobody = ask::ask("127.0.0.1:1", Bytes::new(), DEADLINE).await;
+    assert_eq!(nobody.unwrap_err(), "nobody listens at 127.0.0.1:1");
+}
