@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::NodeId;
 use tokio::sync::{Semaphore, oneshot};
@@ -39,6 +40,21 @@ pub trait MessageClock: Send + Sync + 'static {
     fn forward(&self, other: Timestamp) -> bool;
     /// Microseconds of a clock that never goes back and counts suspended time.
     fn monotonic_micros(&self) -> u64;
+}
+
+impl MessageClock for HybridClock {
+    fn now(&self) -> Timestamp {
+        // Where the bound cannot be persisted the store has failed, and the node is about to stop.
+        Self::now(self).unwrap_or_else(|_| self.last())
+    }
+
+    fn forward(&self, other: Timestamp) -> bool {
+        Self::forward(self, other).is_ok()
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        u64::try_from(self.physical().boottime().as_micros()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Who a request is for.

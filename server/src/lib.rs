@@ -2,4 +2,5 @@
 //!
 //! Invariant: this crate takes no decisions of its own; it assembles and translates.
 
+pub mod clock;
 pub mod rpc;
