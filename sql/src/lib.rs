@@ -13,4 +13,7 @@ pub mod node;
 pub mod plan;
 pub mod program;
 pub mod session;
+pub mod storage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod types;

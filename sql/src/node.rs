@@ -6,9 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate_engine::kv::Database;
 
+use crate::catalog::cache::CatalogCache;
 use crate::cluster::Cluster;
 use crate::error::SqlError;
 use crate::session::{Session, SessionOptions};
+use crate::storage::rowid::RowIds;
 
 /// Time, as SQL needs it: for `now()`, row ids, timeouts and waits between attempts.
 #[async_trait]
@@ -21,17 +23,19 @@ pub trait SqlClock: Send + Sync + 'static {
 }
 
 /// One per node, shared by its sessions.
-#[expect(dead_code, reason = "first used by the executor")]
 pub struct SqlNode {
     pub(crate) database: Arc<dyn Database>,
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) clock: Arc<dyn SqlClock>,
+    pub(crate) catalog: CatalogCache,
+    pub(crate) row_ids: RowIds,
 }
 
 impl SqlNode {
     /// SQL over this database. The catalog is empty until [`SqlNode::refresh_catalog`] was called.
     pub fn new(database: Arc<dyn Database>, cluster: Arc<dyn Cluster>, clock: Arc<dyn SqlClock>) -> Arc<Self> {
-        Arc::new(Self { database, cluster, clock })
+        let row_ids = RowIds::new(cluster.node_id());
+        Arc::new(Self { database, cluster, clock, catalog: CatalogCache::default(), row_ids })
     }
 
     /// A session of one client.
@@ -44,11 +48,11 @@ impl SqlNode {
     /// # Errors
     /// Range 1 cannot be read.
     pub async fn refresh_catalog(&self) -> Result<u64, SqlError> {
-        Err(SqlError::unsupported("the catalog"))
+        self.catalog.refresh(self.database.as_ref()).await
     }
 
     /// Version of the cached catalog; 0 before the first refresh.
     pub fn catalog_version(&self) -> u64 {
-        0
+        self.catalog.snapshot().version
     }
 }

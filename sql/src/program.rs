@@ -1,18 +1,16 @@
-//! Scan programs: what a range does with the rows of a scan before it sends anything.
+//! Scan programs: what a range does with the rows of a scan before it sends anything, as bytes, and what runs them.
+//!
+//! The executor makes a [`program_format::Program`] from a plan's pushed part and sends its bytes with each page; the
+//! range's node gives the live pairs to the [`evaluator`]. Invariant: a program is data from another node. Reading it
+//! bounds recursion and memory, and a bad one is an error of that scan alone.
 
-use std::sync::Arc;
+pub mod evaluator;
+pub mod expr_format;
+pub mod output_format;
+pub mod program_format;
 
-use quorate_engine::kv::{ProgramError, ScanEvaluator, ScanProgram, ScanRun};
+pub use evaluator::scan_evaluator;
 
-/// The evaluator that `server` injects into the ranges and the coordinator.
-pub fn scan_evaluator() -> Arc<dyn ScanEvaluator> {
-    Arc::new(Evaluator)
-}
 
-struct Evaluator;
-
-impl ScanEvaluator for Evaluator {
-    fn start(&self, _program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
-        Err(ProgramError { sqlstate: "0A000".to_owned(), message: "scan programs are not supported yet".to_owned() })
-    }
-}
+#[cfg(test)]
+mod tests;

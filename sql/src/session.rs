@@ -9,7 +9,9 @@
 //! Invariants: a statement that has sent no row to its sink is run again by the session when the store asks for it, and
 //! never after; a transaction that failed accepts only its end; an error leaves the session usable.
 
+pub mod kv_error;
 pub mod prepared;
+pub mod retry;
 pub mod sink;
 
 use std::sync::Arc;

@@ -1,0 +1,162 @@
+//! CREATE TABLE and DROP TABLE: transactions on range 1, ranges made and removed around them.
+//!
+//! ```text
+//! CREATE  id from the counter → range for the id's keys → {descriptor, name if absent, version + 1} → all nodes know
+//! DROP    {no descriptor, no name, version + 1} → all nodes know → ranges and their data removed
+//! ```
+//!
+//! Invariant: a table is in the catalog only while its range exists, so that a crash between steps leaves at worst a range
+//! that no table names.
+
+use quorate_engine::kv::{KvError, Transaction, TransactionOptions, Write, keyspace};
+
+use super::descriptor::TableDescriptor;
+use super::{descriptor_format, keys};
+use crate::error::{SqlError, SqlState};
+use crate::node::SqlNode;
+use crate::session::kv_error::sql_error;
+use crate::session::retry::Attempts;
+
+/// Last id that belongs to the system: the first table has the next one.
+const SYSTEM_TABLE_ID_LAST: u64 = 100;
+
+/// Creates a table from a descriptor whose id is filled in here.
+///
+/// # Errors
+/// 42P07 where the name is taken; those of the store.
+pub async fn create_table(node: &SqlNode, mut table: TableDescriptor) -> Result<(), SqlError> {
+    if find_table_id(node, &table.name).await?.is_some() {
+        return Err(duplicate_table(&table.name));
+    }
+    table.id = allocate_id(node).await?;
+    let span = keyspace::table_span(table.id);
+    node.cluster.create_table_range(span.clone()).await?;
+    match publish(node, &table).await {
+        Ok(version) => settle(node, version).await,
+        Err(error) => {
+            // An unknown commit may have published the table: its range must stay then.
+            if error.state != SqlState::StatementCompletionUnknown
+                && let Err(left) = node.cluster.drop_table_ranges(span).await
+            {
+                tracing::warn!(table = table.id, error = %left, "a range without a table is left");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Drops a table of this name.
+///
+/// # Errors
+/// 42P01 where it does not exist any more; those of the store.
+pub async fn drop_table(node: &SqlNode, table: &TableDescriptor) -> Result<(), SqlError> {
+    let version = unpublish(node, table).await?;
+    settle(node, version).await?;
+    node.cluster.drop_table_ranges(keyspace::table_span(table.id)).await
+}
+
+/// Waits until no node can commit by an older catalog.
+async fn settle(node: &SqlNode, version: u64) -> Result<(), SqlError> {
+    node.refresh_catalog().await?;
+    node.cluster.await_catalog(version).await
+}
+
+async fn find_table_id(node: &SqlNode, name: &str) -> Result<Option<u64>, SqlError> {
+    let mut transaction = begin(node, true).await?;
+    let found = read_id(transaction.as_mut(), name).await.map_err(|error| sql_error(error, None))?;
+    transaction.rollback().await;
+    Ok(found)
+}
+
+async fn read_id(transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, KvError> {
+    let values = transaction.get_many(vec![keys::name_key(name)]).await?;
+    match values.first() {
+        Some(Some(value)) => read_number(Some(value), 0).map(Some),
+        Some(None) | None => Ok(None),
+    }
+}
+
+fn read_number(value: Option<&quorate_engine::kv::Value>, default: u64) -> Result<u64, KvError> {
+    keys::number_of(value, default).map_err(|error| KvError::Storage(error.to_string()))
+}
+
+async fn begin(node: &SqlNode, read_only: bool) -> Result<Box<dyn Transaction>, SqlError> {
+    node.database.begin(TransactionOptions { read_only }).await.map_err(|error| sql_error(error, None))
+}
+
+/// Reads a number, raises it by one and buffers the write.
+async fn raise(
+    transaction: &mut dyn Transaction,
+    key: quorate_engine::kv::Key,
+    default: u64,
+) -> Result<u64, KvError> {
+    let values = transaction.get_many(vec![key.clone()]).await?;
+    let number = read_number(values.first().and_then(Option::as_ref), default)? + 1;
+    transaction.write(Write::put(key, keys::number_value(number)))?;
+    Ok(number)
+}
+
+async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
+    let mut attempts = Attempts::new(node);
+    loop {
+        let mut transaction = begin(node, false).await?;
+        let attempt = async {
+            let id = raise(transaction.as_mut(), keys::table_id_counter_key(), SYSTEM_TABLE_ID_LAST).await?;
+            transaction.commit(None).await?;
+            Ok(id)
+        };
+        match attempt.await {
+            Ok(id) => return Ok(id),
+            Err(error) => attempts.after(error).await?,
+        }
+    }
+}
+
+async fn publish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlError> {
+    let mut attempts = Attempts::new(node);
+    loop {
+        let mut transaction = begin(node, false).await?;
+        let attempt = async {
+            let version = raise(transaction.as_mut(), keys::version_key(), 0).await?;
+            transaction.write(Write::insert(keys::name_key(&table.name), keys::number_value(table.id)))?;
+            let descriptor = descriptor_format::encode(table).into();
+            transaction.write(Write::put(keys::descriptor_key(table.id), descriptor))?;
+            transaction.commit(None).await?;
+            Ok(version)
+        };
+        match attempt.await {
+            Ok(version) => return Ok(version),
+            Err(KvError::ConditionFailed { .. }) => return Err(duplicate_table(&table.name)),
+            Err(error) => attempts.after(error).await?,
+        }
+    }
+}
+
+async fn unpublish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlError> {
+    let mut attempts = Attempts::new(node);
+    loop {
+        let mut transaction = begin(node, false).await?;
+        let attempt = async {
+            if read_id(transaction.as_mut(), &table.name).await? != Some(table.id) {
+                return Ok(None);
+            }
+            let version = raise(transaction.as_mut(), keys::version_key(), 0).await?;
+            transaction.write(Write::delete(keys::name_key(&table.name)))?;
+            transaction.write(Write::delete(keys::descriptor_key(table.id)))?;
+            transaction.commit(None).await?;
+            Ok(Some(version))
+        };
+        match attempt.await {
+            Ok(Some(version)) => return Ok(version),
+            Ok(None) => {
+                let message = format!("table \"{}\" does not exist", table.name);
+                return Err(SqlError::new(SqlState::UndefinedTable, message));
+            }
+            Err(error) => attempts.after(error).await?,
+        }
+    }
+}
+
+fn duplicate_table(name: &str) -> SqlError {
+    SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))
+}

@@ -1,0 +1,66 @@
+//! A table's descriptor as stored in range 1.
+//!
+//! ```text
+//! version (1) | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
+//!   primary key: column ids
+//! ```
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+
+use super::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::program::expr_format::{put_optional_expr, read_optional_expr};
+use crate::storage::type_format::{put_type, read_type};
+
+/// Version of the format that is written, and the newest that is read.
+pub const DESCRIPTOR_FORMAT_VERSION: u8 = 1;
+const WHAT: &str = "table descriptor";
+
+/// The descriptor's bytes.
+pub fn encode(table: &TableDescriptor) -> Vec<u8> {
+    let mut out = Writer::versioned(DESCRIPTOR_FORMAT_VERSION);
+    out.u64(table.id).text(&table.name).u64(table.version).count(table.columns.len());
+    for column in &table.columns {
+        put_type(out.varint(u64::from(column.id)).text(&column.name), column.data_type);
+        out.bool(column.nullable).bool(column.hidden);
+        put_optional_expr(&mut out, column.default.as_ref());
+    }
+    out.count(table.primary_key.len());
+    table.primary_key.iter().for_each(|id| {
+        out.varint(u64::from(*id));
+    });
+    out.finish()
+}
+
+/// Reads a descriptor.
+///
+/// # Errors
+/// Bytes that do not follow the format, or a newer version.
+pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, DESCRIPTOR_FORMAT_VERSION, WHAT)?;
+    let id = reader.u64()?;
+    let name = reader.text()?.to_owned();
+    let version = reader.u64()?;
+    let count = reader.items()?;
+    let columns = (0..count).map(|_| read_column(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    let count = reader.items()?;
+    let primary_key = (0..count).map(|_| read_column_id(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    reader.finish()?;
+    Ok(TableDescriptor { id, name, version, columns, primary_key })
+}
+
+fn read_column(reader: &mut Reader<'_>) -> Result<ColumnDescriptor, CodecError> {
+    Ok(ColumnDescriptor {
+        id: read_column_id(reader)?,
+        name: reader.text()?.to_owned(),
+        data_type: read_type(reader)?,
+        nullable: reader.bool()?,
+        hidden: reader.bool()?,
+        default: read_optional_expr(reader)?,
+    })
+}
+
+fn read_column_id(reader: &mut Reader<'_>) -> Result<u32, CodecError> {
+    let id = reader.varint()?;
+    u32::try_from(id).map_err(|_| reader.invalid(id))
+}

@@ -1,0 +1,41 @@
+use proptest::prelude::*;
+use quorate_engine::testing::fixture;
+
+use super::descriptor_format::{decode, encode};
+use super::*;
+use crate::testing::tables::kinds;
+
+#[test]
+fn descriptor_fixture_reads_back() {
+    let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "table_descriptor", &encode(&kinds()));
+    assert_eq!(decode(&bytes).unwrap(), kinds());
+}
+
+#[test]
+fn descriptor_of_a_newer_version_is_an_error() {
+    let mut bytes = encode(&kinds());
+    bytes[0] = 2;
+    assert!(decode(&bytes).is_err());
+}
+
+#[test]
+fn catalog_keys_lie_in_range_1() {
+    let span = quorate_engine::kv::keyspace::system_span();
+    for key in [keys::name_key("t"), keys::descriptor_key(5), keys::version_key(), keys::table_id_counter_key()] {
+        assert!(span.contains(&key), "{key}");
+    }
+    assert!(keys::descriptors_span().contains(&keys::descriptor_key(u64::MAX)));
+    assert!(!keys::descriptors_span().contains(&keys::version_key()));
+}
+
+proptest! {
+    #[test]
+    fn damaged_descriptors_give_errors(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let mut bytes = encode(&kinds());
+        for (index, byte) in flips {
+            let index = index.index(bytes.len());
+            bytes[index] = byte;
+        }
+        let _ = decode(&bytes);
+    }
+}

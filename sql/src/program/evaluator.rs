@@ -1,0 +1,178 @@
+//! Runs scan programs over the pairs of a page: decodes only the columns that are needed, filters, and puts out rows or
+//! groups with partial aggregates.
+//!
+//! Invariants: columns that only the output needs are decoded after the filter has passed; a page holds at most
+//! [`GROUPS_MAX`] groups at once, and puts them out when there would be more, to be merged by whoever asked.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_engine::codec::CodecError;
+use quorate_engine::kv::{Flow, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Value};
+
+use super::output_format;
+use super::program_format::{Program, ProgramOutput};
+use crate::error::SqlError;
+use crate::expr::aggregate::AggregateState;
+use crate::expr::eval::{EvalContext, eval, is_true};
+use crate::expr::{Aggregate, Expr};
+use crate::storage::{index_format, row_format};
+use crate::types::compare::GroupKey;
+use crate::types::{Datum, Row};
+
+/// Most groups that a page keeps in memory.
+pub const GROUPS_MAX: usize = 10_000;
+
+/// The evaluator that `server` injects into the ranges and the coordinator.
+pub fn scan_evaluator() -> Arc<dyn ScanEvaluator> {
+    Arc::new(Evaluator)
+}
+
+struct Evaluator;
+
+impl ScanEvaluator for Evaluator {
+    fn start(&self, program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
+        let program = Program::decode(program).map_err(|error| program_error(error.into()))?;
+        Ok(Box::new(Run::new(program)))
+    }
+}
+
+/// A statement's error in the terms of the seam.
+fn program_error(error: SqlError) -> ProgramError {
+    ProgramError { sqlstate: error.state.code().to_owned(), message: error.message }
+}
+
+/// One group: its keys and its aggregates so far.
+struct Group {
+    keys: Row,
+    states: Vec<AggregateState>,
+}
+
+/// A program on its way through a page.
+struct Run {
+    program: Program,
+    /// Columns that the filter reads.
+    by_filter: Vec<bool>,
+    /// Columns that only the output reads.
+    by_output: Vec<bool>,
+    reads_output: bool,
+    /// The current row; places of columns that are not needed stay NULL.
+    row: Row,
+    /// Rows that may still be put out.
+    rest: Option<u64>,
+    groups: HashMap<GroupKey, Group>,
+}
+
+impl Run {
+    fn new(program: Program) -> Self {
+        let (by_filter, mut by_output) = program.columns_read();
+        for (output, filter) in by_output.iter_mut().zip(&by_filter) {
+            *output &= !filter;
+        }
+        Self {
+            row: vec![Datum::Null; program.layout.columns.len()],
+            rest: program.limit,
+            reads_output: by_output.contains(&true),
+            groups: HashMap::new(),
+            by_filter,
+            by_output,
+            program,
+        }
+    }
+
+    fn take(&mut self, key: &[u8], value: &Value, out: &mut Vec<Bytes>) -> Result<Flow, SqlError> {
+        if self.rest == Some(0) {
+            return Ok(Flow::Stop);
+        }
+        if let Some(filter) = &self.program.filter {
+            decode(&self.program, &self.by_filter, (key, value), &mut self.row)?;
+            if !is_true(filter, &self.row, &EvalContext::default())? {
+                return Ok(Flow::Continue);
+            }
+        }
+        if self.reads_output {
+            decode(&self.program, &self.by_output, (key, value), &mut self.row)?;
+        }
+        match &self.program.output {
+            ProgramOutput::AllColumns => out.push(output_format::encode(&self.row)),
+            ProgramOutput::Project(exprs) => out.push(project(exprs, &self.row)?),
+            ProgramOutput::Aggregate { group_by, aggregates } => {
+                add_to_group(&mut self.groups, (group_by, aggregates), &self.row)?;
+                if self.groups.len() >= GROUPS_MAX {
+                    put_groups_out(&mut self.groups, out);
+                }
+                return Ok(Flow::Continue);
+            }
+        }
+        Ok(self.count_row())
+    }
+
+    /// One row less to put out.
+    fn count_row(&mut self) -> Flow {
+        let Some(rest) = &mut self.rest else { return Flow::Continue };
+        *rest -= 1;
+        if *rest == 0 { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+impl ScanRun for Run {
+    fn pair(&mut self, key: &[u8], value: &Value, out: &mut Vec<Bytes>) -> Result<Flow, ProgramError> {
+        self.take(key, value, out).map_err(program_error)
+    }
+
+    fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), ProgramError> {
+        put_groups_out(&mut self.groups, out);
+        Ok(())
+    }
+}
+
+fn decode(program: &Program, wanted: &[bool], pair: (&[u8], &Value), row: &mut Row) -> Result<(), CodecError> {
+    index_format::decode_key(&program.layout, wanted, pair.0, row)?;
+    row_format::decode(&program.layout, wanted, pair.1, row)
+}
+
+/// The value of an expression, without a copy where it is a column.
+fn value_of<'a>(expr: &Expr, row: &'a [Datum]) -> Result<Cow<'a, Datum>, SqlError> {
+    if let Expr::Column { index, .. } = expr
+        && let Some(datum) = row.get(*index)
+    {
+        return Ok(Cow::Borrowed(datum));
+    }
+    eval(expr, row, &EvalContext::default()).map(Cow::Owned)
+}
+
+fn project(exprs: &[Expr], row: &[Datum]) -> Result<Bytes, SqlError> {
+    let values = exprs.iter().map(|expr| value_of(expr, row)).collect::<Result<Vec<_>, _>>()?;
+    Ok(output_format::encode(values.iter().map(Cow::as_ref)))
+}
+
+fn add_to_group(
+    groups: &mut HashMap<GroupKey, Group>,
+    (group_by, aggregates): (&[Expr], &[Aggregate]),
+    row: &[Datum],
+) -> Result<(), SqlError> {
+    let keys = group_by.iter().map(|expr| eval(expr, row, &EvalContext::default())).collect::<Result<Row, _>>()?;
+    let group = groups.entry(GroupKey::of(&keys)).or_insert_with(|| Group {
+        keys,
+        states: aggregates.iter().map(AggregateState::new).collect(),
+    });
+    for (state, aggregate) in group.states.iter_mut().zip(aggregates) {
+        match &aggregate.argument {
+            None => state.count_row(),
+            Some(argument) => state.update(value_of(argument, row)?.as_ref())?,
+        }
+    }
+    Ok(())
+}
+
+fn put_groups_out(groups: &mut HashMap<GroupKey, Group>, out: &mut Vec<Bytes>) {
+    // In the order of their keys, so that the same page gives the same bytes each time.
+    let mut sorted: Vec<_> = groups.drain().collect();
+    sorted.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    for (_, group) in sorted {
+        let partials: Vec<Datum> = group.states.iter().flat_map(AggregateState::to_partial).collect();
+        out.push(output_format::encode(group.keys.iter().chain(&partials)));
+    }
+}

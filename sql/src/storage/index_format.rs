@@ -1,0 +1,145 @@
+//! Keys of the primary index: `0x02 | table id | index id | key columns`.
+//!
+//! Columns are encoded by [`quorate_engine::codec::key`] by their types, so that keys sort as rows do. Invariant: the
+//! format is fixed by that codec and by [`PRIMARY_INDEX_ID`]; keys carry no version, because they must stay comparable.
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::decimal::Decimal;
+use quorate_engine::codec::key::{ColumnOrder, KeyDecoder, KeyEncoder};
+use quorate_engine::kv::{Key, Span, keyspace};
+
+use super::layout::{PRIMARY_INDEX_ID, TableLayout, is_read_from_key};
+use crate::types::{DataType, Datum};
+
+/// Bytes before the key columns: the table's prefix and the index id.
+const PREFIX_BYTES: usize = 10;
+
+/// Prefix of all keys of a table's primary index.
+pub fn primary_prefix(table_id: u64) -> Key {
+    let mut bytes = keyspace::table_prefix(table_id).as_ref().to_vec();
+    bytes.push(PRIMARY_INDEX_ID);
+    Key::from(bytes)
+}
+
+/// All keys of a table's primary index.
+pub fn primary_span(table_id: u64) -> Span {
+    Span::prefix(primary_prefix(table_id))
+}
+
+/// Appends one column to a key that is being made.
+///
+/// # Errors
+/// A value that is not of the type, or a numeric beyond what keys hold.
+pub fn append_column(encoder: &mut KeyEncoder, datum: &Datum, data_type: DataType) -> Result<(), CodecError> {
+    let order = ColumnOrder::ASCENDING;
+    match (datum, data_type) {
+        (Datum::Null, _) => encoder.bool(None, order),
+        (Datum::Bool(value), DataType::Bool) => encoder.bool(Some(*value), order),
+        (Datum::Int(value), DataType::Int2 | DataType::Int4 | DataType::Int8)
+        | (Datum::Timestamp(value), DataType::Timestamp | DataType::TimestampTz) => encoder.i64(Some(*value), order),
+        (Datum::Date(value), DataType::Date) => encoder.i64(Some(i64::from(*value)), order),
+        (Datum::Float(value), DataType::Float8) => encoder.f64(Some(*value), order),
+        (Datum::Text(value), DataType::Text { .. }) => encoder.text(Some(value), order),
+        (Datum::Numeric(value), DataType::Numeric { .. }) => {
+            let decimal: Decimal = value.to_string().parse().map_err(|_| invalid("numeric in key"))?;
+            encoder.decimal(Some(&decimal), order)
+        }
+        _ => return Err(invalid("value of another type in key")),
+    };
+    Ok(())
+}
+
+/// The key of a full row.
+///
+/// # Errors
+/// As [`append_column`].
+pub fn encode_key(layout: &TableLayout, row: &[Datum]) -> Result<Key, CodecError> {
+    let mut encoder = KeyEncoder::new(primary_prefix(layout.table_id).as_ref());
+    for position in &layout.key {
+        let datum = row.get(*position).ok_or(CodecError::Truncated { what: "row" })?;
+        append_column(&mut encoder, datum, layout.data_type(*position))?;
+    }
+    Ok(encoder.finish())
+}
+
+/// The key, or a prefix of keys, of these values of the first key columns.
+///
+/// # Errors
+/// As [`append_column`].
+pub fn encode_key_values(layout: &TableLayout, values: &[Datum]) -> Result<Key, CodecError> {
+    let mut encoder = KeyEncoder::new(primary_prefix(layout.table_id).as_ref());
+    for (position, datum) in layout.key.iter().zip(values) {
+        append_column(&mut encoder, datum, layout.data_type(*position))?;
+    }
+    Ok(encoder.finish())
+}
+
+/// Reads the wanted key columns into `row`, which has a place for each of the table's columns. A NUMERIC is left out:
+/// it is read from the value.
+///
+/// # Errors
+/// The bytes do not follow the format.
+pub fn decode_key(layout: &TableLayout, wanted: &[bool], key: &[u8], row: &mut [Datum]) -> Result<(), CodecError> {
+    let is_wanted = |position: usize| {
+        wanted.get(position).copied().unwrap_or(false) && is_read_from_key(layout.data_type(position))
+    };
+    decode_columns(layout, is_wanted, key, row)
+}
+
+/// Reads all columns of a key into `row`, for messages: a NUMERIC has the scale of the key.
+///
+/// # Errors
+/// The bytes do not follow the format.
+pub fn decode_whole_key(layout: &TableLayout, key: &[u8], row: &mut [Datum]) -> Result<(), CodecError> {
+    decode_columns(layout, |_| true, key, row)
+}
+
+fn decode_columns(
+    layout: &TableLayout,
+    is_wanted: impl Fn(usize) -> bool,
+    key: &[u8],
+    row: &mut [Datum],
+) -> Result<(), CodecError> {
+    let Some(last) = layout.key.iter().rposition(|position| is_wanted(*position)) else { return Ok(()) };
+    let columns = key.get(PREFIX_BYTES..).ok_or(CodecError::Truncated { what: "key" })?;
+    let mut decoder = KeyDecoder::new(columns);
+    for position in layout.key.iter().take(last + 1) {
+        let datum = decode_column(&mut decoder, layout.data_type(*position))?;
+        if is_wanted(*position) {
+            *row.get_mut(*position).ok_or(CodecError::Truncated { what: "row" })? = datum;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one column off a key.
+///
+/// # Errors
+/// The bytes do not follow the format.
+pub fn decode_column(decoder: &mut KeyDecoder<'_>, data_type: DataType) -> Result<Datum, CodecError> {
+    let order = ColumnOrder::ASCENDING;
+    let datum = match data_type {
+        DataType::Bool => decoder.bool(order)?.map(Datum::Bool),
+        DataType::Int2 | DataType::Int4 | DataType::Int8 => decoder.i64(order)?.map(Datum::Int),
+        DataType::Timestamp | DataType::TimestampTz => decoder.i64(order)?.map(Datum::Timestamp),
+        DataType::Date => match decoder.i64(order)? {
+            Some(days) => Some(Datum::Date(i32::try_from(days).map_err(|_| invalid("date in key"))?)),
+            None => None,
+        },
+        DataType::Float8 => decoder.f64(order)?.map(Datum::Float),
+        DataType::Text { .. } => decoder.text(order)?.map(Datum::Text),
+        DataType::Numeric { .. } => match decoder.decimal(order)? {
+            Some(decimal) => {
+                let number = decimal.to_string().parse().map_err(|_| invalid("numeric in key"))?;
+                Some(Datum::Numeric(number))
+            }
+            None => None,
+        },
+        DataType::Unknown => return Err(invalid("type of a key column")),
+    };
+    Ok(datum.unwrap_or(Datum::Null))
+}
+
+fn invalid(what: &'static str) -> CodecError {
+    CodecError::Invalid { what, found: 0 }
+}

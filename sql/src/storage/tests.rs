@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+use quorate_engine::kv::Key;
+use quorate_engine::testing::fixture;
+
+use super::layout::TableLayout;
+use super::*;
+use crate::error::SqlState;
+use crate::testing::tables::{kinds, kinds_row};
+use crate::types::{DataType, Datum};
+
+const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+
+#[test]
+fn row_fixture_reads_back() {
+    let layout = TableLayout::of(&kinds());
+    let row = kinds_row();
+    let (key, value) = encode_row(&layout, &row).unwrap();
+    let key = fixture::check(CRATE, "primary_key", key.as_ref());
+    let value = fixture::check(CRATE, "row", &value);
+    assert_eq!(decode_row(&layout, &key, &value).unwrap(), row);
+}
+
+#[test]
+fn row_reads_only_wanted_columns() {
+    let layout = TableLayout::of(&kinds());
+    let (key, value) = encode_row(&layout, &kinds_row()).unwrap();
+    let mut row = vec![Datum::Bool(false); 9];
+    let wanted = [false, true, false, true, false, false, false, false, true];
+    index_format::decode_key(&layout, &wanted, key.as_ref(), &mut row).unwrap();
+    row_format::decode(&layout, &wanted, &value, &mut row).unwrap();
+    let kept = Datum::Bool(false);
+    for (position, is_wanted) in wanted.iter().enumerate() {
+        let expected = if *is_wanted { &kinds_row()[position] } else { &kept };
+        assert_eq!(&row[position], expected, "{position}");
+    }
+}
+
+#[test]
+fn row_written_before_a_column_came_or_went_reads() {
+    let old = TableLayout::of(&kinds());
+    let (key, value) = encode_row(&old, &kinds_row()).unwrap();
+    let mut changed = kinds();
+    changed.columns.retain(|column| column.name != "small" && column.name != "day");
+    let mut added = changed.columns[0].clone();
+    added.id = 50;
+    changed.columns.insert(1, added);
+    let row = decode_row(&TableLayout::of(&changed), key.as_ref(), &value).unwrap();
+    assert_eq!(row[0], Datum::Bool(true));
+    assert_eq!(row[1], Datum::Null, "a column that the row does not have yet");
+    assert_eq!(row[2], Datum::Int(i64::MAX), "columns behind a dropped one");
+    assert_eq!(row[6], Datum::Timestamp(1_357_034_400_000_000));
+}
+
+#[test]
+fn row_of_a_newer_version_is_an_error() {
+    let layout = TableLayout::of(&kinds());
+    let (key, value) = encode_row(&layout, &kinds_row()).unwrap();
+    let mut newer = value.to_vec();
+    newer[0] = 2;
+    assert_eq!(decode_row(&layout, key.as_ref(), &newer).unwrap_err().state, SqlState::DataCorrupted);
+}
+
+#[test]
+fn row_beyond_the_limit_names_it() {
+    let layout = TableLayout::of(&kinds());
+    let mut row = kinds_row();
+    row[8] = Datum::Text("x".repeat(VALUE_MAX_BYTES));
+    let error = encode_row(&layout, &row).unwrap_err();
+    assert_eq!(error.state, SqlState::ProgramLimitExceeded);
+    assert!(error.message.contains("524288"), "{error}");
+    row[8] = Datum::Null;
+    row[3] = Datum::Text("x".repeat(KEY_MAX_BYTES));
+    assert!(encode_row(&layout, &row).unwrap_err().message.contains("primary key"));
+}
+
+#[test]
+fn keys_are_shown_for_people() {
+    let layout_of = |id| (id == 104).then(|| TableLayout::of(&kinds()));
+    let (key, _) = encode_row(&TableLayout::of(&kinds()), &kinds_row()).unwrap();
+    assert!(key_text::start_key(&key, layout_of).starts_with("/Table/104/1/a\0b/12.5"), "{}", key_text::start_key(&key, layout_of));
+    assert_eq!(key_text::start_key(&quorate_engine::kv::keyspace::table_prefix(105), layout_of), "/Table/105");
+    assert_eq!(key_text::start_key(&Key::default(), layout_of), "/Min");
+    assert_eq!(key_text::end_key(&Key::default(), layout_of), "/Max");
+    assert_eq!(key_text::end_key(&Key::from(vec![1, 3]), layout_of), "/System/Catalog");
+    assert_eq!(key_text::end_key(&Key::from(vec![2]), layout_of), "/Table");
+}
+
+fn value_of(data_type: DataType) -> BoxedStrategy<Datum> {
+    let value = match data_type {
+        DataType::Bool => any::<bool>().prop_map(Datum::Bool).boxed(),
+        DataType::Int2 | DataType::Int4 | DataType::Int8 => any::<i64>().prop_map(Datum::Int).boxed(),
+        DataType::Float8 => (-1e9..1e9).prop_map(Datum::Float).boxed(),
+        DataType::Numeric { .. } => (any::<i64>(), -3_i64..9)
+            .prop_map(|(unscaled, scale)| Datum::Numeric(bigdecimal::BigDecimal::new(unscaled.into(), scale)))
+            .boxed(),
+        DataType::Date => any::<i32>().prop_map(Datum::Date).boxed(),
+        DataType::Timestamp | DataType::TimestampTz => any::<i64>().prop_map(Datum::Timestamp).boxed(),
+        DataType::Text { .. } | DataType::Unknown => ".{0,10}".prop_map(Datum::Text).boxed(),
+    };
+    prop_oneof![1 => Just(Datum::Null), 6 => value].boxed()
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    kinds().columns.iter().map(|column| value_of(column.data_type)).collect::<Vec<_>>()
+}
+
+proptest! {
+    #[test]
+    fn rows_come_back(row in any_row()) {
+        let layout = TableLayout::of(&kinds());
+        let (key, value) = encode_row(&layout, &row).unwrap();
+        prop_assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
+    }
+
+    #[test]
+    fn keys_sort_as_their_columns(a in any_row(), b in any_row()) {
+        let layout = TableLayout::of(&kinds());
+        let by_columns = layout.key.iter()
+            .map(|position| crate::types::compare::compare(&a[*position], &b[*position]))
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal);
+        let (a, b) = (index_format::encode_key(&layout, &a).unwrap(), index_format::encode_key(&layout, &b).unwrap());
+        prop_assert_eq!(a.cmp(&b), by_columns);
+    }
+
+    #[test]
+    fn damaged_rows_give_errors(key in prop::collection::vec(any::<u8>(), 0..40), mut value in prop::collection::vec(any::<u8>(), 1..60)) {
+        value[0] = row_format::ROW_FORMAT_VERSION;
+        let _ = decode_row(&TableLayout::of(&kinds()), &key, &value);
+    }
+}

@@ -1,0 +1,49 @@
+//! A table with a column of every type, and rows for it.
+
+use bigdecimal::BigDecimal;
+
+use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::expr::Expr;
+use crate::types::{DataType, Datum, Row};
+
+/// `CREATE TABLE kinds (…, PRIMARY KEY (name, amount, at))` with id 104; column ids are not positions.
+pub fn kinds() -> TableDescriptor {
+    let column = |id, name: &str, data_type| ColumnDescriptor {
+        id,
+        name: name.to_owned(),
+        data_type,
+        nullable: true,
+        default: None,
+        hidden: false,
+    };
+    let mut columns = vec![
+        column(1, "flag", DataType::Bool),
+        column(2, "small", DataType::Int2),
+        column(4, "big", DataType::Int8),
+        column(3, "name", DataType::Text { length_max: Some(20) }),
+        column(5, "ratio", DataType::Float8),
+        column(40, "amount", DataType::Numeric { precision: Some(12), scale: 2 }),
+        column(41, "day", DataType::Date),
+        column(42, "at", DataType::TimestampTz),
+        column(43, "note", DataType::TEXT),
+    ];
+    if let Some(last) = columns.last_mut() {
+        last.default = Some(Expr::Literal(Datum::Text("none".to_owned()), DataType::TEXT));
+    }
+    TableDescriptor { id: 104, name: "kinds".to_owned(), version: 7, columns, primary_key: vec![3, 40, 42] }
+}
+
+/// A row of [`kinds`].
+pub fn kinds_row() -> Row {
+    vec![
+        Datum::Bool(true),
+        Datum::Int(-7),
+        Datum::Int(i64::MAX),
+        Datum::Text("a\0b".to_owned()),
+        Datum::Float(-0.5),
+        Datum::Numeric(BigDecimal::new(1_250.into(), 2)),
+        Datum::Date(15_706),
+        Datum::Timestamp(1_357_034_400_000_000),
+        Datum::Null,
+    ]
+}
