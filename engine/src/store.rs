@@ -121,7 +121,7 @@ pub enum Durability {
 
 /// Why the store could not do its work. Any error of a write means that the store must not be used again: the node
 /// stops, and never retries a sync (design.md section 5).
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The device or the library failed.
     #[error("store {operation} failed: {detail}")]
@@ -192,3 +192,6 @@ pub trait Cursor: Send {
     /// The value here; `None` beyond the bounds.
     fn value(&self) -> Option<&[u8]>;
 }
+
+#[cfg(test)]
+mod tests;

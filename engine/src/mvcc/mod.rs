@@ -99,3 +99,6 @@ impl From<CodecError> for MvccError {
         Self::Store(StoreError::Corruption(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Help for the tests of this crate and of those above it: fixtures, script runner, stores that compare, lose and fail.
 
+#[cfg(test)]
+pub(crate) mod both;
 pub mod evaluator;
 mod fault;
 pub mod fixture;
