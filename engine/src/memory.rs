@@ -1,8 +1,8 @@
 //! [`MemoryStore`]: the [`Store`] contract over ordered maps, for tests and nodes without a disk.
 //!
 //! One map per family behind an `Arc`: a snapshot clones five pointers, and a write copies a map only while a snapshot
-//! of it is alive. Nothing outlives the process, so that a sync is only counted; [`crate::testing`] builds the store
-//! that loses what was not synced on top of this one.
+//! of it is alive. Nothing outlives the process, so that a sync is only counted; the feature `testing` has a store
+//! on top of this one that loses what was not synced.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -13,9 +13,10 @@ use crate::clock::{ForgetBound, ManualClock};
 use crate::kv::{Direction, ScanRows};
 use crate::memory::MemoryStore;
 use crate::store::Family;
-use crate::testing::FaultStore;
+use crate::testing::both::BothStore;
 use crate::testing::evaluator::{TextEvaluator, program};
 use crate::testing::script::{run_folder, unescape};
+use crate::testing::{FaultStore, PowerCutStore};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -40,17 +41,18 @@ fn value(text: &str) -> Value {
 /// Runs scripts; a prefix names the transaction. Each command takes one second of a clock that stands still otherwise.
 struct LocalRunner {
     clock: ManualClock,
-    database: LocalDatabase,
     transactions: BTreeMap<String, Box<dyn Transaction>>,
+    database: LocalDatabase,
+    _store: BothStore,
 }
 
 impl LocalRunner {
     fn new() -> Self {
         let clock = ManualClock::new(0);
         let hybrid = HybridClock::new(Arc::new(clock.clone()), Box::new(ForgetBound));
-        let store = Arc::new(MemoryStore::new());
-        let database = LocalDatabase::new(store, Arc::new(hybrid), Arc::new(TextEvaluator));
-        Self { clock, database, transactions: BTreeMap::new() }
+        let store = BothStore::new();
+        let database = LocalDatabase::new(store.shared(), Arc::new(hybrid), Arc::new(TextEvaluator));
+        Self { clock, transactions: BTreeMap::new(), database, _store: store }
     }
 
     fn run_in(&mut self, name: &str, command: &Command) -> Result<String, Box<dyn Error>> {
@@ -270,4 +272,48 @@ fn local_commit_is_synced() {
     transaction.write(Write::put(key("a"), value("1"))).unwrap();
     block_on(transaction.commit(None)).unwrap();
     assert_eq!(store.syncs(), 1);
+}
+
+#[test]
+fn local_commits_survive_a_power_cut() {
+    let store = Arc::new(PowerCutStore::new());
+    let first = database(store.clone());
+    for number in ["1", "2", "3"] {
+        let mut transaction = begin(&first);
+        transaction.write(Write::put(key("a"), value(number))).unwrap();
+        transaction.write(Write::put(key(number), value("x"))).unwrap();
+        block_on(transaction.commit(None)).unwrap();
+    }
+    let second = database(Arc::new(store.cut()));
+    let found = block_on(begin(&second).get_many(vec![key("a"), key("1"), key("3")])).unwrap();
+    assert_eq!(found, vec![Some(value("3")), Some(value("x")), Some(value("x"))]);
+    let mut late = begin(&first);
+    late.write(Write::put(key("a"), value("4"))).unwrap();
+    assert!(matches!(block_on(late.commit(None)), Err(KvError::Storage(_))));
+}
+
+/// Others write between the pages of a scan; its pages still add up to one moment.
+#[test]
+fn local_pages_of_one_scan_show_one_moment() {
+    let database = database(Arc::new(MemoryStore::new()));
+    let put_all = |new: &str| {
+        let mut transaction = begin(&database);
+        (b'a'..=b'z').for_each(|at| transaction.write(Write::put(Key::from(vec![at]), value(new))).unwrap());
+        block_on(transaction.commit(None)).unwrap();
+    };
+    put_all("old");
+    let mut reader = begin(&database);
+    let mut rest = Some(Span::prefix(Key::default()));
+    let mut rows = 0;
+    while let Some(span) = rest {
+        let request =
+            ScanRequest { span, direction: Direction::Forward, program: None, rows_max: 5, bytes_max: 1000 };
+        let page = block_on(reader.scan(request)).unwrap();
+        let ScanRows::Pairs(pairs) = page.rows else { panic!("pairs were asked for") };
+        assert!(pairs.iter().all(|(_, found)| *found == value("old")));
+        rows += pairs.len();
+        rest = page.resume;
+        put_all("new");
+    }
+    assert_eq!(rows, 26);
 }

@@ -1,5 +1,7 @@
 //! [`BothStore`]: the store of this crate's own tests: memory, and beside it RocksDB where that is built in.
 
+use std::sync::Arc;
+
 use crate::memory::MemoryStore;
 use crate::store::{Batch, Change, Durability, Family, Store};
 #[cfg(feature = "rocksdb")]
@@ -15,7 +17,7 @@ type Inner = MemoryStore;
 
 /// Both implementations, which must agree on every answer.
 pub struct BothStore {
-    store: Inner,
+    store: Arc<Inner>,
     #[cfg(feature = "rocksdb")]
     _dir: tempfile::TempDir,
 }
@@ -26,18 +28,23 @@ impl BothStore {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let rocks = RocksStore::open(dir.path(), RocksOptions::default()).expect("a fresh store opens");
-        Self { store: MirrorStore::new(MemoryStore::new(), rocks), _dir: dir }
+        Self { store: Arc::new(MirrorStore::new(MemoryStore::new(), rocks)), _dir: dir }
     }
 
     /// An empty store.
     #[cfg(not(feature = "rocksdb"))]
     pub fn new() -> Self {
-        Self { store: MemoryStore::new() }
+        Self { store: Arc::new(MemoryStore::new()) }
     }
 
     /// Both as one store.
     pub fn store(&self) -> &dyn Store {
-        &self.store
+        self.store.as_ref()
+    }
+
+    /// Both as one store that can be shared. It must not outlive this.
+    pub fn shared(&self) -> Arc<dyn Store> {
+        self.store.clone()
     }
 
     /// Moves all that RocksDB has in memory to files, so that reads meet its filters.

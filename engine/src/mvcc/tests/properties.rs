@@ -262,7 +262,7 @@ fn check_read(snapshot: &dyn Snapshot, naive: &Naive, read: &Read) {
         .into_iter()
         .map(|found| match found {
             Found::Pair(key, _, value) => Ok((key, value)),
-            obstacle => Err(obstacle),
+            obstacle @ (Found::Uncertain(..) | Found::Intent(_) | Found::Nothing) => Err(obstacle),
         })
         .collect();
     assert_eq!(scan_pages(snapshot, &request, at), pairs, "pages {span:?} {direction:?} {at:?}");
