@@ -3,12 +3,18 @@
 //! Invariant: this crate does not know SQL, tonic, pgwire or sockets.
 
 pub mod api;
+pub mod api_format;
+pub mod client;
+pub mod cluster;
 pub mod command_format;
 pub mod decode;
 pub mod descriptor;
+pub mod identity;
 pub mod local_ranges;
 pub mod raft;
 pub mod raft_message_format;
+pub mod range_format;
+pub mod range_service;
 pub mod rpc;
 pub mod testing;
 pub mod transport;

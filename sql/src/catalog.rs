@@ -16,5 +16,6 @@ pub mod descriptor_format;
 pub mod keys;
 pub mod reading;
 
+
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,3 @@
-//! Plans and what is done with them: made from bound statements ([`plan`]), and their printed form ([`explain`]).
+//! Plans and what is done with them: nodes, and their printed form.
 
-pub mod build;
-pub mod explain;
 pub mod node;
-
-pub use build::{plan, plan_query};

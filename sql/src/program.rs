@@ -11,5 +11,6 @@ pub mod program_format;
 
 pub use evaluator::scan_evaluator;
 
+
 #[cfg(test)]
 mod tests;

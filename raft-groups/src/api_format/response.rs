@@ -1,0 +1,109 @@
+//! What went well: [`Response`] to bytes and back.
+
+use bytes::Bytes;
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer, owned};
+use quorate_engine::kv::{Key, ScanPage, ScanRows, ScanServed, Value};
+
+use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value};
+use crate::api::{Response, TransactionOutcome};
+
+const VALUES: u8 = 1;
+const PAGE: u8 = 2;
+const REFRESHED: u8 = 3;
+const COMMITTED: u8 = 4;
+const OUTCOME: u8 = 5;
+
+const PAIRS: u8 = 1;
+const OUTPUTS: u8 = 2;
+
+const OUTCOME_COMMITTED: u8 = 1;
+const OUTCOME_ABORTED: u8 = 2;
+const OUTCOME_UNKNOWN: u8 = 3;
+
+pub(super) fn put(writer: &mut Writer, response: &Response) {
+    match response {
+        Response::Values(values) => put_list(writer.u8(VALUES), values, |writer, value| {
+            writer.optional_bytes(value.as_deref());
+        }),
+        Response::Page(page) => put_page(writer.u8(PAGE), page),
+        Response::Refreshed => {
+            writer.u8(REFRESHED);
+        }
+        Response::Committed(timestamp) => {
+            writer.u8(COMMITTED).timestamp(*timestamp);
+        }
+        Response::Outcome(outcome) => put_outcome(writer.u8(OUTCOME), outcome),
+    }
+}
+
+pub(super) fn take(reader: &mut Reader<'_>) -> Result<Response, CodecError> {
+    Ok(match reader.u8()? {
+        VALUES => Response::Values(take_list(reader, take_value)?),
+        PAGE => Response::Page(take_page(reader)?),
+        REFRESHED => Response::Refreshed,
+        COMMITTED => Response::Committed(reader.timestamp()?),
+        OUTCOME => Response::Outcome(take_outcome(reader)?),
+        other => return Err(reader.invalid(u64::from(other))),
+    })
+}
+
+fn put_page(writer: &mut Writer, page: &ScanPage) {
+    match &page.rows {
+        ScanRows::Pairs(pairs) => put_list(writer.u8(PAIRS), pairs, |writer, (key, value)| {
+            put_key(writer, key);
+            writer.bytes(value);
+        }),
+        ScanRows::Outputs(outputs) => put_list(writer.u8(OUTPUTS), outputs, |writer, output| {
+            writer.bytes(output);
+        }),
+    }
+    writer.bool(page.resume.is_some());
+    if let Some(resume) = &page.resume {
+        put_span(writer, resume);
+    }
+    let served = &page.served;
+    writer.varint(served.range_id).varint(served.node_id);
+    writer.varint(served.rows_read).varint(served.rows_returned);
+}
+
+fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
+    let rows = match reader.u8()? {
+        PAIRS => ScanRows::Pairs(take_list(reader, take_pair)?),
+        OUTPUTS => ScanRows::Outputs(take_list(reader, take_output)?),
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    let resume = if reader.bool()? { Some(take_span(reader)?) } else { None };
+    let served = ScanServed {
+        range_id: reader.varint()?,
+        node_id: reader.varint()?,
+        rows_read: reader.varint()?,
+        rows_returned: reader.varint()?,
+    };
+    Ok(ScanPage { rows, resume, served })
+}
+
+fn take_pair(reader: &mut Reader<'_>) -> Result<(Key, Value), CodecError> {
+    Ok((take_key(reader)?, take_output(reader)?))
+}
+
+fn take_output(reader: &mut Reader<'_>) -> Result<Bytes, CodecError> {
+    reader.bytes().map(owned)
+}
+
+fn put_outcome(writer: &mut Writer, outcome: &TransactionOutcome) {
+    match outcome {
+        TransactionOutcome::Committed(timestamp) => writer.u8(OUTCOME_COMMITTED).timestamp(*timestamp),
+        TransactionOutcome::Aborted => writer.u8(OUTCOME_ABORTED),
+        TransactionOutcome::Unknown => writer.u8(OUTCOME_UNKNOWN),
+    };
+}
+
+fn take_outcome(reader: &mut Reader<'_>) -> Result<TransactionOutcome, CodecError> {
+    Ok(match reader.u8()? {
+        OUTCOME_COMMITTED => TransactionOutcome::Committed(reader.timestamp()?),
+        OUTCOME_ABORTED => TransactionOutcome::Aborted,
+        OUTCOME_UNKNOWN => TransactionOutcome::Unknown,
+        other => return Err(reader.invalid(u64::from(other))),
+    })
+}

@@ -1,0 +1,227 @@
+//! Requests and answers survive their bytes, damaged bytes are refused, and the bytes are those of the fixtures.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{
+    Direction, ProgramError, ScanPage, ScanProgram, ScanRequest, ScanRows, ScanServed, Write, WriteCondition,
+};
+use quorate_engine::testing::fixture;
+use quorate_placement::topology::{NodeId, RangeId};
+use uuid::Uuid;
+
+use super::*;
+use crate::api::{CommitRequest, ReadAt, Request, TransactionOutcome};
+use crate::descriptor::RangeDescriptor;
+
+fn key() -> impl Strategy<Value = Key> {
+    prop::collection::vec(any::<u8>(), 0..9).prop_map(Key::from)
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    (key(), key()).prop_map(|(start, end)| Span::new(start, end))
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp::from_raw)
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    prop::collection::vec(any::<u8>(), 0..12).prop_map(Bytes::from)
+}
+
+fn list<S: Strategy>(item: S) -> impl Strategy<Value = Vec<S::Value>>
+where
+    S::Value: Clone,
+{
+    prop::collection::vec(item, 0..4)
+}
+
+fn read_at() -> impl Strategy<Value = ReadAt> {
+    (time(), time()).prop_map(|(timestamp, uncertainty_limit)| ReadAt { timestamp, uncertainty_limit })
+}
+
+fn scan() -> impl Strategy<Value = ScanRequest> {
+    (span(), any::<bool>(), prop::option::of(bytes()), any::<u64>(), any::<u64>()).prop_map(
+        |(span, reverse, program, rows_max, bytes_max)| ScanRequest {
+            span,
+            direction: if reverse { Direction::Reverse } else { Direction::Forward },
+            program: program.map(ScanProgram),
+            rows_max,
+            bytes_max,
+        },
+    )
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    (key(), prop::option::of(bytes()), any::<bool>()).prop_map(|(key, value, absent)| Write {
+        key,
+        value,
+        condition: if absent { WriteCondition::Absent } else { WriteCondition::None },
+    })
+}
+
+fn commit() -> impl Strategy<Value = CommitRequest> {
+    let times = (time(), time(), prop::option::of(time()));
+    (any::<u128>(), any::<u32>(), times, list(span()), list(write())).prop_map(
+        |(id, attempt, (started, read_timestamp, deadline), read_spans, writes)| CommitRequest {
+            transaction: Uuid::from_u128(id),
+            attempt,
+            started,
+            read_timestamp,
+            read_spans,
+            writes,
+            deadline,
+        },
+    )
+}
+
+fn request() -> impl Strategy<Value = RangeRequest> {
+    let kinds = prop_oneof![
+        (list(key()), read_at()).prop_map(|(keys, read)| Request::Get { keys, read }),
+        (scan(), read_at()).prop_map(|(scan, read)| Request::Scan { scan, read }),
+        (list(span()), time(), time()).prop_map(|(spans, after, upto)| Request::Refresh {
+            spans,
+            after,
+            upto
+        }),
+        commit().prop_map(Request::Commit),
+        (any::<u128>(), key(), time()).prop_map(|(id, anchor, started)| Request::QueryTransaction {
+            transaction: Uuid::from_u128(id),
+            anchor,
+            started
+        }),
+    ];
+    (any::<u64>(), any::<u64>(), kinds).prop_map(|(range_id, generation, request)| RangeRequest {
+        range_id: RangeId(range_id),
+        generation,
+        request,
+    })
+}
+
+fn page() -> impl Strategy<Value = ScanPage> {
+    let rows = prop_oneof![
+        list((key(), bytes())).prop_map(ScanRows::Pairs),
+        list(bytes()).prop_map(ScanRows::Outputs),
+    ];
+    let served = any::<[u64; 4]>().prop_map(|[range_id, node_id, rows_read, rows_returned]| ScanServed {
+        range_id,
+        node_id,
+        rows_read,
+        rows_returned,
+    });
+    (rows, prop::option::of(span()), served).prop_map(|(rows, resume, served)| ScanPage {
+        rows,
+        resume,
+        served,
+    })
+}
+
+fn response() -> impl Strategy<Value = Response> {
+    prop_oneof![
+        list(prop::option::of(bytes())).prop_map(Response::Values),
+        page().prop_map(Response::Page),
+        Just(Response::Refreshed),
+        time().prop_map(Response::Committed),
+        time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),
+        Just(Response::Outcome(TransactionOutcome::Aborted)),
+        Just(Response::Outcome(TransactionOutcome::Unknown)),
+    ]
+}
+
+fn descriptor() -> impl Strategy<Value = RangeDescriptor> {
+    (any::<u64>(), span(), list(any::<u64>())).prop_map(|(id, span, nodes)| {
+        let nodes: Vec<_> = nodes.into_iter().map(NodeId).collect();
+        RangeDescriptor::new(RangeId(id), span, &nodes)
+    })
+}
+
+fn error() -> impl Strategy<Value = RangeError> {
+    let range = || any::<u64>().prop_map(RangeId);
+    prop_oneof![
+        (range(), prop::option::of(any::<u64>())).prop_map(|(range_id, node)| {
+            RangeError::NotLeaseholder { range_id, leaseholder: node.map(NodeId) }
+        }),
+        (range(), list(descriptor())).prop_map(|(range_id, known)| RangeError::Mismatch { range_id, known }),
+        (key(), time()).prop_map(|(key, timestamp)| RangeError::Uncertain { key, timestamp }),
+        (key(), time()).prop_map(|(key, timestamp)| RangeError::Conflict { key, timestamp }),
+        key().prop_map(|key| RangeError::ConditionFailed { key }),
+        time().prop_map(|timestamp| RangeError::PastDeadline { timestamp }),
+        (range(), any::<String>())
+            .prop_map(|(range_id, detail)| RangeError::Unavailable { range_id, detail }),
+        (range(), any::<String>()).prop_map(|(range_id, detail)| RangeError::Ambiguous { range_id, detail }),
+        (any::<String>(), any::<String>())
+            .prop_map(|(sqlstate, message)| RangeError::Program(ProgramError { sqlstate, message })),
+        any::<String>().prop_map(RangeError::Refused),
+        any::<String>().prop_map(RangeError::Storage),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn request_survives_its_bytes(request in request(), cut: prop::sample::Index) {
+        let bytes = encode_request(&request);
+        prop_assert_eq!(decode_request(&bytes), Ok(request));
+        let short = &bytes[..cut.index(bytes.len())];
+        prop_assert!(decode_request(short).is_err(), "a prefix was taken for the whole");
+    }
+
+    #[test]
+    fn answer_survives_its_bytes(
+        answer in prop_oneof![response().prop_map(Ok), error().prop_map(Err)],
+        cut: prop::sample::Index,
+    ) {
+        let bytes = encode_answer(&answer);
+        prop_assert_eq!(decode_answer(&bytes), Ok(answer));
+        let short = &bytes[..cut.index(bytes.len())];
+        prop_assert!(decode_answer(short).is_err(), "a prefix was taken for the whole");
+    }
+
+    #[test]
+    fn hostile_bytes_are_an_error_or_a_message_and_never_a_panic(
+        noise in prop::collection::vec(any::<u8>(), 0..64),
+        request in request(),
+        at: prop::sample::Index,
+        flip in 1..=255_u8,
+    ) {
+        let _ = (decode_request(&noise), decode_answer(&noise));
+        let versioned = [&[API_VERSION][..], &noise].concat();
+        let _ = (decode_request(&versioned), decode_answer(&versioned));
+        let mut damaged = encode_request(&request);
+        let at = at.index(damaged.len());
+        damaged[at] ^= flip;
+        let _ = decode_request(&damaged);
+    }
+}
+
+#[test]
+fn newer_versions_are_refused() {
+    for known in [decode_request(&[2]).map(|_| ()), decode_answer(&[2]).map(|_| ())] {
+        assert!(matches!(known, Err(CodecError::Version { found: 2, known: 1, .. })), "{known:?}");
+    }
+}
+
+#[test]
+fn bytes_are_as_in_the_fixtures() {
+    let commit = CommitRequest {
+        transaction: Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        attempt: 2,
+        started: Timestamp::from_raw(1),
+        read_timestamp: Timestamp::from_raw(3),
+        read_spans: vec![Span::point(Key::from(b"k".as_slice()))],
+        writes: vec![
+            Write::insert(Key::from(b"k".as_slice()), Bytes::from_static(b"v")),
+            Write::delete(Key::from(b"l".as_slice())),
+        ],
+        deadline: Some(Timestamp::from_raw(9)),
+    };
+    let request = RangeRequest { range_id: RangeId(300), generation: 4, request: Request::Commit(commit) };
+    let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "range_request", &encode_request(&request));
+    assert_eq!(decode_request(&stored), Ok(request));
+
+    let span = Span::new(Key::from(b"a".as_slice()), Key::default());
+    let known = vec![RangeDescriptor::new(RangeId(300), span, &[NodeId(1), NodeId(2)])];
+    let answer = Err(RangeError::Mismatch { range_id: RangeId(301), known });
+    let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "range_answer", &encode_answer(&answer));
+    assert_eq!(decode_answer(&stored), Ok(answer));
+}

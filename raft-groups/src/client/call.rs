@@ -1,0 +1,71 @@
+//! A call to another node that ends early where the node has fallen silent.
+//!
+//! A long timeout suits a slow answer, not a dead node: whoever answers slowly still sends heartbeats.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_engine::clock::PhysicalClock;
+use quorate_placement::topology::NodeId;
+
+use crate::rpc::{Rpc, RpcError, Service};
+use crate::transport::Lane;
+
+/// A node that was asked and of which nothing at all is heard for this long is taken to be gone: four heartbeats.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(800);
+/// How often a waiting call looks whether the node asked has fallen silent.
+const SILENCE_CHECK: Duration = Duration::from_millis(100);
+
+/// A call to be made.
+pub(crate) struct Call {
+    /// Who is asked.
+    pub to: NodeId,
+    /// On which connection.
+    pub lane: Lane,
+    /// What for.
+    pub service: Service,
+    /// The request's bytes.
+    pub payload: Bytes,
+    /// Longest wait.
+    pub timeout: Duration,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CallError {
+    /// The request was surely not worked on.
+    NotDone(String),
+    /// It may have been worked on.
+    NoAnswer(String),
+}
+
+impl Call {
+    /// Makes the call.
+    pub async fn watched(self, rpc: &Rpc, clock: &dyn PhysicalClock) -> Result<Bytes, CallError> {
+        let to = self.to;
+        let call = rpc.call(to, self.lane, self.service, self.payload, self.timeout);
+        tokio::select! {
+            biased;
+            answer = call => answer.map_err(|error| match error {
+                RpcError::NotSent(_) | RpcError::Refused => CallError::NotDone(error.to_string()),
+                RpcError::TimedOut(_) => CallError::NoAnswer(error.to_string()),
+            }),
+            () = fallen_silent(rpc, clock, to) => {
+                Err(CallError::NoAnswer(format!("nothing heard for {SILENCE_MAX:?}")))
+            }
+        }
+    }
+}
+
+/// Ends when nothing was heard of a node for [`SILENCE_MAX`], counted from now at the earliest.
+async fn fallen_silent(rpc: &Rpc, clock: &dyn PhysicalClock, node: NodeId) {
+    let begun = clock.boottime();
+    loop {
+        tokio::time::sleep(SILENCE_CHECK).await;
+        let waited = clock.boottime().saturating_sub(begun);
+        let silent = rpc.last_heard(node).unwrap_or(Duration::MAX);
+        if node != rpc.node() && waited.min(silent) >= SILENCE_MAX {
+            return;
+        }
+    }
+}

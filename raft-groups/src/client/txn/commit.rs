@@ -1,0 +1,156 @@
+//! COMMIT of a transaction whose writes and reads lie in one range: carries out what [`CommitSteps`] decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, KvError, Span, Write};
+use uuid::Uuid;
+
+use super::DistributedTransaction;
+use super::commit_steps::{CommitSteps, Effect, Event, Outcome};
+use crate::api::{CommitRequest, RangeError, Request, Response};
+use crate::client::router::{SendError, answered_error};
+use crate::descriptor::RangeDescriptor;
+
+/// Age beyond which ranges refuse a transaction's requests, for its record might be gone: they keep records for ten
+/// minutes.
+const TRANSACTION_AGE_MAX: Duration = Duration::from_secs(600);
+
+impl DistributedTransaction {
+    /// Commits these writes, which are not empty.
+    pub(super) async fn commit_writes(
+        &mut self,
+        writes: Vec<Write>,
+        deadline: Option<Timestamp>,
+    ) -> Result<Timestamp, KvError> {
+        let Some(anchor) = writes.first().map(|write| write.key.clone()) else {
+            return Ok(self.read.timestamp);
+        };
+        self.refuse_if_old(&anchor)?;
+        let mut commit = CommitRequest {
+            transaction: self.shared.new_id(),
+            attempt: 1,
+            started: self.started,
+            read_timestamp: self.read.timestamp,
+            read_spans: self.reads.iter().collect(),
+            writes,
+            deadline,
+        };
+        let mut steps = CommitSteps::default();
+        let mut effect = Effect::Send;
+        let mut range_id = 0;
+        loop {
+            let event = match effect {
+                Effect::Send => self.send_commit(&anchor, &commit, &mut range_id).await?,
+                Effect::SendUnderNewId => {
+                    // A commit is refused as too old by when it started, so that the new one starts now.
+                    commit.transaction = self.shared.new_id();
+                    commit.started = self.now()?;
+                    self.send_commit(&anchor, &commit, &mut range_id).await?
+                }
+                Effect::AskRecord => self.ask_record(&anchor, &commit).await,
+                Effect::Done(outcome) => return finish(outcome, &commit, range_id),
+            };
+            effect = steps.step(event, self.budget.is_spent());
+        }
+    }
+
+    fn now(&self) -> Result<Timestamp, KvError> {
+        self.shared.router.clock().now().map_err(|error| KvError::Storage(error.to_string()))
+    }
+
+    fn refuse_if_old(&self, anchor: &Key) -> Result<(), KvError> {
+        let age = self.now()?.micros().saturating_sub(self.started.micros());
+        if u128::from(age) < TRANSACTION_AGE_MAX.as_micros() {
+            return Ok(());
+        }
+        let reason = format!("the transaction is older than {TRANSACTION_AGE_MAX:?}");
+        Err(KvError::Retry { key: anchor.clone(), reason })
+    }
+
+    /// Sends the commit to its range.
+    ///
+    /// # Errors
+    /// Before anything was sent: no range, or more than one.
+    async fn send_commit(
+        &mut self,
+        anchor: &Key,
+        commit: &CommitRequest,
+        range_id: &mut u64,
+    ) -> Result<Event, KvError> {
+        let router = Arc::clone(&self.shared.router);
+        let range = router.range_of(anchor, &mut self.budget).await?;
+        *range_id = range.range_id.0;
+        check_one_range(&range, commit)?;
+        let request = Request::Commit(commit.clone());
+        Ok(match router.send(&range, request, &mut self.budget).await {
+            Ok(Response::Committed(timestamp)) => Event::Committed(timestamp),
+            Ok(_) => Event::Lost("the range gave another answer than to a commit".to_owned()),
+            Err(SendError::Stale) => Event::Stale,
+            Err(SendError::Answered(error)) => Event::Answered(error),
+            Err(SendError::Unavailable { range_id, detail }) => {
+                Event::Answered(RangeError::Unavailable { range_id, detail })
+            }
+            Err(SendError::Lost { range_id, detail }) => Event::Lost(format!("{range_id}: {detail}")),
+        })
+    }
+
+    /// Asks for the commit's record.
+    async fn ask_record(&mut self, anchor: &Key, commit: &CommitRequest) -> Event {
+        let router = Arc::clone(&self.shared.router);
+        let range = match router.range_of(anchor, &mut self.budget).await {
+            Ok(range) => range,
+            Err(error) => return self.no_record(error.to_string()),
+        };
+        let request = Request::QueryTransaction {
+            transaction: commit.transaction,
+            anchor: anchor.clone(),
+            started: commit.started,
+        };
+        match router.send(&range, request, &mut self.budget).await {
+            Ok(Response::Outcome(outcome)) => Event::Record(outcome),
+            Err(SendError::Stale) => Event::NoRecord("its range moved".to_owned()),
+            Ok(_) => self.no_record("the range gave another answer".to_owned()),
+            Err(SendError::Answered(error)) => self.no_record(error.to_string()),
+            Err(SendError::Unavailable { detail, .. } | SendError::Lost { detail, .. }) => {
+                self.no_record(detail)
+            }
+        }
+    }
+
+    /// An answer that another question would only get again: no more waiting.
+    fn no_record(&mut self, detail: String) -> Event {
+        self.budget.spend(self.budget.full());
+        Event::NoRecord(detail)
+    }
+}
+
+/// Everything that a commit writes or depends on must lie in its one range.
+fn check_one_range(range: &RangeDescriptor, commit: &CommitRequest) -> Result<(), KvError> {
+    if let Some(write) = commit.writes.iter().find(|write| !range.span.contains(&write.key)) {
+        return Err(several_ranges(&format!("it also writes key {}", write.key)));
+    }
+    let elsewhere = |span: &&Span| !range.span.covers(span);
+    if let Some(span) = commit.read_spans.iter().find(elsewhere) {
+        return Err(several_ranges(&format!("it also read keys from {}", span.start)));
+    }
+    Ok(())
+}
+
+fn several_ranges(detail: &str) -> KvError {
+    KvError::Unsupported(format!(
+        "a transaction over several ranges (tables) is not supported yet: {detail}; use one transaction a table"
+    ))
+}
+
+fn finish(outcome: Outcome, commit: &CommitRequest, range_id: u64) -> Result<Timestamp, KvError> {
+    let transaction: Uuid = commit.transaction;
+    let anchor = commit.anchor().cloned().unwrap_or_default();
+    match outcome {
+        Outcome::Committed(timestamp) => Ok(timestamp),
+        Outcome::Refused(error) => Err(answered_error(error, &anchor)),
+        Outcome::Unavailable(detail) => Err(KvError::Unavailable { range_id, detail }),
+        Outcome::Ambiguous(detail) => Err(KvError::Ambiguous { transaction, detail }),
+    }
+}

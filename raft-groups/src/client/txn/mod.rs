@@ -1,0 +1,178 @@
+//! Transactions over ranges: [`DistributedDatabase`] implements `engine::kv`.
+//!
+//! The life of one: [`DistributedDatabase::begin`](quorate_engine::kv::Database::begin) takes a timestamp and an
+//! uncertainty limit and sends nothing. Reads ([`read`]) go to the leaseholders at that timestamp; a version within the
+//! uncertainty window raises it, after what was read before has been refreshed. Writes wait in a buffer, which the
+//! transaction's own reads see. COMMIT ([`commit`]) sends them to their range with the read spans; what to do about the
+//! answer, or about none, is decided by [`commit_steps`].
+//!
+//! Writes of one transaction lie in one range, and so must everything that it read: several ranges come later.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{
+    COMMAND_MAX_BYTES, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Transaction,
+    TransactionOptions, Value, Write,
+};
+use quorate_engine::kv_buffer::WriteBuffer;
+use quorate_engine::kv_spans::ReadSpans;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use uuid::Uuid;
+
+use super::budget::{QUORUM_WAIT_MAX, QuorumBudget};
+use super::router::Router;
+use crate::api::ReadAt;
+
+mod commit;
+pub mod commit_steps;
+mod read;
+
+/// Bytes that a transaction's writes may take: one command, less what its envelope needs.
+pub const TRANSACTION_MAX_BYTES: usize = COMMAND_MAX_BYTES - COMMAND_ENVELOPE_BYTES;
+/// Allowance for the command's own fields and the transaction's record.
+const COMMAND_ENVELOPE_BYTES: usize = 4 << 10;
+
+/// The database that all ranges are together, as seen from this node.
+#[derive(Clone)]
+pub struct DistributedDatabase {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    router: Arc<Router>,
+    evaluator: Arc<dyn ScanEvaluator>,
+    ids: Mutex<StdRng>,
+    quorum_wait_ms: AtomicU64,
+}
+
+impl DistributedDatabase {
+    /// A database over a router. `seed` gives the transactions' ids: it must differ from process to process.
+    pub fn new(router: Arc<Router>, evaluator: Arc<dyn ScanEvaluator>, seed: [u8; 32]) -> Self {
+        let ids = Mutex::new(StdRng::from_seed(seed));
+        let quorum_wait_ms = AtomicU64::new(u64::try_from(QUORUM_WAIT_MAX.as_millis()).unwrap_or(u64::MAX));
+        Self { shared: Arc::new(Shared { router, evaluator, ids, quorum_wait_ms }) }
+    }
+
+    /// Sets how long a statement waits for quorums, for transactions that begin from now on.
+    pub fn set_quorum_wait(&self, wait: Duration) {
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.shared.quorum_wait_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// A full allowance of waiting.
+    pub fn budget(&self) -> QuorumBudget {
+        self.shared.budget()
+    }
+
+    /// The router under it.
+    pub fn router(&self) -> &Arc<Router> {
+        &self.shared.router
+    }
+}
+
+impl Shared {
+    fn new_id(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.ids.lock().random()).into_uuid()
+    }
+
+    fn budget(&self) -> QuorumBudget {
+        QuorumBudget::new(Duration::from_millis(self.quorum_wait_ms.load(Ordering::Relaxed)))
+    }
+}
+
+#[async_trait]
+impl Database for DistributedDatabase {
+    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
+        let clock = self.shared.router.clock();
+        let now = clock.now().map_err(|error| KvError::Storage(error.to_string()))?;
+        Ok(Box::new(DistributedTransaction {
+            shared: Arc::clone(&self.shared),
+            options,
+            started: now,
+            read: ReadAt { timestamp: now, uncertainty_limit: clock.uncertainty_limit().max(now) },
+            reads: ReadSpans::new(),
+            buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
+            budget: self.shared.budget(),
+            is_over: false,
+        }))
+    }
+}
+
+/// One transaction.
+struct DistributedTransaction {
+    shared: Arc<Shared>,
+    options: TransactionOptions,
+    started: Timestamp,
+    read: ReadAt,
+    reads: ReadSpans,
+    buffer: WriteBuffer,
+    budget: QuorumBudget,
+    is_over: bool,
+}
+
+impl DistributedTransaction {
+    fn refuse_if_over(&self) -> Result<(), KvError> {
+        if self.is_over {
+            return Err(KvError::Unsupported("the transaction is over already".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transaction for DistributedTransaction {
+    fn read_timestamp(&self) -> Timestamp {
+        self.read.timestamp
+    }
+
+    fn start_statement(&mut self) {
+        self.budget.refill();
+    }
+
+    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+        self.refuse_if_over()?;
+        self.read_keys(keys).await
+    }
+
+    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+        self.refuse_if_over()?;
+        self.read_page(request).await
+    }
+
+    fn write(&mut self, write: Write) -> Result<(), KvError> {
+        self.refuse_if_over()?;
+        if self.options.read_only {
+            return Err(KvError::Unsupported("cannot write in a read-only transaction".to_owned()));
+        }
+        self.buffer.write(write)
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes()
+    }
+
+    async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
+        self.refuse_if_over()?;
+        self.is_over = true;
+        let writes = self.buffer.take();
+        if writes.is_empty() {
+            return Ok(Committed { timestamp: self.read.timestamp });
+        }
+        let timestamp = self.commit_writes(writes, deadline).await?;
+        Ok(Committed { timestamp })
+    }
+
+    async fn rollback(&mut self) {
+        self.is_over = true;
+        self.buffer.take();
+    }
+}
+
+#[cfg(test)]
+mod tests;

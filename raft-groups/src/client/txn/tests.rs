@@ -1,0 +1,1 @@
+//! Transactions over ranges that are played by a fake.

@@ -1,0 +1,189 @@
+//! What range 1's leaseholder keeps in memory: reports of the nodes, and their leases on the catalog.
+//!
+//! A board is made anew whenever the lease of range 1 comes to this node. It then knows nothing of what its predecessor
+//! promised: silence counts from its own start, and for a whole catalog lease it takes every node that has not
+//! reported for one that may hold such a lease.
+//!
+//! Pure: times come in. Wall time ([`Timestamp`]) for what nodes compare with each other, time since some start
+//! ([`Duration`]) for silence.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use quorate_engine::hlc::Timestamp;
+use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::view::Liveness;
+
+use super::message_format::NodeReport;
+
+/// Reports missed for this long make a node suspect (design.md section 12).
+pub const SUSPECT_AFTER: Duration = Duration::from_secs(3);
+/// Reports missed for this long make a node dead (design.md section 12).
+pub const DEAD_AFTER: Duration = Duration::from_secs(300);
+/// How long a node may rely on a catalog that it has confirmed (design.md section 12).
+pub const CATALOG_LEASE: Duration = Duration::from_secs(10);
+
+/// A moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// Hybrid time.
+    pub wall: Timestamp,
+    /// Time since some start.
+    pub boot: Duration,
+}
+
+/// A promise to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CatalogLease {
+    version: u64,
+    until: Timestamp,
+}
+
+#[derive(Debug)]
+struct Heard {
+    at: Duration,
+    report: NodeReport,
+}
+
+/// The board.
+#[derive(Debug)]
+pub(super) struct Board {
+    started: Moment,
+    heard: BTreeMap<NodeId, Heard>,
+    leases: BTreeMap<NodeId, CatalogLease>,
+    required_version: u64,
+    /// First leaders of ranges that no report has shown yet, so that the next range is placed with them in mind.
+    placed: BTreeMap<RangeId, NodeId>,
+}
+
+impl Board {
+    /// An empty board of a leaseholder that begins now.
+    pub fn new(started: Moment) -> Self {
+        let (heard, leases, placed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { started, heard, leases, required_version: 0, placed }
+    }
+
+    /// Takes a report, and gives a lease on the catalog where the confirmed version is not outdated.
+    pub fn report(&mut self, node: NodeId, report: NodeReport, now: Moment) -> Option<Timestamp> {
+        for replica in report.replicas.iter().filter(|replica| replica.has_lease) {
+            self.placed.remove(&replica.range_id);
+        }
+        let confirmed = report.catalog_version;
+        self.heard.insert(node, Heard { at: now.boot, report });
+        let version = confirmed.filter(|version| *version >= self.required_version)?;
+        let until = later(now.wall, CATALOG_LEASE);
+        self.leases.insert(node, CatalogLease { version, until });
+        Some(until)
+    }
+
+    /// A node has said that it has this version, without asking for a lease.
+    pub fn confirm(&mut self, node: NodeId, version: u64) {
+        if let Some(lease) = self.leases.get_mut(&node) {
+            lease.version = lease.version.max(version);
+        } else {
+            // An earlier leaseholder may have given it a lease, with which it now relies on this version.
+            let until = later(self.started.wall, CATALOG_LEASE);
+            self.leases.insert(node, CatalogLease { version, until });
+        }
+    }
+
+    /// From now on nobody gets a lease on an older version.
+    pub fn require(&mut self, version: u64) {
+        self.required_version = self.required_version.max(version);
+    }
+
+    /// The version without which nobody gets a lease.
+    pub fn required_version(&self) -> u64 {
+        self.required_version
+    }
+
+    /// Which of these nodes may still rely on a catalog older than `version`.
+    pub fn relying_on_older(
+        &self,
+        version: u64,
+        nodes: &[NodeId],
+        now: Timestamp,
+        offset_max: Duration,
+    ) -> Vec<NodeId> {
+        let unknown_until = later(self.started.wall, CATALOG_LEASE);
+        let relies = |node: &&NodeId| {
+            let (confirmed, until) =
+                self.leases.get(node).map_or((0, unknown_until), |lease| (lease.version, lease.until));
+            confirmed < version && now.micros() <= later(until, offset_max).micros()
+        };
+        nodes.iter().filter(relies).copied().collect()
+    }
+
+    /// How long a node has been silent, as far as this board can know.
+    pub fn silence(&self, node: NodeId, now: Duration) -> Duration {
+        now.saturating_sub(self.heard.get(&node).map_or(self.started.boot, |heard| heard.at))
+    }
+
+    /// Whether the node has reported to this board.
+    pub fn has_heard(&self, node: NodeId) -> bool {
+        self.heard.contains_key(&node)
+    }
+
+    /// What is believed of a node.
+    pub fn liveness(&self, node: NodeId, now: Duration) -> Liveness {
+        match self.silence(node, now) {
+            silence if silence >= DEAD_AFTER => Liveness::Dead,
+            silence if silence >= SUSPECT_AFTER => Liveness::Suspect,
+            _ => Liveness::Live,
+        }
+    }
+
+    /// The last report of a node.
+    pub fn last_report(&self, node: NodeId) -> Option<&NodeReport> {
+        self.heard.get(&node).map(|heard| &heard.report)
+    }
+
+    /// Whether a node has reported a replica of a range.
+    pub fn holds(&self, node: NodeId, range_id: RangeId) -> bool {
+        let replicas = self.last_report(node).map(|report| report.replicas.as_slice()).unwrap_or_default();
+        replicas.iter().any(|replica| replica.range_id == range_id)
+    }
+
+    /// A range was placed with this node as its first leader.
+    pub fn placed(&mut self, range_id: RangeId, leader: NodeId) {
+        self.placed.insert(range_id, leader);
+    }
+
+    /// Who leads a range: the node that says so, if it has not fallen silent; else the one chosen for a new range.
+    pub fn leader(&self, range_id: RangeId, now: Duration) -> Option<NodeId> {
+        let leads = |report: &NodeReport| {
+            report.replicas.iter().any(|replica| replica.range_id == range_id && replica.has_lease)
+        };
+        let fresh = self.heard.iter().filter(|(node, _)| self.liveness(**node, now) == Liveness::Live);
+        fresh
+            .filter(|(_, heard)| leads(&heard.report))
+            .max_by_key(|(_, heard)| heard.at)
+            .map(|(node, _)| *node)
+            .or_else(|| self.placed.get(&range_id).copied())
+    }
+
+    /// Bytes of a range and what its leader complains about, by its leader's report, or the largest of all.
+    pub fn size_and_complaint(&self, range_id: RangeId, leader: Option<NodeId>) -> (u64, Option<String>) {
+        let replicas = |node: &NodeId| {
+            let report = self.last_report(*node)?;
+            report.replicas.iter().find(|replica| replica.range_id == range_id)
+        };
+        match leader.as_ref().and_then(replicas) {
+            Some(replica) => (replica.size_bytes, replica.complaint.clone()),
+            None => {
+                let sizes = self.heard.keys().filter_map(replicas).map(|replica| replica.size_bytes);
+                (sizes.max().unwrap_or_default(), None)
+            }
+        }
+    }
+}
+
+/// A timestamp moved into the future.
+fn later(timestamp: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_micros(
+        timestamp.micros().saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Bytes of what nodes, and the command line, say to an address before node ids are known: `init`, join, status.
+//!
+//! Version 1: a version byte, a byte for the kind, the fields. Every answer can be a refusal with a text for a person.
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_placement::topology::StoreId;
+use uuid::Uuid;
+
+use super::local_state::{Membership, put_membership, take_membership};
+use super::node_format::{NodeRecord, put_node, take_node};
+use super::status::ClusterStatus;
+use super::status_format::{put_status, take_status};
+
+/// Newest version of these bytes.
+const BOOTSTRAP_VERSION: u8 = 1;
+
+/// What is asked of the process at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootstrapRequest {
+    /// By a node that runs `init`: who are you, and is there a cluster, or another `init`? Carries the asker's store,
+    /// which is not another one where a node asks itself.
+    Probe {
+        /// The asker's store.
+        asker: StoreId,
+    },
+    /// By a node without a cluster: is there one now, and who am I in it?
+    Join(NodeRecord),
+    /// By the command line: create the cluster.
+    Init,
+    /// By the command line: how is the cluster?
+    Status,
+}
+
+/// What it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootstrapAnswer {
+    /// To `Probe`: no cluster, and no `init` under way.
+    Free(NodeRecord),
+    /// To `Probe`: an `init` is under way here.
+    Initialising,
+    /// To `Probe` and `Init`: there is a cluster.
+    Exists {
+        /// Its id.
+        cluster_id: Uuid,
+    },
+    /// To `Join`: who you are.
+    Joined(Membership),
+    /// To `Join` and `Status`: there is no cluster yet; how to create one.
+    Uninitialised {
+        /// What to run.
+        hint: String,
+    },
+    /// To `Init`: created.
+    Created {
+        /// Its id.
+        cluster_id: Uuid,
+        /// Its first nodes.
+        nodes: Vec<NodeRecord>,
+    },
+    /// To `Status`.
+    Status(ClusterStatus),
+    /// No, and why.
+    Refused(String),
+}
+
+const PROBE: u8 = 1;
+const JOIN: u8 = 2;
+const INIT: u8 = 3;
+const STATUS: u8 = 4;
+
+const FREE: u8 = 1;
+const INITIALISING: u8 = 2;
+const EXISTS: u8 = 3;
+const JOINED: u8 = 4;
+const UNINITIALISED: u8 = 5;
+const CREATED: u8 = 6;
+const STATUS_ANSWER: u8 = 7;
+const REFUSED: u8 = 8;
+
+/// The bytes of a request.
+pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
+    let mut writer = Writer::versioned(BOOTSTRAP_VERSION);
+    match request {
+        BootstrapRequest::Probe { asker } => {
+            writer.u8(PROBE).u64(asker.0);
+        }
+        BootstrapRequest::Join(record) => put_node(writer.u8(JOIN), record),
+        BootstrapRequest::Init => {
+            writer.u8(INIT);
+        }
+        BootstrapRequest::Status => {
+            writer.u8(STATUS);
+        }
+    }
+    writer.finish()
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_bootstrap_request(bytes: &[u8]) -> Result<BootstrapRequest, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, BOOTSTRAP_VERSION, "bootstrap request")?;
+    let request = match reader.u8()? {
+        PROBE => BootstrapRequest::Probe { asker: StoreId(reader.u64()?) },
+        JOIN => BootstrapRequest::Join(take_node(&mut reader)?),
+        INIT => BootstrapRequest::Init,
+        STATUS => BootstrapRequest::Status,
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    reader.finish()?;
+    Ok(request)
+}
+
+/// The bytes of an answer.
+pub fn encode_bootstrap_answer(answer: &BootstrapAnswer) -> Vec<u8> {
+    let mut writer = Writer::versioned(BOOTSTRAP_VERSION);
+    match answer {
+        BootstrapAnswer::Free(record) => put_node(writer.u8(FREE), record),
+        BootstrapAnswer::Initialising => {
+            writer.u8(INITIALISING);
+        }
+        BootstrapAnswer::Exists { cluster_id } => {
+            writer.u8(EXISTS).uuid(*cluster_id);
+        }
+        BootstrapAnswer::Joined(membership) => put_membership(writer.u8(JOINED), membership),
+        BootstrapAnswer::Uninitialised { hint } => {
+            writer.u8(UNINITIALISED).text(hint);
+        }
+        BootstrapAnswer::Created { cluster_id, nodes } => {
+            crate::api_format::put_list(writer.u8(CREATED).uuid(*cluster_id), nodes, put_node);
+        }
+        BootstrapAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
+        BootstrapAnswer::Refused(reason) => {
+            writer.u8(REFUSED).text(reason);
+        }
+    }
+    writer.finish()
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_bootstrap_answer(bytes: &[u8]) -> Result<BootstrapAnswer, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, BOOTSTRAP_VERSION, "bootstrap answer")?;
+    let answer = match reader.u8()? {
+        FREE => BootstrapAnswer::Free(take_node(&mut reader)?),
+        INITIALISING => BootstrapAnswer::Initialising,
+        EXISTS => BootstrapAnswer::Exists { cluster_id: reader.uuid()? },
+        JOINED => BootstrapAnswer::Joined(take_membership(&mut reader)?),
+        UNINITIALISED => BootstrapAnswer::Uninitialised { hint: reader.text()?.to_owned() },
+        CREATED => BootstrapAnswer::Created {
+            cluster_id: reader.uuid()?,
+            nodes: crate::api_format::take_list(&mut reader, take_node)?,
+        },
+        STATUS_ANSWER => BootstrapAnswer::Status(take_status(&mut reader)?),
+        REFUSED => BootstrapAnswer::Refused(reader.text()?.to_owned()),
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    reader.finish()?;
+    Ok(answer)
+}

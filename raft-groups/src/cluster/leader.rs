@@ -1,0 +1,329 @@
+//! What range 1's leaseholder does for the cluster: places ranges, waits for catalogs, spreads leaders.
+//!
+//! The directory changes before any replica does, by one transaction on range 1 with the id, the row and the reason.
+//! From then on the range exists: replicas that could not be created now are created by their own nodes
+//! (`reconcile`). Losing the lease in between only means that somebody else finishes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use quorate_engine::codec::value::Writer;
+use quorate_engine::kv::{Database, Key, KvError, Span, TransactionOptions, Write, keyspace};
+use quorate_placement::leaders::next_leader_transfer;
+use quorate_placement::new_range::{NewRangeDecision, place_new_range};
+use quorate_placement::policy::Policy;
+use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::view::{NodeView, RangeView, ReplicaView, View};
+use rand::RngExt;
+
+use super::error::ClusterError;
+use super::member::Member;
+use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::ranges::{is_listed, table_keys};
+use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_RANGE_ID};
+use crate::client::router::{SYSTEM_RANGE, directory_key};
+use crate::descriptor::RangeDescriptor;
+use crate::range_format::encode_descriptor;
+
+/// Longest wait for one node to create or remove a replica: a synced write, and a queue before it.
+const REPLICA_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often waiting for catalogs looks again.
+const CATALOG_CHECK: Duration = Duration::from_millis(50);
+/// Longest wait for one node to say which catalog it has.
+const CATALOG_PUSH_TIMEOUT: Duration = Duration::from_secs(6);
+/// How often leaders are looked at; one moves at a time.
+const SPREAD_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest wait for a hand-over.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Version of a row of the placement log.
+const PLACEMENT_LOG_VERSION: u8 = 1;
+/// First id of a range that is not range 1.
+const FIRST_RANGE_ID: u64 = 2;
+
+impl Member {
+    /// Makes a range; see [`Member::create_table_range`].
+    pub(super) async fn lead_create_range(&self, span: Span) -> ClusterAnswer {
+        if !self.is_leader() {
+            return self.not_leader();
+        }
+        let _one_at_a_time = self.directory_lock.lock().await;
+        match self.create_range(&span).await {
+            Ok(()) => ClusterAnswer::Done,
+            Err(ClusterError::Refused(detail)) => ClusterAnswer::Refused(detail),
+            Err(error) => ClusterAnswer::Unavailable(error.to_string()),
+        }
+    }
+
+    async fn create_range(&self, span: &Span) -> Result<(), ClusterError> {
+        if span.is_empty() || !table_keys().covers(span) {
+            return Err(ClusterError::Refused(format!(
+                "no range can be made of keys {} to {}",
+                span.start, span.end
+            )));
+        }
+        let (descriptor, leader) = self.enter_range(span).await?;
+        self.router().learn(descriptor.clone());
+        self.with_board(|board, _| board.placed(descriptor.range_id, leader));
+        self.create_replicas(&descriptor, leader).await?;
+        let mut budget = self.database.budget();
+        let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+        // The first strong read is the proof that the range has a leaseholder.
+        transaction.get_many(vec![span.start.clone()]).await?;
+        self.router().range_of(&span.start, &mut budget).await?;
+        Ok(())
+    }
+
+    /// Enters a range into the directory, unless it is there; gives its descriptor and the node that is to lead it.
+    async fn enter_range(&self, span: &Span) -> Result<(RangeDescriptor, NodeId), ClusterError> {
+        let mut last = None;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            match self.try_enter_range(span).await {
+                Err(ClusterError::Kv(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. }))) => {
+                    last = Some(error);
+                }
+                done => return done,
+            }
+        }
+        Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    async fn try_enter_range(&self, span: &Span) -> Result<(RangeDescriptor, NodeId), ClusterError> {
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        let everything = table_keys();
+        let directory = system::read_directory(transaction.as_mut(), &everything).await?;
+        if let Some(known) = directory.iter().find(|known| known.span.overlaps(span)) {
+            if known.span != *span {
+                let message = format!("keys {} to {} overlap {}", span.start, span.end, known.range_id);
+                return Err(ClusterError::Refused(message));
+            }
+            let leader = known.replicas.first().map_or(self.node_id(), |replica| replica.node_id);
+            return Ok((known.clone(), leader));
+        }
+        let decision = self.place(&directory)?;
+        let id = system::take_id(transaction.as_mut(), NEXT_RANGE_ID, FIRST_RANGE_ID).await?;
+        let descriptor = RangeDescriptor::new(RangeId(id), span.clone(), &decision.replicas);
+        transaction
+            .write(Write::insert(directory_key(&span.start), encode_descriptor(&descriptor).into()))?;
+        transaction.write(self.placement_row(descriptor.range_id, &decision.to_string()))?;
+        transaction.commit(None).await?;
+        Ok((descriptor, decision.leader))
+    }
+
+    fn place(&self, directory: &[RangeDescriptor]) -> Result<NewRangeDecision, ClusterError> {
+        let seed = self.rng.lock().random();
+        let view = self.view(directory).ok_or_else(|| {
+            ClusterError::Unavailable("range 1 went to another leaseholder; repeat the statement".to_owned())
+        })?;
+        place_new_range(&view, &Policy::default(), seed)
+            .map_err(|unplaceable| ClusterError::Refused(unplaceable.to_string()))
+    }
+
+    /// The cluster as the allocator sees it; `None` where this node does not hold range 1's lease.
+    fn view(&self, directory: &[RangeDescriptor]) -> Option<View> {
+        let system = self.router().system_range();
+        self.with_board(|board, now| {
+            let node = |record: super::node_format::NodeRecord| {
+                let report = board.last_report(record.node_id);
+                NodeView {
+                    id: record.node_id,
+                    liveness: board.liveness(record.node_id, now.boot),
+                    disk_used_bytes: report.map_or(0, |report| report.disk_used_bytes),
+                    disk_total_bytes: report.map_or(0, |report| report.disk_total_bytes),
+                    locality: record.locality,
+                }
+            };
+            let range = |descriptor: &RangeDescriptor, policy: Policy| {
+                let leader = board.leader(descriptor.range_id, now.boot);
+                let replicas = descriptor.replicas.iter();
+                RangeView {
+                    id: descriptor.range_id,
+                    replicas: replicas
+                        .map(|replica| ReplicaView { id: replica.replica_id, node: replica.node_id })
+                        .collect(),
+                    leader,
+                    size_bytes: board.size_and_complaint(descriptor.range_id, leader).0,
+                    policy,
+                }
+            };
+            let mut ranges = vec![range(&system, Policy::system())];
+            let listed = directory.iter().filter(|descriptor| is_listed(descriptor.range_id));
+            ranges.extend(listed.map(|descriptor| range(descriptor, Policy::default())));
+            View::new(self.registry.all().into_iter().map(node).collect(), ranges, Vec::new())
+        })
+    }
+
+    /// A row of the placement log: when, what for, and why.
+    fn placement_row(&self, range_id: RangeId, reason: &str) -> Write {
+        let now = self.moment().wall;
+        let prefix = keyspace::system_prefix(keyspace::SYSTEM_PLACEMENT);
+        let key = [prefix.as_ref(), &now.raw().to_be_bytes(), &range_id.0.to_be_bytes()].concat();
+        let mut value = Writer::versioned(PLACEMENT_LOG_VERSION);
+        value.timestamp(now).varint(range_id.0).text(reason);
+        Write::put(Key::from(key), value.finish().into())
+    }
+
+    /// Has all nodes of a new range create their replicas, the first leader last, so that its voters are there.
+    ///
+    /// # Errors
+    /// Fewer than a majority could; the range exists all the same, and its nodes go on trying.
+    async fn create_replicas(
+        &self,
+        descriptor: &RangeDescriptor,
+        leader: NodeId,
+    ) -> Result<(), ClusterError> {
+        let (leaders, followers): (Vec<_>, Vec<_>) =
+            descriptor.nodes().into_iter().partition(|node| *node == leader);
+        let mut failures = Vec::new();
+        for (nodes, campaign) in [(followers, false), (leaders, true)] {
+            let creations = nodes.iter().map(|node| self.create_replica_on(*node, descriptor, campaign));
+            failures.extend(join_all(creations).await.into_iter().flatten());
+        }
+        let created = descriptor.replicas.len().saturating_sub(failures.len());
+        if created > descriptor.replicas.len() / 2 {
+            return Ok(());
+        }
+        Err(ClusterError::Unavailable(format!(
+            "{} was placed, but only {created} of {} replicas could be created: {}; it works as soon as the missing \
+             nodes are back",
+            descriptor.range_id,
+            descriptor.replicas.len(),
+            failures.join(", ")
+        )))
+    }
+
+    /// What went wrong, if something did.
+    async fn create_replica_on(
+        &self,
+        node: NodeId,
+        descriptor: &RangeDescriptor,
+        campaign: bool,
+    ) -> Option<String> {
+        let request = ClusterRequest::CreateReplica { descriptor: descriptor.clone(), campaign };
+        match self.ask_node(node, &request, REPLICA_TIMEOUT).await {
+            Ok(ClusterAnswer::Done) => None,
+            Ok(other) => Some(format!("{node}: {other:?}")),
+            Err(error) => Some(format!("{node}: {error:?}")),
+        }
+    }
+
+    /// Removes ranges; see [`Member::drop_table_ranges`].
+    pub(super) async fn lead_drop_ranges(&self, span: Span) -> ClusterAnswer {
+        if !self.is_leader() {
+            return self.not_leader();
+        }
+        let _one_at_a_time = self.directory_lock.lock().await;
+        match self.drop_ranges(&span).await {
+            Ok(()) => ClusterAnswer::Done,
+            Err(ClusterError::Refused(detail)) => ClusterAnswer::Refused(detail),
+            Err(error) => ClusterAnswer::Unavailable(error.to_string()),
+        }
+    }
+
+    async fn drop_ranges(&self, span: &Span) -> Result<(), ClusterError> {
+        let mut last = None;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            match self.try_remove_rows(span).await {
+                Ok(removed) => {
+                    self.destroy_replicas(&removed).await;
+                    return Ok(());
+                }
+                Err(ClusterError::Kv(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. }))) => {
+                    last = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    /// Removes the directory's rows within a span.
+    async fn try_remove_rows(&self, span: &Span) -> Result<Vec<RangeDescriptor>, ClusterError> {
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        let found = system::read_directory(transaction.as_mut(), span).await?;
+        if let Some(larger) = found.iter().find(|descriptor| !span.covers(&descriptor.span)) {
+            return Err(ClusterError::Refused(format!("{} also holds other keys", larger.range_id)));
+        }
+        for descriptor in &found {
+            transaction.write(Write::delete(directory_key(&descriptor.span.start)))?;
+            transaction.write(self.placement_row(descriptor.range_id, "removed with its table"))?;
+        }
+        transaction.commit(None).await?;
+        Ok(found)
+    }
+
+    /// Has the nodes remove their replicas; whoever does not answer does it when it looks at the directory again.
+    async fn destroy_replicas(&self, removed: &[RangeDescriptor]) {
+        for descriptor in removed {
+            self.router().forget(descriptor);
+            let (range_id, next_replica_id) = (descriptor.range_id, descriptor.next_replica_id);
+            let request = ClusterRequest::DestroyReplica { range_id, next_replica_id };
+            let nodes = descriptor.nodes();
+            join_all(nodes.iter().map(|node| self.ask_node(*node, &request, REPLICA_TIMEOUT))).await;
+        }
+    }
+
+    /// Waits until no node relies on an older catalog; see [`Member::await_catalog`].
+    pub(super) async fn lead_await_catalog(self: &Arc<Self>, version: u64) -> ClusterAnswer {
+        let mut told: Vec<NodeId> = Vec::new();
+        loop {
+            // New members may come in while this waits; a node that is not in the copy has no lease from this board.
+            let nodes = self.registry.ids();
+            let offset_max = self.clock.offset_max();
+            let relying = self.with_board(|board, now| {
+                board.require(version);
+                board.relying_on_older(version, &nodes, now.wall, offset_max)
+            });
+            let Some(relying) = relying else { return self.not_leader() };
+            if relying.is_empty() {
+                return ClusterAnswer::Done;
+            }
+            for node in relying {
+                if !told.contains(&node) {
+                    told.push(node);
+                    tokio::spawn(Arc::clone(self).tell_catalog_changed(node, version));
+                }
+            }
+            tokio::time::sleep(CATALOG_CHECK).await;
+        }
+    }
+
+    async fn tell_catalog_changed(self: Arc<Self>, node: NodeId, version: u64) {
+        let request = ClusterRequest::CatalogChanged { version };
+        let answer = self.ask_node(node, &request, CATALOG_PUSH_TIMEOUT).await;
+        if let Ok(ClusterAnswer::Catalog { version: Some(confirmed) }) = answer {
+            self.with_board(|board, _| board.confirm(node, confirmed));
+        }
+    }
+
+    /// While this node holds range 1's lease: moves one leader after the other until they are spread.
+    pub(super) async fn spread_leaders_forever(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SPREAD_INTERVAL).await;
+            if let Err(error) = self.spread_one_leader().await {
+                tracing::debug!(%error, "leaders could not be looked at");
+            }
+        }
+    }
+
+    async fn spread_one_leader(&self) -> Result<(), ClusterError> {
+        if !self.is_leader() {
+            return Ok(());
+        }
+        let _no_range_is_being_made = self.directory_lock.lock().await;
+        let directory = self.directory(&table_keys()).await?;
+        let Some(view) = self.view(&directory) else { return Ok(()) };
+        let Some(transfer) = next_leader_transfer(&view) else { return Ok(()) };
+        tracing::info!(transfer = %transfer, "a leader moves");
+        let request = ClusterRequest::TransferLease { range_id: transfer.range, to: transfer.to };
+        let answer = self.ask_node(transfer.from, &request, TRANSFER_TIMEOUT).await;
+        if !matches!(answer, Ok(ClusterAnswer::Done)) {
+            tracing::info!(?answer, range = %transfer.range, "the leader stays where it is");
+            return Ok(());
+        }
+        if transfer.range != SYSTEM_RANGE {
+            self.with_board(|board, _| board.placed(transfer.range, transfer.to));
+        }
+        Ok(())
+    }
+}

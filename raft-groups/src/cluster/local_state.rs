@@ -1,0 +1,188 @@
+//! What a node's store remembers of its cluster, so that a start needs nobody's help.
+//!
+//! One value in the family `range`, under range id 0 and kind 24: the store's own number, and from `init` or join on the
+//! [`Membership`]: the cluster, this node's id, range 1's descriptor, and the last known rows of the registry.
+//!
+//! Version 1: store id, then a flag and the membership. Writing the membership, synced, is the moment at which a node
+//! belongs to a cluster; the store's identity follows it, and is created again where a crash came between.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
+use quorate_placement::topology::{NodeId, StoreId};
+use uuid::Uuid;
+
+use super::node_format::{NodeRecord, put_node, take_node};
+use crate::api_format::{put_list, take_list};
+use crate::descriptor::RangeDescriptor;
+use crate::range_format::{get_descriptor, put_descriptor};
+
+/// Newest version of these bytes.
+const LOCAL_STATE_VERSION: u8 = 1;
+/// Range id 0 (what belongs to the store as a whole) and a kind of its own.
+const LOCAL_STATE_KEY: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 24];
+
+/// A node's place in its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The cluster.
+    pub cluster_id: Uuid,
+    /// This node.
+    pub node_id: NodeId,
+    /// Nodes that the cluster was created with; their ids are 1 to this number.
+    pub founders: u64,
+    /// Range 1, as known last.
+    pub system: RangeDescriptor,
+    /// The registry, as known last.
+    pub nodes: Vec<NodeRecord>,
+}
+
+/// The stored value and its copy in memory.
+pub struct LocalState {
+    store: Arc<dyn Store>,
+    store_id: StoreId,
+    membership: Mutex<Option<Membership>>,
+}
+
+impl LocalState {
+    /// Reads the state; a fresh store gets the number `fresh`, durably.
+    ///
+    /// # Errors
+    /// The store failed, or holds damaged bytes.
+    pub fn open(store: Arc<dyn Store>, fresh: StoreId) -> Result<Self, StoreError> {
+        let found = store.get(Family::Range, &LOCAL_STATE_KEY)?;
+        let (store_id, membership) = match &found {
+            Some(bytes) => decode(bytes).map_err(|error| StoreError::Corruption(error.to_string()))?,
+            None => (fresh, None),
+        };
+        let state = Self { store, store_id, membership: Mutex::new(membership) };
+        if found.is_none() {
+            state.write(None)?;
+        }
+        Ok(state)
+    }
+
+    /// The store's number.
+    pub fn store_id(&self) -> StoreId {
+        self.store_id
+    }
+
+    /// The node's place in its cluster; `None` before it has one.
+    pub fn membership(&self) -> Option<Membership> {
+        self.membership.lock().clone()
+    }
+
+    /// Remembers, durably.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn save(&self, membership: &Membership) -> Result<(), StoreError> {
+        let mut current = self.membership.lock();
+        if current.as_ref() == Some(membership) {
+            return Ok(());
+        }
+        self.write(Some(membership))?;
+        *current = Some(membership.clone());
+        Ok(())
+    }
+
+    fn write(&self, membership: Option<&Membership>) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        let key = Bytes::from_static(&LOCAL_STATE_KEY);
+        batch.put(Family::Range, key, encode(self.store_id, membership));
+        self.store.write(batch, Durability::Synced)
+    }
+}
+
+fn encode(store_id: StoreId, membership: Option<&Membership>) -> Vec<u8> {
+    let mut writer = Writer::versioned(LOCAL_STATE_VERSION);
+    writer.u64(store_id.0).bool(membership.is_some());
+    if let Some(membership) = membership {
+        put_membership(&mut writer, membership);
+    }
+    writer.finish()
+}
+
+fn decode(bytes: &[u8]) -> Result<(StoreId, Option<Membership>), CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, LOCAL_STATE_VERSION, "cluster state of the store")?;
+    let store_id = StoreId(reader.u64()?);
+    let membership = if reader.bool()? { Some(take_membership(&mut reader)?) } else { None };
+    reader.finish()?;
+    Ok((store_id, membership))
+}
+
+/// Appends a membership to a larger message.
+pub(crate) fn put_membership(writer: &mut Writer, membership: &Membership) {
+    writer.uuid(membership.cluster_id).varint(membership.node_id.0).varint(membership.founders);
+    put_descriptor(writer, &membership.system);
+    put_list(writer, &membership.nodes, put_node);
+}
+
+/// Reads a membership within a larger message.
+pub(crate) fn take_membership(reader: &mut Reader<'_>) -> Result<Membership, CodecError> {
+    Ok(Membership {
+        cluster_id: reader.uuid()?,
+        node_id: NodeId(reader.varint()?),
+        founders: reader.varint()?,
+        system: get_descriptor(reader)?,
+        nodes: take_list(reader, take_node)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_engine::hlc::Timestamp;
+    use quorate_engine::kv::keyspace;
+    use quorate_engine::memory::MemoryStore;
+    use quorate_engine::testing::fixture;
+    use quorate_placement::topology::{Locality, RangeId};
+
+    use super::*;
+
+    fn membership() -> Membership {
+        let system = RangeDescriptor::new(RangeId(1), keyspace::system_span(), &[NodeId(1), NodeId(2)]);
+        let node = NodeRecord {
+            node_id: NodeId(2),
+            store_id: StoreId(77),
+            address: "b:1".to_owned(),
+            sql_address: "b:2".to_owned(),
+            http_address: "b:3".to_owned(),
+            locality: Locality::default(),
+            incarnation: 1,
+            started: Timestamp::from_micros(9),
+        };
+        Membership {
+            cluster_id: Uuid::from_u128(5),
+            node_id: NodeId(2),
+            founders: 2,
+            system,
+            nodes: vec![node],
+        }
+    }
+
+    #[test]
+    fn local_state_bytes_are_as_in_the_fixture() {
+        let bytes = encode(StoreId(77), Some(&membership()));
+        let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "local_state", &bytes);
+        assert_eq!(decode(&stored), Ok((StoreId(77), Some(membership()))));
+        assert!(decode(&stored[..40]).is_err());
+    }
+
+    #[test]
+    fn local_state_keeps_its_store_number_and_survives_a_start() {
+        let store = Arc::new(MemoryStore::new());
+        let state = LocalState::open(store.clone(), StoreId(77)).unwrap();
+        assert_eq!(state.membership(), None);
+        let state = LocalState::open(store.clone(), StoreId(88)).unwrap();
+        assert_eq!(state.store_id(), StoreId(77));
+        let syncs = store.syncs();
+        state.save(&membership()).unwrap();
+        assert!(store.syncs() > syncs, "a membership is durable when it is saved");
+        let state = LocalState::open(store, StoreId(99)).unwrap();
+        assert_eq!((state.store_id(), state.membership()), (StoreId(77), Some(membership())));
+    }
+}

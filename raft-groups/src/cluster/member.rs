@@ -1,0 +1,459 @@
+//! A node that belongs to a cluster: what it offers to SQL and the command line, and what it does by itself.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate_engine::clock::HybridClock;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Database, KvError, ScanEvaluator, TransactionOptions, Write, keyspace};
+use quorate_placement::topology::{NodeId, RangeId};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::DiskSpace;
+use super::board::{Board, Moment};
+use super::catalog::{CATALOG_RENEWAL, CatalogLease, CatalogListener};
+use super::error::ClusterError;
+use super::local_state::{LocalState, Membership};
+use super::message_format::{
+    ClusterAnswer, ClusterRequest, NodeReport, ReplicaReport, decode_answer, encode_request,
+};
+use super::node_format::{NodeRecord, decode_node, encode_node, node_key};
+use super::registry::Registry;
+use super::service::ClusterService;
+use super::settings::{self, STATEMENT_QUORUM_WAIT, SettingValue, Settings, name_of_key, setting_key};
+use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
+use crate::client::call::{Call, CallError};
+use crate::client::router::{Router, RouterConfig, SYSTEM_RANGE};
+use crate::client::txn::DistributedDatabase;
+use crate::identity::StoreIdentity;
+use crate::local_ranges::LocalRanges;
+use crate::range_service::RangeService;
+use crate::rpc::{Rpc, Service};
+use crate::transport::Lane;
+
+/// How often a node reports (design.md section 12).
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest wait for the answer to a report: the next one is as good.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often the registry and the settings are read anew.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+/// Pause before range 1's leaseholder is looked for again.
+const LEADER_RETRY: Duration = Duration::from_millis(100);
+
+pub(super) struct MemberConfig {
+    pub identity: StoreIdentity,
+    pub record: NodeRecord,
+    pub membership: Membership,
+    pub local: Arc<LocalState>,
+    pub registry: Arc<Registry>,
+    pub rpc: Arc<Rpc>,
+    pub ranges: Arc<dyn LocalRanges>,
+    pub clock: Arc<HybridClock>,
+    pub evaluator: Arc<dyn ScanEvaluator>,
+    pub disk: Arc<dyn DiskSpace>,
+    pub stop: watch::Receiver<bool>,
+    pub seed: [u8; 32],
+}
+
+/// A node in its cluster.
+pub struct Member {
+    pub(super) identity: StoreIdentity,
+    pub(super) record: NodeRecord,
+    pub(super) founders: u64,
+    local: Arc<LocalState>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) rpc: Arc<Rpc>,
+    pub(super) ranges: Arc<dyn LocalRanges>,
+    pub(super) clock: Arc<HybridClock>,
+    disk: Arc<dyn DiskSpace>,
+    pub(super) database: DistributedDatabase,
+    settings: Settings,
+    pub(super) catalog: CatalogLease,
+    listener: OnceLock<Arc<dyn CatalogListener>>,
+    /// What this node keeps while it holds range 1's lease, with the term in which it began.
+    pub(super) board: Mutex<Option<(u64, Board)>>,
+    /// Who answered last as range 1's leaseholder.
+    leader_hint: Mutex<Option<NodeId>>,
+    /// One change of the directory at a time.
+    pub(super) directory_lock: tokio::sync::Mutex<()>,
+    pub(super) rng: Mutex<StdRng>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Member {
+    /// Begins: takes requests of other nodes, and everything that runs by itself.
+    pub(super) fn start(config: MemberConfig) -> Arc<Self> {
+        let mut rng = StdRng::from_seed(config.seed);
+        let router = Router::new(RouterConfig {
+            node: config.identity.node_id,
+            ranges: Arc::clone(&config.ranges),
+            rpc: Arc::clone(&config.rpc),
+            clock: Arc::clone(&config.clock),
+            system: config.membership.system.clone(),
+            seed: rng.random(),
+        });
+        let member = Arc::new(Self {
+            identity: config.identity,
+            record: config.record,
+            founders: config.membership.founders,
+            local: config.local,
+            registry: config.registry,
+            rpc: config.rpc,
+            ranges: config.ranges,
+            clock: config.clock,
+            disk: config.disk,
+            database: DistributedDatabase::new(router, config.evaluator, rng.random()),
+            settings: Settings::default(),
+            catalog: CatalogLease::default(),
+            listener: OnceLock::new(),
+            board: Mutex::new(None),
+            leader_hint: Mutex::new(None),
+            directory_lock: tokio::sync::Mutex::new(()),
+            rng: Mutex::new(rng),
+            stop: config.stop,
+        });
+        member.rpc.register(Service::Range, RangeService::new(Arc::clone(&member.ranges)));
+        member.rpc.register(Service::Cluster, ClusterService::new(&member));
+        member.spawn(Arc::clone(&member).report_forever());
+        member.spawn(Arc::clone(&member).refresh_forever());
+        member.spawn(Arc::clone(&member).confirm_catalog_forever());
+        member.spawn(Arc::clone(&member).reconcile_forever());
+        member.spawn(Arc::clone(&member).spread_leaders_forever());
+        member
+    }
+
+    /// Runs a task until the node is stopped.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+
+    /// This node's id.
+    pub fn node_id(&self) -> NodeId {
+        self.identity.node_id
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> Uuid {
+        self.identity.cluster_id
+    }
+
+    /// The database that all ranges are together.
+    pub fn database(&self) -> &DistributedDatabase {
+        &self.database
+    }
+
+    /// Finds ranges, asks them, and counts.
+    pub fn router(&self) -> &Arc<Router> {
+        self.database.router()
+    }
+
+    /// This node's replicas.
+    pub fn local_ranges(&self) -> &Arc<dyn LocalRanges> {
+        &self.ranges
+    }
+
+    /// The nodes, as known here.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Sets who reads the catalog; the first one stays. Until then this node confirms no catalog and serves no SQL.
+    pub fn set_catalog_listener(&self, listener: Arc<dyn CatalogListener>) {
+        let _ = self.listener.set(listener);
+        self.catalog.changed.notify_one();
+    }
+
+    /// Until when this node may rely on the catalog that it confirmed last; a commit must lie below it.
+    ///
+    /// # Errors
+    /// [`ClusterError::CatalogLease`]: it may not, until range 1 can be read again.
+    pub fn catalog_lease(&self) -> Result<Timestamp, ClusterError> {
+        let now = self.clock.now().map_err(|error| ClusterError::CatalogLease(error.to_string()))?;
+        self.catalog.until(now).ok_or_else(|| {
+            let system = self.router().system_range();
+            let nodes: Vec<String> = system.nodes().iter().map(NodeId::to_string).collect();
+            ClusterError::CatalogLease(format!(
+                "node {} cannot confirm its catalog: range {SYSTEM_RANGE}, with replicas on {}, gives it no lease; SQL \
+                 is served again as soon as a majority of them is reached",
+                self.node_id(),
+                nodes.join(", ")
+            ))
+        })
+    }
+
+    /// All settings by name, as read within the last seconds.
+    pub fn settings(&self) -> Vec<SettingValue> {
+        self.settings.all()
+    }
+
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// [`ClusterError::Setting`] for an unknown name or value, and errors of range 1.
+    pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), ClusterError> {
+        let (setting, value) = settings::check(name, value)?;
+        let write = Write::put(setting_key(setting.name), value.clone().into_bytes().into());
+        self.write_system(write).await?;
+        self.settings.set(setting.name, value);
+        self.apply_settings();
+        Ok(())
+    }
+
+    fn apply_settings(&self) {
+        if let Some(millis) = self.settings.number(STATEMENT_QUORUM_WAIT) {
+            self.database.set_quorum_wait(Duration::from_millis(millis));
+        }
+    }
+
+    /// Writes one row of range 1.
+    async fn write_system(&self, write: Write) -> Result<(), KvError> {
+        let mut last = None;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+            transaction.write(write.clone())?;
+            match transaction.commit(None).await {
+                Ok(_) => return Ok(()),
+                // The row's value is the same whoever writes it last, so that an unknown fate may be tried again.
+                Err(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. })) => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| KvError::Storage("no attempt was made".to_owned())))
+    }
+
+    /// Gives a store that nobody knows an id, and registers it; the same one if it asks again.
+    pub(super) async fn register_new(&self, record: NodeRecord) -> Result<NodeId, ClusterError> {
+        let mut last = None;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            match self.try_register_new(record.clone()).await {
+                Ok(node_id) => return Ok(node_id),
+                Err(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. })) => last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    async fn try_register_new(&self, mut record: NodeRecord) -> Result<NodeId, KvError> {
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        let span = quorate_engine::kv::Span::prefix(keyspace::system_prefix(keyspace::SYSTEM_NODES));
+        for (key, value) in system::scan_all(transaction.as_mut(), span).await? {
+            let known = decode_node(&value).map_err(|error| system::damaged(&key, &error))?;
+            if known.store_id == record.store_id {
+                return Ok(known.node_id);
+            }
+        }
+        let id = system::take_id(transaction.as_mut(), NEXT_NODE_ID, self.founders + 1).await?;
+        record.node_id = NodeId(id);
+        let row = Write::insert(node_key(record.node_id), encode_node(&record).into());
+        transaction.write(row)?;
+        transaction.commit(None).await?;
+        self.registry.learn([record.clone()]);
+        Ok(record.node_id)
+    }
+
+    /// Now, on both clocks; hybrid time that was seen last where the clock cannot give out a new one.
+    pub(super) fn moment(&self) -> Moment {
+        let wall = self.clock.now().unwrap_or_else(|_| self.clock.last());
+        Moment { wall, boot: self.clock.physical().boottime() }
+    }
+
+    /// Works on the board, if this node holds range 1's lease; a new term begins with a new board.
+    pub(super) fn with_board<R>(&self, work: impl FnOnce(&mut Board, Moment) -> R) -> Option<R> {
+        let status = self.ranges.status(SYSTEM_RANGE).filter(|status| status.has_lease);
+        let now = self.moment();
+        let mut board = self.board.lock();
+        let Some(status) = status else {
+            *board = None;
+            return None;
+        };
+        if board.as_ref().is_none_or(|(term, _)| *term != status.term) {
+            *board = Some((status.term, Board::new(now)));
+        }
+        board.as_mut().map(|(_, board)| work(board, now))
+    }
+
+    /// Whether this node holds range 1's lease.
+    pub(super) fn is_leader(&self) -> bool {
+        self.ranges.status(SYSTEM_RANGE).is_some_and(|status| status.has_lease)
+    }
+
+    /// Who may hold range 1's lease.
+    pub(super) fn leader(&self) -> Option<NodeId> {
+        match self.ranges.status(SYSTEM_RANGE) {
+            Some(status) => status.leader_node,
+            None => *self.leader_hint.lock(),
+        }
+    }
+
+    /// How this node is.
+    fn report(&self) -> NodeReport {
+        let (disk_used_bytes, disk_total_bytes) = self.disk.used_and_total();
+        let replicas = self.ranges.statuses().into_iter().map(|status| ReplicaReport {
+            range_id: status.descriptor.range_id,
+            has_lease: status.has_lease,
+            leader: status.leader_node,
+            size_bytes: status.size_bytes,
+            complaint: status.breaker,
+        });
+        NodeReport {
+            catalog_version: self.catalog.version(self.clock.physical().boottime()),
+            disk_used_bytes,
+            disk_total_bytes,
+            replicas: replicas.collect(),
+        }
+    }
+
+    async fn report_forever(self: Arc<Self>) {
+        loop {
+            self.report_once().await;
+            tokio::time::sleep(REPORT_INTERVAL).await;
+        }
+    }
+
+    /// Reports to range 1's leaseholder, and takes the lease on the catalog that it may give.
+    pub(super) async fn report_once(&self) {
+        let report = self.report();
+        let version = report.catalog_version;
+        let answer = self.ask_leader(&ClusterRequest::Report(report), REPORT_TIMEOUT).await;
+        let Ok(ClusterAnswer::Lease { until, required_version }) = answer else { return };
+        if let (Some(until), Some(version)) = (until, version) {
+            self.catalog.extend(version, until);
+        }
+        if version.is_some_and(|version| version < required_version) {
+            self.catalog.changed.notify_one();
+        }
+    }
+
+    /// Asks range 1's leaseholder, wherever it is, until it answers or the time is over.
+    pub(super) async fn ask_leader(
+        &self,
+        request: &ClusterRequest,
+        timeout: Duration,
+    ) -> Result<ClusterAnswer, ClusterError> {
+        let reasons = Mutex::new(BTreeMap::new());
+        let asking = async {
+            loop {
+                let system = self.router().system_range().nodes();
+                let hinted = self.leader();
+                let others = system.into_iter().filter(|node| Some(*node) != hinted);
+                for node in hinted.into_iter().chain(others) {
+                    match self.ask_node(node, request, timeout).await {
+                        Ok(ClusterAnswer::NotLeader { .. }) => {
+                            reasons.lock().insert(node, "does not hold its lease".to_owned());
+                        }
+                        Ok(answer) => {
+                            *self.leader_hint.lock() = Some(node);
+                            return answer;
+                        }
+                        Err(CallError::NotDone(reason) | CallError::NoAnswer(reason)) => {
+                            reasons.lock().insert(node, reason);
+                        }
+                    }
+                }
+                tokio::time::sleep(LEADER_RETRY).await;
+            }
+        };
+        tokio::time::timeout(timeout, asking).await.map_err(|_| {
+            let reasons = reasons.lock();
+            let reasons: Vec<_> = reasons.iter().map(|(node, reason)| format!("{node} {reason}")).collect();
+            ClusterError::Unavailable(format!(
+                "range {SYSTEM_RANGE}, which holds the cluster's metadata, has no leaseholder that answers within \
+                 {timeout:?}: {}; nothing is known to be done, start the missing nodes again and repeat",
+                reasons.join(", ")
+            ))
+        })
+    }
+
+    /// Asks one member; itself by a function call.
+    pub(super) async fn ask_node(
+        &self,
+        node: NodeId,
+        request: &ClusterRequest,
+        timeout: Duration,
+    ) -> Result<ClusterAnswer, CallError> {
+        let payload = encode_request(request).into();
+        let call = Call { to: node, lane: Lane::Control, service: Service::Cluster, payload, timeout };
+        let answer = call.watched(&self.rpc, self.clock.physical().as_ref()).await?;
+        decode_answer(&answer)
+            .map_err(|error| CallError::NoAnswer(format!("its answer cannot be read: {error}")))
+    }
+
+    /// Registers this node's start, then keeps the registry's copy and the settings fresh.
+    async fn refresh_forever(self: Arc<Self>) {
+        while let Err(error) = self.register().await {
+            tracing::warn!(%error, "the node could not register itself yet");
+            tokio::time::sleep(REPORT_INTERVAL).await;
+        }
+        loop {
+            if let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "registry and settings could not be read; the last known ones stay");
+            }
+            tokio::time::sleep(REFRESH_INTERVAL).await;
+        }
+    }
+
+    async fn register(&self) -> Result<(), KvError> {
+        let row = encode_node(&self.record).into();
+        self.write_system(Write::put(node_key(self.node_id()), row)).await
+    }
+
+    /// Reads the registry and the settings, and remembers the registry in the store.
+    pub(super) async fn refresh(&self) -> Result<(), ClusterError> {
+        let rows = system::read_part(&self.database, keyspace::SYSTEM_NODES).await?;
+        let records: Result<Vec<_>, _> = rows
+            .iter()
+            .map(|(key, value)| decode_node(value).map_err(|error| system::damaged(key, &error)))
+            .collect();
+        self.registry.learn(records?);
+        if let Some(mut membership) = self.local.membership() {
+            membership.nodes = self.registry.all();
+            membership.system = self.router().system_range().as_ref().clone();
+            self.local.save(&membership)?;
+        }
+        let rows = system::read_part(&self.database, keyspace::SYSTEM_SETTINGS).await?;
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
+        let values =
+            rows.iter().filter_map(|(key, value)| Some((name_of_key(key)?.to_owned(), text(value)?)));
+        self.settings.replace(values.collect());
+        self.apply_settings();
+        Ok(())
+    }
+
+    /// Reads the catalog when it changed, and every few seconds.
+    async fn confirm_catalog_forever(self: Arc<Self>) {
+        loop {
+            if let Some(listener) = self.listener.get() {
+                match listener.refresh().await {
+                    Ok(version) => {
+                        self.catalog.confirm(version, self.clock.physical().boottime());
+                        self.report_once().await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the catalog could not be confirmed");
+                        tokio::time::sleep(REPORT_INTERVAL).await;
+                    }
+                }
+            }
+            let _ = tokio::time::timeout(CATALOG_RENEWAL, self.catalog.changed.notified()).await;
+        }
+    }
+
+    /// A range that this node's router must ask for anew.
+    pub(super) fn forget_range(&self, range_id: RangeId) {
+        if let Some(status) = self.ranges.status(range_id) {
+            self.router().forget(&status.descriptor);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What members of a cluster say to each other (`Service::Cluster`), and its bytes.
+//!
+//! Version 1: a version byte, a byte for the kind, the fields.
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Span;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+use super::status::ClusterStatus;
+use super::status_format::{put_number, put_status, put_text, take_number, take_status, take_text};
+use crate::api_format::{put_list, put_span, take_list, take_span};
+use crate::descriptor::RangeDescriptor;
+use crate::range_format::{get_descriptor, put_descriptor};
+
+/// Newest version of these bytes.
+const CLUSTER_VERSION: u8 = 1;
+
+/// What is asked of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ClusterRequest {
+    /// To range 1's leaseholder: how the sender is.
+    Report(NodeReport),
+    /// From range 1's leaseholder: there is a catalog of this version; read it, and say what you have then.
+    CatalogChanged { version: u64 },
+    /// Create your replica of this range.
+    CreateReplica { descriptor: RangeDescriptor, campaign: bool },
+    /// Remove your replica of this range.
+    DestroyReplica { range_id: RangeId, next_replica_id: ReplicaId },
+    /// Hand the lease of a range over.
+    TransferLease { range_id: RangeId, to: NodeId },
+    /// To range 1's leaseholder: make a range of these keys.
+    CreateRange { span: Span },
+    /// To range 1's leaseholder: remove the ranges of these keys.
+    DropRanges { span: Span },
+    /// To range 1's leaseholder: wait until all live nodes have this version of the catalog.
+    AwaitCatalog { version: u64 },
+    /// To range 1's leaseholder: how is the cluster?
+    Status,
+}
+
+/// What a member answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ClusterAnswer {
+    /// Done.
+    Done,
+    /// To a report: until when the catalog may be relied on, if the confirmed version is not outdated.
+    Lease { until: Option<Timestamp>, required_version: u64 },
+    /// To `CatalogChanged`.
+    Catalog { version: Option<u64> },
+    /// To `Status`.
+    Status(Box<ClusterStatus>),
+    /// This node does not lead range 1; perhaps that one does.
+    NotLeader { leader: Option<NodeId> },
+    /// Not now: somebody or something is missing.
+    Unavailable(String),
+    /// Not at all.
+    Refused(String),
+}
+
+/// How a node is, as it tells each second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NodeReport {
+    /// The catalog that it has confirmed lately.
+    pub catalog_version: Option<u64>,
+    /// Bytes used on its disk.
+    pub disk_used_bytes: u64,
+    /// Size of its disk.
+    pub disk_total_bytes: u64,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaReport>,
+}
+
+/// How a replica is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ReplicaReport {
+    /// Its range.
+    pub range_id: RangeId,
+    /// Whether it serves strong reads.
+    pub has_lease: bool,
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// About how many bytes its data take.
+    pub size_bytes: u64,
+    /// What it complains about.
+    pub complaint: Option<String>,
+}
+
+const REPORT: u8 = 1;
+const CATALOG_CHANGED: u8 = 2;
+const CREATE_REPLICA: u8 = 3;
+const DESTROY_REPLICA: u8 = 4;
+const TRANSFER_LEASE: u8 = 5;
+const CREATE_RANGE: u8 = 6;
+const DROP_RANGES: u8 = 7;
+const AWAIT_CATALOG: u8 = 8;
+const STATUS: u8 = 9;
+
+const DONE: u8 = 1;
+const LEASE: u8 = 2;
+const CATALOG: u8 = 3;
+const STATUS_ANSWER: u8 = 4;
+const NOT_LEADER: u8 = 5;
+const UNAVAILABLE: u8 = 6;
+const REFUSED: u8 = 7;
+
+/// The bytes of a request.
+pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
+    let mut writer = Writer::versioned(CLUSTER_VERSION);
+    match request {
+        ClusterRequest::Report(report) => put_report(writer.u8(REPORT), report),
+        ClusterRequest::CatalogChanged { version } => {
+            writer.u8(CATALOG_CHANGED).varint(*version);
+        }
+        ClusterRequest::CreateReplica { descriptor, campaign } => {
+            put_descriptor(writer.u8(CREATE_REPLICA).bool(*campaign), descriptor);
+        }
+        ClusterRequest::DestroyReplica { range_id, next_replica_id } => {
+            writer.u8(DESTROY_REPLICA).varint(range_id.0).varint(next_replica_id.0);
+        }
+        ClusterRequest::TransferLease { range_id, to } => {
+            writer.u8(TRANSFER_LEASE).varint(range_id.0).varint(to.0);
+        }
+        ClusterRequest::CreateRange { span } => put_span(writer.u8(CREATE_RANGE), span),
+        ClusterRequest::DropRanges { span } => put_span(writer.u8(DROP_RANGES), span),
+        ClusterRequest::AwaitCatalog { version } => {
+            writer.u8(AWAIT_CATALOG).varint(*version);
+        }
+        ClusterRequest::Status => {
+            writer.u8(STATUS);
+        }
+    }
+    writer.finish()
+}
+
+/// Reads a request.
+pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, CLUSTER_VERSION, "cluster request")?;
+    let request = match reader.u8()? {
+        REPORT => ClusterRequest::Report(take_report(&mut reader)?),
+        CATALOG_CHANGED => ClusterRequest::CatalogChanged { version: reader.varint()? },
+        CREATE_REPLICA => {
+            let campaign = reader.bool()?;
+            ClusterRequest::CreateReplica { descriptor: get_descriptor(&mut reader)?, campaign }
+        }
+        DESTROY_REPLICA => ClusterRequest::DestroyReplica {
+            range_id: RangeId(reader.varint()?),
+            next_replica_id: ReplicaId(reader.varint()?),
+        },
+        TRANSFER_LEASE => ClusterRequest::TransferLease {
+            range_id: RangeId(reader.varint()?),
+            to: NodeId(reader.varint()?),
+        },
+        CREATE_RANGE => ClusterRequest::CreateRange { span: take_span(&mut reader)? },
+        DROP_RANGES => ClusterRequest::DropRanges { span: take_span(&mut reader)? },
+        AWAIT_CATALOG => ClusterRequest::AwaitCatalog { version: reader.varint()? },
+        STATUS => ClusterRequest::Status,
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    reader.finish()?;
+    Ok(request)
+}
+
+/// The bytes of an answer.
+pub(super) fn encode_answer(answer: &ClusterAnswer) -> Vec<u8> {
+    let mut writer = Writer::versioned(CLUSTER_VERSION);
+    match answer {
+        ClusterAnswer::Done => {
+            writer.u8(DONE);
+        }
+        ClusterAnswer::Lease { until, required_version } => {
+            writer.u8(LEASE).varint(*required_version);
+            writer.bool(until.is_some()).timestamp(until.unwrap_or_default());
+        }
+        ClusterAnswer::Catalog { version } => put_number(writer.u8(CATALOG), *version),
+        ClusterAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
+        ClusterAnswer::NotLeader { leader } => {
+            put_number(writer.u8(NOT_LEADER), leader.map(|node| node.0));
+        }
+        ClusterAnswer::Unavailable(detail) => {
+            writer.u8(UNAVAILABLE).text(detail);
+        }
+        ClusterAnswer::Refused(detail) => {
+            writer.u8(REFUSED).text(detail);
+        }
+    }
+    writer.finish()
+}
+
+/// Reads an answer.
+pub(super) fn decode_answer(bytes: &[u8]) -> Result<ClusterAnswer, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, CLUSTER_VERSION, "cluster answer")?;
+    let answer = match reader.u8()? {
+        DONE => ClusterAnswer::Done,
+        LEASE => {
+            let required_version = reader.varint()?;
+            let is_some = reader.bool()?;
+            let until = reader.timestamp()?;
+            ClusterAnswer::Lease { until: is_some.then_some(until), required_version }
+        }
+        CATALOG => ClusterAnswer::Catalog { version: take_number(&mut reader)? },
+        STATUS_ANSWER => ClusterAnswer::Status(Box::new(take_status(&mut reader)?)),
+        NOT_LEADER => ClusterAnswer::NotLeader { leader: take_number(&mut reader)?.map(NodeId) },
+        UNAVAILABLE => ClusterAnswer::Unavailable(reader.text()?.to_owned()),
+        REFUSED => ClusterAnswer::Refused(reader.text()?.to_owned()),
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    reader.finish()?;
+    Ok(answer)
+}
+
+fn put_report(writer: &mut Writer, report: &NodeReport) {
+    put_number(writer, report.catalog_version);
+    writer.varint(report.disk_used_bytes).varint(report.disk_total_bytes);
+    put_list(writer, &report.replicas, |writer, replica| {
+        writer.varint(replica.range_id.0).bool(replica.has_lease);
+        put_number(writer, replica.leader.map(|node| node.0));
+        put_text(writer.varint(replica.size_bytes), replica.complaint.as_deref());
+    });
+}
+
+fn take_report(reader: &mut Reader<'_>) -> Result<NodeReport, CodecError> {
+    Ok(NodeReport {
+        catalog_version: take_number(reader)?,
+        disk_used_bytes: reader.varint()?,
+        disk_total_bytes: reader.varint()?,
+        replicas: take_list(reader, |reader| {
+            Ok(ReplicaReport {
+                range_id: RangeId(reader.varint()?),
+                has_lease: reader.bool()?,
+                leader: take_number(reader)?.map(NodeId),
+                size_bytes: reader.varint()?,
+                complaint: take_text(reader)?,
+            })
+        })?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

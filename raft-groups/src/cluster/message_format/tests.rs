@@ -1,0 +1,1 @@
+//! Messages between members survive their bytes.

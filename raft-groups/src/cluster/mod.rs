@@ -1,0 +1,338 @@
+//! A node in its cluster: how it comes to be, who belongs to it, which ranges there are, and who may rely on what.
+//!
+//! The life of a [`ClusterNode`]:
+//!
+//! 1. It opens its [`local_state`]. With a membership there it is a [`member::Member`] at once, whoever else runs.
+//! 2. Without one it waits: either it is told to create the cluster ([`bootstrap`]), or it asks the addresses of
+//!    `--join` until one of them says that there is a cluster, and who it is in it.
+//! 3. As a member it registers itself ([`registry`]), reports each second to range 1's leaseholder, confirms its
+//!    catalog ([`catalog`]), and makes its replicas those of the directory (`reconcile`).
+//! 4. While it holds range 1's lease it keeps the [`board`] of all reports, places new ranges and moves leaders
+//!    (`leader`).
+//!
+//! All cluster metadata lies in range 1; nothing is decided from a copy of it that was not read there.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_engine::clock::HybridClock;
+use quorate_engine::kv::ScanEvaluator;
+use quorate_engine::store::Store;
+use quorate_placement::topology::{Locality, NodeId, StoreId};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+
+use crate::identity::StoreIdentity;
+use crate::local_ranges::LocalRanges;
+use crate::rpc::Rpc;
+
+pub mod board;
+pub mod bootstrap;
+pub mod bootstrap_format;
+pub mod catalog;
+pub mod error;
+pub mod hello;
+mod leader;
+pub mod local_state;
+pub mod member;
+mod message_format;
+pub mod node_format;
+mod ranges;
+mod reconcile;
+pub mod registry;
+mod service;
+pub mod settings;
+pub mod status;
+mod status_format;
+mod system;
+
+use bootstrap::BootstrapTransport;
+use error::ClusterError;
+use hello::{Hello, HelloError};
+use local_state::{LocalState, Membership};
+use member::{Member, MemberConfig};
+use node_format::NodeRecord;
+use registry::Registry;
+
+/// What a node is made of.
+pub struct ClusterConfig {
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// Its clock.
+    pub clock: Arc<HybridClock>,
+    /// Runs scan programs.
+    pub evaluator: Arc<dyn ScanEvaluator>,
+    /// Says things to addresses.
+    pub bootstrap: Arc<dyn BootstrapTransport>,
+    /// Opens the node's parts once its id is known.
+    pub host: Arc<dyn MemberHost>,
+    /// The space of its disk.
+    pub disk: Arc<dyn DiskSpace>,
+    /// What it tells others of itself.
+    pub addresses: NodeAddresses,
+    /// Addresses of the first nodes of the cluster, its own among them.
+    pub join: Vec<String>,
+    /// Seed of ids and jitter; from the operating system, except in a simulation.
+    pub seed: [u8; 32],
+}
+
+/// Where a node listens and stands.
+#[derive(Clone, Debug, Default)]
+pub struct NodeAddresses {
+    /// For nodes.
+    pub address: String,
+    /// For SQL; empty where it does not.
+    pub sql_address: String,
+    /// For HTTP; empty where it does not.
+    pub http_address: String,
+    /// Where it stands.
+    pub locality: Locality,
+}
+
+/// Opens what needs the node's id: the transport to other nodes, and the store of ranges. `server` implements it.
+#[async_trait]
+pub trait MemberHost: Send + Sync + 'static {
+    /// Opens both. The handlers of `Service::Range` and `Service::Cluster` are registered by the caller.
+    ///
+    /// # Errors
+    /// The store of ranges could not be opened; the text is for a person.
+    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String>;
+}
+
+/// What [`MemberHost::open`] gives.
+pub struct MemberParts {
+    /// Calls to other nodes.
+    pub rpc: Arc<Rpc>,
+    /// The node's replicas.
+    pub ranges: Arc<dyn LocalRanges>,
+}
+
+/// How much of a disk is used.
+pub trait DiskSpace: Send + Sync + 'static {
+    /// Bytes used, by whomever, and bytes in all; zero where it is not known.
+    fn used_and_total(&self) -> (u64, u64);
+}
+
+/// How far a node has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeState {
+    /// No cluster yet.
+    Uninitialised,
+    /// A member.
+    Member {
+        /// Its id.
+        node_id: NodeId,
+    },
+    /// It could not become one, or must not go on; the reason was logged and given to the caller of `start`.
+    Failed,
+}
+
+/// One node.
+pub struct ClusterNode {
+    config: ClusterConfig,
+    local: Arc<LocalState>,
+    registry: Arc<Registry>,
+    /// Set while an `init` runs here.
+    initialising: AtomicBool,
+    /// One at a time becomes a member.
+    joining: tokio::sync::Mutex<()>,
+    member: OnceLock<Arc<Member>>,
+    identity: OnceLock<StoreIdentity>,
+    state: watch::Sender<NodeState>,
+    stop: watch::Sender<bool>,
+    rng: Mutex<StdRng>,
+}
+
+impl ClusterNode {
+    /// A node over its store; it does nothing yet.
+    ///
+    /// # Errors
+    /// The store failed, or holds damaged bytes.
+    pub fn new(config: ClusterConfig) -> Result<Arc<Self>, ClusterError> {
+        let mut rng = StdRng::from_seed(config.seed);
+        let local = Arc::new(LocalState::open(Arc::clone(&config.store), StoreId(rng.random()))?);
+        let registry = Arc::new(Registry::default());
+        if let Some(membership) = local.membership() {
+            registry.learn(membership.nodes);
+        }
+        Ok(Arc::new(Self {
+            config,
+            local,
+            registry,
+            initialising: AtomicBool::new(false),
+            joining: tokio::sync::Mutex::new(()),
+            member: OnceLock::new(),
+            identity: OnceLock::new(),
+            state: watch::Sender::new(NodeState::Uninitialised),
+            stop: watch::Sender::new(false),
+            rng: Mutex::new(rng),
+        }))
+    }
+
+    /// Starts: a member goes on as one, another node begins to ask its `--join` addresses for a cluster. Returns when
+    /// the node can be talked to; [`ClusterNode::wait_for_member`] waits for the cluster.
+    ///
+    /// # Errors
+    /// The data directory is not this node's, or the parts could not be opened.
+    pub async fn start(self: &Arc<Self>) -> Result<(), ClusterError> {
+        if let Some(membership) = self.local.membership() {
+            return self.become_member(membership, false).await;
+        }
+        tokio::spawn(Arc::clone(self).ask_to_join());
+        Ok(())
+    }
+
+    /// How far the node has come.
+    pub fn state(&self) -> NodeState {
+        *self.state.borrow()
+    }
+
+    /// The member, once it is one.
+    pub fn member(&self) -> Option<&Arc<Member>> {
+        self.member.get()
+    }
+
+    /// Waits until the node is a member; `None` where it is stopped, or fails, before.
+    pub async fn wait_for_member(&self) -> Option<Arc<Member>> {
+        let mut state = self.state.subscribe();
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            _ = state.wait_for(|state| *state != NodeState::Uninitialised) => self.member.get().cloned(),
+            _ = stop.wait_for(|stop| *stop) => None,
+        }
+    }
+
+    /// Where nodes reach a node.
+    pub fn address_of(&self, node: NodeId) -> Option<String> {
+        self.registry.address_of(node)
+    }
+
+    /// What this node says when it connects to another; `None` before it is a member.
+    pub fn hello(&self) -> Option<Hello> {
+        let identity = self.identity.get()?;
+        Some(Hello {
+            cluster_id: identity.cluster_id,
+            node_id: identity.node_id,
+            store_id: identity.store_id,
+            incarnation: identity.incarnation,
+        })
+    }
+
+    /// Checks what a node says that connects to this one; its messages are taken only after it.
+    ///
+    /// # Errors
+    /// [`HelloError`]: the connection must be closed.
+    pub fn check_hello(&self, hello: &Hello) -> Result<(), HelloError> {
+        if let Some(ours) = self.identity.get() {
+            if ours.cluster_id != hello.cluster_id {
+                let (node_id, theirs) = (hello.node_id, hello.cluster_id);
+                return Err(HelloError::OtherCluster { node_id, theirs, ours: ours.cluster_id });
+            }
+            if ours.node_id == hello.node_id {
+                return Err(HelloError::Myself { node_id: ours.node_id });
+            }
+        }
+        self.registry.check(hello)
+    }
+
+    /// Stops everything that runs by itself. The store of ranges is the host's to shut down.
+    pub fn stop(&self) {
+        let _ = self.stop.send_replace(true);
+    }
+
+    /// The command that a person has to run while there is no cluster.
+    pub fn init_hint(&self) -> String {
+        format!("the cluster is not initialised: run quorate init --host {}", self.config.addresses.address)
+    }
+
+    /// Row of this node in the registry; its id is 0 before it has one.
+    fn record(&self) -> NodeRecord {
+        let NodeAddresses { address, sql_address, http_address, locality } = self.config.addresses.clone();
+        let identity = self.identity.get();
+        NodeRecord {
+            node_id: identity.map_or(NodeId(0), |identity| identity.node_id),
+            store_id: self.local.store_id(),
+            address,
+            sql_address,
+            http_address,
+            locality,
+            incarnation: identity.map_or(0, |identity| identity.incarnation),
+            started: self.config.clock.last(),
+        }
+    }
+
+    /// Makes this node a member: identity, parts, range 1's replica, then everything that runs by itself.
+    ///
+    /// Each step may have been done by an earlier start that crashed; doing it again changes nothing.
+    async fn become_member(&self, membership: Membership, campaign: bool) -> Result<(), ClusterError> {
+        let _one_at_a_time = self.joining.lock().await;
+        if self.member.get().is_some() {
+            return Ok(());
+        }
+        let result = self.open_member(membership, campaign).await;
+        let state = match &result {
+            Ok(member) => NodeState::Member { node_id: member.node_id() },
+            Err(error) => {
+                tracing::error!(%error, "the node cannot take its place in the cluster");
+                NodeState::Failed
+            }
+        };
+        if let Ok(member) = &result {
+            let _ = self.member.set(Arc::clone(member));
+        }
+        self.state.send_replace(state);
+        result.map(|_| ())
+    }
+
+    async fn open_member(&self, membership: Membership, campaign: bool) -> Result<Arc<Member>, ClusterError> {
+        let identity = self.identify(&membership)?;
+        let _ = self.identity.set(identity);
+        self.registry.learn(membership.nodes.iter().cloned());
+        self.registry.learn([self.record()]);
+        let MemberParts { rpc, ranges } =
+            self.config.host.open(identity).await.map_err(ClusterError::Refused)?;
+        if membership.system.replica_on(identity.node_id).is_some() {
+            let created = ranges.create_replica(&membership.system, campaign).await;
+            created.map_err(|error| ClusterError::Refused(error.to_string()))?;
+        }
+        let seed = self.rng.lock().random();
+        let config = MemberConfig {
+            identity,
+            record: self.record(),
+            membership,
+            local: Arc::clone(&self.local),
+            registry: Arc::clone(&self.registry),
+            rpc,
+            ranges,
+            clock: Arc::clone(&self.config.clock),
+            evaluator: Arc::clone(&self.config.evaluator),
+            disk: Arc::clone(&self.config.disk),
+            stop: self.stop.subscribe(),
+            seed,
+        };
+        Ok(Member::start(config))
+    }
+
+    /// The store's identity for this start; created where a crash came between the membership and it.
+    fn identify(&self, membership: &Membership) -> Result<StoreIdentity, ClusterError> {
+        let Membership { cluster_id, node_id, .. } = *membership;
+        let expected = crate::identity::Expected { cluster_id: Some(cluster_id), node_id: Some(node_id) };
+        let store = self.config.store.as_ref();
+        match crate::identity::start(store, expected)? {
+            Some(identity) => Ok(identity),
+            None => Ok(crate::identity::create(store, cluster_id, node_id, self.local.store_id())?),
+        }
+    }
+
+    /// Answers what was said to this node's address; see [`bootstrap_format`].
+    pub async fn handle_bootstrap(self: &Arc<Self>, payload: Bytes) -> Bytes {
+        bootstrap::handle(self, payload).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Bytes of a node's row in the registry (`system/nodes`), which also travels at `init` and join.
+//!
+//! Version 1: node id, store id, incarnation, start, then the addresses and the locality as texts.
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, keyspace};
+use quorate_placement::topology::{Locality, NodeId, StoreId};
+
+/// Newest version of these bytes.
+const NODE_VERSION: u8 = 1;
+
+/// What is registered of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// Its id; 0 before the cluster has given it one.
+    pub node_id: NodeId,
+    /// Its store, a random number chosen when its data directory was created.
+    pub store_id: StoreId,
+    /// Where nodes reach it.
+    pub address: String,
+    /// Where its SQL listener is; empty where it has none.
+    pub sql_address: String,
+    /// Where its HTTP listener is; empty where it has none.
+    pub http_address: String,
+    /// Where it stands.
+    pub locality: Locality,
+    /// How often its data directory was started.
+    pub incarnation: u64,
+    /// When it was started last.
+    pub started: Timestamp,
+}
+
+/// Key of a node's row.
+pub fn node_key(node_id: NodeId) -> Key {
+    let prefix = keyspace::system_prefix(keyspace::SYSTEM_NODES);
+    Key::from([prefix.as_ref(), &node_id.0.to_be_bytes()].concat())
+}
+
+/// The bytes of a row.
+pub fn encode_node(record: &NodeRecord) -> Vec<u8> {
+    let mut writer = Writer::versioned(NODE_VERSION);
+    put_node(&mut writer, record);
+    writer.finish()
+}
+
+/// Reads a row.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_node(bytes: &[u8]) -> Result<NodeRecord, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, NODE_VERSION, "node record")?;
+    let record = take_node(&mut reader)?;
+    reader.finish()?;
+    Ok(record)
+}
+
+/// Appends a row to a larger message.
+pub(crate) fn put_node(writer: &mut Writer, record: &NodeRecord) {
+    writer.varint(record.node_id.0).u64(record.store_id.0);
+    writer.varint(record.incarnation).timestamp(record.started);
+    writer.text(&record.address).text(&record.sql_address).text(&record.http_address);
+    writer.text(&record.locality.to_string());
+}
+
+/// Reads a row within a larger message.
+pub(crate) fn take_node(reader: &mut Reader<'_>) -> Result<NodeRecord, CodecError> {
+    let node_id = NodeId(reader.varint()?);
+    let store_id = StoreId(reader.u64()?);
+    let incarnation = reader.varint()?;
+    let started = reader.timestamp()?;
+    let mut text = || reader.text().map(str::to_owned);
+    let (address, sql_address, http_address, locality) = (text()?, text()?, text()?, text()?);
+    let locality = locality.parse().map_err(|_| reader.invalid(locality.len() as u64))?;
+    Ok(NodeRecord { node_id, store_id, address, sql_address, http_address, locality, incarnation, started })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_bytes_are_as_in_the_fixture() {
+        let record = NodeRecord {
+            node_id: NodeId(3),
+            store_id: StoreId(0x0123_4567_89ab_cdef),
+            address: "127.0.0.1:7003".to_owned(),
+            sql_address: "127.0.0.1:5403".to_owned(),
+            http_address: String::new(),
+            locality: "region=eu,zone=c".parse().unwrap(),
+            incarnation: 2,
+            started: Timestamp::from_micros(5),
+        };
+        let bytes = encode_node(&record);
+        let stored =
+            quorate_engine::testing::fixture::check(env!("CARGO_MANIFEST_DIR"), "node_record", &bytes);
+        assert_eq!(decode_node(&stored), Ok(record));
+        assert!(decode_node(&stored[..stored.len() - 1]).is_err());
+    }
+}

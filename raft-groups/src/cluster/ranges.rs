@@ -1,0 +1,265 @@
+//! What SQL and the command line ask of the cluster; most of it is done by range 1's leaseholder.
+
+use std::time::Duration;
+
+use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, keyspace};
+use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::view::Liveness;
+
+use super::board::CATALOG_LEASE;
+use super::error::ClusterError;
+use super::member::Member;
+use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::status::{ClusterStatus, NodeStatus, RangeStatus};
+use super::system::{self, CHANGE_ATTEMPTS_MAX};
+use crate::client::router::SYSTEM_RANGE;
+use crate::descriptor::RangeDescriptor;
+use crate::local_ranges::ReplicaStatus;
+
+/// Longest wait for a new range: directory, replicas, election, first read.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for the removal of ranges.
+const DROP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait until all nodes have a catalog: a whole lease, the clocks' offset, a new leaseholder in between.
+const AWAIT_CATALOG_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for the leaseholder's view of the cluster before a node tells what it knows by itself.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+const _: () = assert!(AWAIT_CATALOG_TIMEOUT.as_secs() > 2 * CATALOG_LEASE.as_secs());
+
+/// One range, for SHOW RANGES.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeInfo {
+    /// What it is.
+    pub descriptor: RangeDescriptor,
+    /// The node that leads it; `None` while none does, or nobody knows.
+    pub leader: Option<NodeId>,
+    /// Zone of that node.
+    pub leader_zone: Option<String>,
+    /// Bytes of its data, about.
+    pub size_bytes: u64,
+}
+
+impl Member {
+    /// Makes a range of these keys, which no range holds yet, and waits until it serves. Repeating it does nothing.
+    ///
+    /// # Errors
+    /// [`ClusterError::Refused`] where it cannot be placed, [`ClusterError::Unavailable`] where something is missing.
+    pub async fn create_table_range(&self, span: Span) -> Result<(), ClusterError> {
+        let request = ClusterRequest::CreateRange { span: span.clone() };
+        expect_done(self.ask_leader(&request, CREATE_TIMEOUT).await?)?;
+        let mut budget = self.database.budget();
+        self.router().range_of(&span.start, &mut budget).await?;
+        Ok(())
+    }
+
+    /// Removes the ranges within these keys with all their data. Replicas on nodes that are away go when those return.
+    ///
+    /// # Errors
+    /// As [`Member::create_table_range`].
+    pub async fn drop_table_ranges(&self, span: Span) -> Result<(), ClusterError> {
+        expect_done(self.ask_leader(&ClusterRequest::DropRanges { span }, DROP_TIMEOUT).await?)
+    }
+
+    /// Waits until every live node has confirmed a catalog of this version or a newer one, or its lease on an older one
+    /// has run out.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unavailable`]: range 1 has no leaseholder that answers in time.
+    pub async fn await_catalog(&self, version: u64) -> Result<(), ClusterError> {
+        let request = ClusterRequest::AwaitCatalog { version };
+        expect_done(self.ask_leader(&request, AWAIT_CATALOG_TIMEOUT).await?)
+    }
+
+    /// The ranges that overlap a span, by start key; those of the directory, and range 1.
+    ///
+    /// # Errors
+    /// The directory could not be read.
+    pub async fn ranges(&self, span: Span) -> Result<Vec<RangeInfo>, ClusterError> {
+        let descriptors = self.directory(&span).await?;
+        let is_elsewhere = |descriptor: &RangeDescriptor| self.ranges.status(descriptor.range_id).is_none();
+        let elsewhere = if descriptors.iter().any(is_elsewhere) { self.told_by_leader().await } else { None };
+        let info = |descriptor: RangeDescriptor| {
+            let told = elsewhere.as_ref().and_then(|status| told_range(status, descriptor.range_id));
+            let (leader, size_bytes) = match self.ranges.status(descriptor.range_id) {
+                Some(status) => (status.leader_node, status.size_bytes),
+                None => told.map_or((None, 0), |range| (range.leader, range.size_bytes)),
+            };
+            let leader_zone = leader.and_then(|node| self.registry.zone_of(node));
+            RangeInfo { descriptor, leader, leader_zone, size_bytes }
+        };
+        Ok(descriptors.into_iter().map(info).collect())
+    }
+
+    /// How the cluster is: as range 1's leaseholder knows, or, where it does not answer, as this node knows by itself.
+    pub async fn status(&self) -> ClusterStatus {
+        match self.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
+            Ok(ClusterAnswer::Status(status)) => *status,
+            Ok(other) => self.own_status(format!("range 1's leaseholder answered {other:?}")),
+            Err(error) => self.own_status(error.to_string()),
+        }
+    }
+
+    async fn told_by_leader(&self) -> Option<ClusterStatus> {
+        match self.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
+            Ok(ClusterAnswer::Status(status)) => Some(*status),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Range 1 and the rows of the directory that overlap a span, by start key.
+    pub(super) async fn directory(&self, span: &Span) -> Result<Vec<RangeDescriptor>, KvError> {
+        let mut found = Vec::new();
+        let system = self.router().system_range();
+        if system.span.overlaps(span) {
+            found.push(system.as_ref().clone());
+        }
+        let mut last = None;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+            match system::read_directory(transaction.as_mut(), span).await {
+                Ok(rows) => {
+                    found.extend(rows);
+                    return Ok(found);
+                }
+                Err(error @ KvError::Retry { .. }) => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| KvError::Storage("no attempt was made".to_owned())))
+    }
+
+    /// What this node knows without asking anybody.
+    fn own_status(&self, partial: String) -> ClusterStatus {
+        let statuses = self.ranges.statuses();
+        let now = self.moment();
+        let node = |record: super::node_format::NodeRecord| {
+            let heard = self.rpc.last_heard(record.node_id);
+            let leads = |status: &&ReplicaStatus| status.leader_node == Some(record.node_id);
+            let holds = |status: &&ReplicaStatus| status.descriptor.replica_on(record.node_id).is_some();
+            NodeStatus {
+                liveness: liveness_of_silence(heard),
+                heard_ms: heard.map(millis),
+                leaders: statuses.iter().filter(leads).count() as u64,
+                replicas: statuses.iter().filter(holds).count() as u64,
+                disk_used_bytes: 0,
+                disk_total_bytes: 0,
+                catalog_version: None,
+                record,
+            }
+        };
+        let nodes = self.registry.all().into_iter().map(node).collect();
+        let is_live = |node: NodeId| liveness_of_silence(self.rpc.last_heard(node)) == Liveness::Live;
+        let range = |status: &ReplicaStatus| RangeStatus {
+            range_id: status.descriptor.range_id,
+            span: status.descriptor.span.clone(),
+            replicas: status.descriptor.nodes(),
+            missing: status.descriptor.nodes().into_iter().filter(|node| !is_live(*node)).collect(),
+            leader: status.leader_node.filter(|node| is_live(*node)),
+            size_bytes: status.size_bytes,
+            complaint: status.breaker.clone(),
+        };
+        let mut ranges: Vec<_> = statuses.iter().map(range).collect();
+        ranges.sort_by(|a, b| a.span.cmp(&b.span));
+        ClusterStatus {
+            cluster_id: self.cluster_id(),
+            told_by: self.node_id(),
+            told_at: now.wall,
+            partial: Some(partial),
+            nodes,
+            ranges,
+        }
+    }
+
+    /// Everything that range 1's leaseholder knows; `None` on other nodes.
+    pub(super) async fn lead_status(&self) -> Option<ClusterStatus> {
+        if !self.is_leader() {
+            return None;
+        }
+        let everything = Span::prefix(quorate_engine::kv::Key::default());
+        let directory = self.directory(&everything).await.ok()?;
+        // The leaseholder's own report must not be a second old in its own answer.
+        self.report_once().await;
+        self.with_board(|board, now| {
+            let live = |node: NodeId| board.liveness(node, now.boot) == Liveness::Live;
+            let range = |descriptor: &RangeDescriptor| {
+                let leader = board.leader(descriptor.range_id, now.boot);
+                let (size_bytes, complaint) = board.size_and_complaint(descriptor.range_id, leader);
+                let holds = |node: NodeId| board.holds(node, descriptor.range_id);
+                let missing = |node: &NodeId| !live(*node) || !holds(*node);
+                RangeStatus {
+                    range_id: descriptor.range_id,
+                    span: descriptor.span.clone(),
+                    replicas: descriptor.nodes(),
+                    missing: descriptor.nodes().into_iter().filter(missing).collect(),
+                    leader,
+                    size_bytes,
+                    complaint,
+                }
+            };
+            let ranges: Vec<_> = directory.iter().map(range).collect();
+            let node = |record: super::node_format::NodeRecord| {
+                let id = record.node_id;
+                let report = board.last_report(id);
+                NodeStatus {
+                    liveness: board.liveness(id, now.boot),
+                    heard_ms: board.has_heard(id).then(|| millis(board.silence(id, now.boot))),
+                    leaders: ranges.iter().filter(|range| range.leader == Some(id)).count() as u64,
+                    replicas: report.map_or(0, |report| report.replicas.len() as u64),
+                    disk_used_bytes: report.map_or(0, |report| report.disk_used_bytes),
+                    disk_total_bytes: report.map_or(0, |report| report.disk_total_bytes),
+                    catalog_version: report.and_then(|report| report.catalog_version),
+                    record,
+                }
+            };
+            let nodes = self.registry.all().into_iter().map(node).collect();
+            ClusterStatus {
+                cluster_id: self.cluster_id(),
+                told_by: self.node_id(),
+                told_at: now.wall,
+                partial: None,
+                nodes,
+                ranges,
+            }
+        })
+    }
+}
+
+/// Whether a range is one that the directory lists: all but range 1.
+pub(super) fn is_listed(range_id: RangeId) -> bool {
+    range_id != SYSTEM_RANGE
+}
+
+/// The span that tables may use.
+pub(super) fn table_keys() -> Span {
+    Span::prefix(quorate_engine::kv::Key::from(vec![keyspace::TABLES]))
+}
+
+fn told_range(status: &ClusterStatus, range_id: RangeId) -> Option<&RangeStatus> {
+    status.ranges.iter().find(|range| range.range_id == range_id)
+}
+
+fn liveness_of_silence(heard: Option<Duration>) -> Liveness {
+    match heard {
+        Some(silence) if silence < super::board::SUSPECT_AFTER => Liveness::Live,
+        Some(silence) if silence >= super::board::DEAD_AFTER => Liveness::Dead,
+        Some(_) | None => Liveness::Suspect,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn expect_done(answer: ClusterAnswer) -> Result<(), ClusterError> {
+    match answer {
+        ClusterAnswer::Done => Ok(()),
+        ClusterAnswer::Unavailable(detail) => Err(ClusterError::Unavailable(detail)),
+        ClusterAnswer::Refused(detail) => Err(ClusterError::Refused(detail)),
+        ClusterAnswer::NotLeader { .. } => Err(ClusterError::Unavailable(
+            "range 1 is between two leaseholders; repeat the statement".to_owned(),
+        )),
+        other @ (ClusterAnswer::Lease { .. } | ClusterAnswer::Catalog { .. } | ClusterAnswer::Status(_)) => {
+            Err(ClusterError::Unavailable(format!("an answer to another request came: {other:?}")))
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Takes what members of the cluster say: the handler of `Service::Cluster`.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use quorate_placement::topology::NodeId;
+
+use super::member::Member;
+use super::message_format::{ClusterAnswer, ClusterRequest, NodeReport, decode_request, encode_answer};
+use crate::local_ranges::LocalRangeError;
+
+/// How long a node that was told of a new catalog may take to read it before it says what it has.
+const CATALOG_READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The handler; a member that is gone answers nothing any more.
+pub(super) struct ClusterService {
+    member: Weak<Member>,
+}
+
+impl ClusterService {
+    pub fn new(member: &Arc<Member>) -> Arc<Self> {
+        Arc::new(Self { member: Arc::downgrade(member) })
+    }
+}
+
+impl crate::rpc::Handler for ClusterService {
+    fn handle(&self, from: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let member = self.member.upgrade();
+        Box::pin(async move {
+            let answer = match (member, decode_request(&payload)) {
+                (None, _) => ClusterAnswer::Unavailable("the node is stopping".to_owned()),
+                (_, Err(error)) => {
+                    ClusterAnswer::Refused(format!("request of {from} cannot be read: {error}"))
+                }
+                (Some(member), Ok(request)) => member.answer(from, request).await,
+            };
+            encode_answer(&answer).into()
+        })
+    }
+}
+
+impl Member {
+    async fn answer(self: &Arc<Self>, from: NodeId, request: ClusterRequest) -> ClusterAnswer {
+        match request {
+            ClusterRequest::Report(report) => self.answer_report(from, report),
+            ClusterRequest::CatalogChanged { version } => self.answer_catalog_changed(version).await,
+            ClusterRequest::CreateReplica { descriptor, campaign } => {
+                self.router().learn(descriptor.clone());
+                done(self.ranges.create_replica(&descriptor, campaign).await)
+            }
+            ClusterRequest::DestroyReplica { range_id, next_replica_id } => {
+                self.forget_range(range_id);
+                done(self.ranges.destroy_replica(range_id, next_replica_id).await)
+            }
+            ClusterRequest::TransferLease { range_id, to } => {
+                done(self.ranges.end_lease_and_transfer(range_id, to).await)
+            }
+            // A change of the directory goes on to its end, whether or not the asker still waits.
+            ClusterRequest::CreateRange { span } => {
+                let member = Arc::clone(self);
+                finished(tokio::spawn(async move { member.lead_create_range(span).await }).await)
+            }
+            ClusterRequest::DropRanges { span } => {
+                let member = Arc::clone(self);
+                finished(tokio::spawn(async move { member.lead_drop_ranges(span).await }).await)
+            }
+            ClusterRequest::AwaitCatalog { version } => self.lead_await_catalog(version).await,
+            ClusterRequest::Status => match self.lead_status().await {
+                Some(status) => ClusterAnswer::Status(Box::new(status)),
+                None => self.not_leader(),
+            },
+        }
+    }
+
+    /// What somebody is told who takes this node for range 1's leaseholder.
+    pub(super) fn not_leader(&self) -> ClusterAnswer {
+        let leader = self.leader().filter(|leader| *leader != self.node_id());
+        ClusterAnswer::NotLeader { leader }
+    }
+
+    fn answer_report(&self, from: NodeId, report: NodeReport) -> ClusterAnswer {
+        let lease = self.with_board(|board, now| (board.report(from, report, now), board.required_version()));
+        match lease {
+            Some((until, required_version)) => ClusterAnswer::Lease { until, required_version },
+            None => self.not_leader(),
+        }
+    }
+
+    async fn answer_catalog_changed(&self, version: u64) -> ClusterAnswer {
+        let has = || self.catalog.version(self.clock.physical().boottime());
+        let reading = async {
+            loop {
+                let confirmed = self.catalog.confirmed.notified();
+                if has().is_some_and(|has| has >= version) {
+                    return;
+                }
+                self.catalog.changed.notify_one();
+                confirmed.await;
+            }
+        };
+        let _ = tokio::time::timeout(CATALOG_READ_TIMEOUT, reading).await;
+        ClusterAnswer::Catalog { version: has() }
+    }
+}
+
+fn done(result: Result<(), LocalRangeError>) -> ClusterAnswer {
+    match result {
+        Ok(()) => ClusterAnswer::Done,
+        Err(error @ (LocalRangeError::Tombstone { .. } | LocalRangeError::Misplaced { .. })) => {
+            ClusterAnswer::Refused(error.to_string())
+        }
+        Err(
+            error @ (LocalRangeError::NotLeader { .. }
+            | LocalRangeError::Timeout { .. }
+            | LocalRangeError::Storage(_)),
+        ) => ClusterAnswer::Unavailable(error.to_string()),
+    }
+}
+
+fn finished(answer: Result<ClusterAnswer, tokio::task::JoinError>) -> ClusterAnswer {
+    answer.unwrap_or_else(|error| ClusterAnswer::Unavailable(format!("its work broke off: {error}")))
+}

@@ -1,0 +1,85 @@
+//! How the cluster is, as one node can tell: for `quorate status` and SHOW.
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Span;
+use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::view::Liveness;
+use uuid::Uuid;
+
+use super::node_format::NodeRecord;
+
+/// How the cluster is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterStatus {
+    /// The cluster.
+    pub cluster_id: Uuid,
+    /// The node that tells.
+    pub told_by: NodeId,
+    /// When.
+    pub told_at: Timestamp,
+    /// Why this is only what one node knows by itself; `None` where range 1's leaseholder tells from all reports.
+    pub partial: Option<String>,
+    /// The nodes, by id.
+    pub nodes: Vec<NodeStatus>,
+    /// The ranges, by start key.
+    pub ranges: Vec<RangeStatus>,
+}
+
+/// How a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its row of the registry.
+    pub record: NodeRecord,
+    /// What is believed of it.
+    pub liveness: Liveness,
+    /// Milliseconds since it was last heard of; `None` if never since the teller knows.
+    pub heard_ms: Option<u64>,
+    /// Ranges that it leads.
+    pub leaders: u64,
+    /// Replicas that it holds.
+    pub replicas: u64,
+    /// Bytes used on its disk.
+    pub disk_used_bytes: u64,
+    /// Size of its disk; 0 where it is not known.
+    pub disk_total_bytes: u64,
+    /// The catalog version that it confirmed last.
+    pub catalog_version: Option<u64>,
+}
+
+/// How a range is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeStatus {
+    /// The range.
+    pub range_id: RangeId,
+    /// Its keys.
+    pub span: Span,
+    /// Nodes that should hold its replicas, ascending.
+    pub replicas: Vec<NodeId>,
+    /// Those of them that are not known to be live, or do not hold it yet.
+    pub missing: Vec<NodeId>,
+    /// The node that leads it; `None` where nobody does or nobody knows.
+    pub leader: Option<NodeId>,
+    /// Bytes of its data, about.
+    pub size_bytes: u64,
+    /// What its leader complains about.
+    pub complaint: Option<String>,
+}
+
+impl RangeStatus {
+    /// Whether a majority of its replicas is there.
+    pub fn has_quorum(&self) -> bool {
+        self.replicas.len().saturating_sub(self.missing.len()) > self.replicas.len() / 2
+    }
+}
+
+impl ClusterStatus {
+    /// Ranges that cannot be written.
+    pub fn without_quorum(&self) -> impl Iterator<Item = &RangeStatus> {
+        self.ranges.iter().filter(|range| !range.has_quorum())
+    }
+
+    /// Ranges that can be written, but have lost some replicas.
+    pub fn short_of_replicas(&self) -> impl Iterator<Item = &RangeStatus> {
+        self.ranges.iter().filter(|range| range.has_quorum() && !range.missing.is_empty())
+    }
+}

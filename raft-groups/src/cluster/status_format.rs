@@ -1,0 +1,114 @@
+//! Bytes of a [`ClusterStatus`] within an answer; the messages that carry it have the version byte.
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::view::Liveness;
+
+use super::node_format::{put_node, take_node};
+use super::status::{ClusterStatus, NodeStatus, RangeStatus};
+use crate::api_format::{put_list, put_span, take_list, take_span};
+
+const LIVE: u8 = 1;
+const SUSPECT: u8 = 2;
+const DEAD: u8 = 3;
+const DRAINING: u8 = 4;
+
+pub(super) fn put_status(writer: &mut Writer, status: &ClusterStatus) {
+    writer.uuid(status.cluster_id).varint(status.told_by.0).timestamp(status.told_at);
+    put_text(writer, status.partial.as_deref());
+    put_list(writer, &status.nodes, put_node_status);
+    put_list(writer, &status.ranges, put_range_status);
+}
+
+pub(super) fn take_status(reader: &mut Reader<'_>) -> Result<ClusterStatus, CodecError> {
+    Ok(ClusterStatus {
+        cluster_id: reader.uuid()?,
+        told_by: NodeId(reader.varint()?),
+        told_at: reader.timestamp()?,
+        partial: take_text(reader)?,
+        nodes: take_list(reader, take_node_status)?,
+        ranges: take_list(reader, take_range_status)?,
+    })
+}
+
+fn put_node_status(writer: &mut Writer, node: &NodeStatus) {
+    put_node(writer, &node.record);
+    writer.u8(match node.liveness {
+        Liveness::Live => LIVE,
+        Liveness::Suspect => SUSPECT,
+        Liveness::Dead => DEAD,
+        Liveness::Draining => DRAINING,
+    });
+    put_number(writer, node.heard_ms);
+    writer.varint(node.leaders).varint(node.replicas);
+    writer.varint(node.disk_used_bytes).varint(node.disk_total_bytes);
+    put_number(writer, node.catalog_version);
+}
+
+fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
+    Ok(NodeStatus {
+        record: take_node(reader)?,
+        liveness: match reader.u8()? {
+            LIVE => Liveness::Live,
+            SUSPECT => Liveness::Suspect,
+            DEAD => Liveness::Dead,
+            DRAINING => Liveness::Draining,
+            other => return Err(reader.invalid(u64::from(other))),
+        },
+        heard_ms: take_number(reader)?,
+        leaders: reader.varint()?,
+        replicas: reader.varint()?,
+        disk_used_bytes: reader.varint()?,
+        disk_total_bytes: reader.varint()?,
+        catalog_version: take_number(reader)?,
+    })
+}
+
+fn put_range_status(writer: &mut Writer, range: &RangeStatus) {
+    put_span(writer.varint(range.range_id.0), &range.span);
+    put_list(writer, &range.replicas, put_node_id);
+    put_list(writer, &range.missing, put_node_id);
+    put_number(writer, range.leader.map(|node| node.0));
+    put_text(writer.varint(range.size_bytes), range.complaint.as_deref());
+}
+
+fn take_range_status(reader: &mut Reader<'_>) -> Result<RangeStatus, CodecError> {
+    Ok(RangeStatus {
+        range_id: RangeId(reader.varint()?),
+        span: take_span(reader)?,
+        replicas: take_list(reader, take_node_id)?,
+        missing: take_list(reader, take_node_id)?,
+        leader: take_number(reader)?.map(NodeId),
+        size_bytes: reader.varint()?,
+        complaint: take_text(reader)?,
+    })
+}
+
+fn put_node_id(writer: &mut Writer, node: &NodeId) {
+    writer.varint(node.0);
+}
+
+fn take_node_id(reader: &mut Reader<'_>) -> Result<NodeId, CodecError> {
+    reader.varint().map(NodeId)
+}
+
+pub(super) fn put_number(writer: &mut Writer, number: Option<u64>) {
+    writer.bool(number.is_some()).varint(number.unwrap_or_default());
+}
+
+pub(super) fn take_number(reader: &mut Reader<'_>) -> Result<Option<u64>, CodecError> {
+    let is_some = reader.bool()?;
+    let number = reader.varint()?;
+    Ok(is_some.then_some(number))
+}
+
+pub(super) fn put_text(writer: &mut Writer, text: Option<&str>) {
+    writer.optional_bytes(text.map(str::as_bytes));
+}
+
+pub(super) fn take_text(reader: &mut Reader<'_>) -> Result<Option<String>, CodecError> {
+    let Some(bytes) = reader.optional_bytes()? else { return Ok(None) };
+    let text = std::str::from_utf8(bytes).map_err(|error| reader.invalid(error.valid_up_to() as u64))?;
+    Ok(Some(text.to_owned()))
+}

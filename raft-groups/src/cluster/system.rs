@@ -1,0 +1,118 @@
+//! Reads and writes of range 1 by the cluster itself, as ordinary transactions.
+
+use bytes::Bytes;
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_engine::kv::{
+    Database, Direction, Key, KvError, ScanRequest, ScanRows, Span, Transaction, TransactionOptions, Write,
+    keyspace,
+};
+
+use crate::client::txn::DistributedDatabase;
+use crate::descriptor::RangeDescriptor;
+use crate::range_format::decode_descriptor;
+
+/// How often a change of range 1 is tried again where another one came first.
+pub(super) const CHANGE_ATTEMPTS_MAX: usize = 20;
+/// Rows of one page.
+const PAGE_ROWS_MAX: u64 = 1_000;
+/// Bytes of one page.
+const PAGE_BYTES_MAX: u64 = 1 << 20;
+/// Version of a counter's bytes.
+const COUNTER_VERSION: u8 = 1;
+
+/// Counter of range ids.
+pub(super) const NEXT_RANGE_ID: &str = "next_range_id";
+/// Counter of node ids.
+pub(super) const NEXT_NODE_ID: &str = "next_node_id";
+
+/// All pairs of a span, as a transaction sees them.
+pub(super) async fn scan_all(
+    transaction: &mut dyn Transaction,
+    span: Span,
+) -> Result<Vec<(Key, Bytes)>, KvError> {
+    let mut found = Vec::new();
+    let mut rest = Some(span);
+    while let Some(span) = rest.take() {
+        let request = ScanRequest {
+            span,
+            direction: Direction::Forward,
+            program: None,
+            rows_max: PAGE_ROWS_MAX,
+            bytes_max: PAGE_BYTES_MAX,
+        };
+        let page = transaction.scan(request).await?;
+        if let ScanRows::Pairs(pairs) = page.rows {
+            found.extend(pairs);
+        }
+        rest = page.resume;
+    }
+    Ok(found)
+}
+
+/// All pairs of a part of the system keyspace, as of now.
+pub(super) async fn read_part(
+    database: &DistributedDatabase,
+    part: u8,
+) -> Result<Vec<(Key, Bytes)>, KvError> {
+    let span = Span::prefix(keyspace::system_prefix(part));
+    let mut last = None;
+    for _ in 0..CHANGE_ATTEMPTS_MAX {
+        let mut transaction = database.begin(TransactionOptions { read_only: true }).await?;
+        match scan_all(transaction.as_mut(), span.clone()).await {
+            Err(error @ KvError::Retry { .. }) => last = Some(error),
+            done => return done,
+        }
+    }
+    Err(last.unwrap_or_else(|| KvError::Storage("no attempt was made".to_owned())))
+}
+
+/// The descriptors of the directory whose spans overlap `span`, by start key.
+pub(super) async fn read_directory(
+    transaction: &mut dyn Transaction,
+    span: &Span,
+) -> Result<Vec<RangeDescriptor>, KvError> {
+    let part = Span::prefix(keyspace::system_prefix(keyspace::SYSTEM_RANGES));
+    let mut found = Vec::new();
+    for (key, value) in scan_all(transaction, part).await? {
+        let descriptor = decode_descriptor(&value).map_err(|error| damaged(&key, &error))?;
+        if descriptor.span.overlaps(span) {
+            found.push(descriptor);
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the next number of a counter within a transaction; `first` is the first one ever.
+pub(super) async fn take_id(
+    transaction: &mut dyn Transaction,
+    counter: &str,
+    first: u64,
+) -> Result<u64, KvError> {
+    let key = counter_key(counter);
+    let value = transaction.get_many(vec![key.clone()]).await?.pop().flatten();
+    let next = match value {
+        Some(bytes) => decode_counter(&bytes).map_err(|error| damaged(&key, &error))?,
+        None => first,
+    };
+    let bytes = Writer::versioned(COUNTER_VERSION).u64(next + 1).finish();
+    transaction.write(Write::put(key, bytes.into()))?;
+    Ok(next)
+}
+
+fn counter_key(name: &str) -> Key {
+    let prefix = keyspace::system_prefix(keyspace::SYSTEM_COUNTERS);
+    Key::from([prefix.as_ref(), name.as_bytes()].concat())
+}
+
+fn decode_counter(bytes: &[u8]) -> Result<u64, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, COUNTER_VERSION, "counter")?;
+    let next = reader.u64()?;
+    reader.finish()?;
+    Ok(next)
+}
+
+/// The error for a row of range 1 that cannot be read.
+pub(super) fn damaged(key: &Key, error: &CodecError) -> KvError {
+    KvError::Storage(format!("row {key} of range 1: {error}"))
+}
