@@ -1,1 +1,105 @@
+//! Fixtures, limits and damage of commands.
 
+use quorate_engine::testing::fixture;
+
+use super::*;
+
+fn stamp(micros: u64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+fn write_command() -> Command {
+    let mut batch = Batch::new();
+    batch.put(Family::Data, &b"key"[..], &b"value"[..]);
+    batch.delete(Family::Lock, &b"lock"[..]);
+    batch.delete_range(Family::Txn, &b"a"[..], &b"b"[..]);
+    let (closed, high_water) = (stamp(1_000), stamp(2_000).next());
+    Command { term: 7, closed, high_water, size_delta: -3, kind: CommandKind::Write(batch) }
+}
+
+fn end_lease() -> Command {
+    let kind = CommandKind::EndLease { read_high_water: stamp(9), closed: stamp(8) };
+    Command { term: 8, closed: stamp(8), high_water: stamp(9), size_delta: 0, kind }
+}
+
+#[test]
+fn fixtures_are_read_and_written() {
+    for (name, command) in [("command_write", write_command()), ("command_end_lease", end_lease())] {
+        let bytes = command.encode().unwrap();
+        let found = fixture::check(env!("CARGO_MANIFEST_DIR"), name, &bytes);
+        assert_eq!(Command::decode(found.into()).unwrap(), command);
+    }
+}
+
+#[test]
+fn every_cut_and_every_changed_kind_is_an_error() {
+    for command in [write_command(), end_lease()] {
+        let bytes = command.encode().unwrap();
+        for length in 0..bytes.len() {
+            assert!(Command::decode(bytes.slice(..length)).is_err(), "{length} bytes");
+        }
+        let mut longer = bytes.to_vec();
+        longer.push(0);
+        assert!(matches!(Command::decode(longer.into()), Err(FormatError::Trailing { count: 1, .. })));
+    }
+}
+
+#[test]
+fn unknown_kind_and_version_are_errors() {
+    let bytes = end_lease().encode().unwrap();
+    let kind_at = 1 + 8 + 8 + 8 + 8;
+    assert_eq!(bytes[kind_at], 2);
+    for (at, field) in [(0, "version"), (kind_at, "kind")] {
+        let mut changed = bytes.to_vec();
+        changed[at] = 200;
+        let expected = FormatError::Invalid { format: "a command", field, value: 200 };
+        assert_eq!(Command::decode(changed.into()), Err(expected));
+    }
+}
+
+#[test]
+fn lengths_beyond_the_bytes_allocate_nothing() {
+    let mut bytes = write_command().encode().unwrap().to_vec();
+    let count_at = 1 + 8 + 8 + 8 + 8 + 1;
+    bytes[count_at..count_at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+    assert!(matches!(Command::decode(bytes.into()), Err(FormatError::Truncated { field: "changes", .. })));
+}
+
+#[test]
+fn commands_touch_users_data_only() {
+    for family in [Family::Raft, Family::Range] {
+        let mut batch = Batch::new();
+        batch.put(family, &b"k"[..], &b"v"[..]);
+        let command = Command { kind: CommandKind::Write(batch), ..end_lease() };
+        assert_eq!(command.encode(), Err(CommandError::ForeignFamily(family)));
+    }
+    let mut bytes = write_command().encode().unwrap().to_vec();
+    let family_at = 1 + 8 + 8 + 8 + 8 + 1 + 4 + 1;
+    assert_eq!(bytes[family_at], 5);
+    bytes[family_at] = 1;
+    assert!(matches!(Command::decode(bytes.into()), Err(FormatError::Invalid { field: "family", value: 1, .. })));
+}
+
+#[test]
+fn largest_command_fits_and_one_byte_more_does_not() {
+    let command = |value_bytes: usize| {
+        let mut batch = Batch::new();
+        batch.put(Family::Data, &b"k"[..], vec![1_u8; value_bytes]);
+        Command { kind: CommandKind::Write(batch), ..end_lease() }
+    };
+    let largest = command(COMMAND_MAX_BYTES - 1);
+    assert_eq!(Command::decode(largest.encode().unwrap()).unwrap(), largest);
+    let too_large = CommandError::TooLarge { bytes: COMMAND_MAX_BYTES + 1 };
+    assert_eq!(command(COMMAND_MAX_BYTES).encode(), Err(too_large));
+}
+
+#[test]
+fn many_tiny_changes_are_bounded_too() {
+    let mut batch = Batch::new();
+    for key in 0_u32..COMMAND_MAX_BYTES as u32 / 4 {
+        batch.delete(Family::Data, key.to_be_bytes().to_vec());
+    }
+    assert_eq!(batch.size_bytes(), COMMAND_MAX_BYTES);
+    let command = Command { kind: CommandKind::Write(batch), ..end_lease() };
+    assert!(matches!(command.encode(), Err(CommandError::TooLarge { .. })));
+}

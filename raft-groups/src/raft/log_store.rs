@@ -316,7 +316,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     {
         let (next, end) = bounds_of(&range);
         let steps = Steps { log: Arc::clone(&self.log), next, end, ready: VecDeque::new() };
-        stream::unfold(steps, |mut steps| async move { steps.next().map(|item| (item, steps)) })
+        stream::iter(steps)
     }
 }
 
@@ -328,8 +328,10 @@ struct Steps {
     ready: VecDeque<RaftEntry>,
 }
 
-impl Steps {
-    fn next(&mut self) -> Option<io::Result<RaftEntry>> {
+impl Iterator for Steps {
+    type Item = io::Result<RaftEntry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty() && self.next < self.end {
             match self.log.read(self.next, self.end, READ_MAX_BYTES) {
                 Ok(entries) => self.ready = entries.into(),
@@ -391,7 +393,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             let mut state = log.state.lock();
             let dropped = state.tail.truncate_after(after.map(|position| position.index)) as u64;
             state.bytes = state.bytes.saturating_sub(dropped);
-            state.last = after.max(state.purged);
+            state.last = state.last.min(after.max(state.purged));
             log.writer.remove_log_bytes(dropped);
         }
         let first = after.map_or(0, |position| position.index + 1);

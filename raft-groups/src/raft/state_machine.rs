@@ -151,10 +151,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok((self.applied().map(log_id_of), self.stored_membership()?))
     }
 
-    async fn apply<Strm>(&mut self, mut stream: Strm) -> Result<(), io::Error>
+    async fn apply<Strm>(&mut self, stream: Strm) -> Result<(), io::Error>
     where
         Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
+        let mut stream = stream.fuse();
         loop {
             let (mut entries, mut responders, mut bytes) = (Vec::new(), Vec::new(), 0);
             while bytes < APPLY_MAX_BYTES && entries.len() < APPLY_MAX_ENTRIES {

@@ -1,0 +1,154 @@
+//! What a power cut leaves: every vote and every entry that anybody heard of.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_engine::store::Store;
+use quorate_engine::testing::PowerCutStore;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+use super::harness::{Cluster, RANGE, TestNode, descriptor, put, within};
+use crate::raft::{EntryPayload, LogEntry, LogPosition, VoteState};
+use crate::raft_message_format::{
+    AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, VoteRequest,
+};
+use crate::testing::network::LocalNetwork;
+
+fn as_store(store: &Arc<PowerCutStore>) -> Arc<dyn Store> {
+    Arc::clone(store) as Arc<dyn Store>
+}
+
+/// Messages from replica `from` to replica 2.
+fn message(from: u64, body: MessageBody) -> RaftMessage {
+    let range_id: RangeId = RANGE;
+    RaftMessage { range_id, from_replica: ReplicaId(from), to_replica: ReplicaId(2), body }
+}
+
+fn ask_vote(term: u64, candidate: u64) -> RaftMessage {
+    let vote = VoteState { term, candidate: ReplicaId(candidate), is_committed: false };
+    let last_log = Some(LogPosition::SEED);
+    message(candidate, MessageBody::Vote(VoteRequest { vote, last_log, is_leadership_transfer: false }))
+}
+
+/// A replica of three, alone, on a store whose power can be cut.
+async fn lone_replica(store: &Arc<PowerCutStore>, is_fresh: bool) -> (LocalNetwork, Arc<TestNode>) {
+    let network = LocalNetwork::new();
+    let node = TestNode::start(NodeId(2), as_store(store), &network);
+    if is_fresh {
+        node.seed(&descriptor(RANGE, 3));
+    }
+    node.start_group(&descriptor(RANGE, 3)).await;
+    (network, node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vote_is_on_the_disk_before_it_is_given() {
+    let store = Arc::new(PowerCutStore::new());
+    let (_network, node) = lone_replica(&store, true).await;
+    let reply = within("a vote", node.group(RANGE).handle(ask_vote(5, 1))).await;
+    // At this very moment.
+    let after = Arc::new(store.cut());
+    assert!(reply.is_granted());
+
+    let (_network, node) = lone_replica(&after, false).await;
+    let group = node.group(RANGE);
+    let given = VoteState { term: 5, candidate: ReplicaId(1), is_committed: false };
+    assert_eq!(group.stored_vote(), Some(given));
+    assert!(!within("an answer", group.handle(ask_vote(5, 3))).await.is_granted());
+    assert!(within("an answer", group.handle(ask_vote(6, 3))).await.is_granted());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_on_the_disk_before_they_are_accepted() {
+    let store = Arc::new(PowerCutStore::new());
+    let (_network, node) = lone_replica(&store, true).await;
+    let entry = |index| {
+        let payload = EntryPayload::Command(Bytes::from_static(b"k=v"));
+        LogEntry { position: LogPosition { term: 5, index }, payload }
+    };
+    let append = AppendRequest {
+        vote: VoteState { term: 5, candidate: ReplicaId(1), is_committed: true },
+        previous: Some(LogPosition::SEED),
+        commit: None,
+        entries: (11..=13).map(entry).collect(),
+    };
+    let reply = within("an answer", node.group(RANGE).handle(message(1, MessageBody::Append(append.clone())))).await;
+    let after = Arc::new(store.cut());
+    assert_eq!(reply, RaftReply::Append(AppendReply::Accepted));
+
+    let (_network, node) = lone_replica(&after, false).await;
+    let group = node.group(RANGE);
+    assert_eq!(group.last_log(), Some(LogPosition { term: 5, index: 13 }));
+    assert_eq!(group.stored_vote(), Some(append.vote));
+    // Committed now, they are applied from what was read.
+    let commit = AppendRequest {
+        previous: Some(LogPosition { term: 5, index: 13 }),
+        commit: Some(LogPosition { term: 5, index: 13 }),
+        entries: Vec::new(),
+        ..append
+    };
+    within("an answer", group.handle(message(1, MessageBody::Append(commit)))).await;
+    assert!(within("applying", group.wait_applied(13)).await);
+    assert_eq!(node.value("k").unwrap(), "v");
+}
+
+/// A truncation and what is appended after it reach the disk in that order: the truncation alone is not synced.
+#[tokio::test(flavor = "multi_thread")]
+async fn overwritten_entries_do_not_come_back() {
+    let store = Arc::new(PowerCutStore::new());
+    let (_network, node) = lone_replica(&store, true).await;
+    let group = node.group(RANGE);
+    let append = |term, previous, range: std::ops::RangeInclusive<u64>| {
+        let entry = |index| LogEntry { position: LogPosition { term, index }, payload: EntryPayload::Blank };
+        let vote = VoteState { term, candidate: ReplicaId(1), is_committed: true };
+        let entries = range.map(entry).collect();
+        message(1, MessageBody::Append(AppendRequest { vote, previous: Some(previous), commit: None, entries }))
+    };
+    let first = within("an answer", group.handle(append(5, LogPosition::SEED, 11..=15))).await;
+    assert!(first.is_success());
+    let second = within("an answer", group.handle(append(6, LogPosition { term: 5, index: 12 }, 13..=13))).await;
+    assert!(second.is_success());
+    let after = Arc::new(store.cut());
+    let (_network, node) = lone_replica(&after, false).await;
+    assert_eq!(node.group(RANGE).last_log(), Some(LogPosition { term: 6, index: 13 }));
+}
+
+/// Every proposal that was answered is there after all nodes lose their power at once, wherever the disks stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn power_cut_everywhere_keeps_what_was_acknowledged() {
+    for lucky in [0, 1, 3] {
+        let stores: Vec<_> = (0..3).map(|_| Arc::new(PowerCutStore::new())).collect();
+        let cluster = Cluster::start(stores.iter().map(as_store).collect()).await;
+        cluster.elect(1).await;
+        let writers = (0..8).map(|writer| {
+            let leader = cluster.group(1);
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                for number in 0..200 {
+                    let key = format!("w{writer}n{number}");
+                    match put(&leader, &format!("{key}=1")).await {
+                        Ok(_) => acknowledged.push(key),
+                        Err(_) => break,
+                    }
+                }
+                acknowledged
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        let leader = cluster.group(1);
+        within("some writes", leader.wait_applied(LogPosition::SEED.index + 100)).await;
+        let survivors: Vec<_> =
+            stores.iter().map(|store| Arc::new(store.cut_keeping(lucky)) as Arc<dyn Store>).collect();
+        let mut acknowledged = Vec::new();
+        for writer in writers {
+            acknowledged.extend(within("a writer's end", writer).await.unwrap());
+        }
+        assert!(acknowledged.len() >= 50 && acknowledged.len() < 1_600, "{}", acknowledged.len());
+        assert!(cluster.node(1).writer.poisoned().is_some());
+
+        let cluster = Cluster::restart(survivors).await;
+        let leader = cluster.node(cluster.elect_any().await);
+        let lost: Vec<_> = acknowledged.iter().filter(|key| leader.value(key).is_none()).collect();
+        assert_eq!(lost, Vec::<&String>::new());
+    }
+}
