@@ -77,7 +77,10 @@ fn commands_touch_users_data_only() {
     let family_at = 1 + 8 + 8 + 8 + 8 + 1 + 4 + 1;
     assert_eq!(bytes[family_at], 5);
     bytes[family_at] = 1;
-    assert!(matches!(Command::decode(bytes.into()), Err(FormatError::Invalid { field: "family", value: 1, .. })));
+    assert!(matches!(
+        Command::decode(bytes.into()),
+        Err(FormatError::Invalid { field: "family", value: 1, .. })
+    ));
 }
 
 #[test]

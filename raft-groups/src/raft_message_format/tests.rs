@@ -28,10 +28,14 @@ fn membership() -> GroupMembership {
 }
 
 fn append() -> RaftMessage {
-    let payloads =
-        [EntryPayload::Blank, EntryPayload::Membership(membership()), EntryPayload::Command(Bytes::from_static(b"c"))];
+    let payloads = [
+        EntryPayload::Blank,
+        EntryPayload::Membership(membership()),
+        EntryPayload::Command(Bytes::from_static(b"c")),
+    ];
     let entries = payloads.into_iter().zip(11..);
-    let entries = entries.map(|(payload, index)| LogEntry { position: position(5, index), payload }).collect();
+    let entries =
+        entries.map(|(payload, index)| LogEntry { position: position(5, index), payload }).collect();
     let (previous, commit) = (Some(position(1, 10)), Some(position(5, 11)));
     message(MessageBody::Append(AppendRequest { vote: vote(true), previous, commit, entries }))
 }
@@ -93,7 +97,9 @@ fn every_cut_is_an_error() {
 fn accessors_tell_what_promises_need() {
     let facts: Vec<_> = messages()
         .into_iter()
-        .map(|(name, message)| (name, message.is_append(), message.is_vote(), message.is_leadership_transfer()))
+        .map(|(name, message)| {
+            (name, message.is_append(), message.is_vote(), message.is_leadership_transfer())
+        })
         .collect();
     let expected = [
         ("raft_append", true, false, false),
@@ -117,14 +123,20 @@ fn entries_with_a_gap_are_refused() {
     let RaftMessage { body: MessageBody::Append(mut request), .. } = append() else { unreachable!() };
     request.entries.remove(1);
     let bytes = message(MessageBody::Append(request)).encode();
-    assert!(matches!(RaftMessage::decode(bytes), Err(FormatError::Invalid { field: "index of an entry", .. })));
+    assert!(matches!(
+        RaftMessage::decode(bytes),
+        Err(FormatError::Invalid { field: "index of an entry", .. })
+    ));
 }
 
 #[test]
 fn entries_of_a_candidate_are_refused() {
     let heartbeat = AppendRequest { vote: vote(false), previous: None, commit: None, entries: Vec::new() };
     let bytes = message(MessageBody::Append(heartbeat)).encode();
-    assert!(matches!(RaftMessage::decode(bytes), Err(FormatError::Invalid { field: "vote of a leader", .. })));
+    assert!(matches!(
+        RaftMessage::decode(bytes),
+        Err(FormatError::Invalid { field: "vote of a leader", .. })
+    ));
 }
 
 #[test]
@@ -134,7 +146,10 @@ fn voters_without_nodes_are_refused() {
     let entries = vec![LogEntry { position: position(5, 0), payload: EntryPayload::Membership(lame) }];
     let request = AppendRequest { vote: vote(true), previous: None, commit: None, entries };
     let bytes = message(MessageBody::Append(request)).encode();
-    assert!(matches!(RaftMessage::decode(bytes), Err(FormatError::Invalid { field: "voter without a node", .. })));
+    assert!(matches!(
+        RaftMessage::decode(bytes),
+        Err(FormatError::Invalid { field: "voter without a node", .. })
+    ));
 }
 
 proptest! {

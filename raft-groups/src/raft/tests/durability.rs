@@ -72,7 +72,8 @@ async fn entries_are_on_the_disk_before_they_are_accepted() {
         commit: None,
         entries: (11..=13).map(entry).collect(),
     };
-    let reply = within("an answer", node.group(RANGE).handle(message(1, MessageBody::Append(append.clone())))).await;
+    let reply =
+        within("an answer", node.group(RANGE).handle(message(1, MessageBody::Append(append.clone())))).await;
     let after = Arc::new(store.cut());
     assert_eq!(reply, RaftReply::Append(AppendReply::Accepted));
 
@@ -102,11 +103,15 @@ async fn overwritten_entries_do_not_come_back() {
         let entry = |index| LogEntry { position: LogPosition { term, index }, payload: EntryPayload::Blank };
         let vote = VoteState { term, candidate: ReplicaId(1), is_committed: true };
         let entries = range.map(entry).collect();
-        message(1, MessageBody::Append(AppendRequest { vote, previous: Some(previous), commit: None, entries }))
+        message(
+            1,
+            MessageBody::Append(AppendRequest { vote, previous: Some(previous), commit: None, entries }),
+        )
     };
     let first = within("an answer", group.handle(append(5, LogPosition::SEED, 11..=15))).await;
     assert!(first.is_success());
-    let second = within("an answer", group.handle(append(6, LogPosition { term: 5, index: 12 }, 13..=13))).await;
+    let second =
+        within("an answer", group.handle(append(6, LogPosition { term: 5, index: 12 }, 13..=13))).await;
     assert!(second.is_success());
     let after = Arc::new(store.cut());
     let (_network, node) = lone_replica(&after, false).await;

@@ -9,8 +9,8 @@ use super::harness::descriptor;
 use crate::raft::applied_format::{AppliedMembership, decode_applied, decode_membership, encode_membership};
 use crate::raft::applied_format::{applied_key, encode_applied};
 use crate::raft::log_format::{
-    decode_entry, decode_purged, decode_vote, encode_entry, encode_purged, encode_vote, entry_key, group_bounds,
-    purged_key, vote_key,
+    decode_entry, decode_purged, decode_vote, encode_entry, encode_purged, encode_vote, entry_key,
+    group_bounds, purged_key, vote_key,
 };
 use crate::raft::types::{EntryPayload, GroupMembership, LogEntry, LogPosition, VoteState};
 use crate::raft::{erase, seed};
@@ -52,8 +52,10 @@ fn entries_have_fixtures() {
 fn applied_state_has_fixtures() {
     let found = check("raft_applied", &encode_applied(POSITION));
     assert_eq!(decode_applied(found).unwrap(), POSITION);
-    let membership =
-        AppliedMembership { position: Some(POSITION), membership: GroupMembership::of(&descriptor(RANGE, 2)) };
+    let membership = AppliedMembership {
+        position: Some(POSITION),
+        membership: GroupMembership::of(&descriptor(RANGE, 2)),
+    };
     let found = check("raft_applied_membership", &encode_membership(&membership));
     assert_eq!(decode_membership(found).unwrap(), membership);
 }
@@ -92,7 +94,12 @@ fn seed_is_the_same_on_every_node_and_erase_takes_all_of_it() {
     for key in [vote_key(RANGE), purged_key(RANGE), entry_key(RANGE, 0), entry_key(RANGE, u64::MAX)] {
         assert!(start <= key && key < end);
     }
-    assert!(erased.changes().iter().any(|change| matches!(change, Change::Delete(_, key) if *key == applied_key(RANGE))));
+    assert!(
+        erased
+            .changes()
+            .iter()
+            .any(|change| matches!(change, Change::Delete(_, key) if *key == applied_key(RANGE)))
+    );
     let (next, _) = group_bounds(RangeId(RANGE.0 + 1));
     assert!(end <= next);
 }

@@ -8,7 +8,9 @@ use quorate_engine::memory::MemoryStore;
 use quorate_engine::store::{Batch, Family, Store};
 use std::sync::Arc;
 
-use super::harness::{Cluster, RANGE, TestNode, TextApplier, apply_text, descriptor, elect, put, until, within};
+use super::harness::{
+    Cluster, RANGE, TestNode, TextApplier, apply_text, descriptor, elect, put, until, within,
+};
 use crate::raft::{
     Applier, ApplyError, CommittedEntry, LogPosition, ProposeError, RaftGroup, Role, VoteState, group_bounds,
 };
@@ -218,7 +220,11 @@ struct Blocking {
 impl Applier for Blocking {
     fn apply(&self, entries: &[CommittedEntry], batch: &mut Batch) -> Result<Vec<Bytes>, ApplyError> {
         let outcomes = entries.iter().map(|entry| apply_text(entry, batch)).collect();
-        if batch.changes().iter().any(|change| matches!(change, quorate_engine::store::Change::Put(Family::Data, ..))) {
+        if batch
+            .changes()
+            .iter()
+            .any(|change| matches!(change, quorate_engine::store::Change::Put(Family::Data, ..)))
+        {
             let _ = self.entered.try_send(());
             let _ = self.go.lock().recv_timeout(super::harness::DEADLINE);
         }
@@ -237,10 +243,14 @@ async fn nothing_is_written_after_a_shutdown() {
     node.seed(&range);
     let (entered, has_entered) = mpsc::sync_channel(1);
     let (let_go, go) = mpsc::sync_channel(1);
-    let group = node.start_group_with(&range, Arc::new(Blocking { entered, go: parking_lot::Mutex::new(go) })).await;
+    let group =
+        node.start_group_with(&range, Arc::new(Blocking { entered, go: parking_lot::Mutex::new(go) })).await;
     let term = elect(&group).await;
     let proposal = group.enqueue(term, Bytes::from_static(b"k=late")).await.unwrap();
-    tokio::task::spawn_blocking(move || has_entered.recv_timeout(super::harness::DEADLINE)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || has_entered.recv_timeout(super::harness::DEADLINE))
+        .await
+        .unwrap()
+        .unwrap();
 
     within("shutdown", group.shutdown()).await;
     let (start, end) = group_bounds(RANGE);
@@ -278,7 +288,8 @@ async fn replica_that_cannot_apply_stops() {
     let cluster = Cluster::start(memory(3)).await;
     let term = cluster.elect(1).await;
     let leader = cluster.group(1);
-    let error = within("its end", leader.propose(term, Bytes::from_static(b"no assignment"))).await.unwrap_err();
+    let error =
+        within("its end", leader.propose(term, Bytes::from_static(b"no assignment"))).await.unwrap_err();
     assert!(matches!(error, ProposeError::Fatal(_)), "{error}");
     assert!(error.is_ambiguous());
     let text = within("the fatal end", leader.wait_fatal()).await;
@@ -295,7 +306,10 @@ async fn replica_without_its_seed_does_not_stand_for_election() {
     let group: Arc<RaftGroup> = node.start_group_with(&descriptor(RANGE, 1), Arc::new(TextApplier)).await;
     group.elect().await;
     tokio::task::yield_now().await;
-    assert_eq!(group.propose(1, Bytes::from_static(b"a=1")).await, Err(ProposeError::NotLeader { leader: None }));
+    assert_eq!(
+        group.propose(1, Bytes::from_static(b"a=1")).await,
+        Err(ProposeError::NotLeader { leader: None })
+    );
     assert_eq!((group.status().role, group.stored_vote()), (Role::Learner, None));
     assert!(tokio::time::timeout(Duration::from_millis(1), group.wait_fatal()).await.is_err());
 }

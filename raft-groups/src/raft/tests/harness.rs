@@ -16,8 +16,8 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{
-    Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming, LeaseObserver, LogPosition,
-    LogWriter, ProposeError, RaftGroup, Role, seed,
+    Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming, LeaseObserver,
+    LogPosition, LogWriter, ProposeError, RaftGroup, Role, seed,
 };
 use crate::raft_message_format::{RaftMessage, RaftReply, Refusal};
 use crate::rpc::{Handler, MessageClock, Rpc, Service};
@@ -293,7 +293,9 @@ impl Cluster {
         let leader = || {
             self.nodes.iter().find(|node| {
                 let group = node.group(RANGE);
-                group.leading_term().is_some_and(|term| group.applied().is_some_and(|applied| applied.term == term))
+                group
+                    .leading_term()
+                    .is_some_and(|term| group.applied().is_some_and(|applied| applied.term == term))
             })
         };
         within("an election", async {
@@ -358,7 +360,9 @@ pub(super) async fn elect(group: &RaftGroup) -> u64 {
 pub(super) async fn put(group: &RaftGroup, assignment: &str) -> Result<Applied, ProposeError> {
     within("a proposal", async {
         loop {
-            let Some(term) = group.leading_term() else { return Err(ProposeError::NotLeader { leader: None }) };
+            let Some(term) = group.leading_term() else {
+                return Err(ProposeError::NotLeader { leader: None });
+            };
             match group.propose(term, Bytes::copy_from_slice(assignment.as_bytes())).await {
                 Err(ProposeError::Rejected) => tokio::time::sleep(Duration::from_millis(5)).await,
                 decided => return decided,

@@ -55,7 +55,11 @@ async fn groups_share_their_syncs() {
     const GROUPS: u64 = 50;
     const WRITES: u64 = 20;
     let network = LocalNetwork::new();
-    let disk = SlowDisk { inner: MemoryStore::new(), sync_time: Duration::from_millis(4), unsynced: AtomicU64::new(0) };
+    let disk = SlowDisk {
+        inner: MemoryStore::new(),
+        sync_time: Duration::from_millis(4),
+        unsynced: AtomicU64::new(0),
+    };
     let node = TestNode::start(NodeId(1), Arc::new(disk), &network);
     let mut groups = Vec::new();
     for id in 1..=GROUPS {
@@ -125,7 +129,10 @@ async fn failed_write_poisons_the_store() {
         let node = TestNode::start(NodeId(1), Arc::new(store.inner().fork()), &network);
         let group = node.start_group(&range).await;
         elect(&group).await;
-        assert!(acknowledged.iter().all(|key| node.value(key).is_some()), "after write {fail_at}: {acknowledged:?}");
+        assert!(
+            acknowledged.iter().all(|key| node.value(key).is_some()),
+            "after write {fail_at}: {acknowledged:?}"
+        );
         node.stop(&network).await;
     }
     assert!(acknowledged_runs >= 3, "the scenario never came as far as an acknowledgement");
@@ -177,8 +184,10 @@ async fn writer_ends_after_all_that_was_queued() {
     let group = node.start_group(&range).await;
     let term = elect(&group).await;
     let proposal = group.enqueue(term, Bytes::from_static(b"k=v")).await.unwrap();
-    until("the entry in the log", || group.last_log().is_some_and(|last| last.index > LogPosition::SEED.index + 1))
-        .await;
+    until("the entry in the log", || {
+        group.last_log().is_some_and(|last| last.index > LogPosition::SEED.index + 1)
+    })
+    .await;
     node.stop(&network).await;
     let _ = within("its end", proposal.applied()).await;
     let node = TestNode::start(NodeId(1), store, &network);
