@@ -9,16 +9,18 @@
 //! - Nothing is persisted while a timestamp is given out, as long as somebody calls
 //!   [`HybridClock::extend_bound`] in time; where nobody did, [`HybridClock::now`] does it itself.
 
+mod bound_format;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::codec::CodecError;
-use crate::codec::value::{Reader, Writer};
 use crate::hlc::Timestamp;
 use crate::store::{Batch, Durability, Family, Store, StoreError};
+
+pub use bound_format::ClockBound;
 
 /// How far apart two healthy nodes' clocks may be (design.md section 12), in milliseconds.
 pub const CLOCK_OFFSET_MAX_DEFAULT_MS: u64 = 250;
@@ -104,33 +106,6 @@ impl PhysicalClock for ManualClock {
 
     fn boottime(&self) -> Duration {
         self.state.lock().boottime
-    }
-}
-
-/// No timestamp above this was given out before it was persisted.
-///
-/// Bytes on disk: version 1, then the timestamp's number (eight bytes, most significant first).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClockBound(pub Timestamp);
-
-/// Newest version of the bytes of a [`ClockBound`].
-const CLOCK_BOUND_VERSION: u8 = 1;
-
-impl ClockBound {
-    /// The bytes on disk.
-    pub fn encode(self) -> Vec<u8> {
-        Writer::versioned(CLOCK_BOUND_VERSION).timestamp(self.0).finish()
-    }
-
-    /// Reads the bytes on disk.
-    ///
-    /// # Errors
-    /// Damaged bytes, or a newer version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let (mut reader, _) = Reader::versioned(bytes, CLOCK_BOUND_VERSION, "clock bound")?;
-        let bound = Self(reader.timestamp()?);
-        reader.finish()?;
-        Ok(bound)
     }
 }
 

@@ -115,16 +115,3 @@ fn clock_commit_wait_ends_after_the_microsecond() {
     physical.advance(Duration::from_micros(11));
     assert_eq!(clock.wait_until_passed(timestamp), Duration::ZERO);
 }
-
-#[test]
-fn clock_bound_bytes_are_as_in_the_fixture() {
-    let bound = ClockBound(Timestamp::from_raw(0x0123_4567_89ab_cdef));
-    let stored = crate::testing::fixture::check(env!("CARGO_MANIFEST_DIR"), "clock_bound", &bound.encode());
-    assert_eq!(ClockBound::decode(&stored), Ok(bound));
-    let newer = [2, 0, 0, 0, 0, 0, 0, 0, 0];
-    assert_eq!(
-        ClockBound::decode(&newer),
-        Err(CodecError::Version { what: "clock bound", found: 2, known: 1 })
-    );
-    assert!(ClockBound::decode(&stored[..5]).is_err());
-}
