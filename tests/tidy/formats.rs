@@ -4,74 +4,175 @@ use super::rust_source::RustSource;
 use super::tree::{Tree, Violation};
 use super::{assert_found, assert_none, repository};
 
-/// Formats too small for a version byte of their own, and the byte that tells their layout instead.
-const UNVERSIONED: [(&str, &str); 2] = [
+/// What tells the layout of a format's bytes.
+enum Version {
+    /// A constant `…VERSION: u8`, written first.
+    Byte,
+    /// Something smaller, for formats too small for a byte of their own: what.
+    Layout(&'static str),
+    /// The version of the format that it is a part of, whose fixture has it too.
+    PartOf(&'static str),
+}
+
+use Version::{Byte, Layout, PartOf};
+
+/// Every format, and the fixtures of its crate that hold it.
+const FORMATS: [(&str, Version, &[&str]); 22] = [
+    ("engine/src/mvcc/intent_format.rs", Byte, &["intent_put", "intent_delete"]),
     (
         "engine/src/mvcc/key_format.rs",
-        "the last byte of a key is the length of its suffix; another layout has another",
+        Layout("a key's last byte is its suffix's length"),
+        &["mvcc_data_key", "mvcc_txn_key"],
     ),
-    ("engine/src/mvcc/version_format.rs", "the first byte is a tag; another shape has another"),
+    (
+        "engine/src/mvcc/record_format.rs",
+        Byte,
+        &["record_pending", "record_staging", "record_committed", "record_aborted"],
+    ),
+    ("engine/src/mvcc/version_format.rs", Layout("the first byte is a tag"), &["mvcc_versions"]),
+    ("raft-groups/src/api_format.rs", Byte, &["range_request", "range_answer"]),
+    ("raft-groups/src/cluster/bootstrap_format.rs", Byte, &[]),
+    ("raft-groups/src/cluster/message_format.rs", Byte, &[]),
+    ("raft-groups/src/cluster/node_format.rs", Byte, &["node_record"]),
+    ("raft-groups/src/cluster/status_format.rs", PartOf("raft-groups/src/cluster/message_format.rs"), &[]),
+    ("raft-groups/src/command_format.rs", Byte, &["command_write", "command_end_lease"]),
+    ("raft-groups/src/raft/applied_format.rs", Byte, &["raft_applied", "raft_applied_membership"]),
+    ("raft-groups/src/raft/entry_format.rs", PartOf("raft-groups/src/raft/log_format.rs"), &[]),
+    (
+        "raft-groups/src/raft/log_format.rs",
+        Byte,
+        &["raft_log_blank", "raft_log_command", "raft_log_membership", "raft_log_purged", "raft_log_vote"],
+    ),
+    (
+        "raft-groups/src/raft_message_format.rs",
+        Byte,
+        &["raft_append", "raft_heartbeat", "raft_pre_vote", "raft_vote", "raft_transfer", "raft_reply_accepted"],
+    ),
+    (
+        "raft-groups/src/range_format.rs",
+        Byte,
+        &["range_descriptor", "range_size", "range_end_lease", "range_tombstone"],
+    ),
+    ("sql/src/catalog/descriptor_format.rs", Byte, &["table_descriptor"]),
+    ("sql/src/program/expr_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
+    ("sql/src/program/output_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
+    ("sql/src/program/program_format.rs", Byte, &["scan_program"]),
+    ("sql/src/storage/datum_format.rs", PartOf("sql/src/storage/row_format.rs"), &[]),
+    ("sql/src/storage/index_format.rs", Layout("the index id after the table id"), &["primary_key"]),
+    ("sql/src/storage/row_format.rs", Byte, &["row"]),
+    ("sql/src/storage/type_format.rs", PartOf("sql/src/catalog/descriptor_format.rs"), &[]),
 ];
 
-/// Each format module declares `const …VERSION: u8`, and its tests check bytes against a tracked fixture.
-fn formats(tree: &Tree) -> Vec<Violation> {
+/// A row of [`FORMATS`].
+type Format = (&'static str, Version, &'static [&'static str]);
+
+/// Each format module has a row, its version is where the row says, and its fixtures are there and read by a test.
+fn formats(tree: &Tree, rows: &[Format]) -> Vec<Violation> {
     let mut found = Vec::new();
     for (path, text) in tree.rust().filter(|(path, _)| path.ends_with("_format.rs")) {
-        let is_exempt = UNVERSIONED.iter().any(|(exempt, _)| *exempt == path);
-        let source = RustSource::of(text);
-        if !is_exempt && !source.code_lines().any(|(_, code)| declares_version(code)) {
-            found.push(Violation::of_file(path, "has no constant …VERSION: u8"));
+        let Some((_, version, fixtures)) = rows.iter().find(|(listed, ..)| *listed == path) else {
+            found.push(Violation::of_file(path, "is a format without a row in tests/tidy/formats.rs"));
+            continue;
+        };
+        let problem = match version {
+            Byte => (!declares_version(text)).then(|| "has no constant …VERSION: u8".to_owned()),
+            Layout(what) => what.is_empty().then(|| "does not say what tells its layout".to_owned()),
+            PartOf(whole) => {
+                let is_listed =
+                    rows.iter().any(|(listed, _, fixtures)| listed == whole && !fixtures.is_empty());
+                (!is_listed).then(|| format!("is part of {whole}, which has no fixture"))
+            }
+        };
+        found.extend(problem.map(|what| Violation::of_file(path, what)));
+        if fixtures.is_empty() && !matches!(version, PartOf(_)) {
+            found.push(Violation::of_file(path, "has no fixture"));
         }
-        let tests = path.replace(".rs", "/tests.rs");
-        let tests = tree.get(&tests).map(RustSource::of);
-        if !has_fixture(tree, path, &source) && !tests.is_some_and(|tests| has_fixture(tree, path, &tests)) {
-            found.push(Violation::of_file(path, "no test of it names a file of its crate's fixtures/"));
-        }
+        let unread = fixtures.iter().filter(|fixture| !is_read(tree, path, fixture));
+        found.extend(
+            unread.map(|fixture| Violation::of_file(path, format!("no test reads its fixture {fixture}"))),
+        );
     }
+    let gone = rows.iter().filter(|(path, ..)| tree.get(path).is_none());
+    found.extend(gone.map(|(path, ..)| Violation::of_file(path, "is gone, and still has a row")));
     found
 }
 
-fn declares_version(code: &str) -> bool {
-    let Some((_, declared)) = code.split_once("const ") else { return false };
-    let Some((name, kind)) = declared.split_once(':') else { return false };
-    name.ends_with("VERSION") && kind.trim_start().starts_with("u8")
+fn declares_version(text: &str) -> bool {
+    RustSource::of(text).code_lines().any(|(_, code)| {
+        let Some((_, declared)) = code.split_once("const ") else { return false };
+        let Some((name, kind)) = declared.split_once(':') else { return false };
+        name.ends_with("VERSION") && kind.trim_start().starts_with("u8")
+    })
 }
 
-/// Whether the source calls something of fixtures, and has a literal that is the name of a tracked one of its crate.
-fn has_fixture(tree: &Tree, path: &str, source: &RustSource) -> bool {
-    let folder = format!("{}/fixtures/", path.split('/').next().unwrap_or_default());
-    let fixtures = tree.files().filter_map(|(path, _)| path.strip_prefix(&folder)?.split('.').next());
-    let fixtures: Vec<&str> = fixtures.collect();
-    let last_of =
-        |value: &str| value.rsplit('/').next().and_then(|file| file.split('.').next()).map(str::to_owned);
-    let names = source.literals.iter().filter_map(|literal| last_of(&literal.value));
-    source.code.contains("fixture") && names.into_iter().any(|name| fixtures.contains(&name.as_str()))
+/// Whether the crate has this fixture, and a source that does something with fixtures names it.
+fn is_read(tree: &Tree, path: &str, fixture: &str) -> bool {
+    let folder = path.split('/').next().unwrap_or_default();
+    let is_there = tree.get(&format!("{folder}/fixtures/{fixture}.hex")).is_some();
+    let mut sources = tree.rust().filter(|(path, _)| path.starts_with(&format!("{folder}/")));
+    is_there
+        && sources.any(|(_, text)| {
+            let source = RustSource::of(text);
+            source.code.contains("fixture") && source.literals.iter().any(|literal| literal.value == fixture)
+        })
+}
+
+/// Each fixture belongs to a test: one that nothing names is never compared.
+fn orphans(tree: &Tree) -> Vec<Violation> {
+    let fixtures = tree.files().filter_map(|(path, _)| {
+        let name = path.split_once("/fixtures/")?.1.strip_suffix(".hex")?;
+        (!is_read(tree, path, name)).then(|| Violation::of_file(path, "no test reads this fixture"))
+    });
+    fixtures.collect()
 }
 
 #[test]
 fn formats_have_versions_and_fixtures() {
-    let tree = repository();
-    for (path, _) in UNVERSIONED {
-        assert!(tree.get(path).is_some(), "{path} is gone: take it off the list");
-    }
-    assert_none(&formats(&tree));
+    assert_none(&formats(&repository(), &FORMATS));
 }
 
 #[test]
 fn formats_can_fail() {
     let tree = Tree::of(&[
-        ("engine/src/key_format.rs", "pub const KEY_VERSION: u8 = 1;\nfixture::check(\"fixtures/key.hex\");"),
-        (
-            "engine/src/log_format.rs",
-            "const VERSION: u32 = 1;\nconst VERSION_BYTES: u8 = 1;\nfixture::check(\"key\");",
-        ),
-        ("engine/src/vote_format.rs", "const VERSION: u8 = 1;"),
-        ("engine/src/vote_format/tests.rs", "fixture::check(\"key\");"),
-        ("engine/fixtures/key.hex", "00"),
-        ("sql/src/row_format.rs", "const VERSION: u8 = 1; fixture::check(\"key\");"),
-        ("sql/src/index_format.rs", "const VERSION: u8 = 1; // fixture: \"row\""),
-        ("sql/fixtures/row.hex", "00"),
+        ("a/src/good_format.rs", "pub const KEY_VERSION: u8 = 1;\nfixture::check(\"good\");"),
+        ("a/src/wide_format.rs", "const VERSION: u32 = 1; // const VERSION: u8"),
+        ("a/src/part_format.rs", "fn f() {}"),
+        ("a/src/new_format.rs", "const VERSION: u8 = 1;"),
+        ("a/src/bare_format.rs", "const VERSION: u8 = 1; // \"good\""),
+        ("b/src/far_format.rs", "const VERSION: u8 = 1;"),
+        ("a/fixtures/good.hex", "00"),
     ]);
-    let texts = ["log_format.rs: has no constant", "row_format.rs: no test", "index_format.rs: no test"];
-    assert_found(&formats(&tree), &texts);
+    let rows: [Format; 6] = [
+        ("a/src/good_format.rs", Byte, &["good"]),
+        ("a/src/wide_format.rs", Byte, &["good"]),
+        ("a/src/part_format.rs", PartOf("a/src/bare_format.rs"), &[]),
+        ("a/src/bare_format.rs", Byte, &[]),
+        ("b/src/far_format.rs", Layout("a tag"), &["good"]),
+        ("a/src/gone_format.rs", Byte, &["good"]),
+    ];
+    let texts = [
+        "wide_format.rs: has no constant",
+        "part_format.rs: is part of a/src/bare_format.rs",
+        "new_format.rs: is a format without a row",
+        "bare_format.rs: has no fixture",
+        "far_format.rs: no test reads its fixture good",
+        "gone_format.rs: is gone",
+    ];
+    assert_found(&formats(&tree, &rows), &texts);
+}
+
+#[test]
+fn fixtures_are_all_read() {
+    assert_none(&orphans(&repository()));
+}
+
+#[test]
+fn fixtures_can_be_orphans() {
+    let tree = Tree::of(&[
+        ("a/fixtures/old.hex", "00"),
+        ("a/fixtures/row.hex", "00"),
+        ("a/src/x.rs", "fixture::check(\"row\"); // \"old\""),
+        ("b/src/x.rs", "fixture::check(\"old\");"),
+    ]);
+    assert_found(&orphans(&tree), &["a/fixtures/old.hex: no test reads"]);
 }
