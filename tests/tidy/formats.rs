@@ -17,7 +17,7 @@ enum Version {
 use Version::{Byte, Layout, PartOf};
 
 /// Every format, and the fixtures of its crate that hold it.
-const FORMATS: [(&str, Version, &[&str]); 22] = [
+const FORMATS: &[Format] = &[
     ("engine/src/mvcc/intent_format.rs", Byte, &["intent_put", "intent_delete"]),
     (
         "engine/src/mvcc/key_format.rs",
@@ -46,7 +46,14 @@ const FORMATS: [(&str, Version, &[&str]); 22] = [
     (
         "raft-groups/src/raft_message_format.rs",
         Byte,
-        &["raft_append", "raft_heartbeat", "raft_pre_vote", "raft_vote", "raft_transfer", "raft_reply_accepted"],
+        &[
+            "raft_append",
+            "raft_heartbeat",
+            "raft_pre_vote",
+            "raft_vote",
+            "raft_transfer",
+            "raft_reply_accepted",
+        ],
     ),
     (
         "raft-groups/src/range_format.rs",
@@ -128,7 +135,7 @@ fn orphans(tree: &Tree) -> Vec<Violation> {
 
 #[test]
 fn formats_have_versions_and_fixtures() {
-    assert_none(&formats(&repository(), &FORMATS));
+    assert_none(&formats(&repository(), FORMATS));
 }
 
 #[test]
