@@ -63,6 +63,17 @@ fn ignored_tests(tree: &Tree) -> Vec<Violation> {
     found
 }
 
+/// A file of tests has tests, or modules that do.
+fn empty_tests(tree: &Tree) -> Vec<Violation> {
+    let is_empty = |text: &str| {
+        let code = RustSource::of(text).code;
+        !code.contains("test]") && !code.contains("::test(") && !code.lines().any(|line| line.starts_with("mod "))
+    };
+    let files = tree.rust().filter(|(path, _)| path.ends_with("/tests.rs") || path.ends_with("/tests/mod.rs"));
+    let found = files.filter(|(_, text)| is_empty(text));
+    found.map(|(path, _)| Violation::of_file(path, "a file of tests without a test")).collect()
+}
+
 /// A lint is silenced by `expect` with a reason, so that the exception goes when it is no longer needed.
 fn lint_exceptions(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -162,6 +173,22 @@ fn ignored_tests_can_fail() {
         "#[test]\n#[ignore = \"slow\"]\nfn f() {}\n// #[ignore]\n#[cfg_attr(not(ci), ignore)]\n",
     )]);
     assert_found(&ignored_tests(&tree), &["a.rs:2", "a.rs:5"]);
+}
+
+#[test]
+fn empty_tests_are_absent() {
+    assert_none(&empty_tests(&repository()));
+}
+
+#[test]
+fn empty_tests_can_fail() {
+    let tree = Tree::of(&[
+        ("a/tests.rs", "//! Tests, #[test] all of them."),
+        ("b/tests.rs", "#[tokio::test(start_paused = true)]\nasync fn f() {}"),
+        ("c/tests.rs", "mod formats;"),
+        ("d/tests.rs", "#[test]\nfn f() {}"),
+    ]);
+    assert_found(&empty_tests(&tree), &["a/tests.rs: a file of tests without a test"]);
 }
 
 #[test]
