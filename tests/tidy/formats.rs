@@ -18,6 +18,7 @@ use Version::{Byte, Layout, PartOf};
 
 /// Every format, and the fixtures of its crate that hold it.
 const FORMATS: &[Format] = &[
+    ("engine/src/clock/bound_format.rs", Byte, &["clock_bound"]),
     ("engine/src/mvcc/intent_format.rs", Byte, &["intent_put", "intent_delete"]),
     (
         "engine/src/mvcc/key_format.rs",

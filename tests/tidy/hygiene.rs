@@ -67,9 +67,12 @@ fn ignored_tests(tree: &Tree) -> Vec<Violation> {
 fn empty_tests(tree: &Tree) -> Vec<Violation> {
     let is_empty = |text: &str| {
         let code = RustSource::of(text).code;
-        !code.contains("test]") && !code.contains("::test(") && !code.lines().any(|line| line.starts_with("mod "))
+        !code.contains("test]")
+            && !code.contains("::test(")
+            && !code.lines().any(|line| line.starts_with("mod "))
     };
-    let files = tree.rust().filter(|(path, _)| path.ends_with("/tests.rs") || path.ends_with("/tests/mod.rs"));
+    let files =
+        tree.rust().filter(|(path, _)| path.ends_with("/tests.rs") || path.ends_with("/tests/mod.rs"));
     let found = files.filter(|(_, text)| is_empty(text));
     found.map(|(path, _)| Violation::of_file(path, "a file of tests without a test")).collect()
 }

@@ -28,7 +28,7 @@ pub struct RustSource {
 impl RustSource {
     /// Takes a source apart.
     pub fn of(text: &str) -> Self {
-        let mut reader = Reader { rest: text, source: Self::default() };
+        let mut reader = Reader { rest: text, line: 1, source: Self::default() };
         while reader.step() {}
         reader.source
     }
@@ -41,6 +41,7 @@ impl RustSource {
 
 struct Reader<'a> {
     rest: &'a str,
+    line: usize,
     source: RustSource,
 }
 
@@ -83,6 +84,7 @@ impl Reader<'_> {
         };
         self.source.code.push_str(code);
         self.source.comments.push_str(comment);
+        self.line += taken.matches('\n').count();
         self.rest = rest;
     }
 
@@ -111,7 +113,7 @@ impl Reader<'_> {
     fn literal(&mut self, len: usize, close_len: usize) {
         let code = self.source.code.trim_end_matches(['"', '#', 'r', 'b']).trim_end();
         let before = code.lines().next_back().unwrap_or_default().to_owned();
-        let line = self.source.code.matches('\n').count() + 1;
+        let line = self.line;
         self.source.literals.push(Literal { line, value: self.rest[..len].to_owned(), before });
         self.take(len, Layer::Neither);
         self.take(close_len.min(self.rest.len()), Layer::Code);
