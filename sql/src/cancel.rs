@@ -24,10 +24,16 @@ impl CancelReason {
     /// The error that the client gets.
     pub fn error(self) -> SqlError {
         match self {
-            Self::Request => SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request"),
-            Self::Timeout => SqlError::new(SqlState::QueryCanceled, "canceling statement due to statement timeout"),
-            Self::Shutdown => SqlError::new(SqlState::AdminShutdown, "terminating connection: this node stops")
-                .with_hint("Connect to another node."),
+            Self::Request => {
+                SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request")
+            }
+            Self::Timeout => {
+                SqlError::new(SqlState::QueryCanceled, "canceling statement due to statement timeout")
+            }
+            Self::Shutdown => {
+                SqlError::new(SqlState::AdminShutdown, "terminating connection: this node stops")
+                    .with_hint("Connect to another node.")
+            }
         }
     }
 }

@@ -16,6 +16,5 @@ pub mod descriptor_format;
 pub mod keys;
 pub mod reading;
 
-
 #[cfg(test)]
 mod tests;

@@ -108,6 +108,10 @@ sql_states! {
     DatatypeMismatch = "42804",
     /// A cast that does not exist.
     CannotCoerce = "42846",
+    /// An operator that could be several.
+    AmbiguousFunction = "42725",
+    /// A column that cannot stand where it does.
+    InvalidColumnReference = "42P10",
     /// A column outside GROUP BY and aggregates.
     GroupingError = "42803",
     /// A table definition that makes no sense.
@@ -116,6 +120,8 @@ sql_states! {
     IndeterminateDatatype = "42P18",
     /// Beyond a limit of Quorate.
     ProgramLimitExceeded = "54000",
+    /// A statement that is nested too deep.
+    StatementTooComplex = "54001",
     /// Too many connections.
     TooManyConnections = "53300",
     /// Out of the memory that a statement may use.

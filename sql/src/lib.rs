@@ -2,6 +2,7 @@
 //!
 //! Invariant: this crate does not know ranges, Raft, RocksDB or wire protocols.
 
+pub mod bind;
 pub mod cancel;
 pub mod catalog;
 pub mod cluster;
@@ -10,6 +11,8 @@ pub mod error;
 pub mod expr;
 pub mod functions;
 pub mod node;
+pub mod optimize;
+pub mod parser;
 pub mod plan;
 pub mod program;
 pub mod session;

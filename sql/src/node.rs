@@ -33,7 +33,11 @@ pub struct SqlNode {
 
 impl SqlNode {
     /// SQL over this database. The catalog is empty until [`SqlNode::refresh_catalog`] was called.
-    pub fn new(database: Arc<dyn Database>, cluster: Arc<dyn Cluster>, clock: Arc<dyn SqlClock>) -> Arc<Self> {
+    pub fn new(
+        database: Arc<dyn Database>,
+        cluster: Arc<dyn Cluster>,
+        clock: Arc<dyn SqlClock>,
+    ) -> Arc<Self> {
         let row_ids = RowIds::new(cluster.node_id());
         Arc::new(Self { database, cluster, clock, catalog: CatalogCache::default(), row_ids })
     }

@@ -11,6 +11,5 @@ pub mod program_format;
 
 pub use evaluator::scan_evaluator;
 
-
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,11 @@ impl Session {
     ///
     /// # Errors
     /// Those of binding: unknown tables and columns, types that do not fit, …
-    pub async fn prepare(&mut self, statement: &Statement, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
+    pub async fn prepare(
+        &mut self,
+        statement: &Statement,
+        types: &[Option<DataType>],
+    ) -> Result<Prepared, SqlError> {
         let _ = (statement, types);
         Err(SqlError::unsupported("prepare"))
     }

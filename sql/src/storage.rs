@@ -51,8 +51,11 @@ pub fn decode_row(layout: &TableLayout, key: &[u8], value: &[u8]) -> Result<Row,
 }
 
 fn too_large(what: &str, size: usize, limit: usize) -> SqlError {
-    SqlError::new(SqlState::ProgramLimitExceeded, format!("{what} of {size} bytes is beyond the limit of {limit} bytes"))
-        .with_hint("Split it over several rows or columns, or store it outside of the database.")
+    SqlError::new(
+        SqlState::ProgramLimitExceeded,
+        format!("{what} of {size} bytes is beyond the limit of {limit} bytes"),
+    )
+    .with_hint("Split it over several rows or columns, or store it outside of the database.")
 }
 
 impl From<CodecError> for SqlError {
@@ -61,7 +64,6 @@ impl From<CodecError> for SqlError {
             .with_hint("Please report this, with the node's log.")
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,7 @@ pub fn number_value(number: u64) -> Value {
 /// Bytes of another length.
 pub fn number_of(value: Option<&Value>, default: u64) -> Result<u64, CodecError> {
     let Some(value) = value else { return Ok(default) };
-    let bytes = value.as_ref().try_into().map_err(|_| CodecError::Truncated { what: "number of the catalog" })?;
+    let bytes =
+        value.as_ref().try_into().map_err(|_| CodecError::Truncated { what: "number of the catalog" })?;
     Ok(u64::from_be_bytes(bytes))
 }

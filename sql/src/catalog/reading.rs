@@ -18,7 +18,8 @@ const PAGE_BYTES: u64 = 1 << 20;
 /// # Errors
 /// Range 1 cannot be read, or holds bytes that cannot.
 pub async fn read_catalog(transaction: &mut dyn Transaction) -> Result<CatalogSnapshot, SqlError> {
-    let version = transaction.get_many(vec![keys::version_key()]).await.map_err(|error| sql_error(error, None))?;
+    let version =
+        transaction.get_many(vec![keys::version_key()]).await.map_err(|error| sql_error(error, None))?;
     let version = keys::number_of(version.first().and_then(Option::as_ref), 0)?;
     let mut tables = Vec::new();
     let mut rest = Some(keys::descriptors_span());

@@ -21,7 +21,9 @@ fn descriptor_of_a_newer_version_is_an_error() {
 #[test]
 fn catalog_keys_lie_in_range_1() {
     let span = quorate_engine::kv::keyspace::system_span();
-    for key in [keys::name_key("t"), keys::descriptor_key(5), keys::version_key(), keys::table_id_counter_key()] {
+    for key in
+        [keys::name_key("t"), keys::descriptor_key(5), keys::version_key(), keys::table_id_counter_key()]
+    {
         assert!(span.contains(&key), "{key}");
     }
     assert!(keys::descriptors_span().contains(&keys::descriptor_key(u64::MAX)));

@@ -103,6 +103,66 @@ pub enum Query {
     },
 }
 
+impl Query {
+    /// The same tree with `change` done to each of its direct inputs.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn map_inputs<E>(self, change: &mut dyn FnMut(Query) -> Result<Query, E>) -> Result<Query, E> {
+        let mut boxed = |input: Box<Query>| change(*input).map(Box::new);
+        Ok(match self {
+            Self::Values { .. } | Self::Scan { .. } => self,
+            Self::Filter(input, filter) => Self::Filter(boxed(input)?, filter),
+            Self::Project(input, exprs) => Self::Project(boxed(input)?, exprs),
+            Self::Aggregate { input, group_by, aggregates } => {
+                Self::Aggregate { input: boxed(input)?, group_by, aggregates }
+            }
+            Self::Sort { input, keys, limit } => Self::Sort { input: boxed(input)?, keys, limit },
+            Self::Distinct(input) => Self::Distinct(boxed(input)?),
+            Self::Limit { input, offset, limit } => Self::Limit { input: boxed(input)?, offset, limit },
+        })
+    }
+
+    /// The same tree with `change` done to each expression of each node, those pushed down apart.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn map_exprs<E>(self, change: &mut dyn FnMut(Expr) -> Result<Expr, E>) -> Result<Query, E> {
+        let tree = self.map_inputs(&mut |input| input.map_exprs(change))?;
+        Ok(match tree {
+            Self::Values { rows } => {
+                Self::Values { rows: rows.into_iter().map(|row| all(row, change)).collect::<Result<_, E>>()? }
+            }
+            Self::Filter(input, filter) => Self::Filter(input, change(filter)?),
+            Self::Project(input, exprs) => Self::Project(input, all(exprs, change)?),
+            Self::Aggregate { input, group_by, aggregates } => Self::Aggregate {
+                input,
+                group_by: all(group_by, change)?,
+                aggregates: aggregates
+                    .into_iter()
+                    .map(|aggregate| {
+                        let argument = aggregate.argument.map(&mut *change).transpose()?;
+                        Ok(Aggregate { argument, ..aggregate })
+                    })
+                    .collect::<Result<_, E>>()?,
+            },
+            Self::Sort { input, keys, limit } => Self::Sort {
+                input,
+                keys: keys
+                    .into_iter()
+                    .map(|key| Ok(SortKey { expr: change(key.expr)?, ..key }))
+                    .collect::<Result<_, E>>()?,
+                limit,
+            },
+            Self::Scan { .. } | Self::Distinct(_) | Self::Limit { .. } => tree,
+        })
+    }
+}
+
+fn all<E>(exprs: Vec<Expr>, change: &mut dyn FnMut(Expr) -> Result<Expr, E>) -> Result<Vec<Expr>, E> {
+    exprs.into_iter().map(change).collect()
+}
+
 /// What ON CONFLICT does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OnConflict {

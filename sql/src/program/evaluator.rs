@@ -128,7 +128,12 @@ impl ScanRun for Run {
     }
 }
 
-fn decode(program: &Program, wanted: &[bool], pair: (&[u8], &Value), row: &mut Row) -> Result<(), CodecError> {
+fn decode(
+    program: &Program,
+    wanted: &[bool],
+    pair: (&[u8], &Value),
+    row: &mut Row,
+) -> Result<(), CodecError> {
     index_format::decode_key(&program.layout, wanted, pair.0, row)?;
     row_format::decode(&program.layout, wanted, pair.1, row)
 }
@@ -153,11 +158,11 @@ fn add_to_group(
     (group_by, aggregates): (&[Expr], &[Aggregate]),
     row: &[Datum],
 ) -> Result<(), SqlError> {
-    let keys = group_by.iter().map(|expr| eval(expr, row, &EvalContext::default())).collect::<Result<Row, _>>()?;
-    let group = groups.entry(GroupKey::of(&keys)).or_insert_with(|| Group {
-        keys,
-        states: aggregates.iter().map(AggregateState::new).collect(),
-    });
+    let keys =
+        group_by.iter().map(|expr| eval(expr, row, &EvalContext::default())).collect::<Result<Row, _>>()?;
+    let group = groups
+        .entry(GroupKey::of(&keys))
+        .or_insert_with(|| Group { keys, states: aggregates.iter().map(AggregateState::new).collect() });
     for (state, aggregate) in group.states.iter_mut().zip(aggregates) {
         match &aggregate.argument {
             None => state.count_row(),

@@ -57,8 +57,11 @@ impl Program {
     /// 54000 for an expression that nests too deeply to be sent.
     pub fn encode(&self) -> Result<ScanProgram, SqlError> {
         if self.exprs().any(is_too_deep) {
-            return Err(SqlError::new(SqlState::ProgramLimitExceeded, "an expression of this statement nests too deeply")
-                .with_hint("Write long chains of OR as IN (…)."));
+            return Err(SqlError::new(
+                SqlState::ProgramLimitExceeded,
+                "an expression of this statement nests too deeply",
+            )
+            .with_hint("Write long chains of OR as IN (…)."));
         }
         let mut out = Writer::versioned(PROGRAM_FORMAT_VERSION);
         out.u64(self.layout.table_id).count(self.layout.columns.len());
@@ -150,7 +153,9 @@ impl Program {
             }
         }
         match &self.output {
-            ProgramOutput::Aggregate { aggregates, .. } if aggregates.iter().any(|aggregate| aggregate.distinct) => {
+            ProgramOutput::Aggregate { aggregates, .. }
+                if aggregates.iter().any(|aggregate| aggregate.distinct) =>
+            {
                 Err(invalid(0))
             }
             ProgramOutput::AllColumns | ProgramOutput::Project(_) | ProgramOutput::Aggregate { .. } => Ok(()),

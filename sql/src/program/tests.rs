@@ -48,12 +48,29 @@ fn everything() -> Program {
         })),
         data_type: DataType::Int8,
     };
-    let call = Expr::Call { function: ScalarFunction::Abs, arguments: vec![column(2)], data_type: DataType::Int8 };
-    let filter = binary(BinaryOp::And, is_null, binary(BinaryOp::Or, in_list, Expr::Unary(UnaryOp::Not, Box::new(like))));
-    let sum = Aggregate { function: AggregateFunction::Sum, argument: Some(case), distinct: false, data_type: DataType::NUMERIC };
-    let count = Aggregate { function: AggregateFunction::CountAll, argument: None, distinct: false, data_type: DataType::Int8 };
-    let mut program =
-        program(Some(filter), ProgramOutput::Aggregate { group_by: vec![call], aggregates: vec![sum, count] });
+    let call =
+        Expr::Call { function: ScalarFunction::Abs, arguments: vec![column(2)], data_type: DataType::Int8 };
+    let filter = binary(
+        BinaryOp::And,
+        is_null,
+        binary(BinaryOp::Or, in_list, Expr::Unary(UnaryOp::Not, Box::new(like))),
+    );
+    let sum = Aggregate {
+        function: AggregateFunction::Sum,
+        argument: Some(case),
+        distinct: false,
+        data_type: DataType::NUMERIC,
+    };
+    let count = Aggregate {
+        function: AggregateFunction::CountAll,
+        argument: None,
+        distinct: false,
+        data_type: DataType::Int8,
+    };
+    let mut program = program(
+        Some(filter),
+        ProgramOutput::Aggregate { group_by: vec![call], aggregates: vec![sum, count] },
+    );
     program.limit = Some(10);
     program
 }
@@ -122,8 +139,18 @@ fn program_puts_whole_rows_out_and_stops_at_its_limit() {
 #[test]
 fn program_counts_groups() {
     let aggregates = vec![
-        Aggregate { function: AggregateFunction::CountAll, argument: None, distinct: false, data_type: DataType::Int8 },
-        Aggregate { function: AggregateFunction::Max, argument: Some(column(2)), distinct: false, data_type: DataType::Int8 },
+        Aggregate {
+            function: AggregateFunction::CountAll,
+            argument: None,
+            distinct: false,
+            data_type: DataType::Int8,
+        },
+        Aggregate {
+            function: AggregateFunction::Max,
+            argument: Some(column(2)),
+            distinct: false,
+            data_type: DataType::Int8,
+        },
     ];
     let output = ProgramOutput::Aggregate { group_by: vec![column(1)], aggregates };
     let (out, _) = run(&program(None, output), &rows(10));
@@ -134,7 +161,12 @@ fn program_counts_groups() {
 
 #[test]
 fn program_flushes_when_groups_are_too_many() {
-    let count = Aggregate { function: AggregateFunction::CountAll, argument: None, distinct: false, data_type: DataType::Int8 };
+    let count = Aggregate {
+        function: AggregateFunction::CountAll,
+        argument: None,
+        distinct: false,
+        data_type: DataType::Int8,
+    };
     let output = ProgramOutput::Aggregate { group_by: vec![column(2)], aggregates: vec![count] };
     let many = i64::try_from(evaluator::GROUPS_MAX).unwrap() + 5;
     let mut run = scan_evaluator().start(&program(None, output).encode().unwrap()).unwrap();
@@ -181,7 +213,10 @@ fn program_nested_too_deeply_is_refused_on_both_sides() {
 
 #[test]
 fn program_with_a_column_that_the_table_lacks_is_refused() {
-    for bad in [Expr::Column { index: 9, data_type: DataType::Bool }, Expr::Parameter { index: 0, data_type: DataType::Bool }] {
+    for bad in [
+        Expr::Column { index: 9, data_type: DataType::Bool },
+        Expr::Parameter { index: 0, data_type: DataType::Bool },
+    ] {
         let program = program(Some(bad), ProgramOutput::AllColumns).encode().unwrap();
         assert!(scan_evaluator().start(&program).is_err());
     }

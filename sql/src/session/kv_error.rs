@@ -12,7 +12,8 @@ use crate::types::{Datum, text};
 pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError {
     match error {
         KvError::Retry { key, reason } => {
-            let place = table_name(&key, catalog).map_or_else(String::new, |name| format!(" in table \"{name}\""));
+            let place =
+                table_name(&key, catalog).map_or_else(String::new, |name| format!(" in table \"{name}\""));
             SqlError::new(SqlState::SerializationFailure, format!("restart transaction: {reason}{place}"))
                 .with_detail(format!("The conflict is at key {key}. Nothing was changed."))
                 .with_hint("Run the whole transaction again.")
@@ -24,11 +25,12 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
         )
         .with_detail(detail)
         .with_hint("Read the rows to find out, and repeat the transaction only where they are not there."),
-        KvError::Unavailable { range_id, detail } => {
-            SqlError::new(SqlState::SystemError, format!("range r{range_id} is unavailable; nothing was changed"))
-                .with_detail(detail)
-                .with_hint("Start the missing nodes again; `quorate status` shows them.")
-        }
+        KvError::Unavailable { range_id, detail } => SqlError::new(
+            SqlState::SystemError,
+            format!("range r{range_id} is unavailable; nothing was changed"),
+        )
+        .with_detail(detail)
+        .with_hint("Start the missing nodes again; `quorate status` shows them."),
         KvError::Unsupported(message) => SqlError::new(SqlState::FeatureNotSupported, message),
         KvError::TooLarge { what, size, limit } => SqlError::new(
             SqlState::ProgramLimitExceeded,

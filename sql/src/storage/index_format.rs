@@ -36,7 +36,9 @@ pub fn append_column(encoder: &mut KeyEncoder, datum: &Datum, data_type: DataTyp
         (Datum::Null, _) => encoder.bool(None, order),
         (Datum::Bool(value), DataType::Bool) => encoder.bool(Some(*value), order),
         (Datum::Int(value), DataType::Int2 | DataType::Int4 | DataType::Int8)
-        | (Datum::Timestamp(value), DataType::Timestamp | DataType::TimestampTz) => encoder.i64(Some(*value), order),
+        | (Datum::Timestamp(value), DataType::Timestamp | DataType::TimestampTz) => {
+            encoder.i64(Some(*value), order)
+        }
         (Datum::Date(value), DataType::Date) => encoder.i64(Some(i64::from(*value)), order),
         (Datum::Float(value), DataType::Float8) => encoder.f64(Some(*value), order),
         (Datum::Text(value), DataType::Text { .. }) => encoder.text(Some(value), order),
@@ -79,7 +81,12 @@ pub fn encode_key_values(layout: &TableLayout, values: &[Datum]) -> Result<Key, 
 ///
 /// # Errors
 /// The bytes do not follow the format.
-pub fn decode_key(layout: &TableLayout, wanted: &[bool], key: &[u8], row: &mut [Datum]) -> Result<(), CodecError> {
+pub fn decode_key(
+    layout: &TableLayout,
+    wanted: &[bool],
+    key: &[u8],
+    row: &mut [Datum],
+) -> Result<(), CodecError> {
     let is_wanted = |position: usize| {
         wanted.get(position).copied().unwrap_or(false) && is_read_from_key(layout.data_type(position))
     };

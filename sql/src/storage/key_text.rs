@@ -38,7 +38,11 @@ fn print_system(rest: &[u8]) -> String {
         keyspace::SYSTEM_PLACEMENT => "Placement".to_owned(),
         other => other.to_string(),
     };
-    if rest.is_empty() { format!("/System/{part}") } else { format!("/System/{part}/{}", rest.escape_ascii()) }
+    if rest.is_empty() {
+        format!("/System/{part}")
+    } else {
+        format!("/System/{part}/{}", rest.escape_ascii())
+    }
 }
 
 fn print_table(rest: &[u8], layout_of: impl Fn(u64) -> Option<TableLayout>) -> String {
@@ -52,7 +56,8 @@ fn print_table(rest: &[u8], layout_of: impl Fn(u64) -> Option<TableLayout>) -> S
     let layout = layout_of(table_id);
     let mut decoder = KeyDecoder::new(columns);
     for position in layout.iter().flat_map(|layout| &layout.key) {
-        let data_type = layout.as_ref().map_or(crate::types::DataType::Unknown, |layout| layout.data_type(*position));
+        let data_type =
+            layout.as_ref().map_or(crate::types::DataType::Unknown, |layout| layout.data_type(*position));
         let before = decoder.remainder();
         if before.is_empty() {
             return out;

@@ -40,7 +40,12 @@ pub fn encode(layout: &TableLayout, row: &[Datum]) -> Vec<u8> {
 ///
 /// # Errors
 /// The bytes do not follow the format, or a value is not of its column's type.
-pub fn decode(layout: &TableLayout, wanted: &[bool], value: &[u8], row: &mut [Datum]) -> Result<(), CodecError> {
+pub fn decode(
+    layout: &TableLayout,
+    wanted: &[bool],
+    value: &[u8],
+    row: &mut [Datum],
+) -> Result<(), CodecError> {
     let (mut reader, _) = Reader::versioned(value, ROW_FORMAT_VERSION, "row")?;
     let is_wanted = |position: usize| wanted.get(position).copied().unwrap_or(false);
     let mut slots = layout.values.iter().filter(|(_, position)| is_wanted(*position));

@@ -77,8 +77,15 @@ fn row_beyond_the_limit_names_it() {
 fn keys_are_shown_for_people() {
     let layout_of = |id| (id == 104).then(|| TableLayout::of(&kinds()));
     let (key, _) = encode_row(&TableLayout::of(&kinds()), &kinds_row()).unwrap();
-    assert!(key_text::start_key(&key, layout_of).starts_with("/Table/104/1/a\0b/12.5"), "{}", key_text::start_key(&key, layout_of));
-    assert_eq!(key_text::start_key(&quorate_engine::kv::keyspace::table_prefix(105), layout_of), "/Table/105");
+    assert!(
+        key_text::start_key(&key, layout_of).starts_with("/Table/104/1/a\0b/12.5"),
+        "{}",
+        key_text::start_key(&key, layout_of)
+    );
+    assert_eq!(
+        key_text::start_key(&quorate_engine::kv::keyspace::table_prefix(105), layout_of),
+        "/Table/105"
+    );
     assert_eq!(key_text::start_key(&Key::default(), layout_of), "/Min");
     assert_eq!(key_text::end_key(&Key::default(), layout_of), "/Max");
     assert_eq!(key_text::end_key(&Key::from(vec![1, 3]), layout_of), "/System/Catalog");

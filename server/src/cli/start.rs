@@ -1,0 +1,61 @@
+//! `quorate start` and `quorate init`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Address, StartOptions};
+
+const START_EXAMPLES: &str = "\
+Examples:
+  quorate start --data-dir d1 --listen 127.0.0.1:7001 --sql 127.0.0.1:5401 --http 127.0.0.1:8001 \\
+      --locality region=eu,zone=a --join 127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003
+The same for the other nodes, then once:
+  quorate init --host 127.0.0.1:7001";
+
+/// Flags of `quorate start`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = START_EXAMPLES)]
+pub struct StartArguments {
+    /// Folder of this node's store; made where it does not exist
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+    /// Address for the other nodes and for commands; the others are told it as it stands here
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7001")]
+    pub listen: String,
+    /// Address for SQL clients
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5401")]
+    pub sql: String,
+    /// Address for /health, /ready and /metrics
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8001")]
+    pub http: String,
+    /// Where the node stands, from wide to narrow; replicas are spread over zones
+    #[arg(long, value_name = "TIERS")]
+    pub locality: String,
+    /// Addresses of the first nodes, this one included
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', required = true)]
+    pub join: Vec<String>,
+    /// Allow addresses that other machines reach, although there are no passwords and no encryption yet
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+impl From<StartArguments> for StartOptions {
+    fn from(arguments: StartArguments) -> Self {
+        let StartArguments { data_dir, listen, sql, http, locality, join, insecure } = arguments;
+        Self { data_dir, listen, sql, http, locality, join, insecure }
+    }
+}
+
+const INIT_EXAMPLES: &str = "\
+Example:
+  quorate init --host 127.0.0.1:7001";
+
+/// Flags of `quorate init`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = INIT_EXAMPLES)]
+pub struct InitArguments {
+    /// The --listen address of any of the first nodes
+    #[arg(long, value_name = "HOST:PORT")]
+    pub host: Address,
+}

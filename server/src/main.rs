@@ -1,0 +1,88 @@
+//! The `quorate` program: reads the command line, starts the runtime and the log, and runs one command.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use quorate::cli::{Cli, Command, ExitStatus, VERSION};
+use quorate::config::{Checked, DemoConfig, DemoOptions, Faults, StartConfig, StartOptions};
+use quorate::shell;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(ended) => {
+            ended.print();
+            return ended.status.into();
+        }
+    };
+    start_log();
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(cli.command)).into(),
+        Err(error) => {
+            eprintln!(
+                "error: the async runtime did not start: {error}\n  do: look at the limits with ulimit -a"
+            );
+            ExitStatus::Failed.into()
+        }
+    }
+}
+
+/// Logs go to stderr, so that stdout holds answers alone; `QUORATE_LOG` selects them.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+async fn run(command: Command) -> ExitStatus {
+    match command {
+        Command::Demo(arguments) => match checked(DemoOptions::from(arguments).check()) {
+            Some(config) => run_demo(config).await,
+            None => ExitStatus::Usage,
+        },
+        Command::Start(arguments) => match checked(StartOptions::from(arguments).check()) {
+            Some(config) => run_start(config).await,
+            None => ExitStatus::Usage,
+        },
+        Command::Init(_) | Command::Status(_) => not_assembled(),
+        Command::Sql(arguments) => shell::run(arguments.into()).await,
+        Command::Version => {
+            println!("quorate {VERSION}");
+            ExitStatus::Done
+        }
+    }
+}
+
+/// The checked configuration, its warnings printed; or nothing, its faults printed.
+fn checked<T>(result: Result<Checked<T>, Faults>) -> Option<T> {
+    match result {
+        Ok(Checked { value, warnings }) => {
+            for warning in warnings {
+                eprintln!("warning: {warning}");
+            }
+            Some(value)
+        }
+        Err(faults) => {
+            eprintln!("{faults}");
+            None
+        }
+    }
+}
+
+async fn run_start(_config: StartConfig) -> ExitStatus {
+    not_assembled()
+}
+
+async fn run_demo(_config: DemoConfig) -> ExitStatus {
+    not_assembled()
+}
+
+/// Says that the assembly of a node is missing in this build.
+fn not_assembled() -> ExitStatus {
+    eprintln!("error: this build has no node in it; only sql and version work");
+    ExitStatus::Failed
+}

@@ -1,0 +1,358 @@
+//! Binding: a statement's names become positions, its expressions get types, its defaults are filled in.
+//!
+//! ```text
+//! ast::Statement ── bind (catalog, parameter types) ──▶ BoundStatement ── plan (parameters, now) ──▶ Plan
+//! ```
+//!
+//! Binding needs no parameter values and no clock, so that a prepared statement is bound once and planned each time it
+//! runs ([`crate::plan::plan`]). Invariant: what is bound needs no further check of names or types.
+
+use std::sync::Arc;
+
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::{SqlError, SqlState};
+use crate::expr::Expr;
+use crate::parser::ast::{self, CopyOptions, Statement};
+use crate::plan::node::{OnConflict, OutputColumn, Query};
+use crate::types::DataType;
+
+mod aggregate;
+mod call;
+mod coerce;
+mod copy;
+mod expr;
+mod operator;
+mod order;
+mod parameters;
+mod scope;
+mod select;
+mod suggest;
+mod table;
+mod write;
+
+pub use operator::symbol as operator_symbol;
+pub use select::scan as select_scan;
+
+use parameters::Parameters;
+
+/// The catalog as of one statement.
+pub trait CatalogView {
+    /// The table of this (folded) name.
+    fn table(&self, name: &str) -> Option<Arc<TableDescriptor>>;
+
+    /// Names of all tables, for hints.
+    fn table_names(&self) -> Vec<String>;
+}
+
+/// What a statement is bound with besides the catalog.
+#[derive(Clone, Copy, Debug)]
+pub struct BindContext<'a> {
+    /// Types that the client declared for `$1`, `$2`, …; more are inferred.
+    pub parameter_types: &'a [Option<DataType>],
+    /// `current_user`.
+    pub user: &'a str,
+    /// `current_database()`.
+    pub database: &'a str,
+}
+
+/// A statement after binding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundStatement {
+    /// What it is.
+    pub kind: Bound,
+    /// Types of `$1`, `$2`, …, declared or inferred.
+    pub parameter_types: Vec<DataType>,
+}
+
+impl BoundStatement {
+    /// Columns of the rows that it returns to the client; `None` for statements without rows, and for COPY.
+    pub fn columns(&self) -> Option<Vec<OutputColumn>> {
+        let texts = |names: &[&str]| {
+            let column = |name: &&str| OutputColumn { name: (*name).to_owned(), data_type: DataType::TEXT };
+            names.iter().map(column).collect::<Vec<_>>()
+        };
+        match &self.kind {
+            Bound::Dml(BoundDml::Query(query)) => Some(query.columns.clone()),
+            Bound::Explain { .. } => Some(texts(&["QUERY PLAN"])),
+            Bound::ShowTables => Some(texts(&["table_name"])),
+            Bound::ShowRanges { .. } => {
+                let integer = |name: &str| OutputColumn { name: name.to_owned(), data_type: DataType::Int8 };
+                let mut columns = vec![integer("range_id")];
+                columns.extend(texts(&["start_key", "end_key"]));
+                columns.extend([integer("size_bytes"), integer("leader_node")]);
+                columns.extend(texts(&["leader_zone", "replicas"]));
+                Some(columns)
+            }
+            Bound::ShowClusterSettings => Some(texts(&["name", "value", "default", "description"])),
+            Bound::ShowVariable { name } if name == "all" => Some(texts(&["name", "setting", "description"])),
+            Bound::ShowVariable { name } => Some(texts(&[name])),
+            Bound::Dml(BoundDml::Insert(_) | BoundDml::Update(_) | BoundDml::Delete(_))
+            | Bound::CreateTable { .. }
+            | Bound::DropTable { .. }
+            | Bound::Begin { .. }
+            | Bound::Commit
+            | Bound::Rollback
+            | Bound::SetVariable { .. }
+            | Bound::ResetAll
+            | Bound::SetClusterSetting { .. }
+            | Bound::CopyFrom(_)
+            | Bound::CopyTo { .. }
+            | Bound::DiscardAll
+            | Bound::Deallocate { .. } => None,
+        }
+    }
+}
+
+/// Kinds of bound statements.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bound {
+    /// Queries and changes of rows: planned by [`crate::plan::plan`], then run by the executor.
+    Dml(BoundDml),
+    /// `EXPLAIN [ANALYZE]`.
+    Explain {
+        /// Also runs it.
+        analyze: bool,
+        /// What is explained.
+        statement: BoundDml,
+    },
+    /// `CREATE TABLE`. Whether the name is free is for the one who creates it.
+    CreateTable {
+        /// `IF NOT EXISTS`.
+        if_not_exists: bool,
+        /// The table, with id and version 0. Without a declared key it ends in a hidden `rowid` column, its key.
+        table: TableDescriptor,
+    },
+    /// `DROP TABLE`.
+    DropTable {
+        /// Tables that exist.
+        tables: Vec<Arc<TableDescriptor>>,
+        /// Names that do not, to be told in a notice; only with `IF EXISTS`.
+        missing: Vec<String>,
+    },
+    /// `BEGIN`.
+    Begin {
+        /// `READ ONLY`.
+        read_only: bool,
+    },
+    /// `COMMIT`.
+    Commit,
+    /// `ROLLBACK`.
+    Rollback,
+    /// `SHOW TABLES`.
+    ShowTables,
+    /// `SHOW RANGES FROM TABLE t`.
+    ShowRanges {
+        /// The table.
+        table: Arc<TableDescriptor>,
+    },
+    /// `SHOW CLUSTER SETTINGS`.
+    ShowClusterSettings,
+    /// `SHOW name`; `all` shows all.
+    ShowVariable {
+        /// The variable.
+        name: String,
+    },
+    /// `SET`, `RESET`.
+    SetVariable {
+        /// The variable.
+        name: String,
+        /// Its value; `None` for the default.
+        value: Option<String>,
+        /// Until the transaction's end.
+        local: bool,
+    },
+    /// `RESET ALL`.
+    ResetAll,
+    /// `SET CLUSTER SETTING`.
+    SetClusterSetting {
+        /// The setting.
+        name: String,
+        /// Its value; `None` for the default.
+        value: Option<String>,
+    },
+    /// `COPY t FROM STDIN`.
+    CopyFrom(BoundCopyFrom),
+    /// `COPY … TO STDOUT`.
+    CopyTo {
+        /// What yields the rows.
+        query: BoundQuery,
+        /// Format.
+        options: CopyOptions,
+    },
+    /// `DISCARD ALL`.
+    DiscardAll,
+    /// `DEALLOCATE`.
+    Deallocate {
+        /// `None` for all.
+        name: Option<String>,
+    },
+}
+
+/// Queries and changes of rows, not yet planned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BoundDml {
+    /// `SELECT`, `VALUES`.
+    Query(BoundQuery),
+    /// `INSERT`.
+    Insert(BoundInsert),
+    /// `UPDATE`.
+    Update(BoundUpdate),
+    /// `DELETE`.
+    Delete(BoundDelete),
+}
+
+/// A bound query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundQuery {
+    /// The tree as the statement says it: a scan of the whole table below, no limit.
+    pub tree: Query,
+    /// `OFFSET`, a bigint.
+    pub offset: Option<Expr>,
+    /// `LIMIT`, a bigint.
+    pub limit: Option<Expr>,
+    /// Its columns.
+    pub columns: Vec<OutputColumn>,
+}
+
+/// A bound INSERT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundInsert {
+    /// Target.
+    pub table: Arc<TableDescriptor>,
+    /// Yields what `columns` makes a row of.
+    pub source: BoundQuery,
+    /// The table's full row over a row of the source: casts, defaults; NULL for hidden columns, which the executor
+    /// fills in.
+    pub columns: Vec<Expr>,
+    /// `ON CONFLICT`.
+    pub on_conflict: OnConflict,
+}
+
+/// A bound UPDATE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundUpdate {
+    /// Target.
+    pub table: Arc<TableDescriptor>,
+    /// `WHERE`, over the table's row.
+    pub filter: Option<Expr>,
+    /// Column positions with their new values over the table's row.
+    pub assignments: Vec<(usize, Expr)>,
+}
+
+/// A bound DELETE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundDelete {
+    /// Target.
+    pub table: Arc<TableDescriptor>,
+    /// `WHERE`, over the table's row.
+    pub filter: Option<Expr>,
+}
+
+/// A bound `COPY t FROM STDIN`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundCopyFrom {
+    /// Target.
+    pub table: Arc<TableDescriptor>,
+    /// Positions of the columns that each line gives, in the line's order.
+    pub columns: Vec<usize>,
+    /// The table's full row over a line's values (which are of their columns' types): defaults for what the line lacks.
+    pub row: Vec<Expr>,
+    /// Format.
+    pub options: CopyOptions,
+}
+
+/// Binds a statement.
+///
+/// # Errors
+/// Those of names and types: 42P01, 42703, 42883, 42804, 42803, …, with the position in the text.
+pub fn bind(
+    statement: &Statement,
+    catalog: &dyn CatalogView,
+    context: &BindContext<'_>,
+) -> Result<BoundStatement, SqlError> {
+    let binder = Binder { catalog, context: *context, parameters: Parameters::new(context.parameter_types) };
+    let kind = binder.statement(statement)?;
+    Ok(BoundStatement { kind, parameter_types: binder.parameters.finish()? })
+}
+
+/// Binds one statement.
+struct Binder<'a> {
+    catalog: &'a dyn CatalogView,
+    context: BindContext<'a>,
+    parameters: Parameters,
+}
+
+impl Binder<'_> {
+    fn statement(&self, statement: &Statement) -> Result<Bound, SqlError> {
+        Ok(match statement {
+            Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                Bound::Dml(self.dml(statement)?)
+            }
+            Statement::Explain { analyze, statement } => {
+                Bound::Explain { analyze: *analyze, statement: self.dml(statement)? }
+            }
+            Statement::CreateTable(create) => self.create_table(create)?,
+            Statement::DropTable { if_exists, names } => self.drop_table(*if_exists, names)?,
+            Statement::Begin { read_only } => Bound::Begin { read_only: *read_only },
+            Statement::Commit => Bound::Commit,
+            Statement::Rollback => Bound::Rollback,
+            Statement::ShowTables => Bound::ShowTables,
+            Statement::ShowRanges { table } => Bound::ShowRanges { table: self.table(table)? },
+            Statement::ShowClusterSettings => Bound::ShowClusterSettings,
+            Statement::ShowVariable { name } => Bound::ShowVariable { name: name.value.clone() },
+            Statement::SetVariable { name, value, local } => {
+                Bound::SetVariable { name: name.value.clone(), value: value.clone(), local: *local }
+            }
+            Statement::ResetAll => Bound::ResetAll,
+            Statement::SetClusterSetting { name, value } => {
+                Bound::SetClusterSetting { name: name.value.clone(), value: value.clone() }
+            }
+            Statement::Copy(copy) => self.copy(copy)?,
+            Statement::DiscardAll => Bound::DiscardAll,
+            Statement::Deallocate { name } => {
+                Bound::Deallocate { name: name.as_ref().map(|name| name.value.clone()) }
+            }
+        })
+    }
+
+    fn dml(&self, statement: &Statement) -> Result<BoundDml, SqlError> {
+        match statement {
+            Statement::Query(query) => self.query(query).map(BoundDml::Query),
+            Statement::Insert(insert) => self.insert(insert).map(BoundDml::Insert),
+            Statement::Update(update) => self.update(update).map(BoundDml::Update),
+            Statement::Delete(delete) => self.delete(delete).map(BoundDml::Delete),
+            Statement::CreateTable(_)
+            | Statement::DropTable { .. }
+            | Statement::Begin { .. }
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::ShowTables
+            | Statement::ShowRanges { .. }
+            | Statement::ShowClusterSettings
+            | Statement::ShowVariable { .. }
+            | Statement::SetVariable { .. }
+            | Statement::ResetAll
+            | Statement::SetClusterSetting { .. }
+            | Statement::Explain { .. }
+            | Statement::Copy(_)
+            | Statement::DiscardAll
+            | Statement::Deallocate { .. } => Err(SqlError::unsupported("EXPLAIN of this statement")),
+        }
+    }
+
+    /// The table of a name.
+    fn table(&self, name: &ast::Name) -> Result<Arc<TableDescriptor>, SqlError> {
+        self.catalog.table(&name.value).ok_or_else(|| {
+            let error = SqlError::new(
+                SqlState::UndefinedTable,
+                format!("relation \"{}\" does not exist", name.value),
+            );
+            let names = self.catalog.table_names();
+            match suggest::nearest(&name.value, names.iter().map(String::as_str)) {
+                Some(near) => error.with_hint(format!("Perhaps you meant the table \"{near}\".")),
+                None => error,
+            }
+            .at(name.position)
+        })
+    }
+}

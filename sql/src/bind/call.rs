@@ -1,0 +1,103 @@
+//! Function calls: aggregates, values of the session, and scalar functions.
+
+use super::Binder;
+use super::aggregate::aggregate_named;
+use super::coerce::explicit_cast;
+use super::expr::Place;
+use crate::error::{SqlError, SqlState};
+use crate::expr::{Expr, ScalarFunction};
+use crate::functions::resolve;
+use crate::parser::ast;
+use crate::parser::ast::ExprKind;
+use crate::types::{DataType, Datum};
+
+/// What `version()` says: clients read the number of PostgreSQL whose behaviour they may expect.
+const VERSION: &str = concat!("PostgreSQL 15.0 (Quorate ", env!("CARGO_PKG_VERSION"), ")");
+
+impl Binder<'_> {
+    /// Binds a call.
+    pub(super) fn call(&self, expr: &ast::Expr, place: &Place<'_>) -> Result<Expr, SqlError> {
+        let ExprKind::Call { name, arguments, star, distinct } = &expr.kind else {
+            return Err(SqlError::new(SqlState::InternalError, "a call was bound that is none"));
+        };
+        let position = expr.position;
+        if let Some(function) = aggregate_named(&name.value, *star) {
+            return self.aggregate(function, expr, place);
+        }
+        if *star || *distinct {
+            let what = if *star { "(*)" } else { "DISTINCT" };
+            let message = format!("{what} specified, but {} is not an aggregate function", name.value);
+            return Err(SqlError::new(SqlState::UndefinedFunction, message).at(position));
+        }
+        if arguments.is_empty()
+            && let Some(value) = self.session_value(&name.value)
+        {
+            return Ok(value);
+        }
+        let mut bound = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            bound.push((self.expr(argument, place)?, argument.position));
+        }
+        self.scalar(&name.value, bound, position)
+    }
+
+    /// Functions without arguments that the session or the clock answers.
+    fn session_value(&self, name: &str) -> Option<Expr> {
+        let text = |value: &str| Some(Expr::Literal(Datum::Text(value.to_owned()), DataType::TEXT));
+        let now = Expr::Call {
+            function: ScalarFunction::Now,
+            arguments: Vec::new(),
+            data_type: DataType::TimestampTz,
+        };
+        match name {
+            "version" => text(VERSION),
+            "current_database" | "current_catalog" => text(self.context.database),
+            "current_schema" => text("public"),
+            "current_user" | "session_user" | "user" | "current_role" => text(self.context.user),
+            "current_timestamp" => Some(now),
+            "current_date" => Some(explicit_cast(now, DataType::Date)),
+            "localtimestamp" => Some(explicit_cast(now, DataType::Timestamp)),
+            _ => None,
+        }
+    }
+
+    fn scalar(&self, name: &str, arguments: Vec<(Expr, u32)>, position: u32) -> Result<Expr, SqlError> {
+        let types: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
+        let undefined = || undefined_function(name, &types, position);
+        let arguments = match name {
+            "coalesce" | "greatest" | "least" | "nullif" if !arguments.is_empty() => {
+                let positions: Vec<u32> = arguments.iter().map(|(_, position)| *position).collect();
+                let (common, _) = self.to_common(arguments, &name.to_uppercase())?;
+                common.into_iter().zip(positions).collect()
+            }
+            "concat" => arguments.into_iter().map(|(argument, at)| (as_text(argument), at)).collect(),
+            _ => arguments,
+        };
+        let known: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
+        let signature = resolve(name, &known).ok_or_else(undefined)?;
+        let mut cast = Vec::with_capacity(arguments.len());
+        for ((argument, at), to) in arguments.into_iter().zip(signature.arguments) {
+            cast.push(self.coerce(argument, to, at)?.ok_or_else(undefined)?);
+        }
+        Ok(Expr::Call { function: signature.function, arguments: cast, data_type: signature.result })
+    }
+}
+
+/// An argument of `concat`, which takes values of any type as text.
+fn as_text(argument: Expr) -> Expr {
+    match argument.data_type() {
+        DataType::Text { .. } | DataType::Unknown => argument,
+        _ => explicit_cast(argument, DataType::TEXT),
+    }
+}
+
+/// The error of a function that does not exist for these types.
+pub fn undefined_function(name: &str, types: &[DataType], position: u32) -> SqlError {
+    let types: Vec<String> = types.iter().map(|data_type| data_type.base().to_string()).collect();
+    let message = format!("function {name}({}) does not exist", types.join(", "));
+    SqlError::new(SqlState::UndefinedFunction, message)
+        .with_hint(
+            "No function matches the given name and argument types. You might need to add explicit type casts.",
+        )
+        .at(position)
+}

@@ -1,0 +1,154 @@
+//! Which type several expressions have in common, and the casts that bring them there.
+
+use super::Binder;
+use crate::error::{SqlError, SqlState};
+use crate::expr::{CastKind, Expr};
+use crate::types::cast::{CastRule, cast_rule};
+use crate::types::text::from_text;
+use crate::types::{DataType, Datum};
+
+/// The type that values of both types become: the wider number, the more exact point in time.
+pub fn unify(a: DataType, b: DataType) -> Option<DataType> {
+    let (a, b) = (a.base(), b.base());
+    if a == b || b == DataType::Unknown {
+        return Some(a);
+    }
+    if a == DataType::Unknown {
+        return Some(b);
+    }
+    let implicit = |from, to| cast_rule(from, to) == Some(CastRule::Implicit);
+    if implicit(a, b) {
+        Some(b)
+    } else if implicit(b, a) {
+        Some(a)
+    } else {
+        None
+    }
+}
+
+/// The type of all, TEXT where all are unknown; an error with the two that do not fit.
+pub fn common_type(types: impl IntoIterator<Item = DataType>) -> Result<DataType, (DataType, DataType)> {
+    let mut common = DataType::Unknown;
+    for data_type in types {
+        common = unify(common, data_type).ok_or((common, data_type))?;
+    }
+    Ok(if common == DataType::Unknown { DataType::TEXT } else { common })
+}
+
+impl Binder<'_> {
+    /// The expression as a value of another type, where PostgreSQL casts implicitly; `None` where it does not.
+    ///
+    /// Integers of all widths are one kind of value, so that widening one needs no cast.
+    ///
+    /// # Errors
+    /// A literal that is not of the type.
+    pub(super) fn coerce(&self, expr: Expr, to: DataType, position: u32) -> Result<Option<Expr>, SqlError> {
+        let to = to.base();
+        let from = expr.data_type();
+        if from == DataType::Unknown && to != DataType::Unknown {
+            return self.coerce_unknown(expr, to, position);
+        }
+        if from.base() == to {
+            return Ok(Some(expr));
+        }
+        if cast_rule(from, to) != Some(CastRule::Implicit) {
+            return Ok(None);
+        }
+        Ok(Some(match expr {
+            Expr::Literal(value, _) if from.is_integer() && to.is_integer() => Expr::Literal(value, to),
+            expr if from.is_integer() && to.is_integer() => expr,
+            expr => explicit_cast(expr, to),
+        }))
+    }
+
+    /// A string literal, NULL or parameter takes the type that its surroundings want.
+    fn coerce_unknown(&self, expr: Expr, to: DataType, position: u32) -> Result<Option<Expr>, SqlError> {
+        match expr {
+            Expr::Literal(Datum::Null, _) => Ok(Some(Expr::Literal(Datum::Null, to))),
+            Expr::Literal(Datum::Text(text), _) => {
+                let value = from_text(&text, &to).map_err(|error| error.at(position))?;
+                Ok(Some(Expr::Literal(value, to)))
+            }
+            Expr::Parameter { index, .. } => {
+                let learnt = self.parameters.learn(index, to);
+                self.coerce(Expr::Parameter { index, data_type: learnt }, to, position)
+            }
+            expr => Ok(Some(explicit_cast(expr, to))),
+        }
+    }
+
+    /// The expression with an unknown type made TEXT, as PostgreSQL does where nothing else decides.
+    ///
+    /// # Errors
+    /// None in practice: any literal is a text.
+    pub(super) fn settle(&self, expr: Expr, position: u32) -> Result<Expr, SqlError> {
+        if expr.data_type() != DataType::Unknown {
+            return Ok(expr);
+        }
+        self.coerce(expr.clone(), DataType::TEXT, position).map(|settled| settled.unwrap_or(expr))
+    }
+
+    /// A condition.
+    ///
+    /// # Errors
+    /// 42804 where it is no truth value; `clause` says whose.
+    pub(super) fn condition(&self, expr: Expr, clause: &str, position: u32) -> Result<Expr, SqlError> {
+        let from = expr.data_type();
+        self.coerce(expr, DataType::Bool, position)?.ok_or_else(|| {
+            let message = format!("argument of {clause} must be type boolean, not type {from}");
+            SqlError::new(SqlState::DatatypeMismatch, message).at(position)
+        })
+    }
+
+    /// A value for a column: assignment casts, length and precision included.
+    ///
+    /// # Errors
+    /// 42804 where the types do not fit; those of a literal that is not of the type.
+    pub(super) fn assign(
+        &self,
+        expr: Expr,
+        column: (&str, DataType),
+        position: u32,
+    ) -> Result<Expr, SqlError> {
+        let (name, to) = column;
+        let from = expr.data_type();
+        let expr = match expr {
+            Expr::Literal(Datum::Text(text), DataType::Unknown) => {
+                let value = from_text(&text, &to).map_err(|error| error.at(position))?;
+                return Ok(Expr::Literal(value, to));
+            }
+            expr if from == DataType::Unknown => {
+                self.coerce_unknown(expr, to.base(), position)?.unwrap_or(Expr::Literal(Datum::Null, to))
+            }
+            expr => expr,
+        };
+        let from = expr.data_type();
+        let widens = from.is_integer() && to.is_integer() && cast_rule(from, to) == Some(CastRule::Implicit);
+        if matches!(expr, Expr::Literal(Datum::Null, _)) {
+            return Ok(Expr::Literal(Datum::Null, to));
+        }
+        if from == to || widens {
+            return Ok(expr);
+        }
+        match cast_rule(from, to) {
+            Some(CastRule::Implicit | CastRule::Assignment) => {
+                Ok(Expr::Cast { operand: Box::new(expr), to, kind: CastKind::Assignment })
+            }
+            Some(CastRule::Explicit) | None => {
+                let message = format!(
+                    "column \"{name}\" is of type {} but expression is of type {}",
+                    to.base(),
+                    from.base()
+                );
+                Err(SqlError::new(SqlState::DatatypeMismatch, message)
+                    .with_hint("You will need to rewrite or cast the expression.")
+                    .at(position))
+            }
+        }
+    }
+}
+
+/// A cast as the user would write it.
+pub fn explicit_cast(expr: Expr, to: DataType) -> Expr {
+    Expr::Cast { operand: Box::new(expr), to, kind: CastKind::Explicit }
+}

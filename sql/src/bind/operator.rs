@@ -1,0 +1,178 @@
+//! Operators: which exist for which types, and the casts of their sides.
+
+use super::Binder;
+use super::coerce::{explicit_cast, unify};
+use crate::error::{SqlError, SqlState};
+use crate::expr::{BinaryOp, Expr, UnaryOp};
+use crate::parser::ast::UnaryOperator;
+use crate::types::DataType;
+
+/// How an operator is written.
+pub fn symbol(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Add => "+",
+        BinaryOp::Subtract => "-",
+        BinaryOp::Multiply => "*",
+        BinaryOp::Divide => "/",
+        BinaryOp::Modulo => "%",
+        BinaryOp::Concat => "||",
+        BinaryOp::Equal => "=",
+        BinaryOp::NotEqual => "<>",
+        BinaryOp::Less => "<",
+        BinaryOp::LessOrEqual => "<=",
+        BinaryOp::Greater => ">",
+        BinaryOp::GreaterOrEqual => ">=",
+        BinaryOp::And => "AND",
+        BinaryOp::Or => "OR",
+    }
+}
+
+/// The error of an operator that does not exist for these types.
+pub fn undefined(op: &str, left: DataType, right: DataType, position: u32) -> SqlError {
+    let message = format!("operator does not exist: {} {op} {}", left.base(), right.base());
+    SqlError::new(SqlState::UndefinedFunction, message)
+        .with_hint(
+            "No operator matches the given name and argument types. You might need to add explicit type casts.",
+        )
+        .at(position)
+}
+
+impl Binder<'_> {
+    /// `left op right`.
+    ///
+    /// # Errors
+    /// 42883 where the operator does not exist for the types, 42804 for AND and OR.
+    pub(super) fn binary(&self, op: BinaryOp, sides: (Expr, Expr), position: u32) -> Result<Expr, SqlError> {
+        let (left, right) = sides;
+        match op {
+            BinaryOp::And | BinaryOp::Or => {
+                let left = self.condition(left, symbol(op), position)?;
+                let right = self.condition(right, symbol(op), position)?;
+                Ok(tree(op, left, right, DataType::Bool))
+            }
+            BinaryOp::Concat => self.concat(left, right, position),
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
+                self.arithmetic(op, left, right, position)
+            }
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessOrEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterOrEqual => self.comparison(op, left, right, position),
+        }
+    }
+
+    fn comparison(&self, op: BinaryOp, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
+        let (left_type, right_type) = (left.data_type(), right.data_type());
+        let undefined = || undefined(symbol(op), left_type, right_type, position);
+        let common = unify(left_type, right_type).ok_or_else(undefined)?;
+        let common = if common == DataType::Unknown { DataType::TEXT } else { common };
+        let left = self.coerce(left, common, position)?.ok_or_else(undefined)?;
+        let right = self.coerce(right, common, position)?.ok_or_else(undefined)?;
+        Ok(tree(op, left, right, DataType::Bool))
+    }
+
+    /// Text with text, or with anything that is written as text.
+    fn concat(&self, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
+        let is_text = |data_type| matches!(data_type, DataType::Text { .. } | DataType::Unknown);
+        let (left_type, right_type) = (left.data_type(), right.data_type());
+        if !is_text(left_type) && !is_text(right_type) {
+            return Err(undefined("||", left_type, right_type, position));
+        }
+        let as_text = |expr: Expr| {
+            if is_text(expr.data_type()) {
+                self.settle(expr, position)
+            } else {
+                Ok(explicit_cast(expr, DataType::TEXT))
+            }
+        };
+        Ok(tree(BinaryOp::Concat, as_text(left)?, as_text(right)?, DataType::TEXT))
+    }
+
+    fn arithmetic(&self, op: BinaryOp, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
+        let (left_type, right_type) = (left.data_type(), right.data_type());
+        if left_type == DataType::Unknown && right_type == DataType::Unknown {
+            let message = format!("operator is not unique: unknown {} unknown", symbol(op));
+            return Err(SqlError::new(SqlState::AmbiguousFunction, message)
+                .with_hint(
+                    "Could not choose a best candidate operator. You might need to add explicit type casts.",
+                )
+                .at(position));
+        }
+        let is_time =
+            |data_type| matches!(data_type, DataType::Date | DataType::Timestamp | DataType::TimestampTz);
+        if is_time(left_type) || is_time(right_type) {
+            return self.date_arithmetic(op, left, right, position);
+        }
+        let undefined = || undefined(symbol(op), left_type, right_type, position);
+        let common =
+            unify(left_type, right_type).filter(|common| common.is_number()).ok_or_else(undefined)?;
+        if op == BinaryOp::Modulo && common == DataType::Float8 {
+            return Err(undefined());
+        }
+        let left = self.coerce(left, common, position)?.ok_or_else(undefined)?;
+        let right = self.coerce(right, common, position)?.ok_or_else(undefined)?;
+        Ok(tree(op, left, right, common))
+    }
+
+    /// Dates with days; what would need INTERVAL is not offered.
+    fn date_arithmetic(
+        &self,
+        op: BinaryOp,
+        left: Expr,
+        right: Expr,
+        position: u32,
+    ) -> Result<Expr, SqlError> {
+        use DataType::{Date, Int2, Int4, Timestamp, TimestampTz, Unknown};
+        let (left_type, right_type) = (left.data_type(), right.data_type());
+        let undefined = || undefined(symbol(op), left_type, right_type, position);
+        let (left_to, right_to, result) = match (op, left_type, right_type) {
+            (BinaryOp::Subtract, Date | Unknown, Date) | (BinaryOp::Subtract, Date, Unknown) => {
+                (Date, Date, Int4)
+            }
+            (BinaryOp::Add | BinaryOp::Subtract, Date, Int2 | Int4 | Unknown) => (Date, Int4, Date),
+            (BinaryOp::Add, Int2 | Int4 | Unknown, Date) => (Int4, Date, Date),
+            (BinaryOp::Subtract, Date | Timestamp | TimestampTz, Date | Timestamp | TimestampTz)
+            | (BinaryOp::Add | BinaryOp::Subtract, Timestamp | TimestampTz, Unknown) => {
+                return Err(SqlError::unsupported("INTERVAL").at(position));
+            }
+            _ => return Err(undefined()),
+        };
+        let left = self.coerce(left, left_to, position)?.ok_or_else(undefined)?;
+        let right = self.coerce(right, right_to, position)?.ok_or_else(undefined)?;
+        Ok(tree(op, left, right, result))
+    }
+
+    /// `- x`, `+ x`, `NOT x`.
+    ///
+    /// # Errors
+    /// 42883 for signs of what is no number, 42804 for NOT of what is no condition.
+    pub(super) fn unary(&self, op: UnaryOperator, operand: Expr, position: u32) -> Result<Expr, SqlError> {
+        let data_type = operand.data_type();
+        let sign = match op {
+            UnaryOperator::Not => {
+                let operand = self.condition(operand, "NOT", position)?;
+                return Ok(Expr::Unary(UnaryOp::Not, Box::new(operand)));
+            }
+            UnaryOperator::Plus => "+",
+            UnaryOperator::Minus => "-",
+        };
+        if !data_type.is_number() {
+            let message = format!("operator does not exist: {sign} {}", data_type.base());
+            return Err(SqlError::new(SqlState::UndefinedFunction, message)
+                .with_hint(
+                    "No operator matches the given name and argument type. You might need to add an explicit type cast.",
+                )
+                .at(position));
+        }
+        Ok(match op {
+            UnaryOperator::Minus => Expr::Unary(UnaryOp::Negate, Box::new(operand)),
+            UnaryOperator::Plus | UnaryOperator::Not => operand,
+        })
+    }
+}
+
+fn tree(op: BinaryOp, left: Expr, right: Expr, data_type: DataType) -> Expr {
+    Expr::Binary { op, left: Box::new(left), right: Box::new(right), data_type }
+}

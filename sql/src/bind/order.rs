@@ -1,0 +1,171 @@
+//! What GROUP BY and ORDER BY may name besides columns: positions and names of the select list.
+
+use super::Binder;
+use super::aggregate::has_aggregate;
+use super::expr::Place;
+use super::scope::Scope;
+use crate::error::{SqlError, SqlState};
+use crate::expr::{Expr, SortKey};
+use crate::parser::ast;
+use crate::parser::ast::ExprKind;
+use crate::plan::node::OutputColumn;
+use crate::types::DataType;
+
+/// One item of a select list, bound.
+pub struct Output {
+    /// Over the input row.
+    pub expr: Expr,
+    /// Its name in the result.
+    pub name: String,
+}
+
+impl Output {
+    /// As a column of the result.
+    pub fn column(&self) -> OutputColumn {
+        OutputColumn { name: self.name.clone(), data_type: self.expr.data_type() }
+    }
+}
+
+/// The name that PostgreSQL gives to an item without alias.
+pub fn name_of(expr: &ast::Expr) -> String {
+    let name = match &expr.kind {
+        ExprKind::Column { column, .. } => &column.value,
+        ExprKind::Call { name, .. } => &name.value,
+        ExprKind::Cast { operand, data_type } => {
+            let inner = name_of(operand);
+            return if inner == "?column?" { type_name(*data_type).to_owned() } else { inner };
+        }
+        ExprKind::Case { otherwise, .. } => {
+            let inner = otherwise.as_deref().map(name_of);
+            return inner.filter(|name| name != "?column?").unwrap_or_else(|| "case".to_owned());
+        }
+        ExprKind::Bool(_) => "bool",
+        ExprKind::Null
+        | ExprKind::Number(_)
+        | ExprKind::String(_)
+        | ExprKind::Parameter(_)
+        | ExprKind::Default
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::IsNull { .. }
+        | ExprKind::IsTruth { .. }
+        | ExprKind::IsDistinct { .. }
+        | ExprKind::InList { .. }
+        | ExprKind::Between { .. }
+        | ExprKind::Like { .. } => "?column?",
+    };
+    name.to_owned()
+}
+
+/// The catalog's name of a type, by which PostgreSQL names a cast.
+fn type_name(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Bool => "bool",
+        DataType::Int2 => "int2",
+        DataType::Int4 => "int4",
+        DataType::Int8 => "int8",
+        DataType::Float8 => "float8",
+        DataType::Numeric { .. } => "numeric",
+        DataType::Text { length_max: None } | DataType::Unknown => "text",
+        DataType::Text { length_max: Some(_) } => "varchar",
+        DataType::Date => "date",
+        DataType::Timestamp => "timestamp",
+        DataType::TimestampTz => "timestamptz",
+    }
+}
+
+impl Binder<'_> {
+    /// The keys of GROUP BY over the input row. A name is a column first, then an item of the select list.
+    pub(super) fn group_by(
+        &self,
+        keys: &[ast::Expr],
+        outputs: &[Output],
+        scope: &Scope,
+    ) -> Result<Vec<Expr>, SqlError> {
+        let mut bound = Vec::with_capacity(keys.len());
+        for key in keys {
+            let position = by_position(key, outputs, "GROUP BY")?;
+            let named = by_name(key, outputs)?.filter(|output| !scope.has(&output.name));
+            let expr = match position.or(named) {
+                Some(output) => output.expr.clone(),
+                None => {
+                    let expr = self.expr(key, &Place::plain(scope, "GROUP BY"))?;
+                    self.settle(expr, key.position)?
+                }
+            };
+            if has_aggregate(&expr) {
+                let message = "aggregate functions are not allowed in GROUP BY";
+                return Err(SqlError::new(SqlState::GroupingError, message).at(key.position));
+            }
+            if !bound.contains(&expr) {
+                bound.push(expr);
+            }
+        }
+        Ok(bound)
+    }
+
+    /// The keys of ORDER BY over the input row. A name is an item of the select list first, then a column.
+    pub(super) fn order_by(
+        &self,
+        keys: &[ast::OrderBy],
+        outputs: &[Output],
+        place: &Place<'_>,
+    ) -> Result<Vec<SortKey>, SqlError> {
+        let mut bound = Vec::with_capacity(keys.len());
+        for key in keys {
+            let output = match by_position(&key.expr, outputs, "ORDER BY")? {
+                Some(output) => Some(output),
+                None => by_name(&key.expr, outputs)?,
+            };
+            let expr = match output {
+                Some(output) => output.expr.clone(),
+                None => {
+                    let expr = self.expr(&key.expr, place)?;
+                    self.settle(expr, key.expr.position)?
+                }
+            };
+            let nulls_first = key.nulls_first.unwrap_or(key.descending);
+            bound.push(SortKey { expr, descending: key.descending, nulls_first });
+        }
+        Ok(bound)
+    }
+}
+
+/// The item that an integer means.
+fn by_position<'a>(
+    key: &ast::Expr,
+    outputs: &'a [Output],
+    clause: &str,
+) -> Result<Option<&'a Output>, SqlError> {
+    let digits = match &key.kind {
+        ExprKind::Number(digits) => digits,
+        ExprKind::String(_) | ExprKind::Null | ExprKind::Bool(_) => {
+            let message = format!("non-integer constant in {clause}");
+            return Err(SqlError::new(SqlState::SyntaxError, message).at(key.position));
+        }
+        _ => return Ok(None),
+    };
+    let Ok(position) = digits.parse::<usize>() else {
+        let message = format!("non-integer constant in {clause}");
+        return Err(SqlError::new(SqlState::SyntaxError, message).at(key.position));
+    };
+    let found = position.checked_sub(1).and_then(|index| outputs.get(index));
+    found.map(Some).ok_or_else(|| {
+        let message = format!("{clause} position {position} is not in select list");
+        SqlError::new(SqlState::InvalidColumnReference, message).at(key.position)
+    })
+}
+
+/// The item whose name stands alone; several of the same name must mean the same.
+fn by_name<'a>(key: &ast::Expr, outputs: &'a [Output]) -> Result<Option<&'a Output>, SqlError> {
+    let ExprKind::Column { table: None, column } = &key.kind else { return Ok(None) };
+    let mut named = outputs.iter().filter(|output| output.name == column.value);
+    let first = named.next();
+    if let Some(first) = first
+        && named.any(|other| other.expr != first.expr)
+    {
+        let message = format!("ORDER BY \"{}\" is ambiguous", column.value);
+        return Err(SqlError::new(SqlState::AmbiguousColumn, message).at(key.position));
+    }
+    Ok(first)
+}

@@ -1,0 +1,162 @@
+//! The columns that expressions may name: those of one or more tables beside each other in the input row.
+
+use std::sync::Arc;
+
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::{SqlError, SqlState};
+use crate::expr::Expr;
+use crate::parser::ast::Name;
+use crate::types::DataType;
+
+use super::suggest::nearest;
+
+/// A table in a scope.
+struct Relation {
+    /// The name that columns are qualified with.
+    name: String,
+    table: Arc<TableDescriptor>,
+    /// Position of its first column in the input row.
+    offset: usize,
+}
+
+/// Tables whose rows, one behind the other, are the input row.
+#[derive(Default)]
+pub struct Scope {
+    relations: Vec<Relation>,
+    width: usize,
+}
+
+/// A column that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Position in the input row.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
+}
+
+impl Found {
+    /// As an expression.
+    pub fn expr(&self) -> Expr {
+        Expr::Column { index: self.index, data_type: self.data_type }
+    }
+}
+
+impl Scope {
+    /// Without columns.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Of one table.
+    pub fn of(name: &str, table: &Arc<TableDescriptor>) -> Self {
+        let mut scope = Self::default();
+        scope.add(name, table);
+        scope
+    }
+
+    /// Puts a table's columns behind those that are there.
+    pub fn add(&mut self, name: &str, table: &Arc<TableDescriptor>) {
+        self.relations.push(Relation { name: name.to_owned(), table: Arc::clone(table), offset: self.width });
+        self.width += table.columns.len();
+    }
+
+    /// Finds a column by its name.
+    ///
+    /// # Errors
+    /// 42703 with the nearest name, 42702 where several tables have it, 42P01 for an unknown qualifier.
+    pub fn find(&self, table: Option<&Name>, column: &Name) -> Result<Found, SqlError> {
+        let mut found =
+            self.relations(table)?.into_iter().flat_map(Relation::visible).filter(|c| c.name == column.value);
+        match (found.next(), found.next()) {
+            (Some(found), None) => Ok(found),
+            (Some(_), Some(_)) => Err(SqlError::new(
+                SqlState::AmbiguousColumn,
+                format!("column reference \"{}\" is ambiguous", column.value),
+            )
+            .at(column.position)),
+            (None, _) => Err(self.unknown(table, column)),
+        }
+    }
+
+    /// Whether a column of this name can be found without a qualifier.
+    pub fn has(&self, column: &str) -> bool {
+        self.relations.iter().flat_map(Relation::visible).any(|found| found.name == column)
+    }
+
+    /// All columns that `*` or `t.*` stands for.
+    ///
+    /// # Errors
+    /// 42P01 for an unknown qualifier.
+    pub fn all(&self, table: Option<&Name>) -> Result<Vec<Found>, SqlError> {
+        Ok(self.relations(table)?.into_iter().flat_map(Relation::visible).collect())
+    }
+
+    /// The column's name as messages show it: qualified.
+    pub fn qualified_name(&self, index: usize) -> String {
+        let of = |relation: &Relation| {
+            let column = relation.table.columns.get(index.checked_sub(relation.offset)?)?;
+            Some(format!("{}.{}", relation.name, column.name))
+        };
+        self.relations.iter().find_map(of).unwrap_or_else(|| format!("#{index}"))
+    }
+
+    /// Positions in the input row of each table's primary key.
+    pub fn primary_keys(&self) -> Vec<Vec<usize>> {
+        let key = |relation: &Relation| {
+            let position = |id: &u32| {
+                let found = relation.table.columns.iter().position(|column| column.id == *id);
+                found.map(|found| found + relation.offset)
+            };
+            relation.table.primary_key.iter().filter_map(position).collect()
+        };
+        self.relations.iter().map(key).collect()
+    }
+
+    fn relations(&self, table: Option<&Name>) -> Result<Vec<&Relation>, SqlError> {
+        let Some(table) = table else { return Ok(self.relations.iter().collect()) };
+        let found: Vec<_> = self.relations.iter().filter(|relation| relation.name == table.value).collect();
+        if found.is_empty() {
+            let message = format!("missing FROM-clause entry for table \"{}\"", table.value);
+            return Err(SqlError::new(SqlState::UndefinedTable, message).at(table.position));
+        }
+        Ok(found)
+    }
+
+    fn unknown(&self, table: Option<&Name>, column: &Name) -> SqlError {
+        let shown = match table {
+            Some(table) => format!("{}.{}", table.value, column.value),
+            None => format!("\"{}\"", column.value),
+        };
+        let error = SqlError::new(SqlState::UndefinedColumn, format!("column {shown} does not exist"));
+        let position = table.map_or(column.position, |table| table.position);
+        let names: Vec<(String, String)> = self
+            .relations
+            .iter()
+            .flat_map(|relation| relation.visible().map(|found| (found.name, relation.name.clone())))
+            .collect();
+        let near = nearest(&column.value, names.iter().map(|(name, _)| name.as_str()));
+        match names.iter().find(|(name, _)| Some(name.as_str()) == near) {
+            Some((name, relation)) => {
+                error.with_hint(format!("Perhaps you meant to reference the column \"{relation}.{name}\"."))
+            }
+            None => error,
+        }
+        .at(position)
+    }
+}
+
+impl Relation {
+    /// Columns that can be named, with their positions in the input row.
+    fn visible(&self) -> impl Iterator<Item = Found> + '_ {
+        self.table.columns.iter().enumerate().filter(|(_, column)| !column.hidden).map(
+            |(position, column)| Found {
+                index: self.offset + position,
+                name: column.name.clone(),
+                data_type: column.data_type,
+            },
+        )
+    }
+}

@@ -1,0 +1,115 @@
+//! CREATE TABLE and DROP TABLE.
+
+use super::{Binder, Bound};
+use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::error::{SqlError, SqlState};
+use crate::parser::ast;
+use crate::parser::ast::Name;
+use crate::types::DataType;
+
+/// Most columns of a table, as in PostgreSQL.
+const COLUMNS_MAX: usize = 1_600;
+/// Longest name of a table or column in bytes, as in PostgreSQL.
+const NAME_MAX_BYTES: usize = 63;
+/// The hidden key of tables without a declared one.
+const ROWID: &str = "rowid";
+
+impl Binder<'_> {
+    /// Makes the descriptor of a new table.
+    pub(super) fn create_table(&self, create: &ast::CreateTable) -> Result<Bound, SqlError> {
+        check_name(&create.name)?;
+        if create.columns.len() > COLUMNS_MAX {
+            let message = format!("tables can have at most {COLUMNS_MAX} columns");
+            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message).at(create.name.position));
+        }
+        let mut columns: Vec<ColumnDescriptor> = Vec::with_capacity(create.columns.len() + 1);
+        for (id, definition) in (1..).zip(&create.columns) {
+            if columns.iter().any(|column| column.name == definition.name.value) {
+                return Err(twice(&definition.name, "specified more than once"));
+            }
+            columns.push(self.column_descriptor(id, definition)?);
+        }
+        let primary_key = primary_key(&mut columns, &create.primary_key)?;
+        let table =
+            TableDescriptor { id: 0, name: create.name.value.clone(), version: 0, columns, primary_key };
+        Ok(Bound::CreateTable { if_not_exists: create.if_not_exists, table })
+    }
+
+    fn column_descriptor(
+        &self,
+        id: u32,
+        definition: &ast::ColumnDefinition,
+    ) -> Result<ColumnDescriptor, SqlError> {
+        check_name(&definition.name)?;
+        let target = (definition.name.value.as_str(), definition.data_type);
+        let default =
+            definition.default.as_ref().map(|value| self.default_value(value, target)).transpose()?;
+        Ok(ColumnDescriptor {
+            id,
+            name: definition.name.value.clone(),
+            data_type: definition.data_type,
+            nullable: !definition.not_null,
+            default,
+            hidden: false,
+        })
+    }
+
+    /// Finds the tables to drop.
+    pub(super) fn drop_table(&self, if_exists: bool, names: &[Name]) -> Result<Bound, SqlError> {
+        let mut tables = Vec::new();
+        let mut missing = Vec::new();
+        for name in names {
+            match self.table(name) {
+                Ok(table) if !tables.contains(&table) => tables.push(table),
+                Ok(_) => {}
+                Err(_) if if_exists => missing.push(name.value.clone()),
+                Err(error) => {
+                    let message = format!("table \"{}\" does not exist", name.value);
+                    return Err(SqlError { message, ..error });
+                }
+            }
+        }
+        Ok(Bound::DropTable { tables, missing })
+    }
+}
+
+/// Ids of the key's columns, which become NOT NULL; a hidden column where no key was declared.
+fn primary_key(columns: &mut Vec<ColumnDescriptor>, names: &[Name]) -> Result<Vec<u32>, SqlError> {
+    if names.is_empty() {
+        let id = columns.iter().map(|column| column.id).max().unwrap_or(0) + 1;
+        columns.push(ColumnDescriptor {
+            id,
+            name: ROWID.to_owned(),
+            data_type: DataType::Int8,
+            nullable: false,
+            default: None,
+            hidden: true,
+        });
+        return Ok(vec![id]);
+    }
+    let mut key = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(column) = columns.iter_mut().find(|column| column.name == name.value) else {
+            let message = format!("column \"{}\" named in key does not exist", name.value);
+            return Err(SqlError::new(SqlState::UndefinedColumn, message).at(name.position));
+        };
+        if key.contains(&column.id) {
+            return Err(twice(name, "appears twice in primary key constraint"));
+        }
+        column.nullable = false;
+        key.push(column.id);
+    }
+    Ok(key)
+}
+
+fn twice(name: &Name, how: &str) -> SqlError {
+    SqlError::new(SqlState::DuplicateColumn, format!("column \"{}\" {how}", name.value)).at(name.position)
+}
+
+fn check_name(name: &Name) -> Result<(), SqlError> {
+    if name.value.len() <= NAME_MAX_BYTES && !name.value.is_empty() {
+        return Ok(());
+    }
+    let message = format!("name \"{}\" must have 1 to {NAME_MAX_BYTES} bytes", name.value);
+    Err(SqlError::new(SqlState::ProgramLimitExceeded, message).at(name.position))
+}

@@ -1,0 +1,264 @@
+//! Conditions on the columns of the primary key become point lookups or spans of keys.
+//!
+//! ```text
+//! before  Scan flights                                  after  Scan flights
+//!           filter: time_hour = '…' AND carrier > 'UA'           spans: [/…/UA end, /… end)
+//!         Scan planes                                          Scan planes
+//!           filter: tailnum IN ('N1', 'N2')                      points: ('N1'), ('N2')
+//! ```
+//!
+//! Equalities and IN lists are taken for the leading columns of the key; the first column without one may have a lower
+//! and an upper bound. Conditions that keys say exactly are taken out of the filter.
+
+use quorate_engine::kv::{Key, Span};
+
+use super::bottom_up;
+use super::push_filter::and;
+use crate::catalog::descriptor::TableDescriptor;
+use crate::expr::{BinaryOp, Expr};
+use crate::plan::node::{Access, PushDown, Query};
+use crate::storage::index_format::{encode_key_values, primary_span};
+use crate::storage::layout::TableLayout;
+use crate::types::Datum;
+use crate::types::compare::compare;
+
+/// Most points or spans of one scan; beyond it fewer key columns are used.
+const POINTS_MAX: usize = 1_000;
+
+/// Runs the rule.
+pub fn apply(query: Query) -> Query {
+    bottom_up(query, &|query| match query {
+        Query::Scan { table, reverse, pushed, access: Access::Spans(_) } => {
+            let conditions = pushed.filter.clone().map(conjuncts).unwrap_or_default();
+            let (access, filter) = match chosen(&table, &conditions) {
+                Some((access, taken)) => (access, rest(conditions, &taken)),
+                None => (Access::Spans(vec![primary_span(table.id)]), pushed.filter.clone()),
+            };
+            Query::Scan { table, access, reverse, pushed: PushDown { filter, ..pushed } }
+        }
+        other => other,
+    })
+}
+
+/// The conditions that must all be true.
+pub fn conjuncts(filter: Expr) -> Vec<Expr> {
+    match filter {
+        Expr::Binary { op: BinaryOp::And, left, right, .. } => {
+            let mut all = conjuncts(*left);
+            all.extend(conjuncts(*right));
+            all
+        }
+        other => vec![other],
+    }
+}
+
+/// What is left of the conditions for the filter.
+fn rest(conditions: Vec<Expr>, taken: &[usize]) -> Option<Expr> {
+    let left = conditions.into_iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    left.map(|(_, condition)| condition).reduce(and)
+}
+
+/// What conditions say of one key column.
+#[derive(Default)]
+struct Constraint {
+    /// It is one of these, ascending; and the conditions that say so.
+    values: Option<(Vec<Datum>, Vec<usize>)>,
+    /// It is above the value, or equal where that is included.
+    lower: Option<Bound>,
+    /// It is below the value, or equal where that is included.
+    upper: Option<Bound>,
+}
+
+/// One side of a range, and the condition that it comes from.
+struct Bound {
+    value: Datum,
+    included: bool,
+    condition: usize,
+}
+
+/// Access by the key with the conditions that it makes superfluous; `None` where no condition helps.
+fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<usize>)> {
+    if conditions
+        .iter()
+        .any(|condition| matches!(condition, Expr::Literal(Datum::Null | Datum::Bool(false), _)))
+    {
+        return Some((Access::Points(Vec::new()), (0..conditions.len()).collect()));
+    }
+    let layout = TableLayout::of(table);
+    let mut prefixes: Vec<Vec<Datum>> = vec![Vec::new()];
+    let mut taken = Vec::new();
+    let mut range = None;
+    let mut matched = 0;
+    for position in &layout.key {
+        let constraint = constraint(*position, conditions);
+        match constraint.values {
+            Some((values, from)) if prefixes.len().saturating_mul(values.len()) <= POINTS_MAX => {
+                prefixes = product(&prefixes, &values);
+                taken.extend(from);
+                matched += 1;
+            }
+            _ => {
+                range = Some((constraint.lower, constraint.upper));
+                break;
+            }
+        }
+    }
+    if matched == layout.key.len() {
+        return Some((Access::Points(prefixes), taken));
+    }
+    let (lower, upper) = range.unwrap_or((None, None));
+    if matched == 0 && lower.is_none() && upper.is_none() {
+        return None;
+    }
+    let mut spans = Vec::with_capacity(prefixes.len());
+    for prefix in prefixes {
+        let span = span(&layout, &prefix, lower.as_ref(), upper.as_ref())?;
+        if !span.is_empty() {
+            spans.push(span);
+        }
+    }
+    taken.extend(lower.iter().chain(&upper).map(|bound| bound.condition));
+    Some(if spans.is_empty() { (Access::Points(Vec::new()), taken) } else { (Access::Spans(spans), taken) })
+}
+
+/// Each prefix with each value behind it, in key order.
+fn product(prefixes: &[Vec<Datum>], values: &[Datum]) -> Vec<Vec<Datum>> {
+    let extended = |prefix: &Vec<Datum>, value: &Datum| {
+        let mut key = prefix.clone();
+        key.push(value.clone());
+        key
+    };
+    prefixes.iter().flat_map(|prefix| values.iter().map(move |value| extended(prefix, value))).collect()
+}
+
+/// The keys that start with these values, within the bounds of the next column. `None` for a value that no key holds.
+fn span(
+    layout: &TableLayout,
+    prefix: &[Datum],
+    lower: Option<&Bound>,
+    upper: Option<&Bound>,
+) -> Option<Span> {
+    let whole = encode_key_values(layout, prefix).ok()?;
+    let at = |bound: &Bound| -> Option<Key> {
+        let values: Vec<Datum> = prefix.iter().chain(std::iter::once(&bound.value)).cloned().collect();
+        encode_key_values(layout, &values).ok()
+    };
+    let start = match lower {
+        None => whole.clone(),
+        Some(bound) if bound.included => at(bound)?,
+        Some(bound) => at(bound)?.prefix_end(),
+    };
+    let end = match upper {
+        None => whole.prefix_end(),
+        Some(bound) if bound.included => at(bound)?.prefix_end(),
+        Some(bound) => at(bound)?,
+    };
+    Some(Span::new(start, end))
+}
+
+/// What all conditions together say of a column.
+fn constraint(position: usize, conditions: &[Expr]) -> Constraint {
+    let mut constraint = Constraint::default();
+    for (index, condition) in conditions.iter().enumerate() {
+        match condition {
+            Expr::InList { operand, list, negated: false } if is_column(operand, position) => {
+                if let Some(values) = literals(list) {
+                    constraint.restrict(values, index);
+                }
+            }
+            Expr::Binary { op, left, right, .. } => {
+                let sides = match (left.as_ref(), right.as_ref()) {
+                    (column, Expr::Literal(value, _)) if is_column(column, position) => Some((*op, value)),
+                    (Expr::Literal(value, _), column) if is_column(column, position) => {
+                        mirrored(*op).map(|op| (op, value))
+                    }
+                    _ => None,
+                };
+                if let Some((op, value)) = sides
+                    && !value.is_null()
+                {
+                    constraint.compare(op, value, index);
+                }
+            }
+            _ => {}
+        }
+    }
+    constraint
+}
+
+fn is_column(expr: &Expr, position: usize) -> bool {
+    matches!(expr, Expr::Column { index, .. } if *index == position)
+}
+
+/// The list's values, NULLs left out because nothing equals them; `None` where one is not constant.
+fn literals(list: &[Expr]) -> Option<Vec<Datum>> {
+    let mut values = Vec::with_capacity(list.len());
+    for item in list {
+        match item {
+            Expr::Literal(Datum::Null, _) => {}
+            Expr::Literal(value, _) => values.push(value.clone()),
+            _ => return None,
+        }
+    }
+    Some(values)
+}
+
+/// The operator with its sides exchanged; `None` for those that say nothing of order.
+fn mirrored(op: BinaryOp) -> Option<BinaryOp> {
+    match op {
+        BinaryOp::Equal => Some(BinaryOp::Equal),
+        BinaryOp::Less => Some(BinaryOp::Greater),
+        BinaryOp::LessOrEqual => Some(BinaryOp::GreaterOrEqual),
+        BinaryOp::Greater => Some(BinaryOp::Less),
+        BinaryOp::GreaterOrEqual => Some(BinaryOp::LessOrEqual),
+        BinaryOp::Add
+        | BinaryOp::Subtract
+        | BinaryOp::Multiply
+        | BinaryOp::Divide
+        | BinaryOp::Modulo
+        | BinaryOp::Concat
+        | BinaryOp::NotEqual
+        | BinaryOp::And
+        | BinaryOp::Or => None,
+    }
+}
+
+impl Constraint {
+    /// It is one of these values too.
+    fn restrict(&mut self, mut values: Vec<Datum>, condition: usize) {
+        values.sort_by(compare);
+        values.dedup_by(|a, b| compare(a, b).is_eq());
+        match &mut self.values {
+            Some((known, from)) => {
+                known.retain(|value| values.iter().any(|other| compare(value, other).is_eq()));
+                from.push(condition);
+            }
+            None => self.values = Some((values, vec![condition])),
+        }
+    }
+
+    fn compare(&mut self, op: BinaryOp, value: &Datum, condition: usize) {
+        let bound = |included| Bound { value: value.clone(), included, condition };
+        // A second bound of a side stays in the filter: the first is right, if not always the tightest.
+        match op {
+            BinaryOp::Equal => self.restrict(vec![value.clone()], condition),
+            BinaryOp::Greater if self.lower.is_none() => self.lower = Some(bound(false)),
+            BinaryOp::GreaterOrEqual if self.lower.is_none() => self.lower = Some(bound(true)),
+            BinaryOp::Less if self.upper.is_none() => self.upper = Some(bound(false)),
+            BinaryOp::LessOrEqual if self.upper.is_none() => self.upper = Some(bound(true)),
+            BinaryOp::Greater
+            | BinaryOp::GreaterOrEqual
+            | BinaryOp::Less
+            | BinaryOp::LessOrEqual
+            | BinaryOp::NotEqual
+            | BinaryOp::Add
+            | BinaryOp::Subtract
+            | BinaryOp::Multiply
+            | BinaryOp::Divide
+            | BinaryOp::Modulo
+            | BinaryOp::Concat
+            | BinaryOp::And
+            | BinaryOp::Or => {}
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Only what is needed is sent: a projection over a scan runs where the rows are, and other nodes get only the columns
+//! that they use.
+//!
+//! ```text
+//! before  Project dest, distance * 2     after  Scan flights
+//!         └ Scan flights                          project: dest, distance * 2
+//!
+//! before  Project dest                   after  Project #0
+//!         └ Sort distance                       └ Sort #1
+//!           └ Scan flights                        └ Scan flights
+//!                                                     project: dest, distance
+//! ```
+//!
+//! A scan that is the whole plan is left alone: UPDATE and DELETE want the table's rows.
+
+use std::convert::Infallible;
+
+use crate::expr::{Aggregate, Expr, SortKey};
+use crate::plan::node::{PushDown, Query};
+
+/// Runs the rule.
+pub fn apply(query: Query) -> Query {
+    match query {
+        Query::Limit { input, offset, limit } => {
+            Query::Limit { input: Box::new(apply(*input)), offset, limit }
+        }
+        Query::Distinct(input) => Query::Distinct(Box::new(apply(*input))),
+        Query::Project(input, exprs) => match *input {
+            Query::Scan { table, access, reverse, pushed } if is_open(&pushed) => {
+                Query::Scan { table, access, reverse, pushed: PushDown { project: Some(exprs), ..pushed } }
+            }
+            other => {
+                let (input, exprs) = narrowed(other, exprs);
+                Query::Project(Box::new(input), exprs)
+            }
+        },
+        Query::Aggregate { input, group_by, aggregates } => aggregate(*input, group_by, aggregates),
+        Query::Filter(input, filter) => Query::Filter(Box::new(apply(*input)), filter),
+        Query::Sort { input, keys, limit } => Query::Sort { input: Box::new(apply(*input)), keys, limit },
+        other @ (Query::Values { .. } | Query::Scan { .. }) => other,
+    }
+}
+
+fn is_open(pushed: &PushDown) -> bool {
+    pushed.project.is_none() && pushed.aggregate.is_none()
+}
+
+/// Narrows what is below a projection or grouping to the columns of `exprs` and of the nodes between.
+fn narrowed(query: Query, exprs: Vec<Expr>) -> (Query, Vec<Expr>) {
+    let mut needed = Vec::new();
+    for expr in &exprs {
+        add_columns(expr, &mut needed);
+    }
+    if !reaches_scan(&query, &mut needed) {
+        return (apply(query), exprs);
+    }
+    needed.sort_by_key(|(index, _)| *index);
+    needed.dedup();
+    let exprs = exprs.into_iter().map(|expr| renumbered(expr, &needed)).collect();
+    (with_columns(query, &needed), exprs)
+}
+
+type Column = (usize, crate::types::DataType);
+
+fn add_columns(expr: &Expr, needed: &mut Vec<Column>) {
+    expr.walk(&mut |part| {
+        if let Expr::Column { index, data_type } = part {
+            needed.push((*index, *data_type));
+        }
+    });
+}
+
+/// Whether only sorts and filters stand above an open scan; collects their columns.
+fn reaches_scan(query: &Query, needed: &mut Vec<Column>) -> bool {
+    match query {
+        Query::Sort { input, keys, .. } => {
+            for key in keys {
+                add_columns(&key.expr, needed);
+            }
+            reaches_scan(input, needed)
+        }
+        Query::Filter(input, filter) => {
+            add_columns(filter, needed);
+            reaches_scan(input, needed)
+        }
+        Query::Scan { pushed, .. } => is_open(pushed),
+        Query::Values { .. }
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. } => false,
+    }
+}
+
+/// The tree over a scan that sends only these columns.
+fn with_columns(query: Query, needed: &[Column]) -> Query {
+    match query {
+        Query::Sort { input, keys, limit } => {
+            let keys =
+                keys.into_iter().map(|key| SortKey { expr: renumbered(key.expr, needed), ..key }).collect();
+            Query::Sort { input: Box::new(with_columns(*input, needed)), keys, limit }
+        }
+        Query::Filter(input, filter) => {
+            Query::Filter(Box::new(with_columns(*input, needed)), renumbered(filter, needed))
+        }
+        Query::Scan { table, access, reverse, pushed } => {
+            let column = |(index, data_type): &Column| Expr::Column { index: *index, data_type: *data_type };
+            let project = Some(needed.iter().map(column).collect());
+            Query::Scan { table, access, reverse, pushed: PushDown { project, ..pushed } }
+        }
+        other => other,
+    }
+}
+
+/// The expression over a row that has only the needed columns.
+fn renumbered(expr: Expr, needed: &[Column]) -> Expr {
+    match expr {
+        Expr::Column { index, data_type } => {
+            let at = needed.iter().position(|(known, _)| *known == index);
+            Expr::Column { index: at.unwrap_or(index), data_type }
+        }
+        other => match other.map_children(&mut |part| Ok::<_, Infallible>(renumbered(part, needed))) {
+            Ok(expr) => expr,
+        },
+    }
+}
+
+/// A grouping that is not pushed down gets only the columns that it uses.
+fn aggregate(input: Query, group_by: Vec<Expr>, aggregates: Vec<Aggregate>) -> Query {
+    let keys = group_by.len();
+    let arguments = aggregates.iter().filter_map(|aggregate| aggregate.argument.clone());
+    let exprs = group_by.into_iter().chain(arguments).collect();
+    let (input, mut exprs) = narrowed(input, exprs);
+    let mut arguments = exprs.split_off(keys.min(exprs.len())).into_iter();
+    let aggregates = aggregates
+        .into_iter()
+        .map(|aggregate| match aggregate.argument {
+            Some(_) => Aggregate { argument: arguments.next(), ..aggregate },
+            None => aggregate,
+        })
+        .collect();
+    Query::Aggregate { input: Box::new(input), group_by: exprs, aggregates }
+}

@@ -1,0 +1,277 @@
+//! Text to statements. The grammar of queries and tables is sqlparser's; this folder is the only place that knows it,
+//! and turns its tree into ours ([`ast`]). Transactions, SHOW, SET, EXPLAIN and COPY are read from the tokens by
+//! ourselves, because their grammar there lacks what Quorate has, or has too much.
+//!
+//! A text is cut into tokens once, the tokens into statements at semicolons; each statement's tokens go to
+//! [`utility`] first and to the grammar otherwise. Invariant: a statement that is let through is bounded in size and
+//! depth ([`limits`]), so that everything behind may recurse over it.
+
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use crate::error::{SqlError, SqlState};
+
+pub mod ast;
+mod copy;
+mod cursor;
+mod data_type;
+mod expr;
+mod limits;
+mod position;
+mod query;
+mod statement;
+mod table;
+mod utility;
+
+use ast::Statement;
+use position::Positions;
+
+/// Longest text of statements in bytes (design.md section 12, "statement").
+pub const STATEMENT_MAX_BYTES: usize = 16 << 20;
+
+/// Deepest nesting of parentheses, CASE and subqueries that the grammar follows.
+const NESTING_MAX: usize = 100;
+
+/// Reads all statements of a text; empty ones are left out.
+///
+/// # Errors
+/// 42601 with the position of the fault, 0A000 for what Quorate does not offer, 54000 beyond the limits.
+pub fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
+    if text.len() > STATEMENT_MAX_BYTES {
+        return Err(SqlError::new(
+            SqlState::ProgramLimitExceeded,
+            format!("statement of {} bytes is beyond the limit of {STATEMENT_MAX_BYTES} bytes", text.len()),
+        )
+        .with_hint("Use COPY to load many rows, or several statements."));
+    }
+    let source = Source { text, positions: Positions::new(text) };
+    let mut statements = Vec::new();
+    for tokens in source.split()? {
+        statements.push(source.statement(tokens)?);
+    }
+    Ok(statements)
+}
+
+/// A text with what is needed to point into it.
+struct Source<'a> {
+    text: &'a str,
+    positions: Positions,
+}
+
+impl Source<'_> {
+    /// All tokens but white space and comments.
+    fn tokens(&self) -> Result<Vec<TokenWithSpan>, SqlError> {
+        let mut tokens = Vec::new();
+        Tokenizer::new(&PostgreSqlDialect {}, self.text)
+            .tokenize_with_location_into_buf(&mut tokens)
+            .map_err(|error| {
+                SqlError::new(SqlState::SyntaxError, lower_first(&error.message))
+                    .at(self.positions.of(error.location))
+            })?;
+        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+        Ok(tokens)
+    }
+
+    /// The tokens of each statement.
+    fn split(&self) -> Result<Vec<Vec<TokenWithSpan>>, SqlError> {
+        let mut statements = Vec::new();
+        let mut current = Vec::new();
+        for token in self.tokens()? {
+            if token.token == Token::SemiColon {
+                statements.push(std::mem::take(&mut current));
+            } else {
+                current.push(token);
+            }
+        }
+        statements.push(current);
+        statements.retain(|tokens| !tokens.is_empty());
+        Ok(statements)
+    }
+
+    /// One statement.
+    fn statement(&self, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
+        match utility::parse(self, &tokens)? {
+            Some(statement) => Ok(statement),
+            None => self.by_grammar(tokens),
+        }
+    }
+
+    /// A query, INSERT, UPDATE, DELETE or CREATE TABLE.
+    fn by_grammar(&self, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
+        limits::check_depth(&tokens, &self.positions)?;
+        self.grammar(tokens, |parser, source| {
+            let statement = parser.parse_statement()?;
+            Ok(statement::convert(source, statement))
+        })
+    }
+
+    /// Runs the grammar over all of the tokens.
+    fn grammar<T>(
+        &self,
+        tokens: Vec<TokenWithSpan>,
+        read: impl FnOnce(&mut Parser<'_>, &Self) -> Result<Result<T, SqlError>, ParserError>,
+    ) -> Result<T, SqlError> {
+        let dialect = PostgreSqlDialect {};
+        let mut parser =
+            Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+        let converted = read(&mut parser, self).map_err(|error| self.parser_error(&error, &parser))?;
+        let rest = parser.peek_token();
+        if rest.token != Token::EOF {
+            return Err(self.near(&rest));
+        }
+        converted
+    }
+
+    /// The grammar's error in PostgreSQL's words.
+    fn parser_error(&self, error: &ParserError, parser: &Parser<'_>) -> SqlError {
+        let message = match error {
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+            ParserError::RecursionLimitExceeded => {
+                return SqlError::new(
+                    SqlState::StatementTooComplex,
+                    format!("statement is nested more than {NESTING_MAX} levels deep"),
+                );
+            }
+        };
+        let found = match position::location_in(message) {
+            Some(location) => parser.clone_token_at(location),
+            None => None,
+        };
+        let error = match found {
+            Some(token) => self.near(&token),
+            None => self.at_end(),
+        };
+        match message.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found:")) {
+            Some((expected, _)) => error.with_detail(format!("Expected {expected}.")),
+            None => error.with_detail(format!("{}.", position::without_location(message))),
+        }
+    }
+
+    /// `syntax error at or near` this token.
+    fn near(&self, token: &TokenWithSpan) -> SqlError {
+        if token.token == Token::EOF {
+            return self.at_end();
+        }
+        let word = self.positions.slice(self.text, token.span);
+        let shown = if word.is_empty() { token.token.to_string() } else { word };
+        SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{shown}\""))
+            .at(self.positions.of(token.span.start))
+    }
+
+    /// `syntax error at end of input`.
+    fn at_end(&self) -> SqlError {
+        SqlError::new(SqlState::SyntaxError, "syntax error at end of input").at(self.positions.end())
+    }
+
+    /// Something that Quorate lacks, at a token.
+    fn unsupported(&self, what: &str, token: &TokenWithSpan) -> SqlError {
+        SqlError::unsupported(what).at(self.positions.of(token.span.start))
+    }
+}
+
+/// Finds tokens again in a parser that has failed.
+trait TokenAt {
+    /// The token that starts here.
+    fn clone_token_at(&self, location: sqlparser::tokenizer::Location) -> Option<TokenWithSpan>;
+}
+
+impl TokenAt for Parser<'_> {
+    fn clone_token_at(&self, location: sqlparser::tokenizer::Location) -> Option<TokenWithSpan> {
+        let mut index = 0;
+        loop {
+            let token = self.token_at(index);
+            if token.token == Token::EOF || token.span.start == location {
+                return (token.token != Token::EOF).then(|| token.clone());
+            }
+            index += 1;
+        }
+    }
+}
+
+/// Whether a token is this keyword, unquoted.
+fn is_keyword(token: &TokenWithSpan, keyword: &str) -> bool {
+    match &token.token {
+        Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword),
+        _ => false,
+    }
+}
+
+/// Whether an unquoted word (in any case) cannot be the name of a table or column, as in PostgreSQL.
+fn is_reserved(word: &str) -> bool {
+    const RESERVED: &[&str] = &[
+        "all",
+        "analyse",
+        "analyze",
+        "and",
+        "any",
+        "array",
+        "as",
+        "asc",
+        "asymmetric",
+        "both",
+        "case",
+        "cast",
+        "check",
+        "collate",
+        "column",
+        "constraint",
+        "create",
+        "default",
+        "deferrable",
+        "desc",
+        "distinct",
+        "do",
+        "else",
+        "end",
+        "except",
+        "false",
+        "fetch",
+        "for",
+        "foreign",
+        "from",
+        "grant",
+        "group",
+        "having",
+        "in",
+        "initially",
+        "intersect",
+        "into",
+        "lateral",
+        "leading",
+        "limit",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "only",
+        "or",
+        "order",
+        "placing",
+        "primary",
+        "references",
+        "returning",
+        "select",
+        "some",
+        "symmetric",
+        "table",
+        "then",
+        "to",
+        "trailing",
+        "true",
+        "union",
+        "unique",
+        "using",
+        "variadic",
+        "when",
+        "where",
+        "window",
+        "with",
+    ];
+    RESERVED.contains(&word.to_ascii_lowercase().as_str())
+}
+
+fn lower_first(message: &str) -> String {
+    let mut characters = message.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}

@@ -1,0 +1,80 @@
+//! Type names to types.
+
+use sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+
+use crate::error::{SqlError, SqlState};
+use crate::types::DataType;
+use crate::types::numeric::NUMERIC_PRECISION_MAX;
+
+/// Longest declared length of text in characters, as in PostgreSQL.
+const TEXT_LENGTH_MAX: u64 = 10_485_760;
+
+/// The type of this name.
+///
+/// # Errors
+/// 0A000 for types that Quorate lacks, 22023 for lengths and precisions that no type has.
+pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
+    Ok(match data_type {
+        SqlType::Bool | SqlType::Boolean => DataType::Bool,
+        SqlType::Int2(None) | SqlType::SmallInt(None) => DataType::Int2,
+        SqlType::Int(None) | SqlType::Int4(None) | SqlType::Integer(None) => DataType::Int4,
+        SqlType::Int8(None) | SqlType::BigInt(None) => DataType::Int8,
+        SqlType::Real
+        | SqlType::Float4
+        | SqlType::Float8
+        | SqlType::Float64
+        | SqlType::Float(_)
+        | SqlType::Double(_)
+        | SqlType::DoublePrecision => DataType::Float8,
+        SqlType::Numeric(info) | SqlType::Decimal(info) | SqlType::Dec(info) => numeric(*info)?,
+        SqlType::Text => DataType::TEXT,
+        SqlType::Varchar(length) | SqlType::CharacterVarying(length) | SqlType::CharVarying(length) => {
+            DataType::Text { length_max: length.map(text_length).transpose()? }
+        }
+        SqlType::Char(length) | SqlType::Character(length) => {
+            DataType::Text { length_max: Some(length.map_or(Ok(1), text_length)?) }
+        }
+        SqlType::Date => DataType::Date,
+        SqlType::Timestamp(None | Some(6), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            DataType::Timestamp
+        }
+        SqlType::Timestamp(None | Some(6), TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
+            DataType::TimestampTz
+        }
+        other => return Err(SqlError::unsupported(format!("type {other}"))),
+    })
+}
+
+fn numeric(info: ExactNumberInfo) -> Result<DataType, SqlError> {
+    let (precision, scale) = match info {
+        ExactNumberInfo::None => return Ok(DataType::NUMERIC),
+        ExactNumberInfo::Precision(precision) => (precision, 0),
+        ExactNumberInfo::PrecisionAndScale(precision, scale) => (precision, scale),
+    };
+    let checked =
+        u32::try_from(precision).ok().filter(|precision| (1..=NUMERIC_PRECISION_MAX).contains(precision));
+    let precision = checked.ok_or_else(|| {
+        invalid(format!("NUMERIC precision {precision} must be between 1 and {NUMERIC_PRECISION_MAX}"))
+    })?;
+    let limit = i64::from(NUMERIC_PRECISION_MAX);
+    let checked = i32::try_from(scale).ok().filter(|_| (-limit..=limit).contains(&scale));
+    let scale = checked
+        .ok_or_else(|| invalid(format!("NUMERIC scale {scale} must be between -{limit} and {limit}")))?;
+    Ok(DataType::Numeric { precision: Some(precision), scale })
+}
+
+fn text_length(length: CharacterLength) -> Result<u32, SqlError> {
+    let length = match length {
+        CharacterLength::IntegerLength { length, unit: None } => length,
+        other => return Err(SqlError::unsupported(format!("length {other} of text"))),
+    };
+    match u32::try_from(length) {
+        Ok(0) => Err(invalid("length for type varchar must be at least 1")),
+        Ok(checked) if length <= TEXT_LENGTH_MAX => Ok(checked),
+        _ => Err(invalid(format!("length for type varchar cannot exceed {TEXT_LENGTH_MAX}"))),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> SqlError {
+    SqlError::new(SqlState::InvalidParameterValue, message)
+}

@@ -1,0 +1,72 @@
+//! How complex a statement may be, counted on its tokens before anything recurses over it.
+//!
+//! A chain `1 + 1 + …` is as deep a tree as it is long, whatever the grammar's limit of nesting says; so operators are
+//! counted along each chain, and those of the parentheses around it count too. Chains of AND and OR may be longer,
+//! because they are made into balanced trees.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::is_keyword;
+use super::position::Positions;
+use crate::error::{SqlError, SqlState};
+
+/// Most operators in one chain with the chains around it: a depth of recursion that any stack of ours holds.
+const OPERATORS_MAX: usize = 400;
+/// Most ANDs and ORs in one chain with the chains around it.
+const CONDITIONS_MAX: usize = 4_000;
+
+/// Operators counted at one level of parentheses.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    operators: usize,
+    conditions: usize,
+}
+
+/// Refuses statements whose trees would be too deep.
+///
+/// # Errors
+/// 54001.
+pub fn check_depth(tokens: &[TokenWithSpan], positions: &Positions) -> Result<(), SqlError> {
+    let mut outer = Vec::new();
+    let mut level = Level::default();
+    for token in tokens {
+        match &token.token {
+            Token::LParen => {
+                outer.push(level);
+                level.operators += 1;
+            }
+            Token::RParen => level = outer.pop().unwrap_or_default(),
+            Token::Comma => level = outer.last().copied().unwrap_or_default(),
+            _ if is_keyword(token, "and") || is_keyword(token, "or") => {
+                level.conditions += 1;
+                level.operators = outer.last().map_or(0, |level| level.operators);
+            }
+            other if is_operator(other) || is_keyword(token, "not") || is_keyword(token, "is") => {
+                level.operators += 1;
+            }
+            _ => {}
+        }
+        if level.operators > OPERATORS_MAX || level.conditions > CONDITIONS_MAX {
+            return Err(SqlError::new(SqlState::StatementTooComplex, "statement is too complex")
+                .with_detail(format!(
+                    "An expression has more than {OPERATORS_MAX} operators or {CONDITIONS_MAX} conditions in a row."
+                ))
+                .at(positions.of(token.span.start)));
+        }
+    }
+    Ok(())
+}
+
+fn is_operator(token: &Token) -> bool {
+    !matches!(
+        token,
+        Token::Word(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::DollarQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::Period
+    )
+}

@@ -1,0 +1,339 @@
+//! Transactions, SHOW, SET, EXPLAIN, DROP TABLE and session statements, read from their tokens.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::ast::{Name, Statement};
+use super::cursor::Cursor;
+use super::{Source, copy};
+use crate::error::SqlError;
+
+/// First words of statements that PostgreSQL has and Quorate does not.
+const UNSUPPORTED: &[&str] = &[
+    "alter",
+    "analyze",
+    "call",
+    "checkpoint",
+    "close",
+    "cluster",
+    "comment",
+    "declare",
+    "do",
+    "execute",
+    "fetch",
+    "grant",
+    "import",
+    "listen",
+    "load",
+    "lock",
+    "merge",
+    "move",
+    "notify",
+    "prepare",
+    "reassign",
+    "refresh",
+    "reindex",
+    "release",
+    "revoke",
+    "savepoint",
+    "security",
+    "table",
+    "truncate",
+    "unlisten",
+    "vacuum",
+    "with",
+];
+
+/// Reads a statement of ours; `None` for those that belong to the grammar.
+///
+/// # Errors
+/// 42601, and 0A000 for statements that Quorate lacks.
+pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Statement>, SqlError> {
+    let mut cursor = Cursor::new(source, tokens);
+    let Some(first) = cursor.peek() else { return Ok(None) };
+    let Token::Word(word) = &first.token else {
+        // A parenthesis may open a query.
+        return if first.token == Token::LParen { Ok(None) } else { Err(cursor.unexpected()) };
+    };
+    let keyword = word.value.to_lowercase();
+    if matches!(keyword.as_str(), "select" | "values" | "insert" | "update" | "delete") {
+        return Ok(None);
+    }
+    if UNSUPPORTED.contains(&keyword.as_str()) {
+        return Err(source.unsupported(&keyword.to_uppercase(), first));
+    }
+    cursor.next();
+    let statement = match keyword.as_str() {
+        "create" => return create(&cursor, first),
+        "drop" => drop_table(&mut cursor, first)?,
+        "begin" => begin(&mut cursor)?,
+        "start" => {
+            cursor.expect("transaction")?;
+            begin(&mut cursor)?
+        }
+        "commit" | "end" => end(&mut cursor, first, Statement::Commit)?,
+        "rollback" | "abort" => end(&mut cursor, first, Statement::Rollback)?,
+        "show" => show(&mut cursor)?,
+        "set" => set(&mut cursor)?,
+        "reset" => reset(&mut cursor)?,
+        "explain" => return explain(cursor).map(Some),
+        "copy" => return copy::parse(cursor).map(Some),
+        "discard" => discard(&mut cursor)?,
+        "deallocate" => deallocate(&mut cursor)?,
+        _ => return Err(source.near(first)),
+    };
+    cursor.expect_end()?;
+    Ok(Some(statement))
+}
+
+/// `CREATE TABLE` is the grammar's; everything else that can be created is not offered.
+fn create(cursor: &Cursor<'_>, first: &TokenWithSpan) -> Result<Option<Statement>, SqlError> {
+    let Some(what) = cursor.peek() else { return Err(cursor.unexpected()) };
+    if super::is_keyword(what, "table") {
+        return Ok(None);
+    }
+    match &what.token {
+        Token::Word(word) => {
+            Err(cursor.source.unsupported(&format!("CREATE {}", word.value.to_uppercase()), first))
+        }
+        _ => Err(cursor.unexpected()),
+    }
+}
+
+fn drop_table(cursor: &mut Cursor<'_>, first: &TokenWithSpan) -> Result<Statement, SqlError> {
+    if !cursor.take("table") {
+        let what = cursor.word()?;
+        return Err(cursor.source.unsupported(&format!("DROP {}", what.value.to_uppercase()), first));
+    }
+    let if_exists = cursor.take_all(&["if", "exists"]);
+    let mut names = vec![cursor.table_name()?];
+    while cursor.take_token(&Token::Comma) {
+        names.push(cursor.table_name()?);
+    }
+    // Nothing depends on a table yet, so that both mean the same.
+    let _ = cursor.take("cascade") || cursor.take("restrict");
+    Ok(Statement::DropTable { if_exists, names })
+}
+
+/// The modes behind BEGIN. Every level of isolation is served as SERIALIZABLE, which is at least as strict.
+fn begin(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    let _ = cursor.take("work") || cursor.take("transaction");
+    let mut read_only = false;
+    while cursor.peek().is_some() {
+        if cursor.take_all(&["isolation", "level"]) {
+            isolation_level(cursor)?;
+        } else if cursor.take_all(&["read", "only"]) {
+            read_only = true;
+        } else if cursor.take_all(&["read", "write"]) {
+            read_only = false;
+        } else if !(cursor.take("deferrable") || cursor.take_all(&["not", "deferrable"])) {
+            return Err(cursor.unexpected());
+        }
+        cursor.take_token(&Token::Comma);
+    }
+    Ok(Statement::Begin { read_only })
+}
+
+fn isolation_level(cursor: &mut Cursor<'_>) -> Result<&'static str, SqlError> {
+    const LEVELS: &[(&[&str], &str)] = &[
+        (&["serializable"], "serializable"),
+        (&["repeatable", "read"], "repeatable read"),
+        (&["read", "committed"], "read committed"),
+        (&["read", "uncommitted"], "read uncommitted"),
+    ];
+    let found = LEVELS.iter().find(|(words, _)| cursor.take_all(words));
+    found.map(|(_, level)| *level).ok_or_else(|| cursor.unexpected())
+}
+
+fn end(cursor: &mut Cursor<'_>, first: &TokenWithSpan, statement: Statement) -> Result<Statement, SqlError> {
+    let _ = cursor.take("work") || cursor.take("transaction");
+    if cursor.take_all(&["and", "no", "chain"]) {
+        return Ok(statement);
+    }
+    for (word, name) in [("and", "AND CHAIN"), ("to", "ROLLBACK TO SAVEPOINT"), ("prepared", "PREPARED")] {
+        if cursor.take(word) {
+            return Err(cursor.source.unsupported(name, first));
+        }
+    }
+    Ok(statement)
+}
+
+fn show(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    if cursor.take("tables") {
+        return Ok(Statement::ShowTables);
+    }
+    if cursor.take_all(&["ranges", "from", "table"]) {
+        return Ok(Statement::ShowRanges { table: cursor.table_name()? });
+    }
+    if cursor.take_all(&["cluster", "settings"]) {
+        return Ok(Statement::ShowClusterSettings);
+    }
+    Ok(Statement::ShowVariable { name: variable(cursor)? })
+}
+
+/// A variable's name, perhaps with dots, or one of PostgreSQL's names in words.
+fn variable(cursor: &mut Cursor<'_>) -> Result<Name, SqlError> {
+    let position = cursor.peek().map_or(0, |token| cursor.source.positions.of(token.span.start));
+    for (words, name) in [
+        (&["time", "zone"][..], "timezone"),
+        (&["transaction", "isolation", "level"], "transaction_isolation"),
+    ] {
+        if cursor.take_all(words) {
+            return Ok(Name { value: name.to_owned(), position });
+        }
+    }
+    dotted(cursor)
+}
+
+fn dotted(cursor: &mut Cursor<'_>) -> Result<Name, SqlError> {
+    let mut name = cursor.word()?;
+    while cursor.take_token(&Token::Period) {
+        name.value.push('.');
+        name.value.push_str(&cursor.word()?.value);
+    }
+    Ok(name)
+}
+
+fn set(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    if cursor.take_all(&["cluster", "setting"]) {
+        let name = dotted(cursor)?;
+        let value = assigned(cursor)?;
+        return Ok(Statement::SetClusterSetting { name, value });
+    }
+    let position = cursor.peek().map_or(0, |token| cursor.source.positions.of(token.span.start));
+    let named = |value: &str| Name { value: value.to_owned(), position };
+    if cursor.take_all(&["session", "characteristics", "as", "transaction"]) {
+        return set_transaction(cursor, "default_transaction", position);
+    }
+    if cursor.take("transaction") {
+        return set_transaction(cursor, "transaction", position);
+    }
+    let local = cursor.take("local");
+    let _ = !local && cursor.take("session");
+    let (name, value) = if cursor.take_all(&["time", "zone"]) {
+        (named("timezone"), values(cursor)?)
+    } else if cursor.take("names") {
+        (named("client_encoding"), values(cursor)?)
+    } else {
+        let name = dotted(cursor)?;
+        (name, assigned(cursor)?)
+    };
+    Ok(Statement::SetVariable { name, value, local })
+}
+
+/// `SET TRANSACTION` with one mode.
+fn set_transaction(cursor: &mut Cursor<'_>, prefix: &str, position: u32) -> Result<Statement, SqlError> {
+    let (suffix, value) = if cursor.take_all(&["isolation", "level"]) {
+        ("isolation", isolation_level(cursor)?)
+    } else if cursor.take_all(&["read", "only"]) {
+        ("read_only", "on")
+    } else if cursor.take_all(&["read", "write"]) {
+        ("read_only", "off")
+    } else {
+        return Err(cursor.unexpected());
+    };
+    Ok(Statement::SetVariable {
+        name: Name { value: format!("{prefix}_{suffix}"), position },
+        value: Some(value.to_owned()),
+        local: prefix == "transaction",
+    })
+}
+
+/// `= value` or `TO value`.
+fn assigned(cursor: &mut Cursor<'_>) -> Result<Option<String>, SqlError> {
+    if !cursor.take_token(&Token::Eq) && !cursor.take("to") {
+        return Err(cursor.unexpected());
+    }
+    values(cursor)
+}
+
+/// The rest of the statement as a value: words, strings and numbers by commas; `DEFAULT` is `None`.
+fn values(cursor: &mut Cursor<'_>) -> Result<Option<String>, SqlError> {
+    if cursor.take("default") {
+        return Ok(None);
+    }
+    let mut all = Vec::new();
+    loop {
+        all.push(value(cursor)?);
+        if !cursor.take_token(&Token::Comma) {
+            return Ok(Some(all.join(", ")));
+        }
+    }
+}
+
+fn value(cursor: &mut Cursor<'_>) -> Result<String, SqlError> {
+    let sign = if cursor.take_token(&Token::Minus) { "-" } else { "" };
+    match cursor.peek().map(|token| &token.token) {
+        Some(Token::Number(digits, _)) => {
+            cursor.next();
+            Ok(format!("{sign}{digits}"))
+        }
+        Some(Token::Word(_)) if sign.is_empty() => Ok(cursor.word()?.value),
+        _ if sign.is_empty() => cursor.string(),
+        _ => Err(cursor.unexpected()),
+    }
+}
+
+fn reset(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    if cursor.take("all") {
+        return Ok(Statement::ResetAll);
+    }
+    if cursor.take_all(&["cluster", "setting"]) {
+        return Ok(Statement::SetClusterSetting { name: dotted(cursor)?, value: None });
+    }
+    Ok(Statement::SetVariable { name: variable(cursor)?, value: None, local: false })
+}
+
+fn explain(mut cursor: Cursor<'_>) -> Result<Statement, SqlError> {
+    let analyze = if cursor.take_token(&Token::LParen) {
+        explain_options(&mut cursor)?
+    } else {
+        let analyze = cursor.take("analyze");
+        cursor.take("verbose");
+        analyze
+    };
+    let Some(first) = cursor.peek() else { return Err(cursor.unexpected()) };
+    let statement = cursor.source.statement(cursor.rest().to_vec())?;
+    match statement {
+        Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Ok(Statement::Explain { analyze, statement: Box::new(statement) })
+        }
+        _ => Err(cursor.source.unsupported("EXPLAIN of this statement", first)),
+    }
+}
+
+/// Options in parentheses, of which only ANALYZE changes anything; tells whether it is on.
+fn explain_options(cursor: &mut Cursor<'_>) -> Result<bool, SqlError> {
+    let mut analyze = false;
+    loop {
+        let option = cursor.word()?;
+        let off = cursor.take("false") || cursor.take("off");
+        let _ = !off && (cursor.take("true") || cursor.take("on"));
+        match option.value.as_str() {
+            "analyze" => analyze = !off,
+            "costs" | "verbose" | "timing" | "summary" => {}
+            other => {
+                let what = format!("EXPLAIN option {}", other.to_uppercase());
+                return Err(SqlError::unsupported(what).at(option.position));
+            }
+        }
+        if !cursor.take_token(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect_token(&Token::RParen)?;
+    Ok(analyze)
+}
+
+fn discard(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    if cursor.take("all") {
+        return Ok(Statement::DiscardAll);
+    }
+    let what = cursor.word()?;
+    Err(SqlError::unsupported(format!("DISCARD {}", what.value.to_uppercase())).at(what.position))
+}
+
+fn deallocate(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    cursor.take("prepare");
+    let name = if cursor.take("all") { None } else { Some(cursor.word()?) };
+    Ok(Statement::Deallocate { name })
+}

@@ -1,0 +1,248 @@
+//! The printed form of plans: EXPLAIN's lines.
+//!
+//! ```text
+//! Limit  (10 rows)
+//!   ->  Sort  (distance DESC, first 10 rows)
+//!         ->  Scan flights
+//!               Spans: [/Table/101/1/…, /Table/101/1/…)
+//!               Filter at the ranges: carrier = 'UA'
+//!               Sent: distance, dest
+//! ```
+
+use crate::catalog::descriptor::TableDescriptor;
+use crate::expr::SortKey;
+use crate::plan::node::{Access, OnConflict, Plan, PushDown, Query};
+use crate::storage::key_text::{end_key, start_key};
+use crate::storage::layout::TableLayout;
+use crate::types::Datum;
+
+mod expr_text;
+
+use expr_text::{aggregate_text, expr_text, literal_text};
+
+/// Most points or spans that are written out; of more only the number.
+const ACCESS_SHOWN_MAX: usize = 5;
+
+/// The lines of a plan. `measured` are what EXPLAIN ANALYZE knows of the plan's scan, printed below it.
+pub fn explain(plan: &Plan, measured: &[String]) -> Vec<String> {
+    let mut printer = Printer { lines: Vec::new(), measured };
+    match plan {
+        Plan::Query { query, .. } => {
+            printer.query(query, 0);
+        }
+        Plan::Insert { table, source, on_conflict } => {
+            printer.node(0, &format!("Insert into {}", table.name));
+            match on_conflict {
+                OnConflict::Error => {}
+                OnConflict::Nothing => printer.property(0, "On conflict: nothing"),
+                OnConflict::Update { assignments, filter } => {
+                    let mut names = column_names(table);
+                    names.extend(table.columns.iter().map(|column| format!("excluded.{}", column.name)));
+                    printer.property(0, &format!("On conflict: set {}", sets(table, assignments, &names)));
+                    if let Some(filter) = filter {
+                        printer.property(0, &format!("Where: {}", expr_text(filter, &names)));
+                    }
+                }
+            }
+            printer.query(source, 1);
+        }
+        Plan::Update { table, source, assignments } => {
+            printer.node(0, &format!("Update {}", table.name));
+            printer.property(0, &format!("Set: {}", sets(table, assignments, &column_names(table))));
+            printer.query(source, 1);
+        }
+        Plan::Delete { table, source } => {
+            printer.node(0, &format!("Delete from {}", table.name));
+            printer.query(source, 1);
+        }
+    }
+    printer.lines
+}
+
+fn column_names(table: &TableDescriptor) -> Vec<String> {
+    table.columns.iter().map(|column| column.name.clone()).collect()
+}
+
+fn sets(table: &TableDescriptor, assignments: &[(usize, crate::expr::Expr)], names: &[String]) -> String {
+    let set = |(column, value): &(usize, crate::expr::Expr)| {
+        let name = table.columns.get(*column).map_or("?", |column| column.name.as_str());
+        format!("{name} = {}", expr_text(value, names))
+    };
+    assignments.iter().map(set).collect::<Vec<_>>().join(", ")
+}
+
+/// Writes lines from the root to the leaves.
+struct Printer<'a> {
+    lines: Vec<String>,
+    measured: &'a [String],
+}
+
+impl Printer<'_> {
+    /// A node at a depth of the tree.
+    fn node(&mut self, depth: usize, text: &str) {
+        match depth {
+            0 => self.lines.push(text.to_owned()),
+            _ => self.lines.push(format!("{}->  {text}", " ".repeat(6 * depth - 4))),
+        }
+    }
+
+    /// A line below a node.
+    fn property(&mut self, depth: usize, text: &str) {
+        self.lines.push(format!("{}{text}", " ".repeat(6 * depth + 2)));
+    }
+
+    /// A node with what is below it; gives the names of its columns. Lines of the inputs are known first, because the
+    /// names come from below, and are put behind the node's own.
+    fn query(&mut self, query: &Query, depth: usize) -> Vec<String> {
+        let start = self.lines.len();
+        let below = |printer: &mut Self, input: &Query| printer.query(input, depth + 1);
+        let (names, node) = match query {
+            Query::Values { rows } => {
+                let width = rows.first().map_or(0, Vec::len);
+                let names = (1..=width).map(|column| format!("column{column}")).collect();
+                let plural = if rows.len() == 1 { "row" } else { "rows" };
+                (names, format!("Values  ({} {plural})", rows.len()))
+            }
+            Query::Scan { table, access, reverse, pushed } => {
+                return self.scan(table, (access, *reverse), pushed, depth);
+            }
+            Query::Filter(input, filter) => {
+                let names = below(self, input);
+                let node = format!("Filter  ({})", expr_text(filter, &names));
+                (names, node)
+            }
+            Query::Project(input, exprs) => {
+                let names = texts(exprs, &below(self, input));
+                let node = format!("Project  ({})", names.join(", "));
+                (names, node)
+            }
+            Query::Aggregate { input, group_by, aggregates } => {
+                let names = below(self, input);
+                let grouped = groups(group_by, aggregates, &names);
+                (group_names(group_by, aggregates, &names), format!("Aggregate  ({grouped})"))
+            }
+            Query::Sort { input, keys, limit } => {
+                let names = below(self, input);
+                let keys: Vec<String> = keys.iter().map(|key| sort_text(key, &names)).collect();
+                let first = limit.map(|limit| format!(", first {limit} rows")).unwrap_or_default();
+                (names, format!("Sort  ({}{first})", keys.join(", ")))
+            }
+            Query::Distinct(input) => (below(self, input), "Distinct".to_owned()),
+            Query::Limit { input, offset, limit } => (below(self, input), limit_text(*offset, *limit)),
+        };
+        let inputs = self.lines.split_off(start);
+        self.node(depth, &node);
+        self.lines.extend(inputs);
+        names
+    }
+
+    fn scan(
+        &mut self,
+        table: &TableDescriptor,
+        access: (&Access, bool),
+        pushed: &PushDown,
+        depth: usize,
+    ) -> Vec<String> {
+        let names = column_names(table);
+        let direction = if access.1 { ", greatest key first" } else { "" };
+        self.node(depth, &format!("Scan {}{direction}", table.name));
+        self.property(depth, &access_text(table, access.0));
+        if let Some(filter) = &pushed.filter {
+            self.property(depth, &format!("Filter at the ranges: {}", expr_text(filter, &names)));
+        }
+        if let Some(limit) = pushed.limit {
+            self.property(depth, &format!("Limit at the ranges: {limit}"));
+        }
+        let output = match (&pushed.aggregate, &pushed.project) {
+            (Some(aggregate), _) => {
+                let grouped = groups(&aggregate.group_by, &aggregate.aggregates, &names);
+                self.property(depth, &format!("Aggregate at the ranges: {grouped}"));
+                group_names(&aggregate.group_by, &aggregate.aggregates, &names)
+            }
+            (None, Some(project)) => {
+                let sent = texts(project, &names);
+                self.property(depth, &format!("Sent: {}", sent.join(", ")));
+                sent
+            }
+            (None, None) => names,
+        };
+        for line in self.measured {
+            self.property(depth, line);
+        }
+        output
+    }
+}
+
+fn limit_text(offset: u64, limit: Option<u64>) -> String {
+    let rows = limit.map(|limit| format!("{limit} rows"));
+    let skipped = (offset > 0).then(|| format!("after {offset}"));
+    let parts: Vec<String> = rows.into_iter().chain(skipped).collect();
+    format!("Limit  ({})", parts.join(", "))
+}
+
+fn texts(exprs: &[crate::expr::Expr], names: &[String]) -> Vec<String> {
+    exprs.iter().map(|expr| expr_text(expr, names)).collect()
+}
+
+fn group_names(
+    group_by: &[crate::expr::Expr],
+    aggregates: &[crate::expr::Aggregate],
+    names: &[String],
+) -> Vec<String> {
+    let aggregates = aggregates.iter().map(|aggregate| aggregate_text(aggregate, names));
+    texts(group_by, names).into_iter().chain(aggregates).collect()
+}
+
+fn groups(group_by: &[crate::expr::Expr], aggregates: &[crate::expr::Aggregate], names: &[String]) -> String {
+    let aggregates: Vec<String> =
+        aggregates.iter().map(|aggregate| aggregate_text(aggregate, names)).collect();
+    let by = texts(group_by, names).join(", ");
+    match (by.is_empty(), aggregates.is_empty()) {
+        (true, _) => aggregates.join(", "),
+        (false, true) => format!("by {by}"),
+        (false, false) => format!("{} by {by}", aggregates.join(", ")),
+    }
+}
+
+fn sort_text(key: &SortKey, names: &[String]) -> String {
+    let direction = if key.descending { " DESC" } else { "" };
+    let nulls = match (key.descending, key.nulls_first) {
+        (false, true) => " NULLS FIRST",
+        (true, false) => " NULLS LAST",
+        (false, false) | (true, true) => "",
+    };
+    format!("{}{direction}{nulls}", expr_text(&key.expr, names))
+}
+
+fn access_text(table: &TableDescriptor, access: &Access) -> String {
+    let layout = TableLayout::of(table);
+    match access {
+        Access::Points(points) => {
+            let point = |values: &Vec<Datum>| {
+                let values: Vec<String> = values
+                    .iter()
+                    .zip(&layout.key)
+                    .map(|(value, position)| literal_text(value, layout.data_type(*position)))
+                    .collect();
+                format!("({})", values.join(", "))
+            };
+            format!("Points: {}", shown(points, point))
+        }
+        Access::Spans(spans) => {
+            let layout_of = |id: u64| (id == table.id).then(|| layout.clone());
+            let span = |span: &quorate_engine::kv::Span| {
+                format!("[{}, {})", start_key(&span.start, layout_of), end_key(&span.end, layout_of))
+            };
+            format!("Spans: {}", shown(spans, span))
+        }
+    }
+}
+
+/// The first few of a list, and how many there are where that is not all.
+fn shown<T>(all: &[T], text: impl Fn(&T) -> String) -> String {
+    let mut parts: Vec<String> = all.iter().take(ACCESS_SHOWN_MAX).map(text).collect();
+    if all.len() > ACCESS_SHOWN_MAX {
+        parts.push(format!("… ({} in all)", all.len()));
+    }
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}

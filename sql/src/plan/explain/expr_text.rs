@@ -1,0 +1,121 @@
+//! Expressions as text, near to how they would be written.
+
+use crate::expr::{Aggregate, AggregateFunction, BinaryOp, Expr, UnaryOp};
+use crate::types::{DataType, Datum, text};
+
+/// How an operator is written.
+fn symbol(op: BinaryOp) -> &'static str {
+    crate::bind::operator_symbol(op)
+}
+
+/// A constant: text and times in quotes.
+pub fn literal_text(value: &Datum, data_type: DataType) -> String {
+    match value {
+        Datum::Null => "NULL".to_owned(),
+        Datum::Bool(value) => value.to_string(),
+        Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_) => {
+            text::to_text(value, &data_type).unwrap_or_default()
+        }
+        Datum::Text(_) | Datum::Date(_) | Datum::Timestamp(_) => {
+            let shown = text::to_text(value, &data_type).unwrap_or_default();
+            format!("'{}'", shown.replace('\'', "''"))
+        }
+    }
+}
+
+/// An aggregate over a row with these column names.
+pub fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String {
+    let distinct = if aggregate.distinct { "DISTINCT " } else { "" };
+    let argument = aggregate.argument.as_ref().map(|argument| expr_text(argument, names));
+    let function = match aggregate.function {
+        AggregateFunction::CountAll | AggregateFunction::Count => "count",
+        AggregateFunction::Sum => "sum",
+        AggregateFunction::Min => "min",
+        AggregateFunction::Max => "max",
+        AggregateFunction::Avg => "avg",
+    };
+    format!("{function}({distinct}{})", argument.as_deref().unwrap_or("*"))
+}
+
+/// An expression over a row with these column names.
+pub fn expr_text(expr: &Expr, names: &[String]) -> String {
+    let part = |expr: &Expr| nested(expr, names);
+    match expr {
+        Expr::Literal(value, data_type) => literal_text(value, *data_type),
+        Expr::Column { index, .. } => names.get(*index).cloned().unwrap_or_else(|| format!("#{index}")),
+        Expr::Parameter { index, .. } => format!("${}", index + 1),
+        Expr::Unary(UnaryOp::Negate, operand) => format!("- {}", part(operand)),
+        Expr::Unary(UnaryOp::Not, operand) => format!("NOT {}", part(operand)),
+        // Chains of AND and OR are trees whose shape says nothing.
+        Expr::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right, .. } => {
+            format!("{} {} {}", chained(*op, left, names), symbol(*op), chained(*op, right, names))
+        }
+        Expr::Binary { op, left, right, .. } => format!("{} {} {}", part(left), symbol(*op), part(right)),
+        Expr::IsNull { operand, negated } => {
+            format!("{} IS {}NULL", part(operand), if *negated { "NOT " } else { "" })
+        }
+        Expr::InList { operand, list, negated } => {
+            format!("{} {}IN ({})", part(operand), not(*negated), texts(list, names).join(", "))
+        }
+        Expr::Like { operand, pattern, negated, case_insensitive } => {
+            let like = if *case_insensitive { "ILIKE" } else { "LIKE" };
+            format!("{} {}{like} {}", part(operand), not(*negated), part(pattern))
+        }
+        Expr::Case { branches, otherwise, .. } => case_text(branches, otherwise.as_deref(), names),
+        Expr::Cast { operand, to, .. } => format!("{}::{to}", part(operand)),
+        Expr::Call { function, arguments, .. } => {
+            format!("{}({})", function.name(), texts(arguments, names).join(", "))
+        }
+    }
+}
+
+fn chained(op: BinaryOp, expr: &Expr, names: &[String]) -> String {
+    match expr {
+        Expr::Binary { op: inner, .. } if *inner == op => expr_text(expr, names),
+        other if matches!(op, BinaryOp::And) && is_comparison(other) => expr_text(other, names),
+        other => nested(other, names),
+    }
+}
+
+/// Whether AND binds weaker than all of the expression.
+fn is_comparison(expr: &Expr) -> bool {
+    !matches!(expr, Expr::Binary { op: BinaryOp::Or, .. } | Expr::Unary(UnaryOp::Not, _))
+}
+
+fn texts(exprs: &[Expr], names: &[String]) -> Vec<String> {
+    exprs.iter().map(|expr| expr_text(expr, names)).collect()
+}
+
+fn not(negated: bool) -> &'static str {
+    if negated { "NOT " } else { "" }
+}
+
+/// A part of a larger expression, in parentheses where it has operators.
+fn nested(expr: &Expr, names: &[String]) -> String {
+    let text = expr_text(expr, names);
+    match expr {
+        Expr::Literal(..)
+        | Expr::Column { .. }
+        | Expr::Parameter { .. }
+        | Expr::Call { .. }
+        | Expr::Case { .. }
+        | Expr::Cast { .. } => text,
+        Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. } => format!("({text})"),
+    }
+}
+
+fn case_text(branches: &[(Expr, Expr)], otherwise: Option<&Expr>, names: &[String]) -> String {
+    let mut text = "CASE".to_owned();
+    for (when, then) in branches {
+        text.push_str(&format!(" WHEN {} THEN {}", expr_text(when, names), expr_text(then, names)));
+    }
+    if let Some(otherwise) = otherwise {
+        text.push_str(&format!(" ELSE {}", expr_text(otherwise, names)));
+    }
+    text.push_str(" END");
+    text
+}
