@@ -16,8 +16,6 @@ pub mod parts;
 pub mod row;
 pub mod text;
 
-pub use input::{CopyIn, start_copy_in};
-pub use output::copy_out;
-
-#[cfg(test)]
-mod tests;
+pub use input::CopyIn;
+pub(crate) use input::start_copy_in;
+pub(crate) use output::copy_out;

@@ -23,13 +23,16 @@ pub mod variables;
 
 use std::sync::Arc;
 
+use quorate_engine::kv::Transaction;
+
 pub use prepared::{Prepared, Statement, TextRun};
 pub use sink::{Completion, ResultSink, SINK_BYTES_MAX, SINK_ROWS_MAX, TransactionStatus};
 
 use crate::bind::{BindContext, bind};
 use crate::cancel::CancelToken;
 use crate::catalog::cache::CatalogSnapshot;
-use crate::error::SqlError;
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::parser;
 use crate::types::{DataType, Datum};
@@ -84,7 +87,11 @@ impl Session {
     ///
     /// # Errors
     /// Those of binding: unknown tables and columns, types that do not fit, …; a transaction that is open has failed.
-    pub async fn prepare(&mut self, statement: &Statement, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
+    pub async fn prepare(
+        &mut self,
+        statement: &Statement,
+        types: &[Option<DataType>],
+    ) -> Result<Prepared, SqlError> {
         self.end_implicit(false).await?;
         let result = self.check_accepted(statement).and_then(|()| self.bind(statement, types));
         self.after(result).await
@@ -168,8 +175,11 @@ impl Session {
         types: &[Option<DataType>],
         catalog: &CatalogSnapshot,
     ) -> Result<crate::bind::BoundStatement, SqlError> {
-        let context =
-            BindContext { parameter_types: types, user: &self.options.user, database: &self.options.database };
+        let context = BindContext {
+            parameter_types: types,
+            user: &self.options.user,
+            database: &self.options.database,
+        };
         bind(&statement.tree, catalog, &context)
     }
 
@@ -193,6 +203,36 @@ impl Session {
         }
     }
 
+    /// Whether a transaction is open.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        matches!(self.transaction, TransactionState::Open(_))
+    }
+
+    /// Fails in a read-only transaction.
+    pub(crate) fn check_writable(&self, what: &str) -> Result<(), SqlError> {
+        match &self.transaction {
+            TransactionState::Open(open) if open.read_only => {
+                let message = format!("cannot execute {what} in a read-only transaction");
+                Err(SqlError::new(SqlState::ReadOnlySqlTransaction, message))
+            }
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => Ok(()),
+        }
+    }
+
+    /// The user's transaction, for a COPY within it.
+    pub(crate) async fn copy_transaction(
+        &mut self,
+        table: &TableDescriptor,
+    ) -> Result<&mut Box<dyn Transaction>, SqlError> {
+        match &mut self.transaction {
+            TransactionState::Open(open) => open.begin_copy(&self.node, table).await,
+            TransactionState::Idle | TransactionState::Failed => {
+                let message = "the transaction of this COPY is over";
+                Err(SqlError::new(SqlState::NoActiveSqlTransaction, message))
+            }
+        }
+    }
+
     /// Fails the transaction after an error.
     pub(crate) async fn after<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
         if result.is_err() {
@@ -201,3 +241,6 @@ impl Session {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;

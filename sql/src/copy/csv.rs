@@ -104,8 +104,9 @@ impl CsvDecoder {
         } else if byte == b'\r' {
             self.state = State::Return;
         } else {
-            let is_special =
-                |other: &u8| *other == self.delimiter || *other == self.quote || *other == b'\n' || *other == b'\r';
+            let is_special = |other: &u8| {
+                *other == self.delimiter || *other == self.quote || *other == b'\n' || *other == b'\r'
+            };
             let run = behind.iter().position(is_special).unwrap_or(behind.len());
             record.push(byte);
             record.extend(behind.get(..run).unwrap_or_default());

@@ -125,5 +125,8 @@ pub(super) fn bad_file(message: impl Into<String>) -> SqlError {
 }
 
 pub(super) fn line_too_long() -> SqlError {
-    SqlError::new(SqlState::ProgramLimitExceeded, format!("a line is longer than the limit of {LINE_MAX_BYTES} bytes"))
+    SqlError::new(
+        SqlState::ProgramLimitExceeded,
+        format!("a line is longer than the limit of {LINE_MAX_BYTES} bytes"),
+    )
 }

@@ -1,5 +1,6 @@
 //! `COPY … FROM STDIN`: fed by the wire, piece by piece.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::exec::context::Limits;
 use crate::exec::rows::duplicate;
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::Run;
+use crate::session::kv_error::sql_error;
 use crate::session::sink::TransactionStatus;
 use crate::session::{Completion, Session};
 use crate::storage::encode_row;
@@ -51,7 +53,10 @@ pub struct CopyIn {
 
 impl fmt::Debug for CopyIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CopyIn").field("table", &self.table.name).field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("CopyIn")
+            .field("table", &self.table.name)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,9 +66,10 @@ pub(crate) async fn start_copy_in(
     from: &BoundCopyFrom,
     run: &Run<'_>,
 ) -> Result<Completion, SqlError> {
-    session.check_copy_writes()?;
+    session.check_writable("COPY FROM")?;
     let columns = from.columns.iter().filter_map(|position| from.table.columns.get(*position));
-    let columns = columns.map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type });
+    let columns =
+        columns.map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type });
     let target = match session.transaction_status() {
         TransactionStatus::Idle => {
             Target::Parts(Box::new(Parts::new(Arc::clone(&session.node), Arc::clone(&from.table))))
@@ -116,7 +122,11 @@ impl CopyIn {
         self.limits.cancel.check()?;
         let mut rest = data;
         while !self.is_over && !rest.is_empty() {
-            match self.decoder.step(rest, &mut self.record).map_err(|error| self.rows.at_line(error, &self.record))? {
+            match self
+                .decoder
+                .step(rest, &mut self.record)
+                .map_err(|error| self.rows.at_line(error, &self.record))?
+            {
                 Step::More => break,
                 Step::End => self.is_over = true,
                 Step::Line(used) => {
@@ -134,7 +144,10 @@ impl CopyIn {
     async fn take_last(&mut self, session: &mut Session) -> Result<(), SqlError> {
         self.limits.cancel.check()?;
         if !self.is_over
-            && self.decoder.finish(&mut self.record).map_err(|error| self.rows.at_line(error, &self.record))?
+            && self
+                .decoder
+                .finish(&mut self.record)
+                .map_err(|error| self.rows.at_line(error, &self.record))?
         {
             self.take_line(session).await?;
         }
@@ -170,12 +183,25 @@ impl CopyIn {
     async fn write_waiting(&mut self, session: &mut Session) -> Result<(), SqlError> {
         let Target::Transaction(waiting) = &mut self.target else { return Ok(()) };
         let waiting = std::mem::take(waiting);
-        let lines: Vec<u64> = waiting.iter().map(|(_, line)| *line).collect();
-        let writes = waiting.into_iter().map(|(write, _)| write).collect();
-        session.insert_writes(&self.table, writes, &self.limits).await.map_err(|(position, error)| {
-            let line = position.and_then(|position| lines.get(position)).or(lines.last()).copied().unwrap_or_default();
-            with_context(error, &format!("COPY {}, line {line}.", self.table.name))
-        })
+        let table = &self.table;
+        let at = |error, line| with_context(error, &format!("COPY {}, line {line}.", table.name));
+        let node = Arc::clone(&session.node);
+        let (first, keys) = (
+            waiting.first().map_or(0, |(_, line)| *line),
+            waiting.iter().map(|(write, _)| write.key.clone()),
+        );
+        let transaction = session.copy_transaction(table).await?;
+        let stored = self.limits.guard(&node, transaction.get_many(keys.collect())).await?;
+        let catalog = node.catalog.snapshot();
+        let stored = stored.map_err(|error| at(sql_error(error, Some(&catalog)), first))?;
+        let mut seen = HashSet::new();
+        for ((write, line), stored) in waiting.into_iter().zip(stored) {
+            if stored.is_some() || !seen.insert(write.key.clone()) {
+                return Err(at(duplicate(table, &write.key), line));
+            }
+            transaction.write(write).map_err(|error| at(sql_error(error, Some(&catalog)), line))?;
+        }
+        Ok(())
     }
 
     /// After an error: fails the transaction, and says what is stored for good.
@@ -193,9 +219,4 @@ impl CopyIn {
         }
         session.after(Err(error)).await
     }
-}
-
-/// The error of a duplicate, for [`Session::insert_writes`].
-pub(crate) fn duplicate_of(table: &TableDescriptor, write: &Write) -> SqlError {
-    duplicate(table, &write.key)
 }

@@ -1,12 +1,17 @@
 //! `COPY … TO STDOUT`: rows to lines.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::bind::{BoundDml, BoundQuery};
 use crate::error::SqlError;
+use crate::exec::context::ExecError;
 use crate::parser::ast::{CopyFormat, CopyOptions};
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::{Run, tag};
+use crate::session::dml::Output;
+use crate::session::retry::Attempts;
 use crate::session::{Completion, ResultSink, Session};
 use crate::types::{Datum, text};
 
@@ -21,9 +26,33 @@ pub(crate) async fn copy_out(
     sink: &mut dyn ResultSink,
 ) -> Result<Completion, SqlError> {
     let mut lines = Lines { sink, options, columns: &query.columns, waiting: Vec::new(), is_started: false };
-    let count = session.run_copy_query(&BoundDml::Query(query.clone()), run, &mut lines).await?;
+    let count = run_query(session, &BoundDml::Query(query.clone()), run, &mut lines).await?;
     lines.finish().await?;
     Ok(tag(format!("COPY {count}")))
+}
+
+/// Runs the query: in the open transaction, or alone and again while nothing was sent.
+async fn run_query(
+    session: &mut Session,
+    query: &BoundDml,
+    run: &Run<'_>,
+    lines: &mut Lines<'_>,
+) -> Result<u64, SqlError> {
+    session.open_for_text(run);
+    if session.is_in_transaction() {
+        return Ok(session.run_in_transaction(query, run, &mut Output::Lines(lines)).await?.0);
+    }
+    let node = Arc::clone(&session.node);
+    let mut attempts = Attempts::new(&node);
+    loop {
+        match session.attempt(query, run, &mut Output::Lines(lines)).await {
+            Ok((count, _, _)) => return Ok(count),
+            Err(ExecError::Kv(error)) if !lines.is_started => attempts.after(error).await?,
+            Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
+        }
+        // Forgets what was not sent: the query is run again.
+        lines.waiting.clear();
+    }
 }
 
 /// Makes lines of rows and sends them in chunks.
@@ -36,26 +65,17 @@ pub(crate) struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Whether something was sent.
-    pub(crate) fn is_started(&self) -> bool {
-        self.is_started
-    }
-
     /// Takes rows.
     pub(crate) async fn rows(&mut self, rows: &[Vec<Datum>]) -> Result<(), SqlError> {
         for row in rows {
-            let fields = row.iter().zip(self.columns).map(|(datum, column)| text::to_text(datum, &column.data_type));
+            let fields =
+                row.iter().zip(self.columns).map(|(datum, column)| text::to_text(datum, &column.data_type));
             put_line(&mut self.waiting, fields, self.options);
             if self.waiting.len() >= CHUNK_BYTES {
                 self.send().await?;
             }
         }
         Ok(())
-    }
-
-    /// Forgets what was not sent: the query is run again.
-    pub(crate) fn restart(&mut self) {
-        self.waiting.clear();
     }
 
     /// Sends what is left.
@@ -69,7 +89,11 @@ impl Lines<'_> {
             self.sink.copy_out(self.columns.len()).await?;
             if self.options.header {
                 let mut header = Vec::new();
-                put_line(&mut header, self.columns.iter().map(|column| Some(column.name.clone())), self.options);
+                put_line(
+                    &mut header,
+                    self.columns.iter().map(|column| Some(column.name.clone())),
+                    self.options,
+                );
                 self.sink.copy_data(Bytes::from(header)).await?;
             }
         }
@@ -78,7 +102,11 @@ impl Lines<'_> {
 }
 
 /// Appends a line; `None` is NULL.
-pub fn put_line(out: &mut Vec<u8>, fields: impl ExactSizeIterator<Item = Option<String>>, options: &CopyOptions) {
+pub fn put_line(
+    out: &mut Vec<u8>,
+    fields: impl ExactSizeIterator<Item = Option<String>>,
+    options: &CopyOptions,
+) {
     let is_single = fields.len() == 1;
     for (position, field) in fields.enumerate() {
         if position > 0 {
@@ -94,7 +122,8 @@ pub fn put_line(out: &mut Vec<u8>, fields: impl ExactSizeIterator<Item = Option<
 }
 
 fn put_csv(out: &mut Vec<u8>, field: &[u8], is_single: bool, options: &CopyOptions) {
-    let is_special = |byte: &u8| *byte == options.delimiter || *byte == options.quote || matches!(byte, b'\n' | b'\r');
+    let is_special =
+        |byte: &u8| *byte == options.delimiter || *byte == options.quote || matches!(byte, b'\n' | b'\r');
     let needs_quotes =
         field == options.null.as_bytes() || (is_single && field == br"\.") || field.iter().any(is_special);
     if !needs_quotes {

@@ -142,7 +142,8 @@ async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> 
             }
             Err(error @ KvError::Ambiguous { .. }) => {
                 let first = part.lines.values().min().copied().unwrap_or_default();
-                let place = format!("This concerns lines {first} to {} of COPY {}.", part.last_line, table.name);
+                let place =
+                    format!("This concerns lines {first} to {} of COPY {}.", part.last_line, table.name);
                 return Err(with_context(sql_error(error, None), &place));
             }
             Err(error) => attempts.after(error).await?,

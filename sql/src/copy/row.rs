@@ -95,7 +95,8 @@ impl RowMaker {
             values.push(match field {
                 None => Datum::Null,
                 Some(field) => value_of(field, data_type).map_err(|error| {
-                    let shown: String = String::from_utf8_lossy(field).chars().take(SHOWN_MAX_CHARS).collect();
+                    let shown: String =
+                        String::from_utf8_lossy(field).chars().take(SHOWN_MAX_CHARS).collect();
                     let place =
                         format!("COPY {}, line {}, column {name}: \"{shown}\"", self.table.name, record.line);
                     with_context(error, &place)

@@ -48,7 +48,10 @@ impl TextDecoder {
                 let behind = data.get(used..).unwrap_or_default();
                 self.raw.push(byte);
                 if !self.is_escaped {
-                    let run = behind.iter().position(|other| matches!(other, b'\n' | b'\\')).unwrap_or(behind.len());
+                    let run = behind
+                        .iter()
+                        .position(|other| matches!(other, b'\n' | b'\\'))
+                        .unwrap_or(behind.len());
                     self.raw.extend_from_slice(behind.get(..run).unwrap_or_default());
                     used += run;
                 }
@@ -102,7 +105,9 @@ impl TextDecoder {
                 self.field(raw.get(start..position).unwrap_or_default(), record)?;
                 start = position + 1;
             } else if *byte == b'\r' {
-                return Err(bad_file("literal carriage return found in data").with_hint("Use \"\\r\" for it."));
+                return Err(
+                    bad_file("literal carriage return found in data").with_hint("Use \"\\r\" for it.")
+                );
             }
         }
         self.field(raw.get(start..).unwrap_or_default(), record)

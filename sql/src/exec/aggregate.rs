@@ -30,7 +30,11 @@ impl AggregateRows {
                 let keys = self.group_by.iter().map(|expr| eval(expr, &row, &context.eval));
                 let keys = keys.collect::<Result<Row, _>>()?;
                 let arguments = self.aggregates.iter().map(|aggregate| {
-                    aggregate.argument.as_ref().map(|argument| eval(argument, &row, &context.eval)).transpose()
+                    aggregate
+                        .argument
+                        .as_ref()
+                        .map(|argument| eval(argument, &row, &context.eval))
+                        .transpose()
                 });
                 groups.add(keys, &arguments.collect::<Result<Vec<_>, _>>()?)?;
             }

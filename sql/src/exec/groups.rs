@@ -30,7 +30,8 @@ pub struct Groups {
 impl Groups {
     /// No groups yet; without group keys there is one from the start.
     pub fn new(key_count: usize, aggregates: Vec<Aggregate>) -> Self {
-        let mut groups = Self { key_count, aggregates, groups: HashMap::new(), budget: Budget::new("GROUP BY") };
+        let mut groups =
+            Self { key_count, aggregates, groups: HashMap::new(), budget: Budget::new("GROUP BY") };
         if key_count == 0 {
             let group = groups.empty_group(Vec::new());
             groups.groups.insert(GroupKey::of(&[]), group);
@@ -106,7 +107,11 @@ impl Groups {
     }
 
     fn empty_group(&self, keys: Row) -> Group {
-        Group { keys, states: self.aggregates.iter().map(AggregateState::new).collect(), seen: HashMap::new() }
+        Group {
+            keys,
+            states: self.aggregates.iter().map(AggregateState::new).collect(),
+            seen: HashMap::new(),
+        }
     }
 }
 

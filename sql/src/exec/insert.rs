@@ -51,7 +51,11 @@ impl Insert {
     ///
     /// # Errors
     /// 23505, 23502, 54000, and those of the source.
-    pub async fn run(mut self, mut source: Box<dyn Operator>, context: &mut ExecContext<'_>) -> Result<u64, ExecError> {
+    pub async fn run(
+        mut self,
+        mut source: Box<dyn Operator>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<u64, ExecError> {
         let mut count = 0;
         while let Some(rows) = source.next(context).await? {
             let mut proposed = Vec::with_capacity(rows.len());
@@ -67,7 +71,11 @@ impl Insert {
         Ok(count)
     }
 
-    async fn write_batch(&mut self, rows: Vec<Proposed>, context: &mut ExecContext<'_>) -> Result<u64, ExecError> {
+    async fn write_batch(
+        &mut self,
+        rows: Vec<Proposed>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<u64, ExecError> {
         if context.is_autocommit && self.on_conflict == OnConflict::Error {
             let count = rows.len() as u64;
             for row in rows {
@@ -109,7 +117,8 @@ impl Insert {
                     return Err(twice().into());
                 };
                 let old = decode_row(&self.layout, proposed.key.as_ref(), &stored)?;
-                let change = update_stored(&self.table, old, &proposed, (assignments, filter.as_ref()), context)?;
+                let change =
+                    update_stored(&self.table, old, &proposed, (assignments, filter.as_ref()), context)?;
                 if change.is_some() {
                     self.written.insert(proposed.key);
                 }

@@ -29,7 +29,8 @@ impl Budget {
         if self.used <= OPERATOR_MEMORY_MAX_BYTES {
             return Ok(());
         }
-        let message = format!("{} needs more than {} MiB of memory", self.what, OPERATOR_MEMORY_MAX_BYTES >> 20);
+        let message =
+            format!("{} needs more than {} MiB of memory", self.what, OPERATOR_MEMORY_MAX_BYTES >> 20);
         Err(SqlError::new(SqlState::OutOfMemory, message)
             .with_hint("Select fewer rows or columns, or add a LIMIT or a filter."))
     }
@@ -49,7 +50,12 @@ fn datum_bytes(datum: &Datum) -> usize {
     let beside = match datum {
         Datum::Text(text) => text.capacity(),
         Datum::Numeric(number) => usize::try_from(number.digits()).unwrap_or(0) / 2 + 8,
-        Datum::Null | Datum::Bool(_) | Datum::Int(_) | Datum::Float(_) | Datum::Date(_) | Datum::Timestamp(_) => 0,
+        Datum::Null
+        | Datum::Bool(_)
+        | Datum::Int(_)
+        | Datum::Float(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => 0,
     };
     size_of::<Datum>() + beside
 }

@@ -40,7 +40,9 @@ fn build_numbered(query: Query, next_number: &mut usize) -> Result<Box<dyn Opera
     let mut below = |query: Box<Query>| build_numbered(*query, next_number);
     let inner: Box<dyn Operator> = match query {
         Query::Values { rows } => Box::new(Values::new(rows)),
-        Query::Scan { table, access, reverse, pushed } => Box::new(Scan::new(number, &table, access, (reverse, pushed))?),
+        Query::Scan { table, access, reverse, pushed } => {
+            Box::new(Scan::new(number, &table, access, (reverse, pushed))?)
+        }
         Query::Filter(input, predicate) => Box::new(Filter::new(below(input)?, predicate)),
         Query::Project(input, exprs) => Box::new(Project::new(below(input)?, exprs)),
         Query::Aggregate { input, group_by, aggregates } => {

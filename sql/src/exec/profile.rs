@@ -36,6 +36,13 @@ impl Profile {
         self.operators.get(&number)
     }
 
+    /// What the scans read, by range and node.
+    pub fn ranges(&self) -> impl Iterator<Item = ((u64, u64), RangeProfile)> {
+        self.operators
+            .values()
+            .flat_map(|operator| operator.ranges.iter().map(|(place, range)| (*place, *range)))
+    }
+
     /// Counts rows that an operator put out.
     pub fn add_rows(&mut self, number: usize, rows: usize) {
         self.slot(number).rows += rows as u64;

@@ -27,7 +27,9 @@ impl Operator for Project {
         let Some(rows) = self.input.next(context).await? else { return Ok(None) };
         let mut projected = Vec::with_capacity(rows.len());
         for row in rows {
-            projected.push(self.exprs.iter().map(|expr| eval(expr, &row, &context.eval)).collect::<Result<Row, _>>()?);
+            projected.push(
+                self.exprs.iter().map(|expr| eval(expr, &row, &context.eval)).collect::<Result<Row, _>>()?,
+            );
         }
         Ok(Some(projected))
     }

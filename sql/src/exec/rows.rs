@@ -24,13 +24,17 @@ pub const KEYS_AT_ONCE: usize = 1_000;
 pub fn check_not_null(table: &TableDescriptor, row: &[Datum]) -> Result<(), SqlError> {
     let missing = table.columns.iter().zip(row).find(|(column, datum)| !column.nullable && datum.is_null());
     let Some((column, _)) = missing else { return Ok(()) };
-    let values = row.iter().zip(&table.columns).filter(|(_, column)| !column.hidden).map(|(datum, column)| {
-        text::to_text(datum, &column.data_type).unwrap_or_else(|| "null".to_owned())
-    });
+    let values =
+        row.iter().zip(&table.columns).filter(|(_, column)| !column.hidden).map(|(datum, column)| {
+            text::to_text(datum, &column.data_type).unwrap_or_else(|| "null".to_owned())
+        });
     let values = values.collect::<Vec<_>>().join(", ");
-    let message =
-        format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, table.name);
-    Err(SqlError::new(SqlState::NotNullViolation, message).with_detail(format!("Failing row contains ({values}).")))
+    let message = format!(
+        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+        column.name, table.name
+    );
+    Err(SqlError::new(SqlState::NotNullViolation, message)
+        .with_detail(format!("Failing row contains ({values}).")))
 }
 
 /// Gives hidden columns of a new row their values.
@@ -75,7 +79,8 @@ pub async fn existing(keys: &[Key], context: &mut ExecContext<'_>) -> Result<Has
     let mut found = HashSet::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
         let values = context.get_many(keys.to_vec()).await?;
-        found.extend(keys.iter().zip(values).filter(|(_, value)| value.is_some()).map(|(key, _)| key.clone()));
+        found
+            .extend(keys.iter().zip(values).filter(|(_, value)| value.is_some()).map(|(key, _)| key.clone()));
     }
     Ok(found)
 }

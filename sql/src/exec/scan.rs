@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use quorate_engine::kv::{Direction, Flow, Key, KvError, ScanProgram, ScanRequest, ScanRows, ScanServed, Span, Value};
+use quorate_engine::kv::{
+    Direction, Flow, Key, KvError, ScanProgram, ScanRequest, ScanRows, ScanServed, Span, Value,
+};
 
 use super::context::{ExecContext, ExecError};
 use super::groups::Groups;
@@ -137,7 +139,11 @@ impl Scan {
         }
     }
 
-    async fn get_points(&mut self, keys: Vec<Key>, context: &mut ExecContext<'_>) -> Result<Vec<Row>, ExecError> {
+    async fn get_points(
+        &mut self,
+        keys: Vec<Key>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<Vec<Row>, ExecError> {
         let values = context.get_many(keys.clone()).await?;
         let found = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
         let pairs: Vec<(Key, Value)> = found.collect();
@@ -146,7 +152,8 @@ impl Scan {
             None => self.decode_pairs(&pairs)?,
             Some(program) => self.decode_outputs(&run_here(program, &pairs)?)?,
         };
-        let served = ScanServed { rows_read: read, rows_returned: rows.len() as u64, ..ScanServed::default() };
+        let served =
+            ScanServed { rows_read: read, rows_returned: rows.len() as u64, ..ScanServed::default() };
         context.profile.add_page(self.number, served);
         Ok(rows)
     }
@@ -159,7 +166,11 @@ impl Scan {
         outputs.iter().map(|bytes| Ok(output_format::decode(bytes, self.width)?)).collect()
     }
 
-    async fn all_groups(&mut self, mut groups: Groups, context: &mut ExecContext<'_>) -> Result<Vec<Row>, ExecError> {
+    async fn all_groups(
+        &mut self,
+        mut groups: Groups,
+        context: &mut ExecContext<'_>,
+    ) -> Result<Vec<Row>, ExecError> {
         while let Some(rows) = self.page(context).await? {
             for row in rows {
                 groups.merge(row)?;
@@ -174,10 +185,9 @@ impl Rest {
         Ok(match access {
             Access::Spans(spans) => Self::Spans(spans.into()),
             Access::Points(points) => {
+                // The planner gives each point once, in the order in which the rows are wanted.
                 let keys = points.iter().map(|values| index_format::encode_key_values(layout, values));
                 let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
-                keys.sort_unstable();
-                keys.dedup();
                 if reverse {
                     keys.reverse();
                 }

@@ -57,9 +57,12 @@ impl Session {
     ) -> Result<Completion, SqlError> {
         self.check_accepted(&prepared.statement)?;
         cancel.check()?;
-        let deadline_micros =
-            self.variables.statement_timeout_micros().map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
-        let run = Run { prepared, parameters, mode, limits: Limits { cancel: cancel.clone(), deadline_micros } };
+        let deadline_micros = self
+            .variables
+            .statement_timeout_micros()
+            .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
+        let run =
+            Run { prepared, parameters, mode, limits: Limits { cancel: cancel.clone(), deadline_micros } };
         match self.rebind(prepared)? {
             None => self.dispatch(&prepared.bound, &run, sink).await,
             Some(bound) => self.dispatch(&bound, &run, sink).await,
@@ -76,9 +79,14 @@ impl Session {
             return Ok(None);
         }
         let bound = self.bind_with(&prepared.statement, &prepared.types, &catalog)?;
-        if bound.columns().as_deref() != prepared.columns() || bound.parameter_types != prepared.bound.parameter_types {
-            return Err(SqlError::new(SqlState::FeatureNotSupported, "cached plan must not change result type")
-                .with_hint("Prepare the statement again."));
+        if bound.columns().as_deref() != prepared.columns()
+            || bound.parameter_types != prepared.bound.parameter_types
+        {
+            return Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                "cached plan must not change result type",
+            )
+            .with_hint("Prepare the statement again."));
         }
         Ok(Some(bound))
     }
@@ -93,7 +101,9 @@ impl Session {
         match &bound.kind {
             Bound::Dml(_) => self.run_dml(bound, run, sink).await,
             Bound::Explain { analyze, statement } => explain(self, (*analyze, statement), run, sink).await,
-            Bound::CreateTable { if_not_exists, table } => self.create_table(*if_not_exists, table, sink).await,
+            Bound::CreateTable { if_not_exists, table } => {
+                self.create_table(*if_not_exists, table, sink).await
+            }
             Bound::DropTable { tables, missing } => self.drop_tables(tables, missing, sink).await,
             Bound::Begin { read_only } => self.begin(*read_only, sink).await,
             Bound::Commit => self.commit(sink).await,
@@ -102,12 +112,16 @@ impl Session {
             Bound::ShowRanges { table } => show::ranges(&self.node, table, columns, sink).await,
             Bound::ShowClusterSettings => show::cluster_settings(&self.node, columns, sink).await,
             Bound::ShowVariable { name } => self.show_variable(name, columns, sink).await,
-            Bound::SetVariable { name, value, local } => self.set_variable(name, value.as_deref(), *local, sink),
+            Bound::SetVariable { name, value, local } => {
+                self.set_variable(name, value.as_deref(), *local, sink)
+            }
             Bound::ResetAll => {
                 self.variables.reset();
                 Ok(tag("RESET"))
             }
-            Bound::SetClusterSetting { name, value } => self.set_cluster_setting(name, value.as_deref()).await,
+            Bound::SetClusterSetting { name, value } => {
+                self.set_cluster_setting(name, value.as_deref()).await
+            }
             Bound::CopyFrom(from) => {
                 self.end_implicit(true).await?;
                 copy::start_copy_in(self, from, run).await
@@ -135,7 +149,9 @@ impl Session {
                 open.kind = Kind::Explicit;
                 open.read_only |= read_only;
             }
-            TransactionState::Idle | TransactionState::Failed => self.open_transaction(Kind::Explicit, read_only),
+            TransactionState::Idle | TransactionState::Failed => {
+                self.open_transaction(Kind::Explicit, read_only)
+            }
         }
         Ok(tag("BEGIN"))
     }
@@ -253,7 +269,8 @@ impl Session {
             Some(value) => self.node.cluster.set_setting(name, value).await?,
             None => {
                 let settings = self.node.cluster.settings().await?;
-                let default = settings.into_iter().find(|setting| setting.name == name).map(|setting| setting.default);
+                let default =
+                    settings.into_iter().find(|setting| setting.name == name).map(|setting| setting.default);
                 self.node.cluster.set_setting(name, default.as_deref().unwrap_or_default()).await?;
             }
         }
@@ -278,10 +295,14 @@ impl Session {
 
     fn shown_variable(&self, name: &str) -> Result<String, SqlError> {
         match &self.transaction {
-            TransactionState::Open(open) if name.eq_ignore_ascii_case("transaction_read_only") && open.read_only => {
+            TransactionState::Open(open)
+                if name.eq_ignore_ascii_case("transaction_read_only") && open.read_only =>
+            {
                 Ok("on".to_owned())
             }
-            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => self.variables.get(name),
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => {
+                self.variables.get(name)
+            }
         }
     }
 

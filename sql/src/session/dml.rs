@@ -7,12 +7,12 @@ use quorate_engine::kv::{Transaction, TransactionOptions};
 use super::Session;
 use super::dispatch::{Mode, Run, tag};
 use super::gate::Gate;
-use super::kv_error::sql_error;
 use super::retry::Attempts;
 use super::sink::{Completion, ResultSink};
 use super::transaction::{Kind, TransactionState};
 use crate::bind::{Bound, BoundDml, BoundStatement};
 use crate::catalog::descriptor::TableDescriptor;
+use crate::copy::output::Lines;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::{ExecContext, ExecError, Limits};
 use crate::exec::delete::delete;
@@ -24,12 +24,14 @@ use crate::expr::eval::EvalContext;
 use crate::node::SqlNode;
 use crate::plan::node::{Plan, Query};
 use crate::plan::plan;
-use crate::types::{Datum, Row};
+use crate::types::Row;
 
 /// Takes a query's rows.
 pub(crate) enum Output<'a, 'b> {
     /// The client.
     Gate(&'a mut Gate<'b>),
+    /// `COPY TO STDOUT`.
+    Lines(&'a mut Lines<'b>),
     /// Nobody: EXPLAIN ANALYZE only counts.
     Count,
 }
@@ -51,15 +53,21 @@ impl Session {
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
-        if run.mode == Mode::OneOfText && matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, false);
-        }
+        self.open_for_text(run);
         if !matches!(self.transaction, TransactionState::Idle) {
             let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
-            let (count, _, _) = self.run_in_transaction(dml_of(bound)?, run, &mut Output::Gate(&mut gate)).await?;
+            let (count, _, _) =
+                self.run_in_transaction(dml_of(bound)?, run, &mut Output::Gate(&mut gate)).await?;
             return finish(dml_of(bound)?, count, &mut gate).await;
         }
         self.run_alone(bound, run, sink).await
+    }
+
+    /// Opens the implicit transaction of a text.
+    pub(crate) fn open_for_text(&mut self, run: &Run<'_>) {
+        if run.mode == Mode::OneOfText && matches!(self.transaction, TransactionState::Idle) {
+            self.open_transaction(Kind::Implicit, false);
+        }
     }
 
     /// Runs it in the open transaction, without committing.
@@ -74,14 +82,14 @@ impl Session {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
         let now_micros = open.now_micros;
-        let plan = plan(dml, run.parameters, now_micros)?;
+        let eval = EvalContext { parameters: run.parameters, now_micros };
+        let plan = plan(dml, &eval)?;
         check_writes(&plan, open.read_only)?;
         for table in tables_of(&plan) {
             open.used_table(table.id, table.version);
         }
         let transaction = open.begin(&node).await?;
         transaction.start_statement();
-        let eval = EvalContext { parameters: run.parameters, now_micros };
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
         let catalog = node.catalog.snapshot();
         match run_plan(plan.clone(), &plan_run, transaction.as_mut(), output).await {
@@ -115,20 +123,20 @@ impl Session {
 
     /// One attempt at a statement that commits alone.
     pub(crate) async fn attempt(
-        &self,
+        &mut self,
         dml: &BoundDml,
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
     ) -> Result<(u64, Profile, Plan), ExecError> {
-        let node = &self.node;
+        let node = Arc::clone(&self.node);
         let deadline = node.cluster.catalog_lease()?;
         let now_micros = self.now_micros();
-        let plan = plan(dml, run.parameters, now_micros)?;
+        let eval = EvalContext { parameters: run.parameters, now_micros };
+        let plan = plan(dml, &eval)?;
         let read_only = matches!(plan, Plan::Query { .. });
         let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
         transaction.start_statement();
-        let eval = EvalContext { parameters: run.parameters, now_micros };
-        let plan_run = PlanRun { node, limits: &run.limits, eval, is_autocommit: true };
+        let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan.clone(), &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
@@ -186,6 +194,7 @@ async fn run_query(
 async fn send(rows: Vec<Row>, output: &mut Output<'_, '_>) -> Result<(), SqlError> {
     match output {
         Output::Gate(gate) => gate.rows(rows).await,
+        Output::Lines(lines) => lines.rows(&rows).await,
         Output::Count => Ok(()),
     }
 }
@@ -230,7 +239,9 @@ fn tables_of(plan: &Plan) -> Vec<Arc<TableDescriptor>> {
     let mut tables = Vec::new();
     let source = match plan {
         Plan::Query { query, .. } => query,
-        Plan::Insert { table, source, .. } | Plan::Update { table, source, .. } | Plan::Delete { table, source } => {
+        Plan::Insert { table, source, .. }
+        | Plan::Update { table, source, .. }
+        | Plan::Delete { table, source } => {
             tables.push(Arc::clone(table));
             source
         }
@@ -243,7 +254,9 @@ fn add_tables(query: &Query, tables: &mut Vec<Arc<TableDescriptor>>) {
     match query {
         Query::Values { .. } => {}
         Query::Scan { table, .. } => tables.push(Arc::clone(table)),
-        Query::Filter(input, _) | Query::Project(input, _) | Query::Distinct(input) => add_tables(input, tables),
+        Query::Filter(input, _) | Query::Project(input, _) | Query::Distinct(input) => {
+            add_tables(input, tables)
+        }
         Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
             add_tables(input, tables);
         }

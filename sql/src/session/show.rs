@@ -88,7 +88,9 @@ pub async fn cluster_settings(
 ) -> Result<Completion, SqlError> {
     let settings = node.cluster.settings().await?.into_iter();
     let rows = settings
-        .map(|setting| vec![text(setting.name), text(setting.value), text(setting.default), text(setting.description)])
+        .map(|setting| {
+            vec![text(setting.name), text(setting.value), text(setting.default), text(setting.description)]
+        })
         .collect();
     send(columns, rows, sink).await
 }

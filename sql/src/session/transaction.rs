@@ -12,6 +12,7 @@ use quorate_engine::kv::{Transaction, TransactionOptions};
 use super::kv_error::sql_error;
 use super::sink::TransactionStatus;
 use crate::catalog::cache::CatalogSnapshot;
+use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 
@@ -56,6 +57,21 @@ impl OpenTransaction {
         self.kv.as_mut().ok_or_else(|| SqlError::new(SqlState::InternalError, "a transaction was not begun"))
     }
 
+    /// The same for a COPY into this table.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn begin_copy(
+        &mut self,
+        node: &SqlNode,
+        table: &TableDescriptor,
+    ) -> Result<&mut Box<dyn Transaction>, SqlError> {
+        self.used_table(table.id, table.version);
+        let transaction = self.begin(node).await?;
+        transaction.start_statement();
+        Ok(transaction)
+    }
+
     /// Notes a table that a statement used.
     pub fn used_table(&mut self, id: u64, version: u64) {
         self.tables.insert(id, version);
@@ -91,13 +107,17 @@ impl OpenTransaction {
 }
 
 fn check_tables(tables: &BTreeMap<u64, u64>, snapshot: &CatalogSnapshot) -> Result<(), SqlError> {
-    let is_same =
-        |(id, version): (&u64, &u64)| snapshot.table_by_id(*id).is_some_and(|table| table.version == *version);
+    let is_same = |(id, version): (&u64, &u64)| {
+        snapshot.table_by_id(*id).is_some_and(|table| table.version == *version)
+    };
     if tables.iter().all(is_same) {
         return Ok(());
     }
-    Err(SqlError::new(SqlState::SerializationFailure, "restart transaction: a table that it used was changed or dropped")
-        .with_hint("Run the whole transaction again."))
+    Err(SqlError::new(
+        SqlState::SerializationFailure,
+        "restart transaction: a table that it used was changed or dropped",
+    )
+    .with_hint("Run the whole transaction again."))
 }
 
 /// Where a session stands.

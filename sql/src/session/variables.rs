@@ -51,10 +51,34 @@ const DEFINITIONS: &[Definition] = &[
     define("application_name", "", Kind::Text, true, "Name of the client's program."),
     define("bytea_output", "hex", Kind::OneOf(&["hex"]), false, "How bytes are shown."),
     define("client_encoding", "UTF8", Kind::OneOf(UTF8), true, "Encoding of the client's text; only UTF8."),
-    define("client_min_messages", "notice", Kind::Text, false, "Least severity of messages; taken and ignored."),
-    define("DateStyle", "ISO, MDY", Kind::OneOf(&["ISO, MDY", "ISO", "ISO,MDY"]), true, "How dates are shown; only ISO."),
-    define("default_transaction_isolation", "serializable", Kind::OneOf(SERIALIZABLE), false, "Always serializable."),
-    define("extra_float_digits", "1", Kind::Integer(-15, 3), false, "Taken and ignored: doubles are shown exactly."),
+    define(
+        "client_min_messages",
+        "notice",
+        Kind::Text,
+        false,
+        "Least severity of messages; taken and ignored.",
+    ),
+    define(
+        "DateStyle",
+        "ISO, MDY",
+        Kind::OneOf(&["ISO, MDY", "ISO", "ISO,MDY"]),
+        true,
+        "How dates are shown; only ISO.",
+    ),
+    define(
+        "default_transaction_isolation",
+        "serializable",
+        Kind::OneOf(SERIALIZABLE),
+        false,
+        "Always serializable.",
+    ),
+    define(
+        "extra_float_digits",
+        "1",
+        Kind::Integer(-15, 3),
+        false,
+        "Taken and ignored: doubles are shown exactly.",
+    ),
     define("idle_in_transaction_session_timeout", "0", Kind::Duration, false, "Taken and ignored."),
     define("integer_datetimes", "on", Kind::Fixed, true, "Timestamps are whole microseconds."),
     define("IntervalStyle", "postgres", Kind::OneOf(&["postgres"]), true, "How intervals are shown."),
@@ -67,7 +91,13 @@ const DEFINITIONS: &[Definition] = &[
     define("server_version_num", "150000", Kind::Fixed, false, "The same as a number."),
     define("session_authorization", "", Kind::Fixed, true, "The user."),
     define("standard_conforming_strings", "on", Kind::OneOf(ON), true, "Backslashes in strings are plain."),
-    define("statement_timeout", "0", Kind::Duration, false, "Time after which a statement is cancelled; 0 for never."),
+    define(
+        "statement_timeout",
+        "0",
+        Kind::Duration,
+        false,
+        "Time after which a statement is cancelled; 0 for never.",
+    ),
     define("TimeZone", "UTC", Kind::OneOf(UTC), true, "Zone in which timestamps are shown; only UTC."),
     define("transaction_isolation", "serializable", Kind::OneOf(SERIALIZABLE), false, "Always serializable."),
     define("transaction_read_only", "off", Kind::Fixed, false, "Whether the transaction may not write."),
@@ -151,7 +181,10 @@ impl Variables {
 
     /// Name, value and description of all.
     pub fn all(&self) -> Vec<(&'static str, String, &'static str)> {
-        DEFINITIONS.iter().map(|definition| (definition.name, self.value_of(definition), definition.description)).collect()
+        DEFINITIONS
+            .iter()
+            .map(|definition| (definition.name, self.value_of(definition), definition.description))
+            .collect()
     }
 
     /// Those that a client is told of.
@@ -196,7 +229,9 @@ impl Variables {
 fn definition(name: &str) -> Result<&'static Definition, SqlError> {
     DEFINITIONS.iter().find(|definition| definition.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
         SqlError::new(SqlState::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))
-            .with_hint("SHOW ALL lists the parameters of a session, SHOW CLUSTER SETTINGS those of the cluster.")
+            .with_hint(
+                "SHOW ALL lists the parameters of a session, SHOW CLUSTER SETTINGS those of the cluster.",
+            )
     })
 }
 
@@ -208,7 +243,9 @@ impl Definition {
             let error = SqlError::new(SqlState::InvalidParameterValue, message);
             match self.kind {
                 Kind::OneOf(values) => error.with_hint(format!("Quorate offers {}.", values.join(", "))),
-                Kind::Integer(least, greatest) => error.with_hint(format!("It is a number from {least} to {greatest}.")),
+                Kind::Integer(least, greatest) => {
+                    error.with_hint(format!("It is a number from {least} to {greatest}."))
+                }
                 Kind::Duration => error.with_hint("Write milliseconds, or a number with ms, s, min, h."),
                 Kind::Text | Kind::Fixed => error,
             }
@@ -216,7 +253,9 @@ impl Definition {
         match self.kind {
             Kind::Text => Ok(value.to_owned()),
             // All spellings that are taken mean the same, the default.
-            Kind::OneOf(values) if values.iter().any(|one| one.eq_ignore_ascii_case(value)) => Ok(self.default.to_owned()),
+            Kind::OneOf(values) if values.iter().any(|one| one.eq_ignore_ascii_case(value)) => {
+                Ok(self.default.to_owned())
+            }
             Kind::OneOf(_) => Err(invalid()),
             Kind::Integer(least, greatest) => match value.trim().parse::<i64>() {
                 Ok(number) if (least..=greatest).contains(&number) => Ok(number.to_string()),
