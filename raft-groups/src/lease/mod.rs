@@ -251,9 +251,15 @@ impl LeaseState {
         self.promised_at.map(|at| at.saturating_add(self.timing.vote_promise))
     }
 
-    /// When this replica last had a quorum behind it, or heard of a leader.
+    /// When this replica last had a quorum behind it, or heard of a leader, as of the last tick.
     pub fn evidence_at(&self) -> u64 {
         self.evidence_at
+    }
+
+    /// [`LeaseState::evidence_at`] as of now.
+    pub fn evidence(&self, now: u64, quorum: &dyn Quorum) -> u64 {
+        let seen = self.leader.as_ref().and_then(|leader| self.quorum_stamp(now, leader, quorum));
+        self.evidence_at.max(seen.unwrap_or(0))
     }
 
     /// When a peer last acknowledged something that this leader had sent: the time of sending.

@@ -1,6 +1,6 @@
 //! Runs the scripts of `testscripts/latch`, and compares the table with a naive reference.
 //!
-//! `latch NAME KEYS…` asks; keys are `r:a`, `w:a` (a key), `r:a-c`, `w:a-` (a span). `release NAME`.
+//! `latch NAME KEYS…` asks; keys are `r=a`, `w=a` (a key), `r=a-c`, `w=a-` (a span). `release NAME`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,8 +17,7 @@ struct Runner {
     names: BTreeMap<LatchId, String>,
 }
 
-fn span(text: &str) -> Result<(Span, Access), Box<dyn Error>> {
-    let (access, keys) = text.split_once(':').ok_or("r:KEY or w:KEY")?;
+fn span(access: &str, keys: &str) -> Result<(Span, Access), Box<dyn Error>> {
     let access = match access {
         "r" => Access::Shared,
         "w" => Access::Exclusive,
@@ -40,8 +39,8 @@ impl goldenscript::Runner for Runner {
         match command.name.as_str() {
             "latch" => {
                 let mut spans = Vec::new();
-                while let Some(text) = args.next_pos() {
-                    spans.push(span(text)?);
+                while let Some((access, keys)) = args.next_key() {
+                    spans.push(span(access, keys)?);
                 }
                 let (id, granted) = self.table.insert(LatchSpans::new(spans));
                 self.names.insert(id, name.clone());

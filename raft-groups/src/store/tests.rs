@@ -1,0 +1,1 @@
+//! Three stores over a network in memory.
