@@ -27,7 +27,7 @@ use crate::api::{RangeError, RangeRequest, Response};
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
 use crate::local_ranges::{LocalRangeError, LocalRanges, ReplicaStatus};
-use crate::raft::{LogWriter, LogWriterCounts};
+use crate::raft::LogWriterCounts;
 use crate::replica::{Replica, Shared};
 use crate::rpc::Rpc;
 

@@ -35,6 +35,11 @@ impl Replica {
         }
     }
 
+    /// Requests that hold or wait for latches.
+    pub fn latched(&self) -> usize {
+        self.latches.len()
+    }
+
     /// On the leader: peers that have acknowledged nothing for longer than a lease.
     fn silent_peers(&self) -> Vec<SilentPeer> {
         if self.lease.lock().leads().is_none() {
