@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use quorate_placement::topology::ReplicaId;
 
 use super::Replica;
 use crate::lease::{Effect, Event, HandOver, Quorum};
@@ -61,16 +62,23 @@ impl RaftTask {
     }
 }
 
-/// The members of a group, as a quorum.
-pub struct Members(pub Arc<GroupMembership>);
+/// The members of a group, as a quorum, seen by one of its replicas.
+pub struct Members {
+    /// Who they are.
+    pub group: Arc<GroupMembership>,
+    /// Who looks.
+    pub me: ReplicaId,
+}
 
 impl Quorum for Members {
-    fn newest(&self, stamps: &dyn Fn(quorate_placement::topology::ReplicaId) -> Option<u64>) -> Option<u64> {
-        self.0.quorum_newest(stamps)
+    fn newest(&self, stamps: &dyn Fn(ReplicaId) -> Option<u64>) -> Option<u64> {
+        self.group.quorum_newest(stamps)
     }
 
+    /// A group that knows its members not yet is none of a single voter: that would void a promise.
     fn is_single_voter(&self) -> bool {
-        self.0.is_single_voter()
+        let mut sets = self.group.voters.iter().peekable();
+        sets.peek().is_some() && sets.all(|voters| voters.len() == 1 && voters.contains(&self.me))
     }
 }
 
@@ -145,6 +153,11 @@ impl Replica {
         self.changed.notify_waiters();
     }
 
+    /// Who belongs to the group, for the lease's clockwork.
+    pub(super) fn members(&self, group: &RaftGroup) -> Members {
+        Members { group: group.membership(), me: self.replica_id }
+    }
+
     /// Handles a message of another replica. Up to the group's own queue everything happens within the first poll, so
     /// that messages keep their order.
     pub async fn handle(&self, message: RaftMessage) -> RaftReply {
@@ -178,7 +191,7 @@ impl Replica {
             MessageBody::Vote(_) => false,
         };
         let event = Event::VoteArrived { pre: is_pre_vote, hand_over: self.hand_over(group) };
-        let effect = self.lease.lock().step(self.shared.now(), event, &Members(group.membership()));
+        let effect = self.lease.lock().step(self.shared.now(), event, &self.members(group));
         effect == Some(Effect::Admit)
     }
 
@@ -194,17 +207,17 @@ impl Replica {
             return;
         }
         let Some(group) = self.task.group() else { return };
-        let members = group.membership();
-        let can_stand = members.voters.iter().any(|voters| voters.contains(&self.replica_id));
+        let members = self.members(&group);
+        let can_stand = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
         let event = Event::Tick { can_stand, hand_over: self.hand_over(&group) };
-        let effect = self.lease.lock().step(now, event, &Members(members));
+        let effect = self.lease.lock().step(now, event, &members);
         Self::carry_out(effect, group);
     }
 
     /// Stands for election as soon as no promise forbids it: one replica of a fresh range is told to.
     pub fn campaign(self: &Arc<Self>) {
         let Some(group) = self.task.group() else { return };
-        let effect = self.lease.lock().step(self.shared.now(), Event::Campaign, &Members(group.membership()));
+        let effect = self.lease.lock().step(self.shared.now(), Event::Campaign, &self.members(&group));
         Self::carry_out(effect, group);
     }
 

@@ -8,7 +8,6 @@ use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::NodeId;
 
 use super::Replica;
-use super::raft_task::Members;
 use crate::api::RangeError;
 use crate::concurrency::latch::{LatchError, LatchGuard};
 use crate::concurrency::latch_table::LatchSpans;
@@ -86,7 +85,7 @@ impl Replica {
             return Standing::Stopped(reason);
         }
         let Some(group) = self.task.group() else { return Standing::Follows(None) };
-        let members = Members(group.membership());
+        let members = self.members(&group);
         let lease = self.lease.lock();
         let Some(term) = lease.leads() else {
             let now = self.shared.now();
@@ -112,7 +111,7 @@ impl Replica {
     pub(super) fn trip(&self) -> Option<Trip> {
         let now = self.shared.now();
         let evidence_at = match self.task.group() {
-            Some(group) => self.lease.lock().evidence(now, &Members(group.membership())),
+            Some(group) => self.lease.lock().evidence(now, &self.members(&group)),
             None => self.lease.lock().evidence_at(),
         };
         tripped(&self.shared.timing, now, evidence_at, self.in_flight.oldest())
