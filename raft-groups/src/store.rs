@@ -108,7 +108,11 @@ impl LocalRanges for RangeStore {
         self.serve(request).await
     }
 
-    async fn create_replica(&self, descriptor: &RangeDescriptor, campaign: bool) -> Result<(), LocalRangeError> {
+    async fn create_replica(
+        &self,
+        descriptor: &RangeDescriptor,
+        campaign: bool,
+    ) -> Result<(), LocalRangeError> {
         self.create(descriptor, campaign).await
     }
 

@@ -43,7 +43,11 @@ impl Latches {
     ///
     /// # Errors
     /// [`LatchError`]; nothing is held then.
-    pub async fn acquire(self: &Arc<Self>, spans: LatchSpans, timeout: Duration) -> Result<LatchGuard, LatchError> {
+    pub async fn acquire(
+        self: &Arc<Self>,
+        spans: LatchSpans,
+        timeout: Duration,
+    ) -> Result<LatchGuard, LatchError> {
         let (guard, granted) = self.enqueue(spans)?;
         if let Some(granted) = granted {
             match tokio::time::timeout(timeout, granted).await {

@@ -6,8 +6,8 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES, Write, WriteCondition};
-use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::mvcc;
+use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::store::{Batch, Snapshot};
 
 use super::{Effects, is_too_old, mvcc_error, refresh};
@@ -36,7 +36,11 @@ pub enum Outcome {
 /// # Errors
 /// Nothing is done for: [`RangeError::Refused`] (too old, given up, beyond a limit), [`RangeError::ConditionFailed`],
 /// [`RangeError::Conflict`], [`RangeError::PastDeadline`].
-pub fn evaluate(snapshot: &dyn Snapshot, request: &CommitRequest, floor: Floor) -> Result<Outcome, RangeError> {
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    request: &CommitRequest,
+    floor: Floor,
+) -> Result<Outcome, RangeError> {
     check_limits(&request.writes)?;
     let anchor = request.anchor().ok_or_else(|| RangeError::Refused("a commit without writes".to_owned()))?;
     if let Some(record) = record::get(snapshot, anchor, request.transaction).map_err(mvcc_error)? {
@@ -58,7 +62,9 @@ pub fn evaluate(snapshot: &dyn Snapshot, request: &CommitRequest, floor: Floor) 
 
 fn known(record: &TransactionRecord, request: &CommitRequest) -> Result<Outcome, RangeError> {
     match record.status {
-        TransactionStatus::Committed if record.attempt == request.attempt => Ok(Outcome::Repeated(record.timestamp)),
+        TransactionStatus::Committed if record.attempt == request.attempt => {
+            Ok(Outcome::Repeated(record.timestamp))
+        }
         TransactionStatus::Committed => Err(RangeError::Refused(format!(
             "attempt {} of this transaction has committed already",
             record.attempt
@@ -113,7 +119,9 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
 fn check_limits(writes: &[Write]) -> Result<(), RangeError> {
     let ordered = writes.iter().zip(writes.iter().skip(1)).all(|(first, second)| first.key < second.key);
     if !ordered {
-        return Err(RangeError::Refused("the writes of a commit are not in the order of their keys".to_owned()));
+        return Err(RangeError::Refused(
+            "the writes of a commit are not in the order of their keys".to_owned(),
+        ));
     }
     let mut bytes = 0;
     for write in writes {
@@ -127,7 +135,9 @@ fn check_limits(writes: &[Write]) -> Result<(), RangeError> {
         bytes += write.size_bytes();
     }
     if bytes > COMMAND_MAX_BYTES {
-        return Err(RangeError::Refused(format!("a commit of {bytes} bytes; at most {COMMAND_MAX_BYTES} fit")));
+        return Err(RangeError::Refused(format!(
+            "a commit of {bytes} bytes; at most {COMMAND_MAX_BYTES} fit"
+        )));
     }
     Ok(())
 }

@@ -13,7 +13,11 @@ use crate::api::{RangeError, ReadAt};
 /// # Errors
 /// [`RangeError::Uncertain`] for a version in the read's uncertainty window; [`RangeError::Refused`] where the values
 /// do not fit into one answer.
-pub fn evaluate(snapshot: &dyn Snapshot, keys: &[Key], read: ReadAt) -> Result<Vec<Option<Bytes>>, RangeError> {
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    keys: &[Key],
+    read: ReadAt,
+) -> Result<Vec<Option<Bytes>>, RangeError> {
     let at = mvcc::ReadAt { timestamp: read.timestamp, uncertainty_limit: read.uncertainty_limit };
     let mut values = Vec::with_capacity(keys.len());
     let mut bytes = 0_u64;

@@ -59,9 +59,13 @@ pub fn explain(range_id: RangeId, span: &Span, trip: Trip, missing: &[Missing]) 
         };
     }
     if missing.is_empty() {
-        let _ = write!(text, "; all its nodes can be reached: look at their logs for disks that do not answer");
+        let _ =
+            write!(text, "; all its nodes can be reached: look at their logs for disks that do not answer");
     } else {
-        let _ = write!(text, "; start these nodes again or mend the network to them: {range_id} then goes on by itself");
+        let _ = write!(
+            text,
+            "; start these nodes again or mend the network to them: {range_id} then goes on by itself"
+        );
     }
     text
 }

@@ -67,7 +67,8 @@ impl Runner {
     }
 
     fn breaker(&self, proposal: Option<u64>) -> String {
-        let Some(trip) = tripped(&LAN, self.now, self.state.evidence(self.now, &self.quorum), proposal) else {
+        let Some(trip) = tripped(&LAN, self.now, self.state.evidence(self.now, &self.quorum), proposal)
+        else {
             return "closed\n".to_owned();
         };
         let missing = [

@@ -36,7 +36,11 @@ impl AppliedState {
         let mark = store.get(Family::Range, &end_lease_key(range_id))?;
         Ok(Self {
             size_bytes: size.map(|bytes| decode_size(&bytes)).transpose().map_err(damaged)?.unwrap_or(0),
-            end_lease_mark: mark.map(|bytes| decode_end_lease(&bytes)).transpose().map_err(damaged)?.unwrap_or_default(),
+            end_lease_mark: mark
+                .map(|bytes| decode_end_lease(&bytes))
+                .transpose()
+                .map_err(damaged)?
+                .unwrap_or_default(),
         })
     }
 }

@@ -174,7 +174,10 @@ impl Replica {
         if covers {
             return Ok(());
         }
-        Err(RangeError::Mismatch { range_id: self.range_id, known: vec![RangeDescriptor::clone(&descriptor)] })
+        Err(RangeError::Mismatch {
+            range_id: self.range_id,
+            known: vec![RangeDescriptor::clone(&descriptor)],
+        })
     }
 
     /// Lets the lease's clockwork take a step that needs no quorum.

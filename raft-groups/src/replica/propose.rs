@@ -163,7 +163,11 @@ impl Replica {
     }
 
     /// The request's share of the bytes that a store works on at a time.
-    async fn room(&self, intention: &Intention, deadline: Deadline) -> Result<OwnedSemaphorePermit, RangeError> {
+    async fn room(
+        &self,
+        intention: &Intention,
+        deadline: Deadline,
+    ) -> Result<OwnedSemaphorePermit, RangeError> {
         let bytes = intention.bytes().max(PERMIT_BYTES_MIN);
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.shared.write_bytes).acquire_many_owned(permits);
@@ -230,7 +234,9 @@ impl Replica {
             Intention::QueryTransaction { transaction, anchor, started } => {
                 let now = self.hybrid_time()?;
                 match query_transaction::evaluate(snapshot.as_ref(), *transaction, anchor, *started, now)? {
-                    query_transaction::Outcome::Known(outcome) => Ok(Evaluated::Answer(Response::Outcome(outcome))),
+                    query_transaction::Outcome::Known(outcome) => {
+                        Ok(Evaluated::Answer(Response::Outcome(outcome)))
+                    }
                     query_transaction::Outcome::Aborts(effects) => {
                         Ok(Evaluated::Writes(effects, Response::Outcome(TransactionOutcome::Aborted)))
                     }

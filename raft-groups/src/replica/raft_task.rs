@@ -137,7 +137,9 @@ impl Replica {
                         self.task.set(group);
                         break;
                     }
-                    Err(error) => tracing::error!(range = %self.range_id, %error, "the Raft task cannot be rebuilt"),
+                    Err(error) => {
+                        tracing::error!(range = %self.range_id, %error, "the Raft task cannot be rebuilt")
+                    }
                 }
             }
         }

@@ -39,7 +39,11 @@ impl Replica {
         self.read(footprint, evaluate).await
     }
 
-    pub(super) async fn scan(self: &Arc<Self>, scan: ScanRequest, read: ReadAt) -> Result<Response, RangeError> {
+    pub(super) async fn scan(
+        self: &Arc<Self>,
+        scan: ScanRequest,
+        read: ReadAt,
+    ) -> Result<Response, RangeError> {
         let footprint = Footprint {
             spans: vec![scan.span.clone()],
             timestamp: read.timestamp,

@@ -154,7 +154,11 @@ impl Replica {
     }
 
     /// Waits for latches, until the deadline or the breaker ends it.
-    pub(super) async fn latch(&self, spans: LatchSpans, deadline: Deadline) -> Result<LatchGuard, RangeError> {
+    pub(super) async fn latch(
+        &self,
+        spans: LatchSpans,
+        deadline: Deadline,
+    ) -> Result<LatchGuard, RangeError> {
         let acquired = self.latches.acquire(spans, self.remaining(deadline));
         let acquired = self.or_tripped(acquired).await?;
         acquired.map_err(|error| match error {

@@ -47,7 +47,10 @@ impl Replica {
         }
         let peers = self.missing().into_iter();
         peers
-            .map(|missing| SilentPeer { node_id: missing.node_id, silent: missing.silent.unwrap_or(Duration::MAX) })
+            .map(|missing| SilentPeer {
+                node_id: missing.node_id,
+                silent: missing.silent.unwrap_or(Duration::MAX),
+            })
             .collect()
     }
 }

@@ -23,7 +23,11 @@ fn storage(error: impl ToString) -> LocalRangeError {
 
 impl RangeStore {
     /// Creates and starts the replica that the descriptor gives this node; see [`crate::local_ranges::LocalRanges`].
-    pub(super) async fn create(&self, descriptor: &RangeDescriptor, campaign: bool) -> Result<(), LocalRangeError> {
+    pub(super) async fn create(
+        &self,
+        descriptor: &RangeDescriptor,
+        campaign: bool,
+    ) -> Result<(), LocalRangeError> {
         let _changing = self.changing.lock().await;
         let range_id = descriptor.range_id;
         let misplaced = |detail: String| LocalRangeError::Misplaced { range_id, detail };

@@ -60,7 +60,9 @@ fn scripts() {
 }
 
 fn spans() -> impl Strategy<Value = Span> {
-    let key = || proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'c')], 0..3).prop_map(Key::from);
+    let key = || {
+        proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'c')], 0..3).prop_map(Key::from)
+    };
     prop_oneof![key().prop_map(Span::point), (key(), key()).prop_map(|(start, end)| Span::new(start, end))]
 }
 

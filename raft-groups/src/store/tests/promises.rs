@@ -23,7 +23,8 @@ fn question(term: u64, pre: bool) -> RaftMessage {
 
 async fn ask(cluster: &Cluster, message: &RaftMessage) -> RaftReply {
     let node = cluster.node(NodeId(2));
-    let answer = node.rpc.call(NodeId(2), Lane::Control, Service::Raft, message.encode(), PATIENCE).await.unwrap();
+    let answer =
+        node.rpc.call(NodeId(2), Lane::Control, Service::Raft, message.encode(), PATIENCE).await.unwrap();
     RaftReply::decode(answer).unwrap()
 }
 

@@ -68,7 +68,8 @@ async fn commit_sent_again_does_nothing() {
     let leader = cluster.leader().await;
     let request = leader.commit_request(vec![Write::put(key("k"), bytes("first"))]);
     let first = leader.commit(request.clone()).await.unwrap();
-    let second = leader.commit(leader.commit_request(vec![Write::put(key("k"), bytes("second"))])).await.unwrap();
+    let second =
+        leader.commit(leader.commit_request(vec![Write::put(key("k"), bytes("second"))])).await.unwrap();
     assert!(second > first);
     assert_eq!(leader.commit(request.clone()).await.unwrap(), first);
     assert_eq!(leader.get("k").await.unwrap(), Some(bytes("second")));
@@ -78,10 +79,7 @@ async fn commit_sent_again_does_nothing() {
         anchor: key("k"),
         started: request.started,
     };
-    assert_eq!(
-        leader.ask(query).await.unwrap(),
-        Response::Outcome(TransactionOutcome::Committed(first))
-    );
+    assert_eq!(leader.ask(query).await.unwrap(), Response::Outcome(TransactionOutcome::Committed(first)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +125,8 @@ async fn write_comes_after_every_read_of_its_key() {
     let ahead = quorate_engine::hlc::Timestamp::from_micros(cluster.physical.now_micros() + 200_000);
     let read = ReadAt { timestamp: ahead, uncertainty_limit: ahead };
     leader.ask(Request::Get { keys: vec![key("k")], read }).await.unwrap();
-    let committed = leader.commit(leader.commit_request(vec![Write::put(key("k"), bytes("v"))])).await.unwrap();
+    let committed =
+        leader.commit(leader.commit_request(vec![Write::put(key("k"), bytes("v"))])).await.unwrap();
     assert!(committed > ahead);
     let far = quorate_engine::hlc::Timestamp::from_micros(cluster.physical.now_micros() + 5_000_000);
     let read = ReadAt { timestamp: far, uncertainty_limit: far };
@@ -194,11 +193,8 @@ async fn old_transactions_are_refused() {
     let mut request = leader.commit_request(vec![Write::put(key("k"), bytes("v"))]);
     let long_ago = cluster.physical.now_micros() - 11 * 60 * 1_000_000;
     request.started = quorate_engine::hlc::Timestamp::from_micros(long_ago);
-    let query = Request::QueryTransaction {
-        transaction: Uuid::new_v4(),
-        anchor: key("k"),
-        started: request.started,
-    };
+    let query =
+        Request::QueryTransaction { transaction: Uuid::new_v4(), anchor: key("k"), started: request.started };
     assert!(matches!(leader.commit(request).await, Err(RangeError::Refused(_))));
     assert_eq!(leader.ask(query).await.unwrap(), Response::Outcome(TransactionOutcome::Unknown));
 }
