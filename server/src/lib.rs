@@ -1,11 +1,17 @@
 //! One node of Quorate: assembly, wire protocols, HTTP, shell and command line; also the embedding API.
 //!
-//! [`cli`] and [`config`] turn the command line into checked types; [`shell`] is a client of the PostgreSQL protocol.
+//! A statement at the edge: [`pgwire`] reads a message, its length checked before its body, and hands text and parameters
+//! to `sql::Session`; rows come back through a sink that waits for the socket. [`shell`] is the other end of the same
+//! protocol. [`cli`] and [`config`] turn the command line into checked types; [`http`] and [`metrics`] show what a node
+//! does.
 //!
 //! Invariant: this crate takes no decisions of its own; it assembles and translates.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod pgwire;
 pub mod rpc;
 pub mod shell;

@@ -38,12 +38,14 @@ macro_rules! sql_states {
 }
 
 sql_states! {
+    /// No error: the state of a notice.
+    SuccessfulCompletion = "00000",
+    /// No error: the state of a warning.
+    Warning = "01000",
     /// A protocol message that makes no sense.
     ProtocolViolation = "08P01",
     /// Not offered yet; the message names it.
     FeatureNotSupported = "0A000",
-    /// One command would change a row twice.
-    CardinalityViolation = "21000",
     /// Text too long for its column.
     StringDataRightTruncation = "22001",
     /// Number out of range.

@@ -34,7 +34,7 @@ pub enum ConnectFailure {
         advice: String,
     },
     /// The node answered, and refused.
-    Refused(Report),
+    Refused(Box<Report>),
 }
 
 impl ConnectFailure {
@@ -106,7 +106,7 @@ fn target(config: &Config) -> String {
 
 fn diagnose(error: &tokio_postgres::Error, target: &str) -> ConnectFailure {
     if let Some(report) = report(error) {
-        return ConnectFailure::Refused(report);
+        return ConnectFailure::Refused(Box::new(report));
     }
     let source = std::error::Error::source(error);
     let kind = source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);

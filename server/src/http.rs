@@ -1,0 +1,107 @@
+//! HTTP of a node: `/health` (the process lives), `/ready` (it serves), `/metrics`.
+//!
+//! Invariant: nothing here waits for a range. What `/ready` says is what the node knows already.
+
+mod limits;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::interval;
+
+use crate::metrics::{MetricsPage, UPKEEP_INTERVAL};
+use limits::LimitedListener;
+
+/// Why a node does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotReady {
+    /// What it waits for, in one sentence.
+    pub reason: String,
+    /// The command to run, or what to wait for.
+    pub advice: String,
+}
+
+/// Whether a node serves; its assembly implements it.
+pub trait Readiness: Send + Sync + 'static {
+    /// Fails with the reason while the node does not serve SQL.
+    ///
+    /// # Errors
+    /// The reason.
+    fn ready(&self) -> Result<(), NotReady>;
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct Pages {
+    readiness: Arc<dyn Readiness>,
+    metrics: MetricsPage,
+}
+
+/// Serves until `stop` is ready.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Arc<dyn Readiness>,
+    metrics: MetricsPage,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let routes = routes(Pages { readiness, metrics: metrics.clone() });
+    let server = axum::serve(LimitedListener::new(listener), routes).with_graceful_shutdown(stop);
+    let mut upkeep = interval(UPKEEP_INTERVAL);
+    let mut server = std::pin::pin!(server.into_future());
+    loop {
+        tokio::select! {
+            ended = &mut server => return ended,
+            _ = upkeep.tick() => metrics.keep_up(),
+        }
+    }
+}
+
+fn routes(pages: Pages) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(unknown)
+        .with_state(pages)
+}
+
+async fn health() -> Response {
+    answer(StatusCode::OK, &json!({"status": "live"}))
+}
+
+async fn ready(State(pages): State<Pages>) -> Response {
+    match pages.readiness.ready() {
+        Ok(()) => answer(StatusCode::OK, &json!({"status": "ready"})),
+        Err(NotReady { reason, advice }) => {
+            let body = json!({"status": "not ready", "reason": reason, "do": advice});
+            answer(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+    }
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], pages.metrics.render())
+        .into_response()
+}
+
+async fn unknown() -> Response {
+    answer(StatusCode::NOT_FOUND, &json!({"error": "not found", "paths": ["/health", "/ready", "/metrics"]}))
+}
+
+fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests;

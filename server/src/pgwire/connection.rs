@@ -1,0 +1,229 @@
+//! One session: reads messages, runs them, answers, until the client leaves, breaks the protocol, or the node stops.
+
+use std::io;
+use std::time::Duration;
+
+use pgwire::messages::PgWireFrontendMessage;
+use quorate_sql::cancel::CancelReason;
+use quorate_sql::error::SqlError;
+use quorate_sql::session::{Deallocated, Session, TransactionStatus};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
+
+use super::cancel::CancelSlot;
+use super::frame::{FrameError, FrameReader, violation};
+use super::out::Out;
+use super::portal::Named;
+use super::reply::{self, Severity};
+use super::shape::{self, ShapeError};
+
+/// What a client that is told to go may still send, thrown away so that it reads why.
+const DISCARD_MAX_BYTES: usize = 64 << 20;
+/// How long that may take.
+const DISCARD_MAX: Duration = Duration::from_secs(5);
+
+/// Messages from the client.
+pub type ClientReader = FrameReader<OwnedReadHalf>;
+/// Messages to the client.
+pub type ClientOut = Out<OwnedWriteHalf>;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub enum End {
+    /// The client has left, or cannot be reached.
+    Client,
+    /// It is told this error first.
+    Fatal(SqlError),
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Client
+    }
+}
+
+impl From<FrameError> for End {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Closed => Self::Client,
+            FrameError::Io(error) => {
+                tracing::debug!(%error, "a client's socket failed");
+                Self::Client
+            }
+            FrameError::Violation(error) => Self::Fatal(error),
+        }
+    }
+}
+
+/// A session and its socket.
+pub struct Connection {
+    pub(super) reader: ClientReader,
+    pub(super) out: ClientOut,
+    pub(super) session: Session,
+    pub(super) named: Named,
+    pub(super) slot: CancelSlot,
+    /// After an error in the extended protocol, everything up to the next Sync is thrown away.
+    pub(super) skips_to_sync: bool,
+}
+
+/// Tells a client why its connection ends, and ends it.
+pub async fn end(mut reader: ClientReader, mut out: ClientOut, end: End) {
+    if let End::Fatal(error) = end {
+        tracing::debug!(%error, "a connection ends");
+        let told = out.push(&reply::error(Severity::Fatal, &error));
+        if told.is_ok() && out.flush().await.is_ok() {
+            out.shut_down().await;
+            reader.discard(DISCARD_MAX_BYTES, DISCARD_MAX).await;
+            return;
+        }
+    }
+    out.shut_down().await;
+}
+
+impl Connection {
+    /// Runs until the end, and ends the connection. `stops` becomes true when the node stops.
+    pub async fn serve(mut self, mut stops: watch::Receiver<bool>) {
+        let why = loop {
+            if let Err(why) = self.next_message(&mut stops).await {
+                break why;
+            }
+        };
+        // What the session holds goes before the client is told.
+        let Self { reader, out, session, slot, .. } = self;
+        drop((session, slot));
+        end(reader, out, why).await;
+    }
+
+    async fn next_message(&mut self, stops: &mut watch::Receiver<bool>) -> Result<(), End> {
+        let frame = tokio::select! {
+            frame = self.reader.message() => frame?,
+            _ = stops.wait_for(|stops| *stops) => return Err(End::Fatal(CancelReason::Shutdown.error())),
+        };
+        let kind = frame.first().copied().unwrap_or_default();
+        match shape::decode(frame) {
+            Ok(message) => self.dispatch(message).await,
+            Err(ShapeError::Malformed(error)) => Err(End::Fatal(error)),
+            Err(ShapeError::NotUtf8(_)) if self.skips_to_sync => Ok(()),
+            Err(ShapeError::NotUtf8(error)) if kind == b'Q' => {
+                self.report(&error)?;
+                self.end_cycle().await
+            }
+            Err(ShapeError::NotUtf8(error)) => self.fail_extended(&error).await,
+        }
+    }
+
+    async fn dispatch(&mut self, message: PgWireFrontendMessage) -> Result<(), End> {
+        use PgWireFrontendMessage as M;
+        if self.skips_to_sync && !matches!(message, M::Sync(_) | M::Terminate(_)) {
+            return Ok(());
+        }
+        match message {
+            M::Query(query) => self.simple_query(&query.query).await,
+            M::Parse(parse) => {
+                let result = self.parse(&parse).await;
+                self.extended(result).await
+            }
+            M::Bind(bind) => {
+                let result = self.bind(&bind);
+                self.extended(result).await
+            }
+            M::Describe(describe) => {
+                let result = self.describe(&describe);
+                self.extended(result).await
+            }
+            M::Execute(execute) => {
+                let result = self.execute(&execute).await;
+                self.extended(result).await
+            }
+            M::Close(close) => self.close(&close),
+            M::Flush(_) => Ok(self.out.flush().await?),
+            M::Sync(_) => {
+                self.skips_to_sync = false;
+                self.end_cycle().await
+            }
+            // What a client still sends for a COPY that has failed.
+            M::CopyData(_) | M::CopyDone(_) | M::CopyFail(_) => Ok(()),
+            M::Terminate(_) => Err(End::Client),
+            M::PasswordMessageFamily(_) => Err(End::Fatal(violation("no password was asked for"))),
+            M::SslNegotiation(_) | M::Startup(_) | M::CancelRequest(_) | M::PortalSuspended(_) => {
+                Err(End::Fatal(violation("unexpected message")))
+            }
+        }
+    }
+
+    /// What an extended message has come to: nothing, the statement's error, or the end.
+    async fn extended(&mut self, result: Result<(), Failure>) -> Result<(), End> {
+        match result {
+            Ok(()) => Ok(self.out.flush_if_large().await?),
+            Err(Failure::Statement(error)) => self.fail_extended(&error).await,
+            Err(Failure::Connection(end)) => Err(end),
+        }
+    }
+
+    async fn fail_extended(&mut self, error: &SqlError) -> Result<(), End> {
+        self.skips_to_sync = true;
+        self.report(error)?;
+        Ok(self.out.flush().await?)
+    }
+
+    /// Tells the client of a statement's error; an open transaction has failed with it.
+    pub(super) fn report(&mut self, error: &SqlError) -> Result<(), End> {
+        if self.out.has_failed() {
+            return Err(End::Client);
+        }
+        self.session.fail_transaction();
+        metrics::counter!(crate::metrics::WIRE_ERRORS, "sqlstate" => error.state.code()).increment(1);
+        Ok(self.out.push(&reply::error(Severity::Error, error))?)
+    }
+
+    /// Ends a simple query, or the messages up to a Sync: portals end with their transaction.
+    pub(super) async fn end_cycle(&mut self) -> Result<(), End> {
+        let status = self.session.transaction_status();
+        if status == TransactionStatus::Idle {
+            self.named.close_portals();
+        }
+        self.out.push(&reply::ready(status))?;
+        Ok(self.out.flush().await?)
+    }
+
+    /// What a statement has changed besides data: parameters that the client is told of, statements that are gone.
+    pub(super) fn after_statement(&mut self) -> Result<(), End> {
+        for deallocated in self.session.take_deallocated() {
+            match deallocated {
+                Deallocated::Name(name) => self.named.close_statement(&name),
+                Deallocated::All => self.named.close_statements(),
+            }
+        }
+        for (name, value) in self.session.take_changed_parameters() {
+            self.out.push(&reply::parameter(name, value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a message of the extended protocol was not done.
+#[derive(Debug)]
+pub enum Failure {
+    /// The statement's error: the session goes on after the next Sync.
+    Statement(SqlError),
+    /// The connection ends.
+    Connection(End),
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        Self::Statement(error)
+    }
+}
+
+impl From<End> for Failure {
+    fn from(end: End) -> Self {
+        Self::Connection(end)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Connection(error.into())
+    }
+}

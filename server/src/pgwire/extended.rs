@@ -1,0 +1,213 @@
+//! The extended protocol: Parse, Bind, Describe, Execute, Close. Each answers for itself; the client waits for the
+//! answers at its Sync.
+//!
+//! A portal runs to its end at its first Execute, so that a statement outside BEGIN is committed before it is told to be
+//! complete; rows beyond those asked for are held for the next Execute, up to a limit.
+
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::data::{NoData, ParameterDescription};
+use pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
+    TARGET_TYPE_BYTE_STATEMENT,
+};
+use pgwire::messages::response::EmptyQueryResponse;
+use quorate_sql::cancel::CancelToken;
+use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::session::{Completion, Prepared};
+use quorate_sql::types::{DataType, Datum};
+
+use super::connection::{Connection, End, Failure};
+use super::frame::violation;
+use super::portal::{Portal, PortalState, WireStatement};
+use super::reply;
+use super::sink::{SinkEnd, WireSink};
+use super::types::{Formats, WireType, parameter_type};
+use super::values;
+use crate::metrics::{StatementProtocol, StatementTimer};
+
+impl Connection {
+    /// Parse: binds a statement and keeps it under a name.
+    pub(super) async fn parse(&mut self, parse: &Parse) -> Result<(), Failure> {
+        let types: Vec<Option<DataType>> =
+            parse.type_oids.iter().map(|oid| parameter_type(*oid)).collect::<Result<_, SqlError>>()?;
+        let mut statements = self.session.parse(&parse.query)?;
+        let statement = statements.pop();
+        if !statements.is_empty() {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(SqlError::new(SqlState::SyntaxError, message).into());
+        }
+        let prepared = match statement {
+            Some(statement) => Some(Box::pin(self.session.prepare(&statement, &types)).await?),
+            None => None,
+        };
+        let parameter_oids = parameter_oids(prepared.as_ref(), &parse.type_oids);
+        let name = parse.name.as_deref().unwrap_or_default();
+        self.named.add_statement(name, WireStatement { prepared, parameter_oids })?;
+        self.out.push(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?;
+        Ok(())
+    }
+
+    /// Bind: gives a statement its parameters and keeps both under a name.
+    pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Failure> {
+        let name = bind.statement_name.as_deref().unwrap_or_default();
+        let prepared = self.named.statement(name)?.prepared.clone();
+        let types = prepared.as_ref().map(Prepared::parameter_types).unwrap_or_default();
+        let parameters = read_parameters(bind, types)?;
+        let columns = prepared.as_ref().and_then(Prepared::columns).map_or(0, <[_]>::len);
+        let formats = Formats::read(&bind.result_column_format_codes, columns)?;
+        let portal = Portal { prepared, parameters, formats, state: PortalState::Ready };
+        self.named.add_portal(bind.portal_name.as_deref().unwrap_or_default(), portal)?;
+        self.out.push(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
+        Ok(())
+    }
+
+    /// Describe: tells parameters and columns of a statement, or columns of a portal.
+    pub(super) fn describe(&mut self, describe: &Describe) -> Result<(), Failure> {
+        let name = describe.name.as_deref().unwrap_or_default();
+        let columns = if describe.target_type == TARGET_TYPE_BYTE_STATEMENT {
+            let statement = self.named.statement(name)?;
+            let oids = ParameterDescription::new(statement.parameter_oids.clone());
+            self.out.push(&PgWireBackendMessage::ParameterDescription(oids))?;
+            statement.prepared.as_ref().and_then(Prepared::columns).map(|columns| (columns, &Formats::TEXT))
+        } else {
+            let portal = self.named.portal(name)?;
+            portal.prepared.as_ref().and_then(Prepared::columns).map(|columns| (columns, &portal.formats))
+        };
+        let answer = match columns {
+            Some((columns, formats)) => reply::row_description(columns, formats),
+            None => PgWireBackendMessage::NoData(NoData::new()),
+        };
+        self.out.push(&answer)?;
+        Ok(())
+    }
+
+    /// Close: forgets a statement or a portal.
+    pub(super) fn close(&mut self, close: &Close) -> Result<(), End> {
+        let name = close.name.as_deref().unwrap_or_default();
+        if close.target_type == TARGET_TYPE_BYTE_STATEMENT {
+            self.named.close_statement(name);
+        } else {
+            self.named.close_portal(name);
+        }
+        Ok(self.out.push(&PgWireBackendMessage::CloseComplete(CloseComplete::new()))?)
+    }
+
+    /// Execute: runs a portal, or goes on sending its rows.
+    pub(super) async fn execute(&mut self, execute: &Execute) -> Result<(), Failure> {
+        let name = execute.name.as_deref().unwrap_or_default();
+        let rows_max = u64::try_from(execute.max_rows).ok().filter(|rows| *rows > 0);
+        let portal = self.named.portal(name)?;
+        match std::mem::replace(&mut portal.state, PortalState::Done) {
+            PortalState::Suspended(held) => {
+                let end = SinkEnd { sent: 0, held, limited: false };
+                self.send_held(name, end, rows_max).await
+            }
+            PortalState::Done
+                if portal.prepared.as_ref().is_some_and(|prepared| prepared.columns().is_some()) =>
+            {
+                Ok(self.out.push(&reply::complete("SELECT 0"))?)
+            }
+            PortalState::Done => {
+                let message = format!("portal \"{name}\" cannot be run again");
+                Err(SqlError::new(SqlState::InvalidCursorName, message).into())
+            }
+            PortalState::Ready => {
+                let parameters = std::mem::take(&mut portal.parameters);
+                let (prepared, formats) = (portal.prepared.clone(), portal.formats.clone());
+                let Some(prepared) = prepared else {
+                    portal.state = PortalState::Ready;
+                    return Ok(self
+                        .out
+                        .push(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?);
+                };
+                let timer = StatementTimer::begin(StatementProtocol::Extended);
+                let token = self.slot.begin();
+                let task = Task { prepared, parameters, formats, rows_max };
+                let result = self.run_portal(name, &task, &token).await;
+                self.slot.end();
+                drop(timer);
+                result
+            }
+        }
+    }
+
+    async fn run_portal(&mut self, name: &str, task: &Task, token: &CancelToken) -> Result<(), Failure> {
+        let mut sink = WireSink::portal(&mut self.out, task.formats.clone(), task.rows_max);
+        let run = self.session.run(&task.prepared, &task.parameters, token, &mut sink);
+        let completion = Box::pin(run).await?;
+        let end = sink.finish()?;
+        self.after_statement()?;
+        match completion {
+            Completion::Tag(_) if end.limited => self.suspend(name, end.held),
+            Completion::Tag(tag) => Ok(self.out.push(&reply::complete(tag))?),
+            Completion::Empty => {
+                Ok(self.out.push(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?)
+            }
+            Completion::CopyIn(copy) => {
+                let tag = self.copy_in(*copy, token).await?;
+                Ok(self.out.push(&reply::complete(tag))?)
+            }
+        }
+    }
+
+    /// Sends rows that were held, as many as asked for.
+    async fn send_held(
+        &mut self,
+        name: &str,
+        mut end: SinkEnd,
+        rows_max: Option<u64>,
+    ) -> Result<(), Failure> {
+        while rows_max.is_none_or(|max| end.sent < max) {
+            let Some((row, columns)) = end.held.next() else {
+                return Ok(self.out.push(&reply::complete(format!("SELECT {}", end.sent)))?);
+            };
+            self.out.push_row(row, columns)?;
+            self.out.flush_if_large().await?;
+            end.sent += 1;
+        }
+        self.suspend(name, end.held)
+    }
+
+    /// The client has as many rows as it asked for. Whether there are more it learns when it asks again.
+    fn suspend(&mut self, name: &str, held: super::sink::HeldRows) -> Result<(), Failure> {
+        self.named.portal(name)?.state = PortalState::Suspended(held);
+        Ok(self.out.push(&PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?)
+    }
+}
+
+/// One run of a portal.
+struct Task {
+    prepared: Prepared,
+    parameters: Vec<Datum>,
+    formats: Formats,
+    rows_max: Option<u64>,
+}
+
+/// Numbers of the parameters' types: the client's where it gave one, else those that binding has found.
+fn parameter_oids(prepared: Option<&Prepared>, given: &[u32]) -> Vec<u32> {
+    let types = prepared.map(Prepared::parameter_types).unwrap_or_default();
+    let given = given.iter().copied().chain(std::iter::repeat(0));
+    types
+        .iter()
+        .zip(given)
+        .map(|(data_type, oid)| if oid == 0 { WireType::of(data_type).oid } else { oid })
+        .collect()
+}
+
+fn read_parameters(bind: &Bind, types: &[DataType]) -> Result<Vec<Datum>, SqlError> {
+    if bind.parameters.len() != types.len() {
+        let name = bind.statement_name.as_deref().unwrap_or_default();
+        return Err(violation(format!(
+            "bind message supplies {} parameters, but prepared statement \"{name}\" requires {}",
+            bind.parameters.len(),
+            types.len()
+        )));
+    }
+    let formats = Formats::read(&bind.parameter_format_codes, types.len())?;
+    let values = bind.parameters.iter().zip(types).enumerate();
+    values
+        .map(|(position, (value, data_type))| {
+            values::read(value.as_deref(), data_type, formats.of(position), position + 1)
+        })
+        .collect()
+}

@@ -1,0 +1,213 @@
+//! The listener: accepts, admits up to a number of sessions, and drains when the node stops.
+//!
+//! Invariant: the task of a connection is never aborted. A stop asks idle connections to go, waits for statements, then
+//! cancels them, and waits again.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, SecretKey};
+use quorate_sql::error::{SqlError, SqlState};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::cancel::{CancelRegistry, Secret};
+use super::connection::{ClientOut, ClientReader, Connection, End, end};
+use super::frame::{FRAME_PROGRESS_MAX, FrameReader, violation};
+use super::out::Out;
+use super::portal::Named;
+use super::startup::{self, Hello, Wish};
+use super::{CONNECTIONS_MAX, Gate, parameters, reply};
+use crate::metrics;
+
+/// Sockets beyond the sessions: for cancel requests, and for telling clients that there are too many.
+const STARTING_MAX: usize = 100;
+/// Pause after a failed accept: it fails again at once while the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may take to end once their statements were cancelled.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// Limits of the listener.
+#[derive(Clone, Debug)]
+pub struct WireOptions {
+    /// Most sessions at once.
+    pub connections_max: usize,
+    /// How long a client may take to say what it wants.
+    pub startup_max: Duration,
+    /// How long the rest of a begun message may stay away.
+    pub message_progress_max: Duration,
+    /// How long statements may go on when the node stops, before they are cancelled.
+    pub drain_max: Duration,
+}
+
+impl Default for WireOptions {
+    fn default() -> Self {
+        let (startup_max, drain_max) = (Duration::from_secs(30), Duration::from_secs(5));
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            startup_max,
+            message_progress_max: FRAME_PROGRESS_MAX,
+            drain_max,
+        }
+    }
+}
+
+/// PostgreSQL's protocol of one node.
+pub struct Wire {
+    gate: Arc<dyn Gate>,
+    options: WireOptions,
+    registry: Arc<CancelRegistry>,
+    sessions: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
+    stops: watch::Sender<bool>,
+}
+
+impl Wire {
+    /// A listener that asks this gate for each session.
+    pub fn new(gate: Arc<dyn Gate>, options: WireOptions) -> Arc<Self> {
+        Arc::new(Self {
+            gate,
+            registry: Arc::new(CancelRegistry::default()),
+            sessions: Arc::new(Semaphore::new(options.connections_max)),
+            sockets: Arc::new(Semaphore::new(options.connections_max + STARTING_MAX)),
+            stops: watch::Sender::new(false),
+            options,
+        })
+    }
+
+    /// Serves until `stop` is ready, then drains; returns when all connections have ended, or do not within the limits.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+        let mut stop = pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut stop => break,
+                accepted = self.accept(&listener) => accepted,
+            };
+            match accepted {
+                Ok((socket, address, permit)) => {
+                    tokio::spawn(Arc::clone(&self).run(socket, address, permit));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a SQL connection was not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        self.drain().await;
+    }
+
+    /// Waits for room first: clients beyond it wait in the listener's own queue.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.sockets).acquire_owned().await.map_err(std::io::Error::other)?;
+        let (socket, address) = listener.accept().await?;
+        Ok((socket, address, permit))
+    }
+
+    async fn drain(&self) {
+        self.stops.send_replace(true);
+        let all = u32::try_from(self.options.connections_max + STARTING_MAX).unwrap_or(u32::MAX);
+        if timeout(self.options.drain_max, self.sockets.acquire_many(all)).await.is_ok() {
+            return;
+        }
+        self.registry.cancel_all();
+        if timeout(CANCEL_GRACE, self.sockets.acquire_many(all)).await.is_err() {
+            tracing::warn!("SQL connections are left although their statements were cancelled");
+        }
+    }
+
+    /// One connection from its first packet to its end; the permit goes with it.
+    async fn run(self: Arc<Self>, socket: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
+        tracing::trace!(%address, "a SQL connection begins");
+        set_options(&socket);
+        let (read, write) = socket.into_split();
+        let (mut reader, mut out) =
+            (FrameReader::new(read, self.options.message_progress_max), Out::new(write));
+        let wish = timeout(self.options.startup_max, startup::read(&mut reader, &mut out));
+        match wish.await {
+            Ok(Ok(Wish::Session(hello))) => self.session(hello, reader, out).await,
+            Ok(Ok(Wish::Cancel { number, secret })) => {
+                self.registry.cancel(number, &secret);
+                end(reader, out, End::Client).await;
+            }
+            Ok(Err(error)) => end(reader, out, error.into()).await,
+            Err(_) => {
+                end(reader, out, End::Fatal(violation("the startup packet did not come in time"))).await
+            }
+        }
+        drop(permit);
+    }
+
+    async fn session(&self, hello: Hello, reader: ClientReader, mut out: ClientOut) {
+        let Ok(_permit) = Arc::clone(&self.sessions).try_acquire_owned() else {
+            ::metrics::counter!(metrics::WIRE_REFUSED).increment(1);
+            let error = too_many(self.options.connections_max);
+            return end(reader, out, End::Fatal(error)).await;
+        };
+        let node = match self.gate.admit() {
+            Ok(node) => node,
+            Err(error) => return end(reader, out, End::Fatal(error)).await,
+        };
+        let secret = Secret::random(hello.long_secret);
+        let slot = self.registry.register(secret.clone());
+        let session = node.session(hello.options.clone());
+        let told = session.parameter_statuses();
+        if let Err(error) = greet(&mut out, &hello, told, slot.number(), &secret).await {
+            tracing::debug!(%error, "a client left before its session began");
+            return;
+        }
+        let _open = metrics::OpenConnection::begin();
+        let connection =
+            Connection { reader, out, session, named: Named::default(), slot, skips_to_sync: false };
+        Box::pin(connection.serve(self.stops.subscribe())).await;
+    }
+}
+
+/// Welcomes a client: any user is accepted, without a password.
+async fn greet(
+    out: &mut ClientOut,
+    hello: &Hello,
+    told: Vec<(String, String)>,
+    number: i32,
+    secret: &Secret,
+) -> std::io::Result<()> {
+    if let Some(negotiated) = &hello.negotiated {
+        let message = NegotiateProtocolVersion::new(negotiated.version, negotiated.unknown.clone());
+        out.push(&PgWireBackendMessage::NegotiateProtocolVersion(message))?;
+    }
+    out.push(&PgWireBackendMessage::Authentication(Authentication::Ok))?;
+    let options = &hello.options;
+    for (name, value) in parameters::at_start(&options.user, &options.application_name, told) {
+        out.push(&reply::parameter(name, value))?;
+    }
+    let key = SecretKey::Bytes(Bytes::copy_from_slice(secret.bytes()));
+    out.push(&PgWireBackendMessage::BackendKeyData(BackendKeyData::new(number, key)))?;
+    out.push(&reply::ready(quorate_sql::session::TransactionStatus::Idle))?;
+    out.flush().await
+}
+
+fn too_many(limit: usize) -> SqlError {
+    SqlError::new(
+        SqlState::TooManyConnections,
+        format!("sorry, too many clients already: this node takes {limit}"),
+    )
+    .with_hint("Try again in a moment, connect to another node, or put a connection pool in between.")
+}
+
+/// Answers leave at once, and a machine that has vanished is noticed.
+fn set_options(socket: &TcpStream) {
+    let set =
+        socket.set_nodelay(true).and_then(|()| Ok(rustix::net::sockopt::set_socket_keepalive(socket, true)?));
+    if let Err(error) = set {
+        tracing::debug!(%error, "options of a socket were not set");
+    }
+}

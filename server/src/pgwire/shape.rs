@@ -1,0 +1,153 @@
+//! The shape of a message's body: strings end and are UTF-8, counts fit, nothing is left over.
+//!
+//! `pgwire` decodes a body that passed here without running over its end; without this check a short body would end the
+//! connection's task, and a string without an end would swallow the next message.
+
+use bytes::BytesMut;
+use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
+use quorate_sql::error::{SqlError, SqlState};
+
+use super::frame::violation;
+
+/// Bytes of a message before its body: type and length.
+const HEAD_BYTES: usize = 5;
+
+/// What is wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShapeError {
+    /// The body is malformed: the connection ends.
+    Malformed(SqlError),
+    /// Text that is not UTF-8: the statement's error, and the session goes on.
+    NotUtf8(SqlError),
+}
+
+/// Decodes a whole frame.
+///
+/// # Errors
+/// A body that does not fit its type.
+pub fn decode(mut frame: BytesMut) -> Result<PgWireFrontendMessage, ShapeError> {
+    let kind = frame.first().copied().unwrap_or_default();
+    let mut body = Body { kind, rest: frame.get(HEAD_BYTES..).unwrap_or_default() };
+    check(&mut body)?;
+    let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
+    context.awaiting_frontend_ssl = false;
+    context.awaiting_frontend_startup = false;
+    match PgWireFrontendMessage::decode(&mut frame, &context) {
+        Ok(Some(message)) => Ok(message),
+        Ok(None) => Err(malformed(kind)),
+        Err(error) => Err(ShapeError::Malformed(violation(error.to_string()))),
+    }
+}
+
+fn check(body: &mut Body<'_>) -> Result<(), ShapeError> {
+    match body.kind {
+        b'Q' => body.text()?,
+        b'P' => {
+            body.text()?;
+            body.text()?;
+            let types = body.count()?;
+            body.skip(types * 4)?;
+        }
+        b'B' => check_bind(body)?,
+        b'C' | b'D' => {
+            body.target()?;
+            body.text()?;
+        }
+        b'E' => {
+            body.text()?;
+            body.skip(4)?;
+        }
+        b'f' => body.text()?,
+        // Data and passwords are any bytes.
+        b'd' | b'p' => return Ok(()),
+        // Messages without a body.
+        _ => {}
+    }
+    body.end()
+}
+
+fn check_bind(body: &mut Body<'_>) -> Result<(), ShapeError> {
+    body.text()?;
+    body.text()?;
+    let formats = body.count()?;
+    body.skip(formats * 2)?;
+    for _ in 0..body.count()? {
+        body.value()?;
+    }
+    let formats = body.count()?;
+    body.skip(formats * 2)
+}
+
+fn malformed(kind: u8) -> ShapeError {
+    let kind = char::from(kind);
+    ShapeError::Malformed(violation(format!("invalid message format of type '{kind}'")))
+}
+
+/// What is left of a body.
+struct Body<'a> {
+    kind: u8,
+    rest: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    fn malformed(&self) -> ShapeError {
+        malformed(self.kind)
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], ShapeError> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| self.malformed())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn skip(&mut self, count: usize) -> Result<(), ShapeError> {
+        self.take(count).map(|_| ())
+    }
+
+    /// An unsigned count of two bytes.
+    fn count(&mut self) -> Result<usize, ShapeError> {
+        let bytes = self.take(2)?;
+        let bytes = bytes.first_chunk::<2>().ok_or_else(|| self.malformed())?;
+        Ok(usize::from(u16::from_be_bytes(*bytes)))
+    }
+
+    /// A value: its length, -1 for NULL, and its bytes.
+    fn value(&mut self) -> Result<(), ShapeError> {
+        let bytes = self.take(4)?;
+        let length = i32::from_be_bytes(*bytes.first_chunk::<4>().ok_or_else(|| self.malformed())?);
+        match usize::try_from(length) {
+            Ok(length) => self.skip(length),
+            Err(_) if length == -1 => Ok(()),
+            Err(_) => Err(self.malformed()),
+        }
+    }
+
+    /// What Close and Describe are about.
+    fn target(&mut self) -> Result<(), ShapeError> {
+        match self.take(1)? {
+            [b'S' | b'P'] => Ok(()),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// Text that ends with a zero.
+    fn text(&mut self) -> Result<(), ShapeError> {
+        let end = self.rest.iter().position(|byte| *byte == 0).ok_or_else(|| self.malformed())?;
+        let text = self.take(end)?;
+        self.skip(1)?;
+        std::str::from_utf8(text).map(|_| ()).map_err(|_| {
+            let error = SqlError::new(
+                SqlState::CharacterNotInRepertoire,
+                "invalid byte sequence for encoding \"UTF8\"",
+            );
+            ShapeError::NotUtf8(error)
+        })
+    }
+
+    fn end(&self) -> Result<(), ShapeError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

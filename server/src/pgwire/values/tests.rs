@@ -1,0 +1,86 @@
+//! Values there and back, and the bytes that drivers expect.
+
+use bytes::BytesMut;
+use proptest::prelude::*;
+use quorate_sql::types::text::{from_text, to_text};
+use quorate_sql::types::{DataType, Datum};
+
+use super::{Format, numeric, put, read};
+
+const NUMERIC: DataType = DataType::Numeric { precision: None, scale: 0 };
+const TEXT: DataType = DataType::Text { length_max: None };
+
+fn encoded(datum: &Datum, data_type: &DataType, format: Format) -> Vec<u8> {
+    let mut buffer = BytesMut::new();
+    put(&mut buffer, datum, data_type, format).unwrap();
+    buffer.to_vec()
+}
+
+#[test]
+fn values_have_the_bytes_of_postgresql() {
+    let cases: &[(Datum, DataType, &[u8])] = &[
+        (Datum::Null, DataType::Int4, b"\xff\xff\xff\xff"),
+        (Datum::Bool(true), DataType::Bool, b"\0\0\0\x01\x01"),
+        (Datum::Int(-2), DataType::Int2, b"\0\0\0\x02\xff\xfe"),
+        (Datum::Int(7), DataType::Int4, b"\0\0\0\x04\0\0\0\x07"),
+        (Datum::Int(7), DataType::Int8, b"\0\0\0\x08\0\0\0\0\0\0\0\x07"),
+        (Datum::Text("é".to_owned()), TEXT, b"\0\0\0\x02\xc3\xa9"),
+        (Datum::Date(10_957), DataType::Date, b"\0\0\0\x04\0\0\0\0"),
+        (Datum::Timestamp(946_684_800_000_001), DataType::Timestamp, b"\0\0\0\x08\0\0\0\0\0\0\0\x01"),
+    ];
+    for (datum, data_type, bytes) in cases {
+        assert_eq!(encoded(datum, data_type, Format::Binary), *bytes, "{datum:?}");
+        if !datum.is_null() {
+            assert_eq!(read(Some(&bytes[4..]), data_type, Format::Binary, 1).unwrap(), *datum);
+        }
+    }
+    assert_eq!(encoded(&Datum::Int(7), &DataType::Int4, Format::Text), b"\0\0\0\x017");
+}
+
+#[test]
+fn numerics_have_the_bytes_of_postgresql() {
+    let cases: &[(&str, &[u8])] = &[
+        ("0", b"\0\0\0\0\0\0\0\0"),
+        ("1", b"\0\x01\0\0\0\0\0\0\0\x01"),
+        ("-1.5", b"\0\x02\0\0\x40\0\0\x01\0\x01\x13\x88"),
+        ("12345.678", b"\0\x03\0\x01\0\0\0\x03\0\x01\x09\x29\x1a\x7c"),
+        ("0.0001", b"\0\x01\xff\xff\0\0\0\x04\0\x01"),
+        ("10000", b"\0\x01\0\x01\0\0\0\0\0\x01"),
+        ("0.00", b"\0\0\0\0\0\0\0\x02"),
+    ];
+    for (text, bytes) in cases {
+        let mut buffer = BytesMut::new();
+        numeric::put(&mut buffer, text).unwrap();
+        assert_eq!(&buffer[..], *bytes, "{text}");
+        assert_eq!(numeric::read(bytes).as_deref(), Some(*text));
+    }
+    assert_eq!(numeric::read(b"\0\0\0\0\xc0\0\0\0"), None, "NaN");
+    assert_eq!(numeric::read(b"\0\x01\0\0\0\0\0\0"), None, "a digit is missing");
+}
+
+#[test]
+fn values_that_are_not_of_their_type_are_refused() {
+    let state =
+        |bytes: &[u8], data_type, format| read(Some(bytes), data_type, format, 1).unwrap_err().state.code();
+    assert_eq!(state(b"x", &DataType::Int4, Format::Text), "22P02");
+    assert_eq!(state(b"\xff", &TEXT, Format::Text), "22021");
+    assert_eq!(state(b"a\0b", &TEXT, Format::Text), "22021");
+    assert_eq!(state(b"123", &DataType::Int4, Format::Binary), "08P01");
+    assert_eq!(state(b"", &DataType::Bool, Format::Binary), "08P01");
+    assert_eq!(state(b"\x7f\xff\xff\xff", &DataType::Date, Format::Binary), "08P01");
+}
+
+proptest! {
+    #[test]
+    fn numerics_come_back(text in "-?[1-9][0-9]{0,30}(\\.[0-9]{1,20})?") {
+        let datum = from_text(&text, &NUMERIC).unwrap();
+        let bytes = encoded(&datum, &NUMERIC, Format::Binary);
+        let back = read(Some(&bytes[4..]), &NUMERIC, Format::Binary, 1).unwrap();
+        prop_assert_eq!(to_text(&back, &NUMERIC), Some(text));
+    }
+
+    #[test]
+    fn numerics_of_any_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        let _ = numeric::read(&bytes);
+    }
+}
