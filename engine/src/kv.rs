@@ -386,6 +386,37 @@ pub enum KvError {
     Storage(String),
 }
 
+impl KvError {
+    /// Whether the whole transaction may be run again as it is, with a chance to succeed: nothing of it was done.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Retry { .. } => true,
+            Self::ConditionFailed { .. }
+            | Self::Ambiguous { .. }
+            | Self::Unavailable { .. }
+            | Self::Unsupported(_)
+            | Self::TooLarge { .. }
+            | Self::NoRange { .. }
+            | Self::Program(_)
+            | Self::Storage(_) => false,
+        }
+    }
+
+    /// Whether the commit may have taken effect: never run it again without asking first.
+    pub const fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Ambiguous { .. } | Self::Storage(_) => true,
+            Self::Retry { .. }
+            | Self::ConditionFailed { .. }
+            | Self::Unavailable { .. }
+            | Self::Unsupported(_)
+            | Self::TooLarge { .. }
+            | Self::NoRange { .. }
+            | Self::Program(_) => false,
+        }
+    }
+}
+
 /// An error of a scan program, in SQL's terms but opaque here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -471,5 +502,47 @@ pub mod keyspace {
     /// All keys of a table, its indexes included.
     pub fn table_span(table_id: u64) -> Span {
         Span::prefix(table_prefix(table_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: &str, end: &str) -> Span {
+        Span::new(Key::from(start.as_bytes()), Key::from(end.as_bytes()))
+    }
+
+    #[test]
+    fn span_relations_know_the_end_of_the_keyspace() {
+        let all = span("", "");
+        assert!(all.covers(&span("a", "b")) && all.covers(&all) && !span("a", "z").covers(&all));
+        assert!(span("a", "b").overlaps(&span("a", "")) && !span("a", "b").overlaps(&span("b", "")));
+        assert_eq!(span("a", "m").intersection(&span("f", "")), Some(span("f", "m")));
+        assert_eq!(span("a", "").intersection(&span("f", "")), Some(span("f", "")));
+        assert_eq!(span("a", "b").intersection(&span("b", "c")), None);
+        assert!(span("b", "a").is_empty() && span("a", "a").is_empty() && !all.is_empty());
+    }
+
+    #[test]
+    fn key_prefix_end_is_the_first_key_behind() {
+        let end = |bytes: &[u8]| Key::from(bytes).prefix_end();
+        assert_eq!(end(b"a"), Key::from(b"b".as_slice()));
+        assert_eq!(end(&[1, 255, 255]), Key::from(vec![2]));
+        assert!(end(&[255, 255]).is_empty());
+        let table = keyspace::table_span(7);
+        assert!(table.contains(&keyspace::table_prefix(7)) && !table.contains(&keyspace::table_prefix(8)));
+        assert!(!keyspace::system_span().overlaps(&table));
+    }
+
+    #[test]
+    fn kv_errors_say_what_to_do_next() {
+        let key = Key::default();
+        let retry = KvError::Retry { key: key.clone(), reason: String::new() };
+        assert!(retry.is_retryable() && !retry.is_ambiguous());
+        let unknown = KvError::Ambiguous { transaction: Uuid::nil(), detail: String::new() };
+        assert!(unknown.is_ambiguous() && !unknown.is_retryable());
+        let failed = KvError::ConditionFailed { key };
+        assert!(!failed.is_ambiguous() && !failed.is_retryable());
     }
 }

@@ -42,7 +42,7 @@ pub struct RocksOptions {
     pub memtables_bytes_max: usize,
     /// Threads for flushes and compactions.
     pub background_jobs: i32,
-    /// Files kept open.
+    /// Files kept open: three nodes in one process stay below the usual limit of 1,024.
     pub open_files_max: i32,
 }
 
@@ -54,7 +54,7 @@ impl Default for RocksOptions {
             memtable_bytes: 16 << 20,
             memtables_bytes_max: 64 << 20,
             background_jobs: 2,
-            open_files_max: 512,
+            open_files_max: 256,
         }
     }
 }

@@ -46,6 +46,8 @@ sql_states! {
     ProtocolViolation = "08P01",
     /// Not offered yet; the message names it.
     FeatureNotSupported = "0A000",
+    /// One command would change a row twice.
+    CardinalityViolation = "21000",
     /// Text too long for its column.
     StringDataRightTruncation = "22001",
     /// Number out of range.

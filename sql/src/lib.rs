@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod cluster;
 pub mod copy;
 pub mod error;
+pub mod exec;
 pub mod expr;
 pub mod functions;
 pub mod node;

@@ -8,6 +8,7 @@ use quorate_engine::kv::{Database, TransactionOptions};
 
 use super::descriptor::TableDescriptor;
 use super::reading::read_catalog;
+use crate::bind::CatalogView;
 use crate::error::SqlError;
 use crate::session::kv_error::sql_error;
 
@@ -28,11 +29,6 @@ impl CatalogSnapshot {
         Self { version, tables, names }
     }
 
-    /// The table of this (folded) name.
-    pub fn table(&self, name: &str) -> Option<&Arc<TableDescriptor>> {
-        self.tables.get(name)
-    }
-
     /// The table with this id.
     pub fn table_by_id(&self, id: u64) -> Option<&Arc<TableDescriptor>> {
         self.tables.get(self.names.get(&id)?)
@@ -41,6 +37,16 @@ impl CatalogSnapshot {
     /// All tables by name.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDescriptor>> {
         self.tables.values()
+    }
+}
+
+impl CatalogView for CatalogSnapshot {
+    fn table(&self, name: &str) -> Option<Arc<TableDescriptor>> {
+        self.tables.get(name).cloned()
+    }
+
+    fn table_names(&self) -> Vec<String> {
+        self.tables.keys().cloned().collect()
     }
 }
 

@@ -29,6 +29,7 @@ pub async fn create_table(node: &SqlNode, mut table: TableDescriptor) -> Result<
         return Err(duplicate_table(&table.name));
     }
     table.id = allocate_id(node).await?;
+    table.version = 1;
     let span = keyspace::table_span(table.id);
     node.cluster.create_table_range(span.clone()).await?;
     match publish(node, &table).await {

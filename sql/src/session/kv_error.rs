@@ -4,8 +4,8 @@ use quorate_engine::kv::{Key, KvError, keyspace};
 
 use crate::catalog::cache::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
-use crate::storage::index_format;
 use crate::storage::layout::TableLayout;
+use crate::storage::{index_format, key_text};
 use crate::types::{Datum, text};
 
 /// The client's error; tables and keys are named where the catalog is at hand.
@@ -15,7 +15,7 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
             let place =
                 table_name(&key, catalog).map_or_else(String::new, |name| format!(" in table \"{name}\""));
             SqlError::new(SqlState::SerializationFailure, format!("restart transaction: {reason}{place}"))
-                .with_detail(format!("The conflict is at key {key}. Nothing was changed."))
+                .with_detail(format!("The conflict is at key {}. Nothing was changed.", shown(&key, catalog)))
                 .with_hint("Run the whole transaction again.")
         }
         KvError::ConditionFailed { key } => duplicate_key(&key, catalog),
@@ -38,7 +38,7 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
         )
         .with_hint("Write fewer or smaller rows in one transaction."),
         KvError::NoRange { key } => {
-            let name = table_name(&key, catalog).unwrap_or_else(|| key.to_string());
+            let name = table_name(&key, catalog).unwrap_or_else(|| shown(&key, catalog));
             SqlError::new(SqlState::UndefinedTable, format!("table \"{name}\" was dropped"))
         }
         KvError::Program(error) => {
@@ -54,7 +54,10 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
 pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
     let table = table_id(key).and_then(|id| catalog?.table_by_id(id).cloned());
     let Some(table) = table else {
-        return SqlError::new(SqlState::UniqueViolation, format!("key {key} already exists"));
+        return SqlError::new(
+            SqlState::UniqueViolation,
+            format!("key {} already exists", shown(key, catalog)),
+        );
     };
     let layout = TableLayout::of(&table);
     let error = SqlError::new(
@@ -72,6 +75,11 @@ pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
     });
     let (names, values) = (names.collect::<Vec<_>>().join(", "), values.collect::<Vec<_>>().join(", "));
     error.with_detail(format!("Key ({names})=({values}) already exists."))
+}
+
+/// The key for people.
+fn shown(key: &Key, catalog: Option<&CatalogSnapshot>) -> String {
+    key_text::start_key(key, |id| Some(TableLayout::of(catalog?.table_by_id(id)?)))
 }
 
 fn table_name(key: &Key, catalog: Option<&CatalogSnapshot>) -> Option<String> {

@@ -1,0 +1,143 @@
+//! `Commit`: all writes of a transaction and its record, in one batch (design.md section 7, "one range").
+//!
+//! Runs under exclusive latches on the written keys and shared ones on what was read, so that nothing in either can
+//! change before the batch is applied. Stories of section 14: the record makes a repeat harmless (1), and what the
+//! transaction read is looked at again up to its commit timestamp (21).
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES, Write, WriteCondition};
+use quorate_engine::mvcc;
+use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
+use quorate_engine::store::{Batch, Snapshot};
+
+use super::{Effects, is_too_old, mvcc_error, refresh};
+use crate::api::{CommitRequest, RangeError};
+
+/// What the commit timestamp must lie above, and what time it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// The store's hybrid time: the commit comes at or after it.
+    pub now: Timestamp,
+    /// Newest read of any written key: the commit comes after it.
+    pub read: Timestamp,
+}
+
+/// What becomes of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was committed before: there is nothing to do.
+    Repeated(Timestamp),
+    /// It commits when these effects are applied, at their timestamp.
+    Commits(Effects),
+}
+
+/// Decides a commit.
+///
+/// # Errors
+/// Nothing is done for: [`RangeError::Refused`] (too old, given up, beyond a limit), [`RangeError::ConditionFailed`],
+/// [`RangeError::Conflict`], [`RangeError::PastDeadline`].
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    request: &CommitRequest,
+    floor: Floor,
+) -> Result<Outcome, RangeError> {
+    check_limits(&request.writes)?;
+    let anchor = request.anchor().ok_or_else(|| RangeError::Refused("a commit without writes".to_owned()))?;
+    if let Some(record) = record::get(snapshot, anchor, request.transaction).map_err(mvcc_error)? {
+        return known(&record, request);
+    }
+    if is_too_old(request.started, floor.now) {
+        return Err(RangeError::Refused(
+            "the transaction began more than ten minutes ago; nothing was written, run it again".to_owned(),
+        ));
+    }
+    let newest = check_conditions(snapshot, &request.writes)?;
+    let timestamp = floor.now.max(request.read_timestamp.next()).max(floor.read.next()).max(newest.next());
+    refresh::evaluate(snapshot, &request.read_spans, request.read_timestamp, timestamp)?;
+    if request.deadline.is_some_and(|deadline| timestamp >= deadline) {
+        return Err(RangeError::PastDeadline { timestamp });
+    }
+    Ok(Outcome::Commits(effects(request, timestamp)))
+}
+
+fn known(record: &TransactionRecord, request: &CommitRequest) -> Result<Outcome, RangeError> {
+    match record.status {
+        TransactionStatus::Committed if record.attempt == request.attempt => {
+            Ok(Outcome::Repeated(record.timestamp))
+        }
+        TransactionStatus::Committed => Err(RangeError::Refused(format!(
+            "attempt {} of this transaction has committed already",
+            record.attempt
+        ))),
+        TransactionStatus::Aborted => Err(RangeError::Refused(
+            "the transaction was given up: somebody asked how it ended before this commit arrived".to_owned(),
+        )),
+        TransactionStatus::Pending | TransactionStatus::Staging => Err(RangeError::Refused(
+            "the transaction has written intents, and cannot be committed by one command".to_owned(),
+        )),
+    }
+}
+
+/// The newest version of any written key, after all conditions were found to hold.
+fn check_conditions(snapshot: &dyn Snapshot, writes: &[Write]) -> Result<Timestamp, RangeError> {
+    let mut newest = Timestamp::MIN;
+    for write in writes {
+        let Some((timestamp, is_deletion)) = mvcc::newest(snapshot, &write.key).map_err(mvcc_error)? else {
+            continue;
+        };
+        match write.condition {
+            WriteCondition::Absent if !is_deletion => {
+                return Err(RangeError::ConditionFailed { key: write.key.clone() });
+            }
+            WriteCondition::Absent | WriteCondition::None => newest = newest.max(timestamp),
+        }
+    }
+    Ok(newest)
+}
+
+fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
+    let mut batch = Batch::new();
+    for write in &request.writes {
+        mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
+    }
+    let size_delta = i64::try_from(batch.size_bytes()).unwrap_or(i64::MAX);
+    let record = TransactionRecord {
+        status: TransactionStatus::Committed,
+        transaction: request.transaction,
+        attempt: request.attempt,
+        anchor: request.anchor().cloned().unwrap_or_default(),
+        timestamp,
+        heartbeat: timestamp,
+        intent_spans: Vec::new(),
+        in_flight: Vec::new(),
+    };
+    record::put(&mut batch, &record);
+    Effects { batch, timestamp, size_delta }
+}
+
+/// A request may come from another node: what it promises is checked here once.
+fn check_limits(writes: &[Write]) -> Result<(), RangeError> {
+    let ordered = writes.iter().zip(writes.iter().skip(1)).all(|(first, second)| first.key < second.key);
+    if !ordered {
+        return Err(RangeError::Refused(
+            "the writes of a commit are not in the order of their keys".to_owned(),
+        ));
+    }
+    let mut bytes = 0;
+    for write in writes {
+        let value = write.value.as_ref().map_or(0, |value| value.len());
+        if write.key.len() > KEY_MAX_BYTES || value > VALUE_MAX_BYTES {
+            return Err(RangeError::Refused(format!(
+                "a key of {} bytes (at most {KEY_MAX_BYTES}) with a value of {value} (at most {VALUE_MAX_BYTES})",
+                write.key.len()
+            )));
+        }
+        bytes += write.size_bytes();
+    }
+    if bytes > COMMAND_MAX_BYTES {
+        return Err(RangeError::Refused(format!(
+            "a commit of {bytes} bytes; at most {COMMAND_MAX_BYTES} fit"
+        )));
+    }
+    Ok(())
+}

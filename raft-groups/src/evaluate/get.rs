@@ -1,0 +1,37 @@
+//! `Get`: newest values of keys as of a timestamp.
+
+use bytes::Bytes;
+use quorate_engine::kv::Key;
+use quorate_engine::mvcc;
+use quorate_engine::store::Snapshot;
+
+use super::{ANSWER_BYTES_MAX, mvcc_error};
+use crate::api::{RangeError, ReadAt};
+
+/// Reads the keys, in their order.
+///
+/// # Errors
+/// [`RangeError::Uncertain`] for a version in the read's uncertainty window; [`RangeError::Refused`] where the values
+/// do not fit into one answer.
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    keys: &[Key],
+    read: ReadAt,
+) -> Result<Vec<Option<Bytes>>, RangeError> {
+    let at = mvcc::ReadAt { timestamp: read.timestamp, uncertainty_limit: read.uncertainty_limit };
+    let mut values = Vec::with_capacity(keys.len());
+    let mut bytes = 0_u64;
+    for key in keys {
+        let found = mvcc::get(snapshot, key, at).map_err(mvcc_error)?;
+        let value = found.map(|versioned| versioned.value);
+        bytes += value.as_ref().map_or(0, |value| value.len() as u64);
+        values.push(value);
+        if bytes > ANSWER_BYTES_MAX && values.len() < keys.len() {
+            return Err(RangeError::Refused(format!(
+                "the values of {} keys are larger than {ANSWER_BYTES_MAX} bytes; ask for fewer at a time",
+                keys.len()
+            )));
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,27 @@
+//! `Refresh`: was anything written in these spans since they were read?
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Span;
+use quorate_engine::mvcc;
+use quorate_engine::store::Snapshot;
+
+use super::mvcc_error;
+use crate::api::RangeError;
+
+/// Looks for versions above `after` and up to `upto`.
+///
+/// # Errors
+/// [`RangeError::Conflict`] with the first one found.
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    spans: &[Span],
+    after: Timestamp,
+    upto: Timestamp,
+) -> Result<(), RangeError> {
+    for span in spans {
+        if let Some((key, timestamp)) = mvcc::changed_in(snapshot, span, after, upto).map_err(mvcc_error)? {
+            return Err(RangeError::Conflict { key, timestamp });
+        }
+    }
+    Ok(())
+}

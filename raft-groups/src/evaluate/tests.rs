@@ -1,0 +1,244 @@
+//! Runs the scripts of `testscripts/evaluate` over a store in memory: effects are applied at once, as if a quorum had
+//! taken them.
+//!
+//! Timestamps are seconds. `commit ID put=k/v insert=k/v delete=k span=a-b read=T now=T floor=T deadline=T started=T
+//! attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
+//! `query ID anchor=k started=T now=T`; `versions` shows everything stored.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use bytes::Bytes;
+use goldenscript::{Argument, Command, Context};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{
+    Direction, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRequest, ScanRows, ScanRun, Span, Write,
+};
+use quorate_engine::memory::MemoryStore;
+use quorate_engine::mvcc::{key_format, record_format, version_format};
+use quorate_engine::store::{Durability, Family, Store};
+use quorate_engine::testing::script::run_folder;
+use uuid::Uuid;
+
+use super::{Effects, commit, get, query_transaction, refresh, scan};
+use crate::api::{CommitRequest, ReadAt};
+
+/// No script runs a program here: engine's own scripts do.
+struct NoPrograms;
+
+impl ScanEvaluator for NoPrograms {
+    fn start(&self, _: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
+        Err(ProgramError { sqlstate: "0A000".to_owned(), message: "no programs here".to_owned() })
+    }
+}
+
+#[derive(Default)]
+struct Runner {
+    store: MemoryStore,
+}
+
+/// Positional words, and values by key (a key may come several times).
+struct Words {
+    words: Vec<String>,
+    pairs: BTreeMap<String, Vec<String>>,
+}
+
+impl Words {
+    fn of(command: &Command) -> Self {
+        let (mut words, mut pairs) = (Vec::new(), BTreeMap::<String, Vec<String>>::new());
+        for argument in &command.args {
+            match argument {
+                Argument::Positional(word) => words.push(word.clone()),
+                Argument::KeyValue(key, value) => pairs.entry(key.clone()).or_default().push(value.clone()),
+                _ => panic!("arguments are words and pairs"),
+            }
+        }
+        Self { words, pairs }
+    }
+
+    fn all(&self, key: &str) -> &[String] {
+        self.pairs.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    fn number(&self, key: &str) -> Result<Option<u64>, Box<dyn Error>> {
+        Ok(self.all(key).first().map(|text| text.parse()).transpose()?)
+    }
+
+    fn time(&self, key: &str, default: u64) -> Result<Timestamp, Box<dyn Error>> {
+        Ok(seconds(self.number(key)?.unwrap_or(default)))
+    }
+}
+
+fn seconds(seconds: u64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+fn key(text: &str) -> Key {
+    Key::from(text.as_bytes())
+}
+
+fn span(text: &str) -> Span {
+    match text.split_once('-') {
+        Some((start, end)) => Span::new(key(start), key(end)),
+        None => Span::point(key(text)),
+    }
+}
+
+fn id(text: &str) -> Result<Uuid, Box<dyn Error>> {
+    Ok(Uuid::from_u128(text.parse()?))
+}
+
+fn writes(words: &Words) -> Result<Vec<Write>, Box<dyn Error>> {
+    let mut writes = Vec::new();
+    let pair = |text: &str| {
+        let (name, value) = text.split_once('/')?;
+        Some((key(name), Bytes::copy_from_slice(value.as_bytes())))
+    };
+    for text in words.all("put") {
+        let (name, value) = pair(text).ok_or("put=KEY/VALUE")?;
+        writes.push(Write::put(name, value));
+    }
+    for text in words.all("insert") {
+        let (name, value) = pair(text).ok_or("insert=KEY/VALUE")?;
+        writes.push(Write::insert(name, value));
+    }
+    writes.extend(words.all("delete").iter().map(|name| Write::delete(key(name))));
+    writes.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(writes)
+}
+
+impl Runner {
+    fn apply(&self, effects: Effects) -> Result<String, Box<dyn Error>> {
+        let Effects { batch, timestamp, size_delta } = effects;
+        self.store.write(batch, Durability::Buffered)?;
+        Ok(format!("at {timestamp}, grows by {size_delta}\n"))
+    }
+
+    fn commit(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let now = words.time("now", 100)?;
+        let request = CommitRequest {
+            transaction: id(words.words.first().ok_or("commit ID")?)?,
+            attempt: u32::try_from(words.number("attempt")?.unwrap_or(1))?,
+            started: words.time("started", 100)?,
+            read_timestamp: words.time("read", 100)?,
+            read_spans: words.all("span").iter().map(|text| span(text)).collect(),
+            writes: writes(words)?,
+            deadline: words.number("deadline")?.map(seconds),
+        };
+        let floor = commit::Floor { now, read: words.time("floor", 0)? };
+        match commit::evaluate(&*self.store.snapshot(), &request, floor) {
+            Ok(commit::Outcome::Commits(effects)) => Ok(format!("commits {}", self.apply(effects)?)),
+            Ok(commit::Outcome::Repeated(timestamp)) => Ok(format!("committed before at {timestamp}\n")),
+            Err(error) => Ok(format!("{error}\n")),
+        }
+    }
+
+    fn query(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let transaction = id(words.words.first().ok_or("query ID")?)?;
+        let anchor = key(words.all("anchor").first().ok_or("anchor=KEY")?);
+        let (started, now) = (words.time("started", 100)?, words.time("now", 100)?);
+        match query_transaction::evaluate(&*self.store.snapshot(), transaction, &anchor, started, now)? {
+            query_transaction::Outcome::Known(outcome) => Ok(format!("{outcome:?}\n")),
+            query_transaction::Outcome::Aborts(effects) => Ok(format!("aborts {}", self.apply(effects)?)),
+        }
+    }
+
+    fn read_at(words: &Words) -> Result<ReadAt, Box<dyn Error>> {
+        let timestamp = words.time("at", 1000)?;
+        Ok(ReadAt { timestamp, uncertainty_limit: words.number("limit")?.map_or(timestamp, seconds) })
+    }
+
+    fn get(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let keys: Vec<_> = words.words.iter().map(|word| key(word)).collect();
+        match get::evaluate(&*self.store.snapshot(), &keys, Self::read_at(words)?) {
+            Ok(values) => Ok(keys.iter().zip(values).map(|(key, value)| pair(key, value.as_ref())).collect()),
+            Err(error) => Ok(format!("{error}\n")),
+        }
+    }
+
+    fn scan(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let reverse = words.words.get(1).is_some_and(|word| word == "reverse");
+        let request = ScanRequest {
+            span: span(words.words.first().ok_or("scan SPAN")?),
+            direction: if reverse { Direction::Reverse } else { Direction::Forward },
+            program: words.all("program").first().map(|text| ScanProgram(text.clone().into())),
+            rows_max: words.number("rows")?.unwrap_or(u64::MAX),
+            bytes_max: words.number("bytes")?.unwrap_or(u64::MAX),
+        };
+        match scan::evaluate(&*self.store.snapshot(), &request, Self::read_at(words)?, &NoPrograms) {
+            Ok(page) => {
+                let mut text = match page.rows {
+                    ScanRows::Pairs(pairs) => {
+                        pairs.iter().map(|(key, value)| pair(key, Some(value))).collect::<String>()
+                    }
+                    ScanRows::Outputs(outputs) => format!("{outputs:?}\n"),
+                };
+                if let Some(rest) = page.resume {
+                    text += &format!("rest {}-{}\n", rest.start, rest.end);
+                }
+                Ok(text + &format!("read {}\n", page.served.rows_read))
+            }
+            Err(error) => Ok(format!("{error}\n")),
+        }
+    }
+
+    fn refresh(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let spans: Vec<_> = words.words.iter().map(|word| span(word)).collect();
+        let (after, upto) = (words.time("after", 0)?, words.time("upto", 1000)?);
+        Ok(match refresh::evaluate(&*self.store.snapshot(), &spans, after, upto) {
+            Ok(()) => "unchanged\n".to_owned(),
+            Err(error) => format!("{error}\n"),
+        })
+    }
+
+    fn versions(&self) -> Result<String, Box<dyn Error>> {
+        let snapshot = self.store.snapshot();
+        let mut text = String::new();
+        let mut data = snapshot.cursor(Family::Data, b"", b"");
+        data.next()?;
+        while let (Some(found), Some(value)) = (data.key(), data.value()) {
+            let (prefix, timestamp) = key_format::split_data_key(found)?;
+            let key = key_format::user_key(prefix)?;
+            text += &format!("{timestamp} {}", pair(&key, version_format::decode(value)?.as_ref()));
+            data.next()?;
+        }
+        let mut records = snapshot.cursor(Family::Txn, b"", b"");
+        records.next()?;
+        while let Some(value) = records.value() {
+            let record = record_format::decode(value)?;
+            let (id, status) = (record.transaction.as_u128(), record.status);
+            text += &format!("transaction {id} at {} {status:?} {}\n", record.anchor, record.timestamp);
+            records.next()?;
+        }
+        Ok(text)
+    }
+}
+
+fn pair(key: &Key, value: Option<&Bytes>) -> String {
+    match value {
+        Some(value) => format!("{key} = {}\n", value.escape_ascii()),
+        None => format!("{key} is not there\n"),
+    }
+}
+
+impl goldenscript::Runner for Runner {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
+        let words = Words::of(command);
+        match command.name.as_str() {
+            "commit" => self.commit(&words),
+            "query" => self.query(&words),
+            "get" => self.get(&words),
+            "scan" => self.scan(&words),
+            "refresh" => self.refresh(&words),
+            "versions" => self.versions(),
+            other => Err(format!("no command {other}").into()),
+        }
+    }
+}
+
+#[test]
+fn scripts() {
+    run_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/testscripts/evaluate"), Runner::default);
+}

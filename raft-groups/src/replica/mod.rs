@@ -1,0 +1,201 @@
+//! One replica of one range: requests in, Raft messages in, entries applied.
+//!
+//! The life of a write: [`propose`] waits for the lease and for latches, evaluates, proposes, and waits until
+//! [`apply`] has applied the entry here. The life of a read: [`read`] waits the same way, reads a snapshot, and checks
+//! the lease last. [`serve`] says whether this replica may serve, and when to stop waiting.
+//!
+//! Invariants:
+//! - Promise and lease ([`LeaseState`]) live as long as the replica, not as long as its Raft task.
+//! - Latches end only when the entry is applied here, or can never be, or when this replica cannot serve in that term
+//!   any more (design.md section 6).
+//! - The timestamp cache is raised before a read's snapshot is taken, and its lease is checked after it was read.
+
+pub mod apply;
+mod observe;
+mod propose;
+mod raft_task;
+mod read;
+mod serve;
+mod status;
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use quorate_engine::clock::{HybridClock, PhysicalClock};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{ScanEvaluator, Span};
+use quorate_engine::store::Store;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::api::{RangeError, RangeRequest, Request, Response};
+use crate::concurrency::latch::Latches;
+use crate::concurrency::timestamp_cache::TimestampCache;
+use crate::descriptor::RangeDescriptor;
+use crate::lease::timing::Timing;
+use crate::lease::{Event, LeaseState, Quorum};
+use crate::raft::LogWriter;
+use crate::rpc::Rpc;
+
+use apply::AppliedState;
+use propose::InFlight;
+use raft_task::RaftTask;
+
+/// What all replicas of a store share.
+pub struct Shared {
+    /// This node.
+    pub node_id: NodeId,
+    /// The store.
+    pub engine: Arc<dyn Store>,
+    /// Hybrid time.
+    pub clock: Arc<HybridClock>,
+    /// The machine's clocks.
+    pub physical: Arc<dyn PhysicalClock>,
+    /// The way to other nodes.
+    pub rpc: Arc<Rpc>,
+    /// Runs scan programs.
+    pub evaluator: Arc<dyn ScanEvaluator>,
+    /// The store's log writer.
+    pub writer: Arc<LogWriter>,
+    /// How long things last.
+    pub timing: Timing,
+    /// Bytes of writes that may be worked on at a time.
+    pub write_bytes: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Microseconds of the clock that counts suspended time.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.physical.boottime().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// One replica.
+pub struct Replica {
+    shared: Arc<Shared>,
+    range_id: RangeId,
+    replica_id: ReplicaId,
+    descriptor: RwLock<Arc<RangeDescriptor>>,
+    lease: Mutex<LeaseState>,
+    cache: Mutex<TimestampCache>,
+    latches: Arc<Latches>,
+    in_flight: Arc<InFlight>,
+    applied: Mutex<AppliedState>,
+    task: RaftTask,
+    /// Told when leadership, lease or applied state may have changed.
+    changed: Notify,
+}
+
+/// How a replica comes into being.
+pub struct Origin {
+    /// What it is.
+    pub descriptor: RangeDescriptor,
+    /// Its own id.
+    pub replica_id: ReplicaId,
+    /// What it has applied.
+    pub applied: AppliedState,
+    /// Created just now, and not opened from disk: it has promised nothing.
+    pub is_fresh: bool,
+    /// Seed of its random times.
+    pub seed: u64,
+}
+
+impl Replica {
+    /// A replica whose Raft task does not run yet: see [`Replica::start`].
+    pub fn new(shared: Arc<Shared>, origin: Origin) -> Arc<Self> {
+        let Origin { descriptor, replica_id, applied, is_fresh, seed } = origin;
+        let now = shared.now();
+        let lease = if is_fresh {
+            LeaseState::fresh(replica_id, shared.timing, seed, now)
+        } else {
+            LeaseState::opened(replica_id, shared.timing, seed, now)
+        };
+        Arc::new(Self {
+            shared,
+            range_id: descriptor.range_id,
+            replica_id,
+            descriptor: RwLock::new(Arc::new(descriptor)),
+            lease: Mutex::new(lease),
+            cache: Mutex::new(TimestampCache::new(Timestamp::MIN)),
+            latches: Arc::new(Latches::default()),
+            in_flight: Arc::default(),
+            applied: Mutex::new(applied),
+            task: RaftTask::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Its range.
+    pub fn range_id(&self) -> RangeId {
+        self.range_id
+    }
+
+    /// Its id.
+    pub fn replica_id(&self) -> ReplicaId {
+        self.replica_id
+    }
+
+    /// What it knows of its range.
+    pub fn descriptor(&self) -> Arc<RangeDescriptor> {
+        Arc::clone(&self.descriptor.read())
+    }
+
+    /// Answers a request, or says why not, within [`Timing::request`].
+    ///
+    /// # Errors
+    /// See [`RangeError`].
+    pub async fn execute(self: &Arc<Self>, request: RangeRequest) -> Result<Response, RangeError> {
+        self.check_bounds(&request.request)?;
+        match request.request {
+            Request::Get { keys, read } => self.get(keys, read).await,
+            Request::Scan { scan, read } => self.scan(scan, read).await,
+            Request::Refresh { spans, after, upto } => self.refresh(spans, after, upto).await,
+            Request::Commit(commit) => self.commit(commit).await,
+            Request::QueryTransaction { transaction, anchor, started } => {
+                self.query_transaction(transaction, anchor, started).await
+            }
+        }
+    }
+
+    /// Every key of a request has to lie in the range.
+    fn check_bounds(&self, request: &Request) -> Result<(), RangeError> {
+        let descriptor = self.descriptor();
+        let own = &descriptor.span;
+        let all = |spans: &[Span]| spans.iter().all(|span| span.is_empty() || own.covers(span));
+        let covers = match request {
+            Request::Get { keys, .. } => keys.iter().all(|key| own.contains(key)),
+            Request::Scan { scan, .. } => all(std::slice::from_ref(&scan.span)),
+            Request::Refresh { spans, .. } => all(spans),
+            Request::Commit(commit) => {
+                commit.writes.iter().all(|write| own.contains(&write.key)) && all(&commit.read_spans)
+            }
+            Request::QueryTransaction { anchor, .. } => own.contains(anchor),
+        };
+        if covers {
+            return Ok(());
+        }
+        Err(RangeError::Mismatch {
+            range_id: self.range_id,
+            known: vec![RangeDescriptor::clone(&descriptor)],
+        })
+    }
+
+    /// Lets the lease's clockwork take a step that needs no quorum.
+    fn note(&self, event: Event) {
+        let _ = self.lease.lock().step(self.shared.now(), event, &Nobody);
+        self.changed.notify_waiters();
+    }
+}
+
+/// For events that do not ask for a quorum.
+struct Nobody;
+
+impl Quorum for Nobody {
+    fn newest(&self, _: &dyn Fn(ReplicaId) -> Option<u64>) -> Option<u64> {
+        None
+    }
+
+    fn is_single_voter(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,43 @@
+//! What the Raft task tells of itself: sends, acknowledgements, leadership.
+
+use quorate_engine::hlc::Timestamp;
+use quorate_placement::topology::ReplicaId;
+
+use super::Replica;
+use crate::lease::Event;
+use crate::raft::LeaseObserver;
+
+impl LeaseObserver for Replica {
+    fn sent_now(&self) -> u64 {
+        let now = self.shared.now();
+        let _ = self.lease.lock().step(now, Event::Sent, &super::Nobody);
+        now
+    }
+
+    fn acknowledged(&self, by: ReplicaId, term: u64, sent_at: u64) {
+        self.note(Event::Acknowledged { by, term, sent_at });
+    }
+
+    fn leadership(&self, term: u64, leader: Option<ReplicaId>) {
+        if leader != Some(self.replica_id) {
+            self.note(Event::Deposed);
+            return;
+        }
+        // Whatever the leader before has served lies below this clock: its lease ended before the votes were given.
+        let elected_at = self.hybrid_now();
+        self.cache.lock().raise_low_water(elected_at);
+        tracing::info!(range = %self.range_id, replica = %self.replica_id, term, "elected");
+        self.note(Event::Elected { term });
+    }
+}
+
+impl Replica {
+    /// Hybrid time; where its bound cannot be persisted, the newest that is known: the store has failed then, and
+    /// nothing will be served.
+    fn hybrid_now(&self) -> Timestamp {
+        self.shared.clock.now().unwrap_or_else(|error| {
+            tracing::error!(range = %self.range_id, %error, "no hybrid time");
+            self.shared.clock.last().max(Timestamp::from_micros(self.shared.physical.now_micros()))
+        })
+    }
+}

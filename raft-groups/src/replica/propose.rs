@@ -1,0 +1,317 @@
+//! Writes: from a request to an entry that is applied here (design.md section 3, steps 5 to 8).
+//!
+//! Evaluation and proposal run in a task of their own, which owns the latches: a client that goes away frees none
+//! (section 14, story 9). A proposal that the group surely did not take is evaluated again with a new timestamp, never
+//! proposed again as it was (story 3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, Span};
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::Replica;
+use super::apply::EntryOutcome;
+use super::serve::{Deadline, ServingTerm};
+use crate::api::{CommitRequest, RangeError, Response, TransactionOutcome};
+use crate::command_format::{Command, CommandKind};
+use crate::concurrency::latch::LatchGuard;
+use crate::concurrency::latch_table::{Access, LatchSpans};
+use crate::evaluate::{self, Effects, commit, query_transaction};
+use crate::lease::Event;
+use crate::raft::ProposeError;
+
+/// Writes that are evaluated on the spot; more are evaluated on a thread that may block.
+const INLINE_WRITES_MAX: usize = 16;
+/// Smallest share of the store's bytes of writes that a request takes.
+const PERMIT_BYTES_MIN: usize = 1 << 10;
+
+/// Proposals on their way: when each was made.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    state: Mutex<(u64, BTreeMap<u64, u64>)>,
+}
+
+impl InFlight {
+    /// Notes a proposal made at `now`, until the guard is dropped.
+    fn enter(self: &Arc<Self>, now: u64) -> InFlightGuard {
+        let mut state = self.state.lock();
+        state.0 += 1;
+        let id = state.0;
+        state.1.insert(id, now);
+        InFlightGuard { in_flight: Arc::clone(self), id }
+    }
+
+    /// When the oldest was made.
+    pub fn oldest(&self) -> Option<u64> {
+        self.state.lock().1.values().next().copied()
+    }
+}
+
+struct InFlightGuard {
+    in_flight: Arc<InFlight>,
+    id: u64,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.in_flight.state.lock().1.remove(&self.id);
+    }
+}
+
+/// A request that may write.
+#[derive(Clone)]
+enum Intention {
+    Commit(CommitRequest),
+    QueryTransaction { transaction: Uuid, anchor: Key, started: Timestamp },
+}
+
+/// What evaluation made of it.
+enum Evaluated {
+    /// The answer stands without writing.
+    Answer(Response),
+    /// The answer stands once the effects are applied.
+    Writes(Effects, Response),
+}
+
+/// Why one round of evaluation and proposal led to no answer.
+enum Retry {
+    /// Surely not in the log: evaluate again.
+    Again,
+    Failed(RangeError),
+}
+
+impl From<RangeError> for Retry {
+    fn from(error: RangeError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Intention {
+    fn latches(&self) -> LatchSpans {
+        match self {
+            Self::Commit(commit) => {
+                let writes =
+                    commit.writes.iter().map(|write| (Span::point(write.key.clone()), Access::Exclusive));
+                let reads = commit.read_spans.iter().map(|span| (span.clone(), Access::Shared));
+                LatchSpans::new(writes.chain(reads))
+            }
+            Self::QueryTransaction { anchor, .. } => {
+                LatchSpans::new([(Span::point(anchor.clone()), Access::Exclusive)])
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Commit(commit) => commit.writes.iter().map(quorate_engine::kv::Write::size_bytes).sum(),
+            Self::QueryTransaction { anchor, .. } => anchor.len(),
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Commit(commit) => commit.writes.len() > INLINE_WRITES_MAX || !commit.read_spans.is_empty(),
+            Self::QueryTransaction { .. } => false,
+        }
+    }
+
+    /// Whether an answer that never comes leaves a transaction's fate open.
+    fn unknown(&self, replica: &Replica, detail: String) -> RangeError {
+        match self {
+            Self::Commit(_) => RangeError::Ambiguous { range_id: replica.range_id, detail },
+            Self::QueryTransaction { .. } => replica.unavailable(detail),
+        }
+    }
+}
+
+impl Replica {
+    pub(super) async fn commit(self: &Arc<Self>, commit: CommitRequest) -> Result<Response, RangeError> {
+        self.forward_clock(commit.read_timestamp)?;
+        let response = self.write(Intention::Commit(commit)).await?;
+        if let Response::Committed(timestamp) = &response {
+            self.wait_until_passed(*timestamp).await;
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn query_transaction(
+        self: &Arc<Self>,
+        transaction: Uuid,
+        anchor: Key,
+        started: Timestamp,
+    ) -> Result<Response, RangeError> {
+        self.write(Intention::QueryTransaction { transaction, anchor, started }).await
+    }
+
+    async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {
+        let deadline = self.deadline();
+        let room = self.room(&intention, deadline).await?;
+        self.wait_to_serve(deadline).await?;
+        let guard = self.latch(intention.latches(), deadline).await?;
+        let work = tokio::spawn(Arc::clone(self).drive(intention.clone(), guard, room, deadline));
+        let limited = self.or_tripped(tokio::time::timeout(self.remaining(deadline), work));
+        match limited.await {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Ok(Err(error))) => Err(intention.unknown(self, format!("its task failed: {error}"))),
+            Ok(Err(_)) => Err(intention.unknown(self, "no quorum confirmed it in time".to_owned())),
+            Err(tripped) => Err(intention.unknown(self, tripped.to_string())),
+        }
+    }
+
+    /// The request's share of the bytes that a store works on at a time.
+    async fn room(
+        &self,
+        intention: &Intention,
+        deadline: Deadline,
+    ) -> Result<OwnedSemaphorePermit, RangeError> {
+        let bytes = intention.bytes().max(PERMIT_BYTES_MIN);
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.shared.write_bytes).acquire_many_owned(permits);
+        let waited = self.or_tripped(tokio::time::timeout(self.remaining(deadline), room)).await?;
+        match waited {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(self.unavailable("the store is shutting down".to_owned())),
+            Err(_) => Err(self.unavailable("the store has too many writes to do".to_owned())),
+        }
+    }
+
+    /// Brings an intention to its end. Runs on whether or not anybody waits for the answer.
+    async fn drive(
+        self: Arc<Self>,
+        intention: Intention,
+        guard: LatchGuard,
+        room: OwnedSemaphorePermit,
+        deadline: Deadline,
+    ) -> Result<Response, RangeError> {
+        let answer = loop {
+            match self.round(&intention, deadline).await {
+                Ok(response) => break Ok(response),
+                Err(Retry::Failed(error)) => break Err(error),
+                Err(Retry::Again) => {}
+            }
+        };
+        drop(guard);
+        drop(room);
+        answer
+    }
+
+    async fn round(self: &Arc<Self>, intention: &Intention, deadline: Deadline) -> Result<Response, Retry> {
+        let term = self.wait_to_serve(deadline).await?;
+        let to_evaluate = intention.clone();
+        let evaluated = self.offload(intention.is_long(), move |this| this.evaluate(&to_evaluate)).await?;
+        match evaluated {
+            Ok(Evaluated::Writes(effects, response)) => {
+                self.replicate(term, effects, intention).await?;
+                Ok(response)
+            }
+            Ok(Evaluated::Answer(response)) => self.if_still_serving(term, response).ok_or(Retry::Again),
+            Err(error) => Err(self.if_still_serving(term, error).map_or(Retry::Again, Retry::Failed)),
+        }
+    }
+
+    /// What the intention means for the data as it is now, under its latches.
+    fn evaluate(&self, intention: &Intention) -> Result<Evaluated, RangeError> {
+        let snapshot = self.shared.engine.snapshot();
+        match intention {
+            Intention::Commit(request) => {
+                let read = self.newest_read(request);
+                let floor = commit::Floor { now: self.hybrid_time()?, read };
+                match commit::evaluate(snapshot.as_ref(), request, floor)? {
+                    commit::Outcome::Repeated(timestamp) => {
+                        Ok(Evaluated::Answer(Response::Committed(timestamp)))
+                    }
+                    commit::Outcome::Commits(effects) => {
+                        self.protect_reads(request, effects.timestamp);
+                        let response = Response::Committed(effects.timestamp);
+                        Ok(Evaluated::Writes(effects, response))
+                    }
+                }
+            }
+            Intention::QueryTransaction { transaction, anchor, started } => {
+                let now = self.hybrid_time()?;
+                match query_transaction::evaluate(snapshot.as_ref(), *transaction, anchor, *started, now)? {
+                    query_transaction::Outcome::Known(outcome) => {
+                        Ok(Evaluated::Answer(Response::Outcome(outcome)))
+                    }
+                    query_transaction::Outcome::Aborts(effects) => {
+                        Ok(Evaluated::Writes(effects, Response::Outcome(TransactionOutcome::Aborted)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn newest_read(&self, request: &CommitRequest) -> Timestamp {
+        let cache = self.cache.lock();
+        let reads = request.writes.iter().map(|write| cache.newest(&Span::point(write.key.clone())));
+        reads.max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// A commit reads, in effect, at its own timestamp: nothing is written below it into what it read.
+    fn protect_reads(&self, request: &CommitRequest, timestamp: Timestamp) {
+        let mut cache = self.cache.lock();
+        for span in &request.read_spans {
+            cache.add(span, timestamp);
+        }
+    }
+
+    /// Proposes the effects, and waits until they are applied here, or can never be.
+    async fn replicate(
+        &self,
+        ServingTerm(term): ServingTerm,
+        effects: Effects,
+        intention: &Intention,
+    ) -> Result<(), Retry> {
+        let command = Command {
+            term,
+            // Nothing is closed yet: no read is served by followers.
+            closed: Timestamp::MIN,
+            high_water: effects.timestamp,
+            size_delta: effects.size_delta,
+            kind: CommandKind::Write(effects.batch),
+        };
+        let bytes = command.encode().map_err(|error| RangeError::Refused(error.to_string()))?;
+        let Some(group) = self.task.group() else { return Err(Retry::Again) };
+        let _in_flight = self.in_flight.enter(self.shared.now());
+        match group.propose(term, bytes).await {
+            Ok(applied) => match EntryOutcome::decode(&applied.outcome) {
+                Some(EntryOutcome::Applied) => Ok(()),
+                Some(EntryOutcome::OtherTerm) => Err(Retry::Again),
+                None => Err(Retry::Failed(intention.unknown(self, "its outcome cannot be read".to_owned()))),
+            },
+            Err(error) => Err(self.not_proposed(term, error, intention)),
+        }
+    }
+
+    fn not_proposed(&self, term: u64, error: ProposeError, intention: &Intention) -> Retry {
+        if error.is_ambiguous() {
+            // The entry may still be committed, and its latches end now: this replica must not serve in this term any
+            // more. A later term's blank entry settles what became of it.
+            self.depose(term);
+            return Retry::Failed(intention.unknown(self, error.to_string()));
+        }
+        match error {
+            ProposeError::NotLeader { .. } | ProposeError::Rejected => Retry::Again,
+            ProposeError::TooLarge { .. } | ProposeError::LogFull { .. } => {
+                Retry::Failed(RangeError::Refused(error.to_string()))
+            }
+            ProposeError::Ambiguous | ProposeError::Fatal(_) => unreachable!("these are ambiguous"),
+        }
+    }
+
+    fn depose(&self, term: u64) {
+        let leads = self.lease.lock().leads();
+        if leads == Some(term) {
+            self.note(Event::Deposed);
+        }
+    }
+}
+
+const _: () = assert!(
+    evaluate::TRANSACTION_AGE_MAX_MICROS > crate::lease::timing::LAN.request,
+    "a request is over long before its transaction's record may go"
+);

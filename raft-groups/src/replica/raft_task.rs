@@ -1,0 +1,238 @@
+//! The replica's Raft task: started, told what comes in, driven by the ticker, rebuilt from disk when it died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate_placement::topology::ReplicaId;
+
+use super::Replica;
+use crate::lease::{Effect, Event, HandOver, Quorum};
+use crate::raft::{GroupConfig, GroupMembership, GroupTiming, RaftError, RaftGroup};
+use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
+
+/// Shortest pause before a Raft task that died is rebuilt.
+const REBUILD_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Longest such pause: it doubles each time.
+const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// The task's place.
+#[derive(Default)]
+pub struct RaftTask {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    group: Option<Arc<RaftGroup>>,
+    /// Why it never runs again.
+    stopped: Option<String>,
+    is_shut_down: bool,
+}
+
+impl RaftTask {
+    /// The running task.
+    pub fn group(&self) -> Option<Arc<RaftGroup>> {
+        self.state.lock().group.clone()
+    }
+
+    /// Why this replica never runs again, if so.
+    pub fn stopped(&self) -> Option<String> {
+        self.state.lock().stopped.clone()
+    }
+
+    /// An entry could not be applied here that others may have applied: this replica stops for good.
+    pub fn diverged(&self, detail: &str) {
+        tracing::error!(detail, "a replica stops for good: its data may differ from the others'");
+        self.state.lock().stopped.get_or_insert_with(|| detail.to_owned());
+    }
+
+    fn set(&self, group: Arc<RaftGroup>) {
+        self.state.lock().group = Some(group);
+    }
+
+    fn take(&self) -> Option<Arc<RaftGroup>> {
+        self.state.lock().group.take()
+    }
+
+    fn may_run(&self) -> bool {
+        let state = self.state.lock();
+        state.stopped.is_none() && !state.is_shut_down
+    }
+}
+
+/// The members of a group, as a quorum, seen by one of its replicas.
+pub struct Members {
+    /// Who they are.
+    pub group: Arc<GroupMembership>,
+    /// Who looks.
+    pub me: ReplicaId,
+}
+
+impl Quorum for Members {
+    fn newest(&self, stamps: &dyn Fn(ReplicaId) -> Option<u64>) -> Option<u64> {
+        self.group.quorum_newest(stamps)
+    }
+
+    /// A group that knows its members not yet is none of a single voter: that would void a promise.
+    fn is_single_voter(&self) -> bool {
+        let mut sets = self.group.voters.iter().peekable();
+        sets.peek().is_some() && sets.all(|voters| voters.len() == 1 && voters.contains(&self.me))
+    }
+}
+
+impl Replica {
+    /// Starts the Raft task, and whoever rebuilds it.
+    ///
+    /// # Errors
+    /// Its state cannot be read.
+    pub async fn start(self: &Arc<Self>) -> Result<(), RaftError> {
+        let group = self.start_group().await?;
+        self.task.set(group);
+        tokio::spawn(Arc::clone(self).supervise());
+        Ok(())
+    }
+
+    async fn start_group(self: &Arc<Self>) -> Result<Arc<RaftGroup>, RaftError> {
+        let shared = &self.shared;
+        let timing = GroupTiming {
+            vote_promise: Duration::from_micros(shared.timing.vote_promise),
+            ..GroupTiming::default()
+        };
+        RaftGroup::start(GroupConfig {
+            range_id: self.range_id,
+            replica_id: self.replica_id,
+            store: Arc::clone(&shared.engine),
+            writer: Arc::clone(&shared.writer),
+            applier: Arc::clone(self) as _,
+            observer: Arc::clone(self) as _,
+            rpc: Arc::clone(&shared.rpc),
+            timing,
+        })
+        .await
+    }
+
+    /// Rebuilds the Raft task whenever it dies, ever more slowly. The promise not to vote outlives it in the lease.
+    async fn supervise(self: Arc<Self>) {
+        let mut pause = REBUILD_PAUSE_MIN;
+        while let Some(group) = self.task.group() {
+            let reason = group.wait_fatal().await;
+            self.note(Event::Deposed);
+            if !self.task.may_run() {
+                return;
+            }
+            tracing::error!(range = %self.range_id, reason, "the Raft task died; it is rebuilt from disk");
+            drop(self.task.take());
+            group.shutdown().await;
+            drop(group);
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(REBUILD_PAUSE_MAX);
+                if !self.task.may_run() {
+                    return;
+                }
+                match self.start_group().await {
+                    Ok(group) => {
+                        self.task.set(group);
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::error!(range = %self.range_id, %error, "the Raft task cannot be rebuilt")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the replica: when this returns it writes nothing any more.
+    pub async fn shutdown(&self) {
+        self.task.state.lock().is_shut_down = true;
+        self.note(Event::Deposed);
+        if let Some(group) = self.task.take() {
+            group.shutdown().await;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Who belongs to the group, for the lease's clockwork.
+    pub(super) fn members(&self, group: &RaftGroup) -> Members {
+        Members { group: group.membership(), me: self.replica_id }
+    }
+
+    /// Handles a message of another replica. Up to the group's own queue everything happens within the first poll, so
+    /// that messages keep their order.
+    pub async fn handle(&self, message: RaftMessage) -> RaftReply {
+        if message.to_replica != self.replica_id {
+            return RaftReply::Refused(Refusal::UnknownReplica);
+        }
+        let Some(group) = self.task.group() else { return RaftReply::Refused(Refusal::Stopped) };
+        if !self.keeps_promise(&group, &message) {
+            return RaftReply::Refused(Refusal::Promised);
+        }
+        let reply = group.handle(message).await;
+        if reply.is_success() {
+            self.note(Event::AcknowledgementLeaves);
+        }
+        reply
+    }
+
+    /// Whether the message may reach the group. An append's promise is recorded here already: a vote that comes in
+    /// while it is written to the disk must find it.
+    fn keeps_promise(&self, group: &RaftGroup, message: &RaftMessage) -> bool {
+        let is_pre_vote = match &message.body {
+            MessageBody::Append(_) => {
+                let known = group.stored_vote().map_or(0, |vote| vote.term);
+                if message.term() >= known {
+                    self.note(Event::AppendArrived { term: message.term() });
+                }
+                return true;
+            }
+            MessageBody::Transfer(_) => return true,
+            MessageBody::PreVote(_) => true,
+            MessageBody::Vote(_) => false,
+        };
+        let event = Event::VoteArrived { pre: is_pre_vote, hand_over: self.hand_over(group) };
+        let effect = self.lease.lock().step(self.shared.now(), event, &self.members(group));
+        effect == Some(Effect::Admit)
+    }
+
+    /// See [`HandOver`]. Nothing hands over yet.
+    #[expect(clippy::unused_self, reason = "the log's last entry will be looked at")]
+    fn hand_over(&self, _: &RaftGroup) -> Option<HandOver> {
+        None
+    }
+
+    /// What the store's ticker calls all the time: a comparison, unless something is due.
+    pub fn tick(self: &Arc<Self>, now: u64) {
+        if now < self.lease.lock().due_at() {
+            return;
+        }
+        let Some(group) = self.task.group() else { return };
+        let members = self.members(&group);
+        let can_stand = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
+        let event = Event::Tick { can_stand, hand_over: self.hand_over(&group) };
+        let effect = self.lease.lock().step(now, event, &members);
+        Self::carry_out(effect, group);
+    }
+
+    /// Stands for election as soon as no promise forbids it: one replica of a fresh range is told to.
+    pub fn campaign(self: &Arc<Self>) {
+        let Some(group) = self.task.group() else { return };
+        let effect = self.lease.lock().step(self.shared.now(), Event::Campaign, &self.members(&group));
+        Self::carry_out(effect, group);
+    }
+
+    fn carry_out(effect: Option<Effect>, group: Arc<RaftGroup>) {
+        match effect {
+            Some(Effect::Heartbeat) => drop(tokio::spawn(async move { group.heartbeat().await })),
+            Some(Effect::Elect) => drop(tokio::spawn(async move { group.elect().await })),
+            Some(Effect::Admit | Effect::Refuse) | None => {}
+        }
+    }
+
+    /// The bytes of an answer to a Raft message.
+    pub async fn handle_encoded(self: Arc<Self>, message: RaftMessage) -> Bytes {
+        self.handle(message).await.encode()
+    }
+}

@@ -1,0 +1,220 @@
+//! May this replica serve? The lease, waiting for it, and the breaker.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::hlc::Timestamp;
+use quorate_placement::topology::NodeId;
+
+use super::Replica;
+use crate::api::RangeError;
+use crate::concurrency::latch::{LatchError, LatchGuard};
+use crate::concurrency::latch_table::LatchSpans;
+use crate::lease::breaker::{Missing, Trip, explain, tripped};
+
+/// How often whoever waits looks at the breaker.
+const BREAKER_POLL: Duration = Duration::from_millis(50);
+
+/// The term in which a replica serves: what was read in one term is answered in that term, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServingTerm(pub u64);
+
+/// How long a request may go on waiting, in microseconds of the lease's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(u64);
+
+enum Standing {
+    Serves(ServingTerm),
+    /// Leads, but has no lease (yet).
+    Waits,
+    Follows(Option<NodeId>),
+    Stopped(String),
+}
+
+impl Replica {
+    /// The deadline of a request that arrives now.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline(self.shared.now().saturating_add(self.shared.timing.request))
+    }
+
+    pub(super) fn remaining(&self, deadline: Deadline) -> Duration {
+        Duration::from_micros(deadline.0.saturating_sub(self.shared.now()))
+    }
+
+    /// Waits until this replica may serve.
+    ///
+    /// # Errors
+    /// [`RangeError::NotLeaseholder`] where another leads, [`RangeError::Unavailable`] where the breaker is open.
+    pub(super) async fn wait_to_serve(&self, deadline: Deadline) -> Result<ServingTerm, RangeError> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.standing() {
+                Standing::Serves(term) => {
+                    self.check_breaker()?;
+                    return Ok(term);
+                }
+                Standing::Waits => {}
+                Standing::Follows(leaseholder) => {
+                    self.check_breaker()?;
+                    return Err(RangeError::NotLeaseholder { range_id: self.range_id, leaseholder });
+                }
+                Standing::Stopped(reason) => return Err(self.unavailable(reason)),
+            }
+            self.check_breaker()?;
+            if self.remaining(deadline).is_zero() {
+                return Err(self.unavailable("its leader got no lease in time".to_owned()));
+            }
+            let _ = tokio::time::timeout(BREAKER_POLL, changed).await;
+        }
+    }
+
+    /// The last thing before an answer: is the lease still held, in the same term? A pause at any moment before is
+    /// noticed here (design.md section 14, story 4).
+    pub(super) fn still_serves(&self, term: ServingTerm) -> bool {
+        match self.standing() {
+            Standing::Serves(now) => now == term,
+            Standing::Waits | Standing::Follows(_) | Standing::Stopped(_) => false,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        if let Some(reason) = self.task.stopped() {
+            return Standing::Stopped(reason);
+        }
+        let Some(group) = self.task.group() else { return Standing::Follows(None) };
+        let members = self.members(&group);
+        let lease = self.lease.lock();
+        let Some(term) = lease.leads() else {
+            let now = self.shared.now();
+            // A leader that has not been heard of for so long may be dead: no use in sending anyone there.
+            let is_recent = now.saturating_sub(lease.evidence_at()) < self.shared.timing.vote_promise;
+            drop(lease);
+            let leader = group.status().leader.filter(|leader| is_recent && *leader != self.replica_id);
+            return Standing::Follows(leader.and_then(|leader| self.descriptor().node_of(leader)));
+        };
+        // The time is read after everything else.
+        match lease.lease_until(self.shared.now(), &members) {
+            Some(until) if self.shared.now() < until => Standing::Serves(ServingTerm(term)),
+            Some(_) | None => Standing::Waits,
+        }
+    }
+
+    /// Whether the lease is held now.
+    pub(super) fn has_lease(&self) -> bool {
+        matches!(self.standing(), Standing::Serves(_))
+    }
+
+    /// Why the breaker is open, if it is.
+    pub(super) fn trip(&self) -> Option<Trip> {
+        let now = self.shared.now();
+        let evidence_at = match self.task.group() {
+            Some(group) => self.lease.lock().evidence(now, &self.members(&group)),
+            None => self.lease.lock().evidence_at(),
+        };
+        tripped(&self.shared.timing, now, evidence_at, self.in_flight.oldest())
+    }
+
+    pub(super) fn check_breaker(&self) -> Result<(), RangeError> {
+        match self.trip() {
+            Some(trip) => Err(self.unavailable(self.explain(trip))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn unavailable(&self, detail: String) -> RangeError {
+        RangeError::Unavailable { range_id: self.range_id, detail }
+    }
+
+    /// The breaker's text for a person.
+    pub(super) fn explain(&self, trip: Trip) -> String {
+        explain(self.range_id, &self.descriptor().span, trip, &self.missing())
+    }
+
+    /// Replicas that do not answer, and for how long.
+    pub(super) fn missing(&self) -> Vec<Missing> {
+        let descriptor = self.descriptor();
+        let now = self.shared.now();
+        let lease = self.lease.lock();
+        let mut missing = Vec::new();
+        for peer in descriptor.replicas.iter().filter(|peer| peer.replica_id != self.replica_id) {
+            let heard = self.shared.rpc.last_heard(peer.node_id);
+            let acknowledged = lease.acknowledged_at(peer.replica_id).map(|at| now.saturating_sub(at));
+            let silent = match (lease.leads(), acknowledged) {
+                (Some(_), Some(micros)) => Some(Duration::from_micros(micros)),
+                (Some(_), None) | (None, _) => heard,
+            };
+            if silent.is_none_or(|silent| silent >= Duration::from_micros(self.shared.timing.vote_promise)) {
+                missing.push(Missing { replica_id: peer.replica_id, node_id: peer.node_id, silent });
+            }
+        }
+        missing
+    }
+
+    /// Waits for latches, until the deadline or the breaker ends it.
+    pub(super) async fn latch(
+        &self,
+        spans: LatchSpans,
+        deadline: Deadline,
+    ) -> Result<LatchGuard, RangeError> {
+        let acquired = self.latches.acquire(spans, self.remaining(deadline));
+        let acquired = self.or_tripped(acquired).await?;
+        acquired.map_err(|error| match error {
+            LatchError::QueueFull | LatchError::TimedOut => self.unavailable(error.to_string()),
+        })
+    }
+
+    /// Waits for `work`, but no longer than the breaker is closed.
+    pub(super) async fn or_tripped<T>(&self, work: impl Future<Output = T>) -> Result<T, RangeError> {
+        tokio::pin!(work);
+        loop {
+            match tokio::time::timeout(BREAKER_POLL, work.as_mut()).await {
+                Ok(done) => return Ok(done),
+                Err(_) => self.check_breaker()?,
+            }
+        }
+    }
+
+    /// Takes note of a timestamp that came with a request.
+    ///
+    /// # Errors
+    /// It lies too far in the future.
+    pub(super) fn forward_clock(&self, timestamp: Timestamp) -> Result<(), RangeError> {
+        self.shared.clock.forward(timestamp).map_err(|error| RangeError::Refused(error.to_string()))
+    }
+
+    /// Hybrid time.
+    ///
+    /// # Errors
+    /// The clock's bound could not be persisted.
+    pub(super) fn hybrid_time(&self) -> Result<Timestamp, RangeError> {
+        self.shared.clock.now().map_err(|error| RangeError::Storage(error.to_string()))
+    }
+
+    /// Commit wait: nothing is answered before the local physical clock has passed the timestamp (story 14).
+    pub(super) async fn wait_until_passed(&self, timestamp: Timestamp) {
+        loop {
+            let wait = self.shared.clock.wait_until_passed(timestamp);
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Runs work that may take long on a thread that may block.
+    pub(super) async fn offload<T: Send + 'static>(
+        self: &Arc<Self>,
+        is_long: bool,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, RangeError> {
+        if !is_long {
+            return Ok(work(self));
+        }
+        let this = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&this)).await;
+        done.map_err(|error| RangeError::Storage(format!("a request's thread failed: {error}")))
+    }
+}

@@ -1,0 +1,56 @@
+//! How a replica is, for status reports, SQL's SHOW and metrics.
+
+use std::time::Duration;
+
+use super::Replica;
+use crate::local_ranges::{GroupRole, ReplicaStatus, SilentPeer};
+use crate::raft::Role;
+
+impl Replica {
+    /// The state as of now.
+    pub fn status(&self) -> ReplicaStatus {
+        let descriptor = self.descriptor();
+        let group = self.task.group().map(|group| group.status());
+        let stopped = self.task.stopped();
+        let role = match (&stopped, &group) {
+            (Some(_), _) | (None, None) => GroupRole::Stopped,
+            (None, Some(status)) => match status.role {
+                Role::Leader => GroupRole::Leader,
+                Role::Follower => GroupRole::Follower,
+                Role::Candidate => GroupRole::Candidate,
+                Role::Learner => GroupRole::Learner,
+            },
+        };
+        let leader = group.as_ref().and_then(|status| status.leader);
+        ReplicaStatus {
+            descriptor: crate::descriptor::RangeDescriptor::clone(&descriptor),
+            role,
+            term: group.as_ref().map_or(0, crate::raft::GroupStatus::term),
+            leader_node: leader.and_then(|leader| descriptor.node_of(leader)),
+            has_lease: self.has_lease(),
+            applied: group.and_then(|status| status.applied).map_or(0, |position| position.index),
+            size_bytes: self.applied.lock().size_bytes,
+            silent_peers: self.silent_peers(),
+            breaker: stopped.or_else(|| self.trip().map(|trip| self.explain(trip))),
+        }
+    }
+
+    /// Requests that hold or wait for latches.
+    pub fn latched(&self) -> usize {
+        self.latches.len()
+    }
+
+    /// On the leader: peers that have acknowledged nothing for longer than a lease.
+    fn silent_peers(&self) -> Vec<SilentPeer> {
+        if self.lease.lock().leads().is_none() {
+            return Vec::new();
+        }
+        let peers = self.missing().into_iter();
+        peers
+            .map(|missing| SilentPeer {
+                node_id: missing.node_id,
+                silent: missing.silent.unwrap_or(Duration::MAX),
+            })
+            .collect()
+    }
+}

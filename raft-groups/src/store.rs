@@ -1,0 +1,141 @@
+//! All replicas of one node's store: [`RangeStore`].
+//!
+//! It opens what is on the disk, hands requests and Raft messages to replicas, drives their elections and heartbeats
+//! from one ticker, and creates and removes replicas. Raft groups never tick by themselves; an idle follower costs a
+//! comparison per tick.
+//!
+//! Invariants: a replica exists here only with a descriptor on the disk, and never below its range's tombstone; two
+//! replicas never hold the same key.
+
+mod create;
+mod open;
+mod serve;
+mod ticker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use quorate_engine::clock::{HybridClock, PhysicalClock};
+use quorate_engine::kv::ScanEvaluator;
+use quorate_engine::store::{Store, StoreError};
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+use tokio::sync::watch;
+
+use crate::api::{RangeError, RangeRequest, Response};
+use crate::descriptor::RangeDescriptor;
+use crate::lease::timing::Timing;
+use crate::local_ranges::{LocalRangeError, LocalRanges, ReplicaStatus};
+use crate::raft::LogWriterCounts;
+use crate::replica::{Replica, Shared};
+use crate::rpc::Rpc;
+
+pub use open::StoreOpenError;
+
+/// Bytes of writes that a store works on at a time, of all ranges: beyond it requests wait.
+const WRITE_BYTES_MAX: usize = 128 << 20;
+
+/// What a store is made of.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// This node.
+    pub node_id: NodeId,
+    /// Where everything is kept.
+    pub engine: Arc<dyn Store>,
+    /// Hybrid time.
+    pub clock: Arc<HybridClock>,
+    /// The machine's clocks.
+    pub physical: Arc<dyn PhysicalClock>,
+    /// The way to other nodes.
+    pub rpc: Arc<Rpc>,
+    /// Runs scan programs.
+    pub evaluator: Arc<dyn ScanEvaluator>,
+    /// Of all random times.
+    pub seed: u64,
+    /// How long things last: [`crate::lease::timing::LAN`].
+    pub timing: Timing,
+    /// Told once when the store has failed: the process must stop, and never retry (design.md section 5).
+    pub on_failure: Arc<dyn Fn(StoreError) + Send + Sync>,
+}
+
+/// All replicas of a node.
+pub struct RangeStore {
+    shared: Arc<Shared>,
+    replicas: RwLock<BTreeMap<RangeId, Arc<Replica>>>,
+    /// Creating and removing happen one at a time.
+    changing: tokio::sync::Mutex<()>,
+    seed: u64,
+    /// True once the store is shutting down.
+    stopping: watch::Sender<bool>,
+}
+
+impl RangeStore {
+    /// Opens every replica on the disk, registers for Raft messages, and starts the ticker.
+    ///
+    /// # Errors
+    /// See [`StoreOpenError`].
+    pub async fn open(config: StoreConfig) -> Result<Arc<Self>, StoreOpenError> {
+        open::open(config).await
+    }
+
+    /// Ends all replicas: when this returns nothing is written any more.
+    pub async fn shutdown(&self) {
+        self.stopping.send_replace(true);
+        let _changing = self.changing.lock().await;
+        let replicas = std::mem::take(&mut *self.replicas.write());
+        futures::future::join_all(replicas.values().map(|replica| replica.shutdown())).await;
+    }
+
+    /// What the log writer has done so far.
+    pub fn log_counts(&self) -> LogWriterCounts {
+        self.shared.writer.counts()
+    }
+
+    /// A local replica.
+    fn replica(&self, range_id: RangeId) -> Option<Arc<Replica>> {
+        self.replicas.read().get(&range_id).cloned()
+    }
+
+    fn all(&self) -> Vec<Arc<Replica>> {
+        self.replicas.read().values().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl LocalRanges for RangeStore {
+    async fn execute(&self, request: RangeRequest) -> Result<Response, RangeError> {
+        self.serve(request).await
+    }
+
+    async fn create_replica(
+        &self,
+        descriptor: &RangeDescriptor,
+        campaign: bool,
+    ) -> Result<(), LocalRangeError> {
+        self.create(descriptor, campaign).await
+    }
+
+    async fn destroy_replica(
+        &self,
+        range_id: RangeId,
+        next_replica_id: ReplicaId,
+    ) -> Result<(), LocalRangeError> {
+        self.destroy(range_id, next_replica_id).await
+    }
+
+    async fn end_lease_and_transfer(&self, range_id: RangeId, to: NodeId) -> Result<(), LocalRangeError> {
+        self.hand_over(range_id, to).await
+    }
+
+    fn statuses(&self) -> Vec<ReplicaStatus> {
+        self.all().iter().map(|replica| replica.status()).collect()
+    }
+
+    fn status(&self, range_id: RangeId) -> Option<ReplicaStatus> {
+        self.replica(range_id).map(|replica| replica.status())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Replicas come and go: durable before they are heard of, and gone before their data is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_engine::mvcc::key_format::{data_span, txn_span};
+use quorate_engine::store::{Batch, Durability, Family, StoreError};
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+use super::RangeStore;
+use crate::descriptor::RangeDescriptor;
+use crate::local_ranges::LocalRangeError;
+use crate::raft;
+use crate::range_format::{
+    decode_tombstone, descriptor_key, encode_descriptor, encode_tombstone, replica_bounds, tombstone_key,
+};
+use crate::replica::apply::AppliedState;
+use crate::replica::{Origin, Replica};
+
+fn storage(error: impl ToString) -> LocalRangeError {
+    LocalRangeError::Storage(error.to_string())
+}
+
+impl RangeStore {
+    /// Creates and starts the replica that the descriptor gives this node; see [`crate::local_ranges::LocalRanges`].
+    pub(super) async fn create(
+        &self,
+        descriptor: &RangeDescriptor,
+        campaign: bool,
+    ) -> Result<(), LocalRangeError> {
+        let _changing = self.changing.lock().await;
+        let range_id = descriptor.range_id;
+        let misplaced = |detail: String| LocalRangeError::Misplaced { range_id, detail };
+        if *self.stopping.borrow() {
+            return Err(storage("the store is shutting down"));
+        }
+        let node_id = self.shared.node_id;
+        let own = descriptor
+            .replica_on(node_id)
+            .ok_or_else(|| misplaced(format!("its descriptor gives node {node_id} no replica")))?;
+        if let Some(replica) = self.replica(range_id) {
+            if replica.replica_id() != own.replica_id {
+                return Err(misplaced(format!("replica {} of it is here", replica.replica_id())));
+            }
+            if campaign {
+                replica.campaign();
+            }
+            return Ok(());
+        }
+        self.check_free(descriptor)?;
+        if self.tombstone(range_id)?.is_some_and(|next| own.replica_id < next) {
+            return Err(LocalRangeError::Tombstone { range_id });
+        }
+        let mut batch = Batch::new();
+        batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(descriptor));
+        raft::seed(&mut batch, descriptor);
+        self.write_synced(batch).await?;
+        let replica = self.start_fresh(descriptor.clone(), own.replica_id).await?;
+        if campaign {
+            replica.campaign();
+        }
+        Ok(())
+    }
+
+    /// Two replicas never hold the same key.
+    fn check_free(&self, descriptor: &RangeDescriptor) -> Result<(), LocalRangeError> {
+        let taken = self.all().into_iter().map(|replica| replica.descriptor());
+        match taken.into_iter().find(|other| other.span.overlaps(&descriptor.span)) {
+            None => Ok(()),
+            Some(other) => Err(LocalRangeError::Misplaced {
+                range_id: descriptor.range_id,
+                detail: format!("{} holds some of its keys here", other.range_id),
+            }),
+        }
+    }
+
+    async fn start_fresh(
+        &self,
+        descriptor: RangeDescriptor,
+        replica_id: ReplicaId,
+    ) -> Result<Arc<Replica>, LocalRangeError> {
+        let range_id = descriptor.range_id;
+        let origin = Origin {
+            descriptor,
+            replica_id,
+            applied: AppliedState::default(),
+            is_fresh: true,
+            seed: self.seed_of(range_id),
+        };
+        let replica = Replica::new(Arc::clone(&self.shared), origin);
+        replica.start().await.map_err(storage)?;
+        self.replicas.write().insert(range_id, Arc::clone(&replica));
+        Ok(replica)
+    }
+
+    /// Removes a replica with its data, and leaves a tombstone; see [`crate::local_ranges::LocalRanges`].
+    pub(super) async fn destroy(
+        &self,
+        range_id: RangeId,
+        next_replica_id: ReplicaId,
+    ) -> Result<(), LocalRangeError> {
+        let _changing = self.changing.lock().await;
+        let replica = self.replica(range_id);
+        if replica.as_ref().is_some_and(|replica| replica.replica_id() >= next_replica_id) {
+            let detail = format!("its replica here is not below {next_replica_id}");
+            return Err(LocalRangeError::Misplaced { range_id, detail });
+        }
+        let next = self.tombstone(range_id)?.unwrap_or(next_replica_id).max(next_replica_id);
+        let mut batch = Batch::new();
+        if let Some(replica) = replica {
+            self.replicas.write().remove(&range_id);
+            // Nothing of it is written after this: an apply that came later would bring keys back.
+            replica.shutdown().await;
+            erase(&mut batch, &replica.descriptor());
+        }
+        batch.put(Family::Range, tombstone_key(range_id), encode_tombstone(next));
+        self.write_synced(batch).await
+    }
+
+    fn tombstone(&self, range_id: RangeId) -> Result<Option<ReplicaId>, LocalRangeError> {
+        let bytes = self.shared.engine.get(Family::Range, &tombstone_key(range_id)).map_err(storage)?;
+        bytes.map(|bytes| decode_tombstone(&bytes)).transpose().map_err(storage)
+    }
+
+    async fn write_synced(&self, batch: Batch) -> Result<(), LocalRangeError> {
+        let engine = Arc::clone(&self.shared.engine);
+        let write = move || engine.write(batch, Durability::Synced);
+        let written: Result<(), StoreError> = tokio::task::spawn_blocking(write).await.map_err(storage)?;
+        written.map_err(|error| {
+            // A store that failed to write must not be used again.
+            self.shared.writer.poison(error.clone());
+            storage(error)
+        })
+    }
+
+    /// Hands the lease over to another node.
+    pub(super) async fn hand_over(&self, range_id: RangeId, to: NodeId) -> Result<(), LocalRangeError> {
+        let replica = self.replica(range_id).ok_or(LocalRangeError::NotLeader { range_id })?;
+        drop((replica, to));
+        Err(storage("leases are not handed over yet"))
+    }
+}
+
+/// All that a replica keeps, but for its tombstone.
+fn erase(batch: &mut Batch, descriptor: &RangeDescriptor) {
+    let (start, end) = replica_bounds(descriptor.range_id);
+    batch.delete_range(Family::Range, start, end);
+    raft::erase(batch, descriptor.range_id);
+    let (start, end) = data_span(&descriptor.span);
+    batch.delete_range(Family::Data, start, closed_end(end.into()));
+    let (start, end) = txn_span(&descriptor.span);
+    batch.delete_range(Family::Txn, start, closed_end(end.into()));
+    let span = &descriptor.span;
+    batch.delete_range(Family::Lock, span.start.bytes().clone(), closed_end(span.end.bytes().clone()));
+}
+
+/// The end of a removal: a range without end reaches beyond all keys, whose first byte says whose they are and is
+/// never 0xff (`kv::keyspace`).
+fn closed_end(end: Bytes) -> Bytes {
+    if end.is_empty() { Bytes::from_static(&[u8::MAX]) } else { end }
+}

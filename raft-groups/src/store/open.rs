@@ -1,0 +1,124 @@
+//! Opening a store: every replica that has a descriptor on the disk.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use quorate_engine::store::{Family, Store, StoreError};
+use quorate_placement::topology::{NodeId, RangeId};
+use tokio::sync::{Semaphore, watch};
+
+use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
+use crate::descriptor::RangeDescriptor;
+use crate::raft::{LogWriter, RaftError};
+use crate::range_format::{decode_descriptor, range_of_descriptor_key};
+use crate::replica::apply::AppliedState;
+use crate::replica::{Origin, Replica, Shared};
+use crate::rpc::{Handler, Service};
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreOpenError {
+    /// The store failed, or holds damaged bytes.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A replica's descriptor names no replica on this node: the data directory is another node's.
+    #[error("{range_id} has no replica on {node_id}, whose data directory this should be")]
+    Foreign {
+        /// The range.
+        range_id: RangeId,
+        /// This node.
+        node_id: NodeId,
+    },
+    /// A replica's Raft state cannot be read.
+    #[error(transparent)]
+    Raft(#[from] RaftError),
+    /// The log writer's thread did not start.
+    #[error("the log writer did not start: {0}")]
+    Writer(std::io::Error),
+}
+
+pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOpenError> {
+    let descriptors = read_descriptors(config.engine.as_ref())?;
+    let on_failure = Arc::clone(&config.on_failure);
+    let writer = LogWriter::start(Arc::clone(&config.engine), move |error| on_failure(error))
+        .map_err(StoreOpenError::Writer)?;
+    let shared = Arc::new(Shared {
+        node_id: config.node_id,
+        engine: config.engine,
+        clock: config.clock,
+        physical: config.physical,
+        rpc: config.rpc,
+        evaluator: config.evaluator,
+        writer,
+        timing: config.timing,
+        write_bytes: Arc::new(Semaphore::new(WRITE_BYTES_MAX)),
+    });
+    let (stopping, stop) = watch::channel(false);
+    let store = Arc::new(RangeStore {
+        shared,
+        replicas: parking_lot::RwLock::default(),
+        changing: tokio::sync::Mutex::new(()),
+        seed: config.seed,
+        stopping,
+    });
+    for descriptor in descriptors {
+        store.open_replica(descriptor).await?;
+    }
+    store.shared.rpc.register(Service::Raft, Arc::new(RaftHandler { store: Arc::downgrade(&store) }));
+    tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop));
+    Ok(store)
+}
+
+fn read_descriptors(store: &dyn Store) -> Result<Vec<RangeDescriptor>, StoreError> {
+    let snapshot = store.snapshot();
+    let mut cursor = snapshot.cursor(Family::Range, b"", b"");
+    let mut descriptors = Vec::new();
+    cursor.next()?;
+    while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
+        if range_of_descriptor_key(key).is_some() {
+            let descriptor =
+                decode_descriptor(value).map_err(|error| StoreError::Corruption(error.to_string()))?;
+            descriptors.push(descriptor);
+        }
+        cursor.next()?;
+    }
+    Ok(descriptors)
+}
+
+impl RangeStore {
+    async fn open_replica(&self, descriptor: RangeDescriptor) -> Result<(), StoreOpenError> {
+        let (range_id, node_id) = (descriptor.range_id, self.shared.node_id);
+        let own = descriptor.replica_on(node_id).ok_or(StoreOpenError::Foreign { range_id, node_id })?;
+        let origin = Origin {
+            replica_id: own.replica_id,
+            applied: AppliedState::load(self.shared.engine.as_ref(), range_id)?,
+            is_fresh: false,
+            seed: self.seed_of(range_id),
+            descriptor,
+        };
+        let replica = Replica::new(Arc::clone(&self.shared), origin);
+        replica.start().await?;
+        self.replicas.write().insert(range_id, replica);
+        Ok(())
+    }
+
+    /// Another seed for every range and node, so that elections do not coincide.
+    pub(super) fn seed_of(&self, range_id: RangeId) -> u64 {
+        let mixed = self.seed ^ self.shared.node_id.0.rotate_left(32) ^ range_id.0;
+        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+/// Hands Raft messages to replicas.
+struct RaftHandler {
+    store: std::sync::Weak<RangeStore>,
+}
+
+impl Handler for RaftHandler {
+    fn handle(&self, _: NodeId, payload: bytes::Bytes) -> BoxFuture<'static, bytes::Bytes> {
+        match self.store.upgrade() {
+            Some(store) => store.handle_raft(payload),
+            None => super::serve::refused(crate::raft_message_format::Refusal::Stopped),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Three stores over a network in memory, on disks that can lose power. Times are real; everything is waited for with
+//! a deadline.
+
+mod cluster;
+mod failures;
+mod promises;
+mod transactions;

@@ -1,0 +1,219 @@
+//! A cluster of stores in one process, with one range on all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_engine::clock::{ForgetBound, HybridClock, PhysicalClock, SystemClock};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Write};
+use quorate_engine::testing::PowerCutStore;
+use quorate_placement::topology::{NodeId, RangeId};
+use uuid::Uuid;
+
+use super::super::{RangeStore, StoreConfig};
+use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response};
+use crate::descriptor::RangeDescriptor;
+use crate::lease::timing::LAN;
+use crate::local_ranges::LocalRanges;
+use crate::rpc::Rpc;
+use crate::testing::network::LocalNetwork;
+
+/// The one range of these tests.
+pub const RANGE: RangeId = RangeId(7);
+/// How long anything is waited for, on a machine with other work.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+struct NoPrograms;
+
+impl ScanEvaluator for NoPrograms {
+    fn start(&self, _: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
+        Err(ProgramError { sqlstate: "0A000".to_owned(), message: "no programs here".to_owned() })
+    }
+}
+
+/// One node: its disk outlives its process.
+pub struct Node {
+    pub id: NodeId,
+    pub disk: Arc<PowerCutStore>,
+    pub rpc: Arc<Rpc>,
+    pub store: Arc<RangeStore>,
+    pub clock: Arc<HybridClock>,
+}
+
+pub struct Cluster {
+    pub network: LocalNetwork,
+    pub nodes: Vec<Node>,
+    pub physical: Arc<dyn PhysicalClock>,
+}
+
+async fn start_node(
+    network: &LocalNetwork,
+    physical: &Arc<dyn PhysicalClock>,
+    id: NodeId,
+    disk: Arc<PowerCutStore>,
+) -> Node {
+    let clock = Arc::new(HybridClock::new(Arc::clone(physical), Box::new(ForgetBound)));
+    let rpc = Rpc::new(id, network.transport(id), Arc::clone(&clock) as _);
+    let store = RangeStore::open(StoreConfig {
+        node_id: id,
+        engine: Arc::clone(&disk) as _,
+        clock: Arc::clone(&clock),
+        physical: Arc::clone(physical),
+        rpc: Arc::clone(&rpc),
+        evaluator: Arc::new(NoPrograms),
+        seed: 42,
+        timing: LAN,
+        on_failure: Arc::new(|_| {}),
+    })
+    .await
+    .unwrap();
+    network.attach(id, Arc::clone(&rpc) as _);
+    Node { id, disk, rpc, store, clock }
+}
+
+impl Cluster {
+    /// `count` nodes without ranges.
+    pub async fn empty(count: u64) -> Self {
+        let network = LocalNetwork::new();
+        let physical: Arc<dyn PhysicalClock> = Arc::new(SystemClock::new());
+        let mut nodes = Vec::new();
+        for id in 1..=count {
+            nodes.push(start_node(&network, &physical, NodeId(id), Arc::default()).await);
+        }
+        Self { network, nodes, physical }
+    }
+
+    /// `count` nodes with the range, led by the first.
+    pub async fn start(count: u64) -> Self {
+        let cluster = Self::empty(count).await;
+        let descriptor = cluster.descriptor();
+        for node in cluster.nodes.iter().rev() {
+            node.store.create_replica(&descriptor, node.id == NodeId(1)).await.unwrap();
+        }
+        assert_eq!(cluster.leader().await.id, NodeId(1), "whoever campaigns wins");
+        cluster
+    }
+
+    pub fn descriptor(&self) -> RangeDescriptor {
+        let nodes: Vec<_> = self.nodes.iter().map(|node| node.id).collect();
+        RangeDescriptor::new(RANGE, Span::new(key("a"), key("z")), &nodes)
+    }
+
+    pub fn node(&self, id: NodeId) -> &Node {
+        self.nodes.iter().find(|node| node.id == id).unwrap()
+    }
+
+    /// The node that holds the lease, as soon as one does.
+    pub async fn leader(&self) -> &Node {
+        self.leader_among(|_| true).await
+    }
+
+    /// The node that holds the lease, of those that are asked.
+    pub async fn leader_among(&self, asked: impl Fn(NodeId) -> bool) -> &Node {
+        self.wait("a leader with a lease", || {
+            let holds = |node: &&Node| node.store.status(RANGE).is_some_and(|status| status.has_lease);
+            self.nodes.iter().filter(|node| asked(node.id)).find(holds)
+        })
+        .await
+    }
+
+    /// Waits for a condition.
+    pub async fn wait<T>(&self, what: &str, condition: impl Fn() -> Option<T>) -> T {
+        let start = self.physical.boottime();
+        loop {
+            if let Some(found) = condition() {
+                return found;
+            }
+            assert!(self.physical.boottime() - start < PATIENCE, "no {what} within {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Cuts the power of a node, and its network.
+    pub async fn kill(&mut self, id: NodeId) {
+        self.network.detach(id);
+        let node = self.nodes.iter_mut().find(|node| node.id == id).unwrap();
+        node.disk = Arc::new(node.disk.cut());
+        node.store.shutdown().await;
+    }
+
+    /// Starts a killed node from its disk.
+    pub async fn restart(&mut self, id: NodeId) {
+        let node = self.nodes.iter_mut().find(|node| node.id == id).unwrap();
+        *node = start_node(&self.network, &self.physical, id, Arc::clone(&node.disk)).await;
+    }
+
+    /// Writes through whoever leads, trying again until it is acknowledged.
+    pub async fn put(&self, name: &str, value: &str) -> Timestamp {
+        let start = self.physical.boottime();
+        loop {
+            for node in &self.nodes {
+                let request = node.commit_request(vec![Write::put(key(name), bytes(value))]);
+                if let Ok(timestamp) = node.commit(request).await {
+                    return timestamp;
+                }
+            }
+            assert!(self.physical.boottime() - start < PATIENCE, "nothing was written within {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Reads from the node that holds the lease.
+    pub async fn get(&self, name: &str) -> Option<Bytes> {
+        let start = self.physical.boottime();
+        loop {
+            if let Ok(value) = self.leader().await.get(name).await {
+                return value;
+            }
+            assert!(self.physical.boottime() - start < PATIENCE, "nothing was read within {PATIENCE:?}");
+        }
+    }
+}
+
+impl Node {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now().unwrap()
+    }
+
+    pub async fn ask(&self, request: Request) -> Result<Response, RangeError> {
+        self.store.execute(RangeRequest { range_id: RANGE, generation: 1, request }).await
+    }
+
+    pub fn commit_request(&self, writes: Vec<Write>) -> CommitRequest {
+        let now = self.now();
+        CommitRequest {
+            transaction: Uuid::new_v4(),
+            attempt: 1,
+            started: now,
+            read_timestamp: now,
+            read_spans: Vec::new(),
+            writes,
+            deadline: None,
+        }
+    }
+
+    pub async fn commit(&self, request: CommitRequest) -> Result<Timestamp, RangeError> {
+        match self.ask(Request::Commit(request)).await? {
+            Response::Committed(timestamp) => Ok(timestamp),
+            other => panic!("a commit was answered {other:?}"),
+        }
+    }
+
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, RangeError> {
+        let timestamp = self.now();
+        let read = ReadAt { timestamp, uncertainty_limit: timestamp };
+        match self.ask(Request::Get { keys: vec![key(name)], read }).await? {
+            Response::Values(mut values) => Ok(values.remove(0)),
+            other => panic!("a get was answered {other:?}"),
+        }
+    }
+}
+
+pub fn key(name: &str) -> Key {
+    Key::from(name.as_bytes())
+}
+
+pub fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}

@@ -1,0 +1,165 @@
+//! CSV as PostgreSQL reads it, byte by byte, so that a piece may end anywhere.
+//!
+//! ```text
+//! Plain ── quote ──▶ Quoted ── escape ──▶ Escaped ── quote or escape ──▶ Quoted (that byte)
+//!   ▲                  │ quote                └─ other: the quote was the end, or the escape a plain byte
+//!   └──────────────────┘        Plain ── CR ──▶ Return ── LF ──▶ end of line
+//! ```
+//!
+//! A field may be quoted in parts. It is NULL where it has the NULL text and no quote at all. `\.` alone on a line ends the
+//! data.
+
+use super::decode::{LINE_MAX_BYTES, Record, Step, bad_file, line_too_long};
+use crate::error::SqlError;
+use crate::parser::ast::CopyOptions;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Plain,
+    Quoted,
+    Escaped,
+    Return,
+}
+
+/// Reads CSV.
+pub struct CsvDecoder {
+    delimiter: u8,
+    quote: u8,
+    escape: u8,
+    null: Vec<u8>,
+    state: State,
+    /// The field that is being read has a quote.
+    is_quoted: bool,
+    /// The line that is being read has any byte.
+    is_started: bool,
+    /// Number of the line that is being read.
+    line: u64,
+}
+
+impl CsvDecoder {
+    /// A decoder at the start of the data.
+    pub fn new(options: &CopyOptions) -> Self {
+        Self {
+            delimiter: options.delimiter,
+            quote: options.quote,
+            escape: options.escape,
+            null: options.null.clone().into_bytes(),
+            state: State::Plain,
+            is_quoted: false,
+            is_started: false,
+            line: 1,
+        }
+    }
+
+    /// As [`super::decode::Decoder::step`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Step, SqlError> {
+        let mut used = 0;
+        while let Some(&byte) = data.get(used) {
+            if !std::mem::replace(&mut self.is_started, true) {
+                record.line = self.line;
+            }
+            used += 1;
+            match self.state {
+                State::Plain if byte == b'\n' => return Ok(self.end_line(record, used)),
+                State::Plain => used += self.plain(byte, data.get(used..).unwrap_or_default(), record),
+                State::Quoted => used += self.quoted(byte, data.get(used..).unwrap_or_default(), record),
+                State::Escaped => used -= self.escaped(byte, record),
+                State::Return if byte == b'\n' => return Ok(self.end_line(record, used)),
+                State::Return => {
+                    return Err(bad_file("unquoted carriage return found in data")
+                        .with_hint("Quote fields that have carriage returns."));
+                }
+            }
+            if record.size_bytes() > LINE_MAX_BYTES {
+                return Err(line_too_long());
+            }
+        }
+        Ok(Step::More)
+    }
+
+    /// As [`super::decode::Decoder::finish`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(&mut self, record: &mut Record) -> Result<bool, SqlError> {
+        if !self.is_started {
+            return Ok(false);
+        }
+        if self.state == State::Quoted || (self.state == State::Escaped && self.escape != self.quote) {
+            return Err(bad_file("unterminated CSV quoted field"));
+        }
+        Ok(matches!(self.end_line(record, 0), Step::Line(_)))
+    }
+
+    /// A byte outside quotes, and the plain bytes that follow it; returns how many those were.
+    fn plain(&mut self, byte: u8, behind: &[u8], record: &mut Record) -> usize {
+        if byte == self.delimiter {
+            self.end_field(record);
+        } else if byte == self.quote {
+            self.is_quoted = true;
+            self.state = State::Quoted;
+        } else if byte == b'\r' {
+            self.state = State::Return;
+        } else {
+            let is_special = |other: &u8| {
+                *other == self.delimiter || *other == self.quote || *other == b'\n' || *other == b'\r'
+            };
+            let run = behind.iter().position(is_special).unwrap_or(behind.len());
+            record.push(byte);
+            record.extend(behind.get(..run).unwrap_or_default());
+            return run;
+        }
+        0
+    }
+
+    /// A byte within quotes, and those that follow it and mean themselves; returns how many those were.
+    fn quoted(&mut self, byte: u8, behind: &[u8], record: &mut Record) -> usize {
+        if byte == self.escape {
+            self.state = State::Escaped;
+        } else if byte == self.quote {
+            self.state = State::Plain;
+        } else {
+            let is_special = |other: &u8| *other == self.escape || *other == self.quote || *other == b'\n';
+            let run = behind.iter().position(is_special).unwrap_or(behind.len());
+            self.line += u64::from(byte == b'\n');
+            record.push(byte);
+            record.extend(behind.get(..run).unwrap_or_default());
+            return run;
+        }
+        0
+    }
+
+    /// The byte behind an escape within quotes; returns 1 where it is to be read again.
+    fn escaped(&mut self, byte: u8, record: &mut Record) -> usize {
+        if byte == self.quote || byte == self.escape {
+            record.push(byte);
+            self.state = State::Quoted;
+            return 0;
+        }
+        if self.escape == self.quote {
+            self.state = State::Plain;
+        } else {
+            record.push(self.escape);
+            self.state = State::Quoted;
+        }
+        1
+    }
+
+    fn end_field(&mut self, record: &mut Record) {
+        let is_null = !self.is_quoted && record.open_field() == self.null;
+        record.end_field(is_null);
+        self.is_quoted = false;
+    }
+
+    fn end_line(&mut self, record: &mut Record, used: usize) -> Step {
+        let is_end = record.is_empty() && !self.is_quoted && record.open_field() == br"\.";
+        self.end_field(record);
+        self.state = State::Plain;
+        self.is_started = false;
+        self.line += 1;
+        if is_end { Step::End } else { Step::Line(used) }
+    }
+}

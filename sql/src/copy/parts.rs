@@ -1,0 +1,152 @@
+//! Rows of a COPY outside BEGIN: committed in parts that fit one command, one of them in flight.
+//!
+//! Invariant: parts are committed in the order of their lines, so that "stored up to line n" is the whole truth.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use quorate_engine::kv::{COMMAND_MAX_BYTES, Key, KvError, TransactionOptions, Write};
+
+use crate::error::SqlError;
+use crate::exec::rows::duplicate;
+use crate::node::SqlNode;
+use crate::session::kv_error::sql_error;
+use crate::session::retry::Attempts;
+
+use super::row::with_context;
+use crate::catalog::descriptor::TableDescriptor;
+
+/// Bytes of writes in one part: most of a command, the rest being room for what the command says of itself.
+const PART_MAX_BYTES: usize = COMMAND_MAX_BYTES - (64 << 10);
+
+/// Rows that are committed together.
+#[derive(Default)]
+struct Part {
+    writes: Vec<Write>,
+    bytes: usize,
+    /// The line of each key.
+    lines: HashMap<Key, u64>,
+    last_line: u64,
+}
+
+type Flight = Pin<Box<dyn Future<Output = Result<(), SqlError>> + Send>>;
+
+/// Commits rows part by part.
+pub struct Parts {
+    node: Arc<SqlNode>,
+    table: Arc<TableDescriptor>,
+    part: Part,
+    /// The part on its way, with its last line.
+    flight: Option<(Flight, u64)>,
+    committed_line: u64,
+}
+
+impl Parts {
+    /// Nothing committed yet.
+    pub fn new(node: Arc<SqlNode>, table: Arc<TableDescriptor>) -> Self {
+        Self { node, table, part: Part::default(), flight: None, committed_line: 0 }
+    }
+
+    /// Takes a row; may wait for a part to be committed.
+    ///
+    /// # Errors
+    /// 23505 for a key that an earlier line has; those of committing a part.
+    pub async fn add(&mut self, write: Write, line: u64) -> Result<(), SqlError> {
+        let bytes = write.size_bytes();
+        if self.part.bytes + bytes > PART_MAX_BYTES && !self.part.writes.is_empty() {
+            self.launch().await?;
+        }
+        if let Some(earlier) = self.part.lines.insert(write.key.clone(), line) {
+            let place = format!("COPY {}, line {line} (the same key is on line {earlier}).", self.table.name);
+            return Err(with_context(duplicate(&self.table, &write.key), &place));
+        }
+        self.part.bytes += bytes;
+        self.part.last_line = line;
+        self.part.writes.push(write);
+        Ok(())
+    }
+
+    /// Lets the part in flight go on, without waiting for it.
+    ///
+    /// # Errors
+    /// Its own.
+    pub async fn poll(&mut self) -> Result<(), SqlError> {
+        let Some((flight, last_line)) = &mut self.flight else { return Ok(()) };
+        if let std::task::Poll::Ready(result) = futures::poll!(flight.as_mut()) {
+            let last_line = *last_line;
+            self.flight = None;
+            result?;
+            self.committed_line = last_line;
+        }
+        Ok(())
+    }
+
+    /// Commits what is left.
+    ///
+    /// # Errors
+    /// Those of committing a part.
+    pub async fn finish(&mut self) -> Result<(), SqlError> {
+        if !self.part.writes.is_empty() {
+            self.launch().await?;
+        }
+        self.land().await
+    }
+
+    /// Waits for the part in flight, after an error: the client is told what is stored.
+    pub async fn settle(&mut self) -> u64 {
+        // Its error would hide the first one; the line that is stored tells the truth either way.
+        let _ = self.land().await;
+        self.committed_line
+    }
+
+    /// Sends the part off, when the one before has been committed.
+    async fn launch(&mut self) -> Result<(), SqlError> {
+        self.land().await?;
+        let part = std::mem::take(&mut self.part);
+        let last_line = part.last_line;
+        let flight = commit(Arc::clone(&self.node), Arc::clone(&self.table), part);
+        self.flight = Some((Box::pin(flight), last_line));
+        self.poll().await
+    }
+
+    async fn land(&mut self) -> Result<(), SqlError> {
+        let Some((flight, last_line)) = self.flight.take() else { return Ok(()) };
+        flight.await?;
+        self.committed_line = last_line;
+        Ok(())
+    }
+}
+
+async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> Result<(), SqlError> {
+    let mut attempts = Attempts::new(&node);
+    loop {
+        let deadline = node.cluster.catalog_lease()?;
+        let attempt = async {
+            let mut transaction = node.database.begin(TransactionOptions::default()).await?;
+            transaction.start_statement();
+            for write in &part.writes {
+                transaction.write(write.clone())?;
+            }
+            transaction.commit(Some(deadline)).await
+        };
+        match attempt.await {
+            Ok(_) => return Ok(()),
+            Err(KvError::ConditionFailed { key }) => {
+                let error = duplicate(&table, &key);
+                return Err(match part.lines.get(&key) {
+                    Some(line) => with_context(error, &format!("COPY {}, line {line}.", table.name)),
+                    None => error,
+                });
+            }
+            Err(error @ KvError::Ambiguous { .. }) => {
+                let first = part.lines.values().min().copied().unwrap_or_default();
+                let place =
+                    format!("This concerns lines {first} to {} of COPY {}.", part.last_line, table.name);
+                return Err(with_context(sql_error(error, None), &place));
+            }
+            Err(error) => attempts.after(error).await?,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `GROUP BY` and aggregates where the ranges could not do it.
+
+use async_trait::async_trait;
+
+use super::context::{ExecContext, ExecError};
+use super::groups::Groups;
+use super::operator::{Operator, take_batch};
+use crate::expr::eval::eval;
+use crate::expr::{Aggregate, Expr};
+use crate::types::Row;
+
+/// Groups its whole input by hashing.
+pub struct AggregateRows {
+    input: Box<dyn Operator>,
+    group_by: Vec<Expr>,
+    aggregates: Vec<Aggregate>,
+    groups: Option<std::vec::IntoIter<Row>>,
+}
+
+impl AggregateRows {
+    /// Groups of `input`.
+    pub fn new(input: Box<dyn Operator>, group_by: Vec<Expr>, aggregates: Vec<Aggregate>) -> Self {
+        Self { input, group_by, aggregates, groups: None }
+    }
+
+    async fn group(&mut self, context: &mut ExecContext<'_>) -> Result<Vec<Row>, ExecError> {
+        let mut groups = Groups::new(self.group_by.len(), self.aggregates.clone());
+        while let Some(rows) = self.input.next(context).await? {
+            for row in rows {
+                let keys = self.group_by.iter().map(|expr| eval(expr, &row, &context.eval));
+                let keys = keys.collect::<Result<Row, _>>()?;
+                let arguments = self.aggregates.iter().map(|aggregate| {
+                    aggregate
+                        .argument
+                        .as_ref()
+                        .map(|argument| eval(argument, &row, &context.eval))
+                        .transpose()
+                });
+                groups.add(keys, &arguments.collect::<Result<Vec<_>, _>>()?)?;
+            }
+        }
+        Ok(groups.finish()?)
+    }
+}
+
+#[async_trait]
+impl Operator for AggregateRows {
+    async fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<Vec<Row>>, ExecError> {
+        if self.groups.is_none() {
+            self.groups = Some(self.group(context).await?.into_iter());
+        }
+        Ok(self.groups.as_mut().and_then(take_batch))
+    }
+}

@@ -1,0 +1,129 @@
+//! What a running statement has at hand: its transaction, its cancelling, its time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use quorate_engine::kv::{Key, KvError, ScanPage, ScanRequest, Transaction, Value, Write};
+
+use super::profile::Profile;
+use crate::cancel::{CancelReason, CancelToken};
+use crate::catalog::cache::CatalogSnapshot;
+use crate::error::SqlError;
+use crate::expr::eval::EvalContext;
+use crate::node::SqlNode;
+use crate::session::kv_error::sql_error;
+
+/// Why an attempt at a statement ended early.
+#[derive(Debug)]
+pub enum ExecError {
+    /// The statement's own error.
+    Sql(SqlError),
+    /// The store's: some of these call for another attempt.
+    Kv(KvError),
+}
+
+impl From<SqlError> for ExecError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<KvError> for ExecError {
+    fn from(error: KvError) -> Self {
+        Self::Kv(error)
+    }
+}
+
+impl From<quorate_engine::codec::CodecError> for ExecError {
+    fn from(error: quorate_engine::codec::CodecError) -> Self {
+        Self::Sql(error.into())
+    }
+}
+
+impl ExecError {
+    /// The client's error.
+    pub fn into_sql(self, catalog: &CatalogSnapshot) -> SqlError {
+        match self {
+            Self::Sql(error) => error,
+            Self::Kv(error) => sql_error(error, Some(catalog)),
+        }
+    }
+}
+
+/// When a statement has to be over.
+#[derive(Clone)]
+pub struct Limits {
+    /// Set by the client or the node.
+    pub cancel: CancelToken,
+    /// `statement_timeout`: the clock's microseconds at which it ends.
+    pub deadline_micros: Option<u64>,
+}
+
+impl Limits {
+    /// Awaits something that may be dropped half-way: a read.
+    ///
+    /// # Errors
+    /// 57014 when the statement was cancelled or its time is over.
+    pub async fn guard<T>(&self, node: &SqlNode, work: impl Future<Output = T>) -> Result<T, SqlError> {
+        self.cancel.check()?;
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            reason = self.cancel.cancelled() => Err(reason.error()),
+            reason = self.timeout(node) => Err(reason.error()),
+        }
+    }
+
+    async fn timeout(&self, node: &SqlNode) -> CancelReason {
+        match self.deadline_micros {
+            None => std::future::pending().await,
+            Some(deadline) => {
+                let left = deadline.saturating_sub(node.clock.now_micros());
+                node.clock.sleep(Duration::from_micros(left)).await;
+                CancelReason::Timeout
+            }
+        }
+    }
+}
+
+/// A running statement.
+pub struct ExecContext<'a> {
+    /// The node.
+    pub node: &'a SqlNode,
+    /// Reads and buffered writes.
+    pub transaction: &'a mut dyn Transaction,
+    /// When to stop.
+    pub limits: &'a Limits,
+    /// Parameters and `now()`.
+    pub eval: EvalContext<'a>,
+    /// Whether the statement commits alone: its keys are then checked by the commit itself.
+    pub is_autocommit: bool,
+    /// What the operators did.
+    pub profile: Profile,
+}
+
+impl ExecContext<'_> {
+    /// Values of these keys.
+    ///
+    /// # Errors
+    /// The store's, or 57014.
+    pub async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, ExecError> {
+        Ok(self.limits.guard(self.node, self.transaction.get_many(keys)).await??)
+    }
+
+    /// One page of a scan.
+    ///
+    /// # Errors
+    /// The store's, or 57014.
+    pub async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, ExecError> {
+        Ok(self.limits.guard(self.node, self.transaction.scan(request)).await??)
+    }
+
+    /// Buffers a write.
+    ///
+    /// # Errors
+    /// The store's: beyond a limit, or read-only.
+    pub fn write(&mut self, write: Write) -> Result<(), ExecError> {
+        Ok(self.transaction.write(write)?)
+    }
+}

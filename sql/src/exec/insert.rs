@@ -1,0 +1,157 @@
+//! INSERT, with and without ON CONFLICT.
+//!
+//! A statement that commits alone reads nothing: each write carries the condition that its key is absent, and the commit
+//! checks it where the key lives. Within a transaction, and for ON CONFLICT, keys are read first. Two rows of one
+//! statement with the same key are found here in either case.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use quorate_engine::kv::{Key, Value, Write};
+
+use super::context::{ExecContext, ExecError};
+use super::memory::Budget;
+use super::operator::Operator;
+use super::rows::{check_not_null, duplicate, fill_hidden};
+use super::update::{Change, apply_changes, assign};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::{SqlError, SqlState};
+use crate::expr::Expr;
+use crate::expr::eval::is_true;
+use crate::plan::node::OnConflict;
+use crate::storage::layout::TableLayout;
+use crate::storage::{decode_row, encode_row};
+use crate::types::{Datum, Row};
+
+/// A row on its way in.
+struct Proposed {
+    row: Row,
+    key: Key,
+    value: Value,
+}
+
+/// A running INSERT.
+pub struct Insert {
+    table: Arc<TableDescriptor>,
+    layout: TableLayout,
+    on_conflict: OnConflict,
+    /// Keys that this statement has written.
+    written: HashSet<Key>,
+    budget: Budget,
+}
+
+impl Insert {
+    /// Into this table.
+    pub fn new(table: Arc<TableDescriptor>, on_conflict: OnConflict) -> Self {
+        let layout = TableLayout::of(&table);
+        Self { table, layout, on_conflict, written: HashSet::new(), budget: Budget::new("INSERT") }
+    }
+
+    /// Writes all rows of `source`; returns how many were inserted or updated.
+    ///
+    /// # Errors
+    /// 23505, 23502, 54000, and those of the source.
+    pub async fn run(
+        mut self,
+        mut source: Box<dyn Operator>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<u64, ExecError> {
+        let mut count = 0;
+        while let Some(rows) = source.next(context).await? {
+            let mut proposed = Vec::with_capacity(rows.len());
+            for mut row in rows {
+                fill_hidden(context.node, &self.table, &mut row);
+                check_not_null(&self.table, &row)?;
+                let (key, value) = encode_row(&self.layout, &row)?;
+                self.budget.add(key.len() + size_of::<Key>())?;
+                proposed.push(Proposed { row, key, value });
+            }
+            count += self.write_batch(proposed, context).await?;
+        }
+        Ok(count)
+    }
+
+    async fn write_batch(
+        &mut self,
+        rows: Vec<Proposed>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<u64, ExecError> {
+        if context.is_autocommit && self.on_conflict == OnConflict::Error {
+            let count = rows.len() as u64;
+            for row in rows {
+                self.remember(&row.key)?;
+                context.write(Write::insert(row.key, row.value))?;
+            }
+            return Ok(count);
+        }
+        let stored = context.get_many(rows.iter().map(|row| row.key.clone()).collect()).await?;
+        let mut changes = Vec::new();
+        let mut count = 0;
+        for (row, stored) in rows.into_iter().zip(stored) {
+            match stored {
+                None if !self.written.contains(&row.key) => {
+                    self.remember(&row.key)?;
+                    context.write(Write::put(row.key, row.value))?;
+                    count += 1;
+                }
+                stored => changes.extend(self.conflict(row, stored, context)?),
+            }
+        }
+        count += changes.len() as u64;
+        apply_changes(&self.table, changes, context).await?;
+        Ok(count)
+    }
+
+    /// What happens to a row whose key exists, in the store or in this statement.
+    fn conflict(
+        &mut self,
+        proposed: Proposed,
+        stored: Option<Value>,
+        context: &ExecContext<'_>,
+    ) -> Result<Option<Change>, ExecError> {
+        match &self.on_conflict {
+            OnConflict::Error => Err(duplicate(&self.table, &proposed.key).into()),
+            OnConflict::Nothing => Ok(None),
+            OnConflict::Update { assignments, filter } => {
+                let Some(stored) = stored.filter(|_| !self.written.contains(&proposed.key)) else {
+                    return Err(twice().into());
+                };
+                let old = decode_row(&self.layout, proposed.key.as_ref(), &stored)?;
+                let change =
+                    update_stored(&self.table, old, &proposed, (assignments, filter.as_ref()), context)?;
+                if change.is_some() {
+                    self.written.insert(proposed.key);
+                }
+                Ok(change)
+            }
+        }
+    }
+
+    /// Notes a key that is written; a second row with it is a duplicate.
+    fn remember(&mut self, key: &Key) -> Result<(), SqlError> {
+        if self.written.insert(key.clone()) { Ok(()) } else { Err(duplicate(&self.table, key)) }
+    }
+}
+
+/// `DO UPDATE`: the change of the stored row, unless its WHERE says no.
+fn update_stored(
+    table: &TableDescriptor,
+    old: Row,
+    proposed: &Proposed,
+    (assignments, filter): (&[(usize, Expr)], Option<&Expr>),
+    context: &ExecContext<'_>,
+) -> Result<Option<Change>, ExecError> {
+    let both: Vec<Datum> = old.iter().chain(&proposed.row).cloned().collect();
+    if let Some(filter) = filter
+        && !is_true(filter, &both, &context.eval)?
+    {
+        return Ok(None);
+    }
+    let new = assign(table, &old, assignments, (&both, &context.eval))?;
+    Ok(Some(Change { old_key: proposed.key.clone(), new }))
+}
+
+fn twice() -> SqlError {
+    SqlError::new(SqlState::CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time")
+        .with_hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
+}

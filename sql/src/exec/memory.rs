@@ -1,0 +1,61 @@
+//! How much memory a statement's operators may keep.
+
+use crate::error::{SqlError, SqlState};
+use crate::types::Datum;
+
+/// Most bytes (estimated) that one operator may keep: sorting, grouping and DISTINCT do not spill to disk yet, and a
+/// node serves up to a thousand connections.
+pub const OPERATOR_MEMORY_MAX_BYTES: usize = 64 << 20;
+
+/// Counts what one operator keeps.
+#[derive(Debug)]
+pub struct Budget {
+    what: &'static str,
+    used: usize,
+}
+
+impl Budget {
+    /// Nothing kept yet; `what` names the operator in the error.
+    pub fn new(what: &'static str) -> Self {
+        Self { what, used: 0 }
+    }
+
+    /// Counts more bytes.
+    ///
+    /// # Errors
+    /// 53200 beyond [`OPERATOR_MEMORY_MAX_BYTES`].
+    pub fn add(&mut self, bytes: usize) -> Result<(), SqlError> {
+        self.used = self.used.saturating_add(bytes);
+        if self.used <= OPERATOR_MEMORY_MAX_BYTES {
+            return Ok(());
+        }
+        let message =
+            format!("{} needs more than {} MiB of memory", self.what, OPERATOR_MEMORY_MAX_BYTES >> 20);
+        Err(SqlError::new(SqlState::OutOfMemory, message)
+            .with_hint("Select fewer rows or columns, or add a LIMIT or a filter."))
+    }
+
+    /// Counts afresh what is kept.
+    pub fn reset(&mut self, bytes: usize) {
+        self.used = bytes;
+    }
+}
+
+/// Estimate of the bytes that a row takes in memory.
+pub fn row_bytes(row: &[Datum]) -> usize {
+    row.iter().map(datum_bytes).sum::<usize>() + size_of::<Vec<Datum>>()
+}
+
+fn datum_bytes(datum: &Datum) -> usize {
+    let beside = match datum {
+        Datum::Text(text) => text.capacity(),
+        Datum::Numeric(number) => usize::try_from(number.digits()).unwrap_or(0) / 2 + 8,
+        Datum::Null
+        | Datum::Bool(_)
+        | Datum::Int(_)
+        | Datum::Float(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => 0,
+    };
+    size_of::<Datum>() + beside
+}

@@ -1,0 +1,62 @@
+//! What a statement's operators did, for EXPLAIN ANALYZE.
+
+use std::collections::BTreeMap;
+
+use quorate_engine::kv::ScanServed;
+
+/// What a scan read of one range on one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RangeProfile {
+    /// Live rows read there.
+    pub rows_read: u64,
+    /// Rows or groups that came back.
+    pub rows_returned: u64,
+    /// Pages asked for.
+    pub pages: u64,
+}
+
+/// What one operator did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorProfile {
+    /// Rows that it put out.
+    pub rows: u64,
+    /// Of a scan: by range and node.
+    pub ranges: BTreeMap<(u64, u64), RangeProfile>,
+}
+
+/// What all operators of a plan did, by their number: the tree's nodes, parents first.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    operators: BTreeMap<usize, OperatorProfile>,
+}
+
+impl Profile {
+    /// The operator with this number.
+    pub fn operator(&self, number: usize) -> Option<&OperatorProfile> {
+        self.operators.get(&number)
+    }
+
+    /// What the scans read, by range and node.
+    pub fn ranges(&self) -> impl Iterator<Item = ((u64, u64), RangeProfile)> {
+        self.operators
+            .values()
+            .flat_map(|operator| operator.ranges.iter().map(|(place, range)| (*place, *range)))
+    }
+
+    /// Counts rows that an operator put out.
+    pub fn add_rows(&mut self, number: usize, rows: usize) {
+        self.slot(number).rows += rows as u64;
+    }
+
+    /// Counts a page of a scan.
+    pub fn add_page(&mut self, number: usize, served: ScanServed) {
+        let range = self.slot(number).ranges.entry((served.range_id, served.node_id)).or_default();
+        range.rows_read += served.rows_read;
+        range.rows_returned += served.rows_returned;
+        range.pages += 1;
+    }
+
+    fn slot(&mut self, number: usize) -> &mut OperatorProfile {
+        self.operators.entry(number).or_default()
+    }
+}

@@ -1,0 +1,229 @@
+//! Reads a table: sends the scan program with each page, and takes in rows or partial groups.
+//!
+//! Point lookups fetch their keys at once and run the same program here. Invariant: a limit counts over all pages and
+//! spans, so each page's program has what is left of it.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use quorate_engine::kv::{
+    Direction, Flow, Key, KvError, ScanProgram, ScanRequest, ScanRows, ScanServed, Span, Value,
+};
+
+use super::context::{ExecContext, ExecError};
+use super::groups::Groups;
+use super::operator::{Operator, take_batch};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::SqlError;
+use crate::plan::node::{Access, PushDown};
+use crate::program::output_format;
+use crate::program::program_format::{Program, ProgramOutput};
+use crate::program::scan_evaluator;
+use crate::storage::layout::TableLayout;
+use crate::storage::{decode_row, index_format};
+use crate::types::Row;
+
+/// Most rows that one page reads: some ten milliseconds of work, so that a cancel is noticed soon.
+const PAGE_ROWS: u64 = 50_000;
+/// Bytes at which a page ends: as large as a command, well below the limits of node-to-node calls.
+const PAGE_BYTES: u64 = 1 << 20;
+/// Keys of point lookups fetched at once.
+const POINTS_AT_ONCE: usize = 1_000;
+
+/// What is left to read.
+enum Rest {
+    Spans(VecDeque<Span>),
+    Points(VecDeque<Key>),
+}
+
+/// A table's scan.
+pub struct Scan {
+    number: usize,
+    direction: Direction,
+    rest: Rest,
+    program: Program,
+    /// The program's bytes, unless it would change nothing.
+    encoded: Option<ScanProgram>,
+    /// Values of a row that the program puts out.
+    width: usize,
+    groups: Option<Groups>,
+    /// Complete groups on their way out.
+    finished: Option<std::vec::IntoIter<Row>>,
+}
+
+impl Scan {
+    /// Reads `access` of a table, backwards where the first of `pushed` is true.
+    ///
+    /// # Errors
+    /// 54000 for expressions that are too deep to be sent; XX001 for keys that cannot be made.
+    pub fn new(
+        number: usize,
+        table: &TableDescriptor,
+        access: Access,
+        (reverse, pushed): (bool, PushDown),
+    ) -> Result<Self, SqlError> {
+        let layout = TableLayout::of(table);
+        let rest = Rest::new(&layout, access, reverse)?;
+        let groups = pushed
+            .aggregate
+            .as_ref()
+            .map(|aggregate| Groups::new(aggregate.group_by.len(), aggregate.aggregates.clone()));
+        let is_plain = pushed == PushDown::default();
+        let output = match (pushed.aggregate, pushed.project) {
+            (Some(aggregate), _) => {
+                ProgramOutput::Aggregate { group_by: aggregate.group_by, aggregates: aggregate.aggregates }
+            }
+            (None, Some(exprs)) => ProgramOutput::Project(exprs),
+            (None, None) => ProgramOutput::AllColumns,
+        };
+        let width = match (&output, &groups) {
+            (_, Some(groups)) => groups.partial_width(),
+            (ProgramOutput::Project(exprs), _) => exprs.len(),
+            (ProgramOutput::AllColumns | ProgramOutput::Aggregate { .. }, _) => layout.columns.len(),
+        };
+        let program = Program { layout, filter: pushed.filter, limit: pushed.limit, output };
+        let encoded = if is_plain { None } else { Some(program.encode()?) };
+        let direction = if reverse { Direction::Reverse } else { Direction::Forward };
+        Ok(Self { number, direction, rest, program, encoded, width, groups, finished: None })
+    }
+
+    /// The next rows of the store; `None` at the end. May be empty in between.
+    async fn page(&mut self, context: &mut ExecContext<'_>) -> Result<Option<Vec<Row>>, ExecError> {
+        if self.program.limit == Some(0) {
+            return Ok(None);
+        }
+        let rows = match &mut self.rest {
+            Rest::Spans(spans) => {
+                let next = match self.direction {
+                    Direction::Forward => spans.pop_front(),
+                    Direction::Reverse => spans.pop_back(),
+                };
+                let Some(span) = next else { return Ok(None) };
+                self.scan_page(span, context).await?
+            }
+            Rest::Points(points) => {
+                let keys: Vec<Key> = points.drain(..points.len().min(POINTS_AT_ONCE)).collect();
+                if keys.is_empty() {
+                    return Ok(None);
+                }
+                self.get_points(keys, context).await?
+            }
+        };
+        if let Some(limit) = self.program.limit {
+            self.program.limit = Some(limit.saturating_sub(rows.len() as u64));
+            self.encoded = Some(self.program.encode()?);
+        }
+        Ok(Some(rows))
+    }
+
+    async fn scan_page(&mut self, span: Span, context: &mut ExecContext<'_>) -> Result<Vec<Row>, ExecError> {
+        let request = ScanRequest {
+            span,
+            direction: self.direction,
+            program: self.encoded.clone(),
+            rows_max: PAGE_ROWS,
+            bytes_max: PAGE_BYTES,
+        };
+        let page = context.scan(request).await?;
+        context.profile.add_page(self.number, page.served);
+        if let (Some(resume), Rest::Spans(spans)) = (page.resume, &mut self.rest) {
+            match self.direction {
+                Direction::Forward => spans.push_front(resume),
+                Direction::Reverse => spans.push_back(resume),
+            }
+        }
+        match page.rows {
+            ScanRows::Pairs(pairs) => Ok(self.decode_pairs(&pairs)?),
+            ScanRows::Outputs(outputs) => Ok(self.decode_outputs(&outputs)?),
+        }
+    }
+
+    async fn get_points(
+        &mut self,
+        keys: Vec<Key>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<Vec<Row>, ExecError> {
+        let values = context.get_many(keys.clone()).await?;
+        let found = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
+        let pairs: Vec<(Key, Value)> = found.collect();
+        let read = pairs.len() as u64;
+        let rows = match &self.encoded {
+            None => self.decode_pairs(&pairs)?,
+            Some(program) => self.decode_outputs(&run_here(program, &pairs)?)?,
+        };
+        let served =
+            ScanServed { rows_read: read, rows_returned: rows.len() as u64, ..ScanServed::default() };
+        context.profile.add_page(self.number, served);
+        Ok(rows)
+    }
+
+    fn decode_pairs(&self, pairs: &[(Key, Value)]) -> Result<Vec<Row>, SqlError> {
+        pairs.iter().map(|(key, value)| decode_row(&self.program.layout, key.as_ref(), value)).collect()
+    }
+
+    fn decode_outputs(&self, outputs: &[Bytes]) -> Result<Vec<Row>, SqlError> {
+        outputs.iter().map(|bytes| Ok(output_format::decode(bytes, self.width)?)).collect()
+    }
+
+    async fn all_groups(
+        &mut self,
+        mut groups: Groups,
+        context: &mut ExecContext<'_>,
+    ) -> Result<Vec<Row>, ExecError> {
+        while let Some(rows) = self.page(context).await? {
+            for row in rows {
+                groups.merge(row)?;
+            }
+        }
+        Ok(groups.finish()?)
+    }
+}
+
+impl Rest {
+    fn new(layout: &TableLayout, access: Access, reverse: bool) -> Result<Self, SqlError> {
+        Ok(match access {
+            Access::Spans(spans) => Self::Spans(spans.into()),
+            Access::Points(points) => {
+                // The planner gives each point once, in the order in which the rows are wanted.
+                let keys = points.iter().map(|values| index_format::encode_key_values(layout, values));
+                let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
+                if reverse {
+                    keys.reverse();
+                }
+                Self::Points(keys.into())
+            }
+        })
+    }
+}
+
+/// Runs a program over pairs that are here.
+fn run_here(program: &ScanProgram, pairs: &[(Key, Value)]) -> Result<Vec<Bytes>, ExecError> {
+    let mut run = scan_evaluator().start(program).map_err(KvError::Program)?;
+    let mut out = Vec::new();
+    for (key, value) in pairs {
+        if run.pair(key.as_ref(), value, &mut out).map_err(KvError::Program)? == Flow::Stop {
+            break;
+        }
+    }
+    run.finish(&mut out).map_err(KvError::Program)?;
+    Ok(out)
+}
+
+#[async_trait]
+impl Operator for Scan {
+    async fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<Vec<Row>>, ExecError> {
+        if let Some(groups) = self.groups.take() {
+            self.finished = Some(self.all_groups(groups, context).await?.into_iter());
+        }
+        if let Some(finished) = &mut self.finished {
+            return Ok(take_batch(finished));
+        }
+        while let Some(rows) = self.page(context).await? {
+            if !rows.is_empty() {
+                return Ok(Some(rows));
+            }
+        }
+        Ok(None)
+    }
+}

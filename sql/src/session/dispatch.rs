@@ -1,0 +1,353 @@
+//! What a session does with each kind of statement.
+
+use std::sync::Arc;
+
+use super::explain::explain;
+use super::show;
+use super::sink::{Completion, ResultSink, TransactionStatus};
+use super::transaction::{Kind, OpenTransaction, TransactionState};
+use super::{Deallocated, Prepared, Session, Statement};
+use crate::bind::{Bound, BoundStatement};
+use crate::cancel::CancelToken;
+use crate::catalog::ddl;
+use crate::catalog::descriptor::TableDescriptor;
+use crate::copy;
+use crate::error::{SqlError, SqlState};
+use crate::exec::context::Limits;
+use crate::parser::ast;
+use crate::types::Datum;
+
+/// In what company a statement runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Outside BEGIN it is a transaction of its own.
+    Alone,
+    /// Outside BEGIN it belongs to the implicit transaction of its text.
+    OneOfText,
+}
+
+/// What running a statement needs besides the session.
+pub(crate) struct Run<'a> {
+    pub prepared: &'a Prepared,
+    pub parameters: &'a [Datum],
+    pub mode: Mode,
+    pub limits: Limits,
+}
+
+impl Session {
+    /// Fails for a statement that a failed transaction does not accept.
+    pub(crate) fn check_accepted(&self, statement: &Statement) -> Result<(), SqlError> {
+        let ends = matches!(statement.tree, ast::Statement::Commit | ast::Statement::Rollback);
+        if self.transaction.status() != TransactionStatus::Failed || ends {
+            return Ok(());
+        }
+        Err(SqlError::new(
+            SqlState::InFailedSqlTransaction,
+            "current transaction is aborted, commands ignored until end of transaction block",
+        ))
+    }
+
+    /// Runs a statement; what an error does to the transaction is for the caller.
+    pub(crate) async fn execute(
+        &mut self,
+        (prepared, parameters): (&Prepared, &[Datum]),
+        mode: Mode,
+        cancel: &CancelToken,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.check_accepted(&prepared.statement)?;
+        cancel.check()?;
+        let deadline_micros = self
+            .variables
+            .statement_timeout_micros()
+            .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
+        let run =
+            Run { prepared, parameters, mode, limits: Limits { cancel: cancel.clone(), deadline_micros } };
+        match self.rebind(prepared)? {
+            None => self.dispatch(&prepared.bound, &run, sink).await,
+            Some(bound) => self.dispatch(&bound, &run, sink).await,
+        }
+    }
+
+    /// Binds again where the catalog has changed. Fails where this node must not rely on its catalog any more.
+    pub(crate) fn rebind(&self, prepared: &Prepared) -> Result<Option<BoundStatement>, SqlError> {
+        if needs_catalog(&prepared.bound.kind) {
+            self.node.cluster.catalog_lease()?;
+        }
+        let catalog = self.node.catalog.snapshot();
+        if catalog.version == prepared.catalog_version {
+            return Ok(None);
+        }
+        let bound = self.bind_with(&prepared.statement, &prepared.types, &catalog)?;
+        if bound.columns().as_deref() != prepared.columns()
+            || bound.parameter_types != prepared.bound.parameter_types
+        {
+            return Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                "cached plan must not change result type",
+            )
+            .with_hint("Prepare the statement again."));
+        }
+        Ok(Some(bound))
+    }
+
+    async fn dispatch(
+        &mut self,
+        bound: &BoundStatement,
+        run: &Run<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let columns = run.prepared.columns().unwrap_or_default();
+        match &bound.kind {
+            Bound::Dml(_) => self.run_dml(bound, run, sink).await,
+            Bound::Explain { analyze, statement } => explain(self, (*analyze, statement), run, sink).await,
+            Bound::CreateTable { if_not_exists, table } => {
+                self.create_table(*if_not_exists, table, sink).await
+            }
+            Bound::DropTable { tables, missing } => self.drop_tables(tables, missing, sink).await,
+            Bound::Begin { read_only } => self.begin(*read_only, sink).await,
+            Bound::Commit => self.commit(sink).await,
+            Bound::Rollback => self.rollback(sink).await,
+            Bound::ShowTables => show::tables(&self.node, columns, sink).await,
+            Bound::ShowRanges { table } => show::ranges(&self.node, table, columns, sink).await,
+            Bound::ShowClusterSettings => show::cluster_settings(&self.node, columns, sink).await,
+            Bound::ShowVariable { name } => self.show_variable(name, columns, sink).await,
+            Bound::SetVariable { name, value, local } => {
+                self.set_variable(name, value.as_deref(), *local, sink)
+            }
+            Bound::ResetAll => {
+                self.variables.reset();
+                Ok(tag("RESET"))
+            }
+            Bound::SetClusterSetting { name, value } => {
+                self.set_cluster_setting(name, value.as_deref()).await
+            }
+            Bound::CopyFrom(from) => {
+                self.end_implicit(true).await?;
+                copy::start_copy_in(self, from, run).await
+            }
+            Bound::CopyTo { query, options } => copy::copy_out(self, (query, options), run, sink).await,
+            Bound::DiscardAll => self.discard_all().await,
+            Bound::Deallocate { name } => {
+                let (closed, tag_text) = match name {
+                    Some(name) => (Deallocated::Name(name.clone()), "DEALLOCATE"),
+                    None => (Deallocated::All, "DEALLOCATE ALL"),
+                };
+                self.deallocated.push(closed);
+                Ok(tag(tag_text))
+            }
+        }
+    }
+
+    async fn begin(&mut self, read_only: bool, sink: &mut dyn ResultSink) -> Result<Completion, SqlError> {
+        match &mut self.transaction {
+            TransactionState::Open(open) if open.kind == Kind::Explicit => {
+                sink.notice("WARNING", "there is already a transaction in progress".to_owned());
+            }
+            // As in PostgreSQL: what the text did before belongs to the transaction that it begins now.
+            TransactionState::Open(open) => {
+                open.kind = Kind::Explicit;
+                open.read_only |= read_only;
+            }
+            TransactionState::Idle | TransactionState::Failed => {
+                self.open_transaction(Kind::Explicit, read_only)
+            }
+        }
+        Ok(tag("BEGIN"))
+    }
+
+    /// Opens a transaction that has done nothing.
+    pub(crate) fn open_transaction(&mut self, kind: Kind, read_only: bool) {
+        let now = self.now_micros();
+        self.variables.begin();
+        self.transaction = TransactionState::Open(OpenTransaction::new(kind, read_only, now));
+    }
+
+    pub(crate) fn now_micros(&self) -> i64 {
+        i64::try_from(self.node.clock.now_micros()).unwrap_or(i64::MAX)
+    }
+
+    async fn commit(&mut self, sink: &mut dyn ResultSink) -> Result<Completion, SqlError> {
+        match std::mem::take(&mut self.transaction) {
+            TransactionState::Open(open) => {
+                if open.kind == Kind::Implicit {
+                    warn_no_transaction(sink);
+                }
+                let result = open.commit(&self.node).await;
+                self.variables.end(result.is_ok());
+                result.map(|()| tag("COMMIT"))
+            }
+            TransactionState::Failed => {
+                self.variables.end(false);
+                Ok(tag("ROLLBACK"))
+            }
+            TransactionState::Idle => {
+                warn_no_transaction(sink);
+                Ok(tag("COMMIT"))
+            }
+        }
+    }
+
+    async fn rollback(&mut self, sink: &mut dyn ResultSink) -> Result<Completion, SqlError> {
+        match std::mem::take(&mut self.transaction) {
+            TransactionState::Open(open) => {
+                if open.kind == Kind::Implicit {
+                    warn_no_transaction(sink);
+                }
+                open.rollback().await;
+            }
+            TransactionState::Failed => {}
+            TransactionState::Idle => warn_no_transaction(sink),
+        }
+        self.variables.end(false);
+        Ok(tag("ROLLBACK"))
+    }
+
+    /// DDL is a transaction of its own: it commits what its text did before.
+    async fn before_ddl(&mut self, what: &str) -> Result<(), SqlError> {
+        self.end_implicit(true).await?;
+        match self.transaction {
+            TransactionState::Idle => Ok(()),
+            TransactionState::Open(_) | TransactionState::Failed => {
+                Err(SqlError::unsupported(format!("{what} inside a transaction block"))
+                    .with_hint("Run it outside of BEGIN and COMMIT."))
+            }
+        }
+    }
+
+    async fn create_table(
+        &mut self,
+        if_not_exists: bool,
+        table: &TableDescriptor,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.before_ddl("CREATE TABLE").await?;
+        match ddl::create_table(&self.node, table.clone()).await {
+            Err(error) if if_not_exists && error.state == SqlState::DuplicateTable => {
+                sink.notice("NOTICE", format!("relation \"{}\" already exists, skipping", table.name));
+                Ok(tag("CREATE TABLE"))
+            }
+            result => result.map(|()| tag("CREATE TABLE")),
+        }
+    }
+
+    async fn drop_tables(
+        &mut self,
+        tables: &[Arc<TableDescriptor>],
+        missing: &[String],
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.before_ddl("DROP TABLE").await?;
+        for name in missing {
+            sink.notice("NOTICE", format!("table \"{name}\" does not exist, skipping"));
+        }
+        for table in tables {
+            ddl::drop_table(&self.node, table).await?;
+        }
+        Ok(tag("DROP TABLE"))
+    }
+
+    fn set_variable(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        local: bool,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        if local && self.transaction.status() != TransactionStatus::Active {
+            sink.notice("WARNING", "SET LOCAL can only be used in transaction blocks".to_owned());
+            self.variables.get(name)?;
+            return Ok(tag("SET"));
+        }
+        self.variables.set(name, value, local)?;
+        Ok(tag("SET"))
+    }
+
+    async fn set_cluster_setting(&mut self, name: &str, value: Option<&str>) -> Result<Completion, SqlError> {
+        self.before_ddl("SET CLUSTER SETTING").await?;
+        match value {
+            Some(value) => self.node.cluster.set_setting(name, value).await?,
+            None => {
+                let settings = self.node.cluster.settings().await?;
+                let default =
+                    settings.into_iter().find(|setting| setting.name == name).map(|setting| setting.default);
+                self.node.cluster.set_setting(name, default.as_deref().unwrap_or_default()).await?;
+            }
+        }
+        Ok(tag("SET CLUSTER SETTING"))
+    }
+
+    async fn show_variable(
+        &mut self,
+        name: &str,
+        columns: &[crate::plan::node::OutputColumn],
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let rows = if name.eq_ignore_ascii_case("all") {
+            let text = |value: &str| Datum::Text(value.to_owned());
+            let all = self.variables.all().into_iter();
+            all.map(|(name, value, description)| vec![text(name), text(&value), text(description)]).collect()
+        } else {
+            vec![vec![Datum::Text(self.shown_variable(name)?)]]
+        };
+        show::send(columns, rows, sink).await
+    }
+
+    fn shown_variable(&self, name: &str) -> Result<String, SqlError> {
+        match &self.transaction {
+            TransactionState::Open(open)
+                if name.eq_ignore_ascii_case("transaction_read_only") && open.read_only =>
+            {
+                Ok("on".to_owned())
+            }
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => {
+                self.variables.get(name)
+            }
+        }
+    }
+
+    async fn discard_all(&mut self) -> Result<Completion, SqlError> {
+        self.end_implicit(true).await?;
+        if !matches!(self.transaction, TransactionState::Idle) {
+            let message = "DISCARD ALL cannot run inside a transaction block";
+            return Err(SqlError::new(SqlState::ActiveSqlTransaction, message));
+        }
+        self.variables.reset();
+        self.deallocated.push(Deallocated::All);
+        Ok(tag("DISCARD ALL"))
+    }
+}
+
+/// A completion with this tag.
+pub(crate) fn tag(tag: impl Into<String>) -> Completion {
+    Completion::Tag(tag.into())
+}
+
+fn warn_no_transaction(sink: &mut dyn ResultSink) {
+    sink.notice("WARNING", "there is no transaction in progress".to_owned());
+}
+
+/// Whether a statement relies on this node's catalog, or changes something: the end of a transaction and session
+/// variables work without.
+fn needs_catalog(bound: &Bound) -> bool {
+    match bound {
+        Bound::Dml(_)
+        | Bound::Explain { .. }
+        | Bound::CreateTable { .. }
+        | Bound::DropTable { .. }
+        | Bound::ShowTables
+        | Bound::ShowRanges { .. }
+        | Bound::ShowClusterSettings
+        | Bound::SetClusterSetting { .. }
+        | Bound::CopyFrom(_)
+        | Bound::CopyTo { .. } => true,
+        Bound::Begin { .. }
+        | Bound::Commit
+        | Bound::Rollback
+        | Bound::ShowVariable { .. }
+        | Bound::SetVariable { .. }
+        | Bound::ResetAll
+        | Bound::DiscardAll
+        | Bound::Deallocate { .. } => false,
+    }
+}

@@ -1,0 +1,264 @@
+//! Runs queries and changes of rows: in the open transaction, or in one of their own that is tried again.
+
+use std::sync::Arc;
+
+use quorate_engine::kv::{Transaction, TransactionOptions};
+
+use super::Session;
+use super::dispatch::{Mode, Run, tag};
+use super::gate::Gate;
+use super::retry::Attempts;
+use super::sink::{Completion, ResultSink};
+use super::transaction::{Kind, TransactionState};
+use crate::bind::{Bound, BoundDml, BoundStatement};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::copy::output::Lines;
+use crate::error::{SqlError, SqlState};
+use crate::exec::context::{ExecContext, ExecError, Limits};
+use crate::exec::delete::delete;
+use crate::exec::insert::Insert;
+use crate::exec::profile::Profile;
+use crate::exec::update::update;
+use crate::exec::{Operator, build};
+use crate::expr::eval::EvalContext;
+use crate::node::SqlNode;
+use crate::plan::node::{Plan, Query};
+use crate::plan::plan;
+use crate::types::Row;
+
+/// Takes a query's rows.
+pub(crate) enum Output<'a, 'b> {
+    /// The client.
+    Gate(&'a mut Gate<'b>),
+    /// `COPY TO STDOUT`.
+    Lines(&'a mut Lines<'b>),
+    /// Nobody: EXPLAIN ANALYZE only counts.
+    Count,
+}
+
+/// What a plan is run with.
+pub(crate) struct PlanRun<'a> {
+    pub node: &'a SqlNode,
+    pub limits: &'a Limits,
+    pub eval: EvalContext<'a>,
+    /// The statement commits alone.
+    pub is_autocommit: bool,
+}
+
+impl Session {
+    /// Runs a statement that reads or changes rows.
+    pub(crate) async fn run_dml(
+        &mut self,
+        bound: &BoundStatement,
+        run: &Run<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.open_for_text(run);
+        if !matches!(self.transaction, TransactionState::Idle) {
+            let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
+            let (count, _, _) =
+                self.run_in_transaction(dml_of(bound)?, run, &mut Output::Gate(&mut gate)).await?;
+            return finish(dml_of(bound)?, count, &mut gate).await;
+        }
+        self.run_alone(bound, run, sink).await
+    }
+
+    /// Opens the implicit transaction of a text.
+    pub(crate) fn open_for_text(&mut self, run: &Run<'_>) {
+        if run.mode == Mode::OneOfText && matches!(self.transaction, TransactionState::Idle) {
+            self.open_transaction(Kind::Implicit, false);
+        }
+    }
+
+    /// Runs it in the open transaction, without committing.
+    pub(crate) async fn run_in_transaction(
+        &mut self,
+        dml: &BoundDml,
+        run: &Run<'_>,
+        output: &mut Output<'_, '_>,
+    ) -> Result<(u64, Profile, Plan), SqlError> {
+        let node = Arc::clone(&self.node);
+        let TransactionState::Open(open) = &mut self.transaction else {
+            return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
+        };
+        let now_micros = open.now_micros;
+        let eval = EvalContext { parameters: run.parameters, now_micros };
+        let plan = plan(dml, &eval)?;
+        check_writes(&plan, open.read_only)?;
+        for table in tables_of(&plan) {
+            open.used_table(table.id, table.version);
+        }
+        let transaction = open.begin(&node).await?;
+        transaction.start_statement();
+        let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
+        let catalog = node.catalog.snapshot();
+        match run_plan(plan.clone(), &plan_run, transaction.as_mut(), output).await {
+            Ok((count, profile)) => Ok((count, profile, plan)),
+            Err(error) => Err(error.into_sql(&catalog)),
+        }
+    }
+
+    /// Runs it as a transaction of its own, again where the store asks for it and nothing was sent yet.
+    async fn run_alone(
+        &mut self,
+        bound: &BoundStatement,
+        run: &Run<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let node = Arc::clone(&self.node);
+        let mut attempts = Attempts::new(&node);
+        let mut rebound = None;
+        loop {
+            let bound = rebound.as_ref().unwrap_or(bound);
+            let mut gate = Gate::new(&mut *sink, run.prepared.columns().unwrap_or_default());
+            match self.attempt(dml_of(bound)?, run, &mut Output::Gate(&mut gate)).await {
+                Ok((count, _, _)) => return finish(dml_of(bound)?, count, &mut gate).await,
+                Err(ExecError::Kv(error)) if !gate.is_open() => attempts.after(error).await?,
+                Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
+            }
+            run.limits.cancel.check()?;
+            rebound = self.rebind(run.prepared)?;
+        }
+    }
+
+    /// One attempt at a statement that commits alone.
+    pub(crate) async fn attempt(
+        &mut self,
+        dml: &BoundDml,
+        run: &Run<'_>,
+        output: &mut Output<'_, '_>,
+    ) -> Result<(u64, Profile, Plan), ExecError> {
+        let node = Arc::clone(&self.node);
+        let deadline = node.cluster.catalog_lease()?;
+        let now_micros = self.now_micros();
+        let eval = EvalContext { parameters: run.parameters, now_micros };
+        let plan = plan(dml, &eval)?;
+        let read_only = matches!(plan, Plan::Query { .. });
+        let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
+        transaction.start_statement();
+        let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
+        let result = run_plan(plan.clone(), &plan_run, transaction.as_mut(), output).await;
+        if read_only || result.is_err() {
+            transaction.rollback().await;
+        } else {
+            // From here on nothing cancels: a commit that was sent is awaited to its end.
+            run.limits.cancel.check()?;
+            transaction.commit(Some(deadline)).await?;
+        }
+        result.map(|(count, profile)| (count, profile, plan))
+    }
+}
+
+/// Runs a plan; returns the number of its rows.
+async fn run_plan(
+    plan: Plan,
+    run: &PlanRun<'_>,
+    transaction: &mut dyn Transaction,
+    output: &mut Output<'_, '_>,
+) -> Result<(u64, Profile), ExecError> {
+    let mut context = ExecContext {
+        node: run.node,
+        transaction,
+        limits: run.limits,
+        eval: run.eval,
+        is_autocommit: run.is_autocommit,
+        profile: Profile::default(),
+    };
+    let count = match plan {
+        Plan::Query { query, .. } => run_query(query, &mut context, output).await?,
+        Plan::Insert { table, source, on_conflict } => {
+            Insert::new(table, on_conflict).run(build(source)?, &mut context).await?
+        }
+        Plan::Update { table, source, assignments } => {
+            update(&table, build(source)?, &assignments, &mut context).await?
+        }
+        Plan::Delete { table, source } => delete(&table, build(source)?, &mut context).await?,
+    };
+    Ok((count, context.profile))
+}
+
+async fn run_query(
+    query: Query,
+    context: &mut ExecContext<'_>,
+    output: &mut Output<'_, '_>,
+) -> Result<u64, ExecError> {
+    let mut operator: Box<dyn Operator> = build(query)?;
+    let mut count = 0;
+    while let Some(rows) = operator.next(context).await? {
+        count += rows.len() as u64;
+        send(rows, output).await?;
+    }
+    Ok(count)
+}
+
+async fn send(rows: Vec<Row>, output: &mut Output<'_, '_>) -> Result<(), SqlError> {
+    match output {
+        Output::Gate(gate) => gate.rows(rows).await,
+        Output::Lines(lines) => lines.rows(&rows).await,
+        Output::Count => Ok(()),
+    }
+}
+
+/// The completion of a statement that has run; of a query, its last rows too.
+async fn finish(dml: &BoundDml, count: u64, gate: &mut Gate<'_>) -> Result<Completion, SqlError> {
+    Ok(match dml {
+        BoundDml::Query(_) => {
+            gate.finish().await?;
+            tag(format!("SELECT {count}"))
+        }
+        BoundDml::Insert(_) => tag(format!("INSERT 0 {count}")),
+        BoundDml::Update(_) => tag(format!("UPDATE {count}")),
+        BoundDml::Delete(_) => tag(format!("DELETE {count}")),
+    })
+}
+
+fn dml_of(bound: &BoundStatement) -> Result<&BoundDml, SqlError> {
+    match &bound.kind {
+        Bound::Dml(dml) => Ok(dml),
+        _ => Err(SqlError::new(SqlState::InternalError, "the statement is of another kind than before")),
+    }
+}
+
+/// Fails for a write in a read-only transaction.
+fn check_writes(plan: &Plan, read_only: bool) -> Result<(), SqlError> {
+    let what = match plan {
+        Plan::Query { .. } => return Ok(()),
+        Plan::Insert { .. } => "INSERT",
+        Plan::Update { .. } => "UPDATE",
+        Plan::Delete { .. } => "DELETE",
+    };
+    if !read_only {
+        return Ok(());
+    }
+    let message = format!("cannot execute {what} in a read-only transaction");
+    Err(SqlError::new(SqlState::ReadOnlySqlTransaction, message))
+}
+
+/// All tables of a plan.
+fn tables_of(plan: &Plan) -> Vec<Arc<TableDescriptor>> {
+    let mut tables = Vec::new();
+    let source = match plan {
+        Plan::Query { query, .. } => query,
+        Plan::Insert { table, source, .. }
+        | Plan::Update { table, source, .. }
+        | Plan::Delete { table, source } => {
+            tables.push(Arc::clone(table));
+            source
+        }
+    };
+    add_tables(source, &mut tables);
+    tables
+}
+
+fn add_tables(query: &Query, tables: &mut Vec<Arc<TableDescriptor>>) {
+    match query {
+        Query::Values { .. } => {}
+        Query::Scan { table, .. } => tables.push(Arc::clone(table)),
+        Query::Filter(input, _) | Query::Project(input, _) | Query::Distinct(input) => {
+            add_tables(input, tables)
+        }
+        Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
+            add_tables(input, tables);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! EXPLAIN and EXPLAIN ANALYZE.
+
+use super::Session;
+use super::dispatch::{Run, tag};
+use super::dml::Output;
+use super::gate::Gate;
+use super::sink::{Completion, ResultSink};
+use super::transaction::TransactionState;
+use crate::bind::BoundDml;
+use crate::error::SqlError;
+use crate::exec::profile::Profile;
+use crate::expr::eval::EvalContext;
+use crate::plan::explain::explain as explain_plan;
+use crate::plan::node::Plan;
+use crate::plan::plan;
+use crate::types::Datum;
+
+/// Prints the plan of a statement; with ANALYZE runs it first and prints what it did, changes of rows included.
+pub(crate) async fn explain(
+    session: &mut Session,
+    (analyze, statement): (bool, &BoundDml),
+    run: &Run<'_>,
+    sink: &mut dyn ResultSink,
+) -> Result<Completion, SqlError> {
+    let lines = if analyze {
+        let (count, profile, plan) = session.run_counting(statement, run).await?;
+        let mut lines = explain_plan(&plan, &measured(&profile));
+        lines.push(format!("Rows: {count}"));
+        lines
+    } else {
+        let now_micros = session.now_micros();
+        let plan = plan(statement, &EvalContext { parameters: run.parameters, now_micros })?;
+        explain_plan(&plan, &[])
+    };
+    let rows = lines.into_iter().map(|line| vec![Datum::Text(line)]).collect();
+    let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
+    gate.rows(rows).await?;
+    gate.finish().await?;
+    Ok(tag("EXPLAIN"))
+}
+
+/// One line for each range and node that served pages.
+fn measured(profile: &Profile) -> Vec<String> {
+    let ranges = profile.ranges();
+    ranges
+        .map(|((range_id, node_id), range)| {
+            let place = match (range_id, node_id) {
+                (0, _) => "Point lookups".to_owned(),
+                (range_id, node_id) => format!("Range r{range_id} on node n{node_id}"),
+            };
+            format!(
+                "{place}: {} rows read, {} rows returned, {} pages",
+                range.rows_read, range.rows_returned, range.pages
+            )
+        })
+        .collect()
+}
+
+impl Session {
+    /// Runs a statement for its measures alone.
+    async fn run_counting(
+        &mut self,
+        statement: &BoundDml,
+        run: &Run<'_>,
+    ) -> Result<(u64, Profile, Plan), SqlError> {
+        self.open_for_text(run);
+        if matches!(self.transaction, TransactionState::Idle) {
+            let result = self.attempt(statement, run, &mut Output::Count).await;
+            return result.map_err(|error| error.into_sql(&self.node.catalog.snapshot()));
+        }
+        self.run_in_transaction(statement, run, &mut Output::Count).await
+    }
+}

@@ -1,0 +1,96 @@
+//! SHOW: state as rows.
+
+use quorate_engine::kv::keyspace;
+
+use super::dispatch::tag;
+use super::gate::Gate;
+use super::sink::{Completion, ResultSink};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::cluster::RangeInfo;
+use crate::error::SqlError;
+use crate::node::SqlNode;
+use crate::plan::node::OutputColumn;
+use crate::storage::key_text;
+use crate::storage::layout::TableLayout;
+use crate::types::{Datum, Row};
+
+/// Sends a whole result; its tag is `SHOW`.
+pub async fn send(
+    columns: &[OutputColumn],
+    rows: Vec<Row>,
+    sink: &mut dyn ResultSink,
+) -> Result<Completion, SqlError> {
+    let mut gate = Gate::new(sink, columns);
+    gate.rows(rows).await?;
+    gate.finish().await?;
+    Ok(tag("SHOW"))
+}
+
+fn text(value: impl Into<String>) -> Datum {
+    Datum::Text(value.into())
+}
+
+fn number(value: u64) -> Datum {
+    Datum::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// `SHOW TABLES`.
+///
+/// # Errors
+/// The sink's.
+pub async fn tables(
+    node: &SqlNode,
+    columns: &[OutputColumn],
+    sink: &mut dyn ResultSink,
+) -> Result<Completion, SqlError> {
+    let rows = node.catalog.snapshot().tables().map(|table| vec![text(&table.name)]).collect();
+    send(columns, rows, sink).await
+}
+
+/// `SHOW RANGES FROM TABLE t`.
+///
+/// # Errors
+/// The cluster's and the sink's.
+pub async fn ranges(
+    node: &SqlNode,
+    table: &TableDescriptor,
+    columns: &[OutputColumn],
+    sink: &mut dyn ResultSink,
+) -> Result<Completion, SqlError> {
+    let ranges = node.cluster.ranges(keyspace::table_span(table.id)).await?;
+    let rows = ranges.iter().map(|range| range_row(node, range)).collect();
+    send(columns, rows, sink).await
+}
+
+fn range_row(node: &SqlNode, range: &RangeInfo) -> Row {
+    let catalog = node.catalog.snapshot();
+    let layout_of = |id| catalog.table_by_id(id).map(|table| TableLayout::of(table));
+    let replicas = range.replicas.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    vec![
+        number(range.range_id),
+        text(key_text::start_key(&range.span.start, layout_of)),
+        text(key_text::end_key(&range.span.end, layout_of)),
+        number(range.size_bytes),
+        range.leader_node.map_or(Datum::Null, number),
+        range.leader_zone.clone().map_or(Datum::Null, text),
+        text(format!("{{{replicas}}}")),
+    ]
+}
+
+/// `SHOW CLUSTER SETTINGS`.
+///
+/// # Errors
+/// The cluster's and the sink's.
+pub async fn cluster_settings(
+    node: &SqlNode,
+    columns: &[OutputColumn],
+    sink: &mut dyn ResultSink,
+) -> Result<Completion, SqlError> {
+    let settings = node.cluster.settings().await?.into_iter();
+    let rows = settings
+        .map(|setting| {
+            vec![text(setting.name), text(setting.value), text(setting.default), text(setting.description)]
+        })
+        .collect();
+    send(columns, rows, sink).await
+}

@@ -1,0 +1,138 @@
+//! [`LocalCluster`]: SQL over one store, without ranges. Tables' ranges are remembered, the catalog's lease never ends
+//! unless a test takes it away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Span;
+
+use crate::cluster::{Cluster, RangeInfo, SettingInfo};
+use crate::error::{SqlError, SqlState};
+use crate::node::SqlClock;
+
+/// A cluster of one node.
+#[derive(Debug, Default)]
+pub struct LocalCluster {
+    ranges: Mutex<Vec<Span>>,
+    settings: Mutex<BTreeMap<String, String>>,
+    /// The node must not rely on its catalog.
+    is_lease_over: Mutex<bool>,
+    awaited: AtomicU64,
+}
+
+/// The one setting that there is, with its default.
+const SETTING: (&str, &str) = ("test.setting", "1");
+
+impl LocalCluster {
+    /// A cluster without tables.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// Lets the catalog's lease run out, or gives a new one.
+    pub fn set_lease_over(&self, is_over: bool) {
+        *self.is_lease_over.lock() = is_over;
+    }
+
+    /// The newest version of the catalog that was waited for.
+    pub fn awaited_version(&self) -> u64 {
+        self.awaited.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Cluster for LocalCluster {
+    async fn create_table_range(&self, span: Span) -> Result<(), SqlError> {
+        let mut ranges = self.ranges.lock();
+        if !ranges.contains(&span) {
+            ranges.push(span);
+        }
+        Ok(())
+    }
+
+    async fn drop_table_ranges(&self, span: Span) -> Result<(), SqlError> {
+        self.ranges.lock().retain(|range| *range != span);
+        Ok(())
+    }
+
+    async fn await_catalog(&self, version: u64) -> Result<(), SqlError> {
+        self.awaited.fetch_max(version, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn catalog_lease(&self) -> Result<Timestamp, SqlError> {
+        if *self.is_lease_over.lock() {
+            let message = "this node cannot confirm its catalog";
+            return Err(SqlError::new(SqlState::CannotConnectNow, message).with_hint("It waits for range 1."));
+        }
+        Ok(Timestamp::MAX)
+    }
+
+    async fn ranges(&self, span: Span) -> Result<Vec<RangeInfo>, SqlError> {
+        let ranges = self.ranges.lock();
+        let found = ranges.iter().zip(2..).filter(|(range, _)| range.overlaps(&span));
+        Ok(found
+            .map(|(range, range_id)| RangeInfo {
+                range_id,
+                span: range.clone(),
+                size_bytes: 0,
+                leader_node: Some(self.node_id()),
+                leader_zone: Some("a".to_owned()),
+                replicas: vec![self.node_id()],
+            })
+            .collect())
+    }
+
+    async fn settings(&self) -> Result<Vec<SettingInfo>, SqlError> {
+        let (name, default) = SETTING;
+        let value = self.settings.lock().get(name).cloned().unwrap_or_else(|| default.to_owned());
+        let description = "Does nothing.".to_owned();
+        Ok(vec![SettingInfo { name: name.to_owned(), value, default: default.to_owned(), description }])
+    }
+
+    async fn set_setting(&self, name: &str, value: &str) -> Result<(), SqlError> {
+        if name != SETTING.0 {
+            return Err(SqlError::new(
+                SqlState::UndefinedObject,
+                format!("unknown cluster setting \"{name}\""),
+            ));
+        }
+        self.settings.lock().insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    fn node_id(&self) -> u64 {
+        1
+    }
+}
+
+/// A clock that stands at 2013-01-01 12:00 UTC plus what waits have passed: sleeping costs no time.
+#[derive(Debug)]
+pub struct TestClock {
+    micros: AtomicU64,
+}
+
+impl TestClock {
+    /// The clock at its start.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { micros: AtomicU64::new(1_357_041_600_000_000) })
+    }
+}
+
+#[async_trait]
+impl SqlClock for TestClock {
+    fn now_micros(&self) -> u64 {
+        self.micros.load(Ordering::SeqCst)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+}
