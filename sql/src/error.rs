@@ -168,10 +168,10 @@ impl SqlError {
         self
     }
 
-    /// The same with a position in the text, in characters from 1.
+    /// The same with a position in the text, in characters from 1; 0 is a position that is not known.
     #[must_use]
     pub fn at(mut self, position: u32) -> Self {
-        self.position = Some(position);
+        self.position = (position > 0).then_some(position);
         self
     }
 

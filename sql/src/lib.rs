@@ -16,6 +16,8 @@ pub mod optimize;
 pub mod parser;
 pub mod plan;
 pub mod program;
+#[cfg(test)]
+mod script_tests;
 pub mod session;
 pub mod storage;
 #[cfg(any(test, feature = "testing"))]

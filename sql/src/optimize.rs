@@ -28,6 +28,9 @@ mod sort_by_key;
 
 pub use fold_constants::fold_constants;
 
+#[cfg(test)]
+mod tests;
+
 /// Runs all rules over a tree.
 pub fn optimize(query: Query) -> Query {
     let rules = [

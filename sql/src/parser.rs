@@ -18,11 +18,15 @@ mod cursor;
 mod data_type;
 mod expr;
 mod limits;
+mod place;
 mod position;
 mod query;
 mod statement;
 mod table;
 mod utility;
+
+#[cfg(test)]
+mod tests;
 
 use ast::Statement;
 use position::Positions;
@@ -30,8 +34,8 @@ use position::Positions;
 /// Longest text of statements in bytes (design.md section 12, "statement").
 pub const STATEMENT_MAX_BYTES: usize = 16 << 20;
 
-/// Deepest nesting of parentheses, CASE and subqueries that the grammar follows.
-const NESTING_MAX: usize = 100;
+/// Deepest recursion of the grammar, far above what [`limits`] lets through.
+const RECURSION_MAX: usize = 500;
 
 /// Reads all statements of a text; empty ones are left out.
 ///
@@ -114,7 +118,7 @@ impl Source<'_> {
     ) -> Result<T, SqlError> {
         let dialect = PostgreSqlDialect {};
         let mut parser =
-            Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+            Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens);
         let converted = read(&mut parser, self).map_err(|error| self.parser_error(&error, &parser))?;
         let rest = parser.peek_token();
         if rest.token != Token::EOF {
@@ -128,10 +132,7 @@ impl Source<'_> {
         let message = match error {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
             ParserError::RecursionLimitExceeded => {
-                return SqlError::new(
-                    SqlState::StatementTooComplex,
-                    format!("statement is nested more than {NESTING_MAX} levels deep"),
-                );
+                return SqlError::new(SqlState::StatementTooComplex, "statement is nested too deep");
             }
         };
         let found = match position::location_in(message) {

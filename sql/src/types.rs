@@ -13,6 +13,9 @@ pub mod datetime;
 pub mod numeric;
 pub mod text;
 
+#[cfg(test)]
+mod tests;
+
 /// Type of a column or an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataType {

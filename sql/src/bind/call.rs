@@ -70,7 +70,11 @@ impl Binder<'_> {
                 let (common, _) = self.to_common(arguments, &name.to_uppercase())?;
                 common.into_iter().zip(positions).collect()
             }
-            "concat" => arguments.into_iter().map(|(argument, at)| (as_text(argument), at)).collect(),
+            "concat" => {
+                let settled =
+                    arguments.into_iter().map(|(argument, at)| Ok((self.settle(argument, at)?, at)));
+                settled.collect::<Result<_, SqlError>>()?
+            }
             _ => arguments,
         };
         let known: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
@@ -80,14 +84,6 @@ impl Binder<'_> {
             cast.push(self.coerce(argument, to, at)?.ok_or_else(undefined)?);
         }
         Ok(Expr::Call { function: signature.function, arguments: cast, data_type: signature.result })
-    }
-}
-
-/// An argument of `concat`, which takes values of any type as text.
-fn as_text(argument: Expr) -> Expr {
-    match argument.data_type() {
-        DataType::Text { .. } | DataType::Unknown => argument,
-        _ => explicit_cast(argument, DataType::TEXT),
     }
 }
 

@@ -44,10 +44,16 @@ impl Binder<'_> {
                 let message = format!("DEFAULT is not allowed in {}", place.clause);
                 Err(SqlError::new(SqlState::SyntaxError, message).at(position))
             }
-            ExprKind::Unary(op, operand) => {
-                let operand = self.expr(operand, place)?;
-                self.unary(*op, operand, position)
-            }
+            ExprKind::Unary(op, operand) => match (op, &operand.kind) {
+                // A sign belongs to its literal, so that the smallest integers are of their own type.
+                (ast::UnaryOperator::Minus, ExprKind::Number(digits)) => {
+                    number(&format!("-{digits}")).map_err(|error| error.at(position))
+                }
+                _ => {
+                    let operand = self.expr(operand, place)?;
+                    self.unary(*op, operand, position)
+                }
+            },
             ExprKind::Binary(op, left, right) => {
                 let sides = (self.expr(left, place)?, self.expr(right, place)?);
                 self.binary(*op, sides, position)
@@ -254,7 +260,7 @@ impl Binder<'_> {
 
 /// A number as written: the first of int4, int8 and numeric that holds it.
 fn number(digits: &str) -> Result<Expr, SqlError> {
-    if digits.bytes().all(|byte| byte.is_ascii_digit())
+    if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
         && let Ok(value) = digits.parse::<i64>()
     {
         let data_type = if i32::try_from(value).is_ok() { DataType::Int4 } else { DataType::Int8 };

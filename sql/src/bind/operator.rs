@@ -159,8 +159,12 @@ impl Binder<'_> {
             UnaryOperator::Minus => "-",
         };
         if !data_type.is_number() {
-            let message = format!("operator does not exist: {sign} {}", data_type.base());
-            return Err(SqlError::new(SqlState::UndefinedFunction, message)
+            let (state, what) = match data_type {
+                DataType::Unknown => (SqlState::AmbiguousFunction, "is not unique"),
+                _ => (SqlState::UndefinedFunction, "does not exist"),
+            };
+            let message = format!("operator {what}: {sign} {}", data_type.base());
+            return Err(SqlError::new(state, message)
                 .with_hint(
                     "No operator matches the given name and argument type. You might need to add an explicit type cast.",
                 )

@@ -90,6 +90,11 @@ impl<'a> Arguments<'a> {
         self.arguments.len()
     }
 
+    /// Type of the argument at this position.
+    pub fn data_type(&self, index: usize) -> DataType {
+        self.arguments.get(index).map_or(DataType::Unknown, Expr::data_type)
+    }
+
     /// The value of the argument at this position; NULL where it was not given.
     ///
     /// # Errors

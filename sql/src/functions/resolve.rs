@@ -51,7 +51,7 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
         F::Trim | F::TrimStart | F::TrimEnd => (vec![DataType::TEXT], DataType::TEXT),
         F::Replace => (vec![DataType::TEXT; 3], DataType::TEXT),
         F::Concat if arguments.is_empty() => return None,
-        F::Concat => (vec![DataType::TEXT; arguments.len()], DataType::TEXT),
+        F::Concat => (arguments.to_vec(), DataType::TEXT),
         F::Strpos => (vec![DataType::TEXT; 2], DataType::Int4),
         F::DateTrunc | F::Extract => {
             let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;

@@ -5,6 +5,7 @@ use crate::expr::ScalarFunction;
 use crate::expr::eval::{Arguments, mistyped};
 use crate::functions::invalid_argument;
 use crate::types::Datum;
+use crate::types::text::to_text;
 
 /// Longest text that a function may make, in bytes: twice the largest row, so that no query fills the memory with one.
 const TEXT_MAX_BYTES: usize = 1 << 20;
@@ -75,12 +76,16 @@ fn replace(text: &str, from: &str, to: &str) -> Result<Datum, SqlError> {
     Ok(Datum::Text(text.replace(from, to)))
 }
 
-/// `concat`: all arguments that are not NULL, one behind the other.
+/// `concat`: all arguments that are not NULL as the client would see them, one behind the other.
+///
+/// # Errors
+/// Those of its arguments.
 pub fn concat(arguments: &Arguments<'_>) -> Result<Datum, SqlError> {
     let mut all = String::new();
     for index in 0..arguments.count() {
-        if let Datum::Text(text) = arguments.get(index)?.as_ref() {
-            all.push_str(text);
+        let value = arguments.get(index)?;
+        if let Some(text) = to_text(&value, &arguments.data_type(index)) {
+            all.push_str(&text);
         }
     }
     Ok(Datum::Text(all))

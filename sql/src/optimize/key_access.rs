@@ -32,7 +32,7 @@ pub fn apply(query: Query) -> Query {
             let conditions = pushed.filter.clone().map(conjuncts).unwrap_or_default();
             let (access, filter) = match chosen(&table, &conditions) {
                 Some((access, taken)) => (access, rest(conditions, &taken)),
-                None => (Access::Spans(vec![primary_span(table.id)]), pushed.filter.clone()),
+                None => (Access::Spans(vec![primary_span(table.id)]), rest(conditions, &[])),
             };
             Query::Scan { table, access, reverse, pushed: PushDown { filter, ..pushed } }
         }
@@ -52,9 +52,11 @@ pub fn conjuncts(filter: Expr) -> Vec<Expr> {
     }
 }
 
-/// What is left of the conditions for the filter.
+/// What is left of the conditions for the filter: those not taken, and not true anyway.
 fn rest(conditions: Vec<Expr>, taken: &[usize]) -> Option<Expr> {
-    let left = conditions.into_iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    let is_true = |condition: &Expr| matches!(condition, Expr::Literal(Datum::Bool(true), _));
+    let numbered = conditions.into_iter().enumerate();
+    let left = numbered.filter(|(index, condition)| !taken.contains(index) && !is_true(condition));
     left.map(|(_, condition)| condition).reduce(and)
 }
 

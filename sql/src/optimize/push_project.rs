@@ -11,7 +11,7 @@
 //!                                                     project: dest, distance
 //! ```
 //!
-//! A scan that is the whole plan is left alone: UPDATE and DELETE want the table's rows.
+//! A projection onto all columns in their order is left out. A scan that is the whole plan is left alone: UPDATE and DELETE want the table's rows.
 
 use std::convert::Infallible;
 
@@ -27,7 +27,8 @@ pub fn apply(query: Query) -> Query {
         Query::Distinct(input) => Query::Distinct(Box::new(apply(*input))),
         Query::Project(input, exprs) => match *input {
             Query::Scan { table, access, reverse, pushed } if is_open(&pushed) => {
-                Query::Scan { table, access, reverse, pushed: PushDown { project: Some(exprs), ..pushed } }
+                let project = (!is_identity(&exprs, table.columns.len())).then_some(exprs);
+                Query::Scan { table, access, reverse, pushed: PushDown { project, ..pushed } }
             }
             other => {
                 let (input, exprs) = narrowed(other, exprs);
@@ -39,6 +40,13 @@ pub fn apply(query: Query) -> Query {
         Query::Sort { input, keys, limit } => Query::Sort { input: Box::new(apply(*input)), keys, limit },
         other @ (Query::Values { .. } | Query::Scan { .. }) => other,
     }
+}
+
+/// Whether the expressions are all columns of a row in their order.
+fn is_identity(exprs: &[Expr], width: usize) -> bool {
+    let in_place =
+        |(position, expr): (usize, &Expr)| matches!(expr, Expr::Column { index, .. } if *index == position);
+    exprs.len() == width && exprs.iter().enumerate().all(in_place)
 }
 
 fn is_open(pushed: &PushDown) -> bool {

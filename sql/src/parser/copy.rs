@@ -4,6 +4,7 @@ use sqlparser::tokenizer::Token;
 
 use super::ast::{Copy, CopyDirection, CopyFormat, CopyOptions, CopySource, Name, Statement};
 use super::cursor::Cursor;
+use super::utility::begins_dml;
 use crate::error::{SqlError, SqlState};
 
 /// Options as they were given.
@@ -59,7 +60,7 @@ fn source(cursor: &mut Cursor<'_>) -> Result<CopySource, SqlError> {
     while let Some(token) = cursor.next() {
         match token.token {
             Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
+            Token::RParen => depth = depth.saturating_sub(1),
             _ => {}
         }
         length += 1;
@@ -68,14 +69,14 @@ fn source(cursor: &mut Cursor<'_>) -> Result<CopySource, SqlError> {
         }
     }
     let inner = start.get(1..length - 1).filter(|_| depth == 0).ok_or_else(|| cursor.unexpected())?;
-    let first = inner.first().cloned();
-    match (cursor.source.statement(inner.to_vec()), first) {
-        (Ok(Statement::Query(query)), _) => Ok(CopySource::Query(query)),
-        (Err(error), _) => Err(error),
-        (Ok(_), Some(token)) => {
-            Err(cursor.source.unsupported("COPY of a statement other than a query", &token))
-        }
-        (Ok(_), None) => Err(cursor.unexpected()),
+    let Some(first) = inner.first() else { return Err(cursor.unexpected()) };
+    let unsupported = || cursor.source.unsupported("COPY of a statement other than a query", first);
+    if !begins_dml(first) {
+        return Err(unsupported());
+    }
+    match cursor.source.by_grammar(inner.to_vec())? {
+        Statement::Query(query) => Ok(CopySource::Query(query)),
+        _ => Err(unsupported()),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DuplicateTreatment, Expr as SqlExpr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Spanned,
-    TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TrimWhereField,
+    UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::ast::{Expr, ExprKind, Name};
-use super::{Source, ast, data_type, is_reserved};
+use super::{Source, ast, data_type, is_reserved, place};
 use crate::error::{SqlError, SqlState};
 use crate::expr::BinaryOp;
 
@@ -88,7 +88,7 @@ impl<'a> Convert<'a> {
 
     /// Functions that SQL gave a grammar of their own become ordinary calls.
     fn special_call(&self, expr: SqlExpr) -> Converted {
-        let position = self.source.positions.of(expr.span().start);
+        let position = self.source.positions.of(place::of_expr(&expr));
         let (name, arguments) = match expr {
             SqlExpr::Extract { field, expr, .. } => {
                 let unit = self.at(position, ExprKind::String(field.to_string().to_lowercase()));
@@ -227,7 +227,7 @@ impl<'a> Convert<'a> {
     }
 
     fn binary(&self, left: SqlExpr, op: &BinaryOperator, right: SqlExpr) -> Converted {
-        let op = operator(op).map_err(|error| error.at(self.source.positions.of(left.span().start)))?;
+        let op = operator(op).map_err(|error| error.at(self.source.positions.of(place::of_expr(&left))))?;
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             return self.chain(left, op, right);
         }

@@ -10,10 +10,12 @@ use super::is_keyword;
 use super::position::Positions;
 use crate::error::{SqlError, SqlState};
 
+/// Deepest nesting of parentheses and CASE.
+const NESTING_MAX: usize = 64;
 /// Most operators in one chain with the chains around it: a depth of recursion that any stack of ours holds.
 const OPERATORS_MAX: usize = 400;
 /// Most ANDs and ORs in one chain with the chains around it.
-const CONDITIONS_MAX: usize = 4_000;
+const CONDITIONS_MAX: usize = 2_000;
 
 /// Operators counted at one level of parentheses.
 #[derive(Clone, Copy, Default)]
@@ -31,11 +33,10 @@ pub fn check_depth(tokens: &[TokenWithSpan], positions: &Positions) -> Result<()
     let mut level = Level::default();
     for token in tokens {
         match &token.token {
-            Token::LParen => {
-                outer.push(level);
-                level.operators += 1;
-            }
+            Token::LParen => open(&mut outer, &mut level),
+            _ if is_keyword(token, "case") => open(&mut outer, &mut level),
             Token::RParen => level = outer.pop().unwrap_or_default(),
+            _ if is_keyword(token, "end") => level = outer.pop().unwrap_or_default(),
             Token::Comma => level = outer.last().copied().unwrap_or_default(),
             _ if is_keyword(token, "and") || is_keyword(token, "or") => {
                 level.conditions += 1;
@@ -46,15 +47,21 @@ pub fn check_depth(tokens: &[TokenWithSpan], positions: &Positions) -> Result<()
             }
             _ => {}
         }
-        if level.operators > OPERATORS_MAX || level.conditions > CONDITIONS_MAX {
+        if outer.len() > NESTING_MAX || level.operators > OPERATORS_MAX || level.conditions > CONDITIONS_MAX {
             return Err(SqlError::new(SqlState::StatementTooComplex, "statement is too complex")
                 .with_detail(format!(
-                    "An expression has more than {OPERATORS_MAX} operators or {CONDITIONS_MAX} conditions in a row."
+                    "More than {NESTING_MAX} levels of parentheses and CASE, or {OPERATORS_MAX} operators or \
+                     {CONDITIONS_MAX} conditions in a row."
                 ))
                 .at(positions.of(token.span.start)));
         }
     }
     Ok(())
+}
+
+fn open(outer: &mut Vec<Level>, level: &mut Level) {
+    outer.push(*level);
+    level.operators += 1;
 }
 
 fn is_operator(token: &Token) -> bool {

@@ -3,12 +3,12 @@
 use sqlparser::ast::{
     Distinct, Expr as SqlExpr, GroupByExpr, LimitClause, ObjectName, OrderByExpr, OrderByKind, OrderBySort,
     Query as SqlQuery, Select as SqlSelect, SelectFlavor, SelectItem as SqlItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
+    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::Source;
 use super::ast::{Name, OrderBy, Query, QueryBody, Select, SelectItem, TableRef};
 use super::expr::Convert;
+use super::{Source, place};
 use crate::error::SqlError;
 
 /// A query.
@@ -16,7 +16,7 @@ use crate::error::SqlError;
 /// # Errors
 /// 0A000 for what Quorate lacks.
 pub fn convert(source: &Source<'_>, query: SqlQuery) -> Result<Query, SqlError> {
-    let position = source.positions.of(query.span().start);
+    let position = source.positions.of(place::of_body(&query.body));
     let lacking = |what: &str| Err(SqlError::unsupported(what).at(position));
     if query.with.is_some() {
         return lacking("WITH");
@@ -52,7 +52,7 @@ pub fn convert(source: &Source<'_>, query: SqlQuery) -> Result<Query, SqlError> 
 
 /// Puts a body into its query; parentheses around a whole query mean nothing.
 fn body(source: &Source<'_>, body: SetExpr, outer: Query) -> Result<Query, SqlError> {
-    let position = source.positions.of(body.span().start);
+    let position = source.positions.of(place::of_body(&body));
     let bare = outer.order_by.is_empty() && outer.limit.is_none() && outer.offset.is_none();
     match body {
         SetExpr::Select(chosen) => {
@@ -176,9 +176,8 @@ fn select_item(source: &Source<'_>, item: SqlItem) -> Result<SelectItem, SqlErro
             let table = table_name(source, name)?;
             Ok(SelectItem::Wildcard { position: table.position, table: Some(table) })
         }
-        other @ (SqlItem::QualifiedWildcard(..) | SqlItem::ExprWithAliases { .. }) => {
-            let position = source.positions.of(other.span().start);
-            Err(SqlError::unsupported("this item of a select list").at(position))
+        SqlItem::QualifiedWildcard(..) | SqlItem::ExprWithAliases { .. } => {
+            Err(SqlError::unsupported("this item of a select list"))
         }
     }
 }
@@ -187,7 +186,7 @@ fn from(source: &Source<'_>, tables: Vec<TableWithJoins>) -> Result<Option<Table
     let mut tables = tables.into_iter();
     let Some(first) = tables.next() else { return Ok(None) };
     if let Some(second) = tables.next() {
-        let position = source.positions.of(second.span().start);
+        let position = source.positions.of(place::of_table(&second.relation));
         return Err(SqlError::unsupported("JOIN (FROM with several tables)").at(position));
     }
     table(source, first).map(Some)
@@ -198,9 +197,9 @@ fn from(source: &Source<'_>, tables: Vec<TableWithJoins>) -> Result<Option<Table
 /// # Errors
 /// 0A000 for joins, subqueries and functions.
 pub fn table(source: &Source<'_>, table: TableWithJoins) -> Result<TableRef, SqlError> {
-    let position = source.positions.of(table.relation.span().start);
+    let position = source.positions.of(place::of_table(&table.relation));
     if let Some(join) = table.joins.first() {
-        let position = source.positions.of(join.span().start);
+        let position = source.positions.of(place::of_table(&join.relation));
         return Err(SqlError::unsupported("JOIN").at(position));
     }
     let lacking = |what: &str| Err(SqlError::unsupported(what).at(position));

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{
     Assignment as SqlAssignment, AssignmentTarget, ConflictTarget, Delete as SqlDelete, FromTable,
-    Insert as SqlInsert, ObjectName, OnConflict as SqlOnConflict, OnConflictAction, OnInsert, Spanned,
+    Insert as SqlInsert, ObjectName, OnConflict as SqlOnConflict, OnConflictAction, OnInsert,
     Statement as SqlStatement, TableObject, Update as SqlUpdate,
 };
 
@@ -22,10 +22,7 @@ pub fn convert(source: &Source<'_>, statement: SqlStatement) -> Result<Statement
         SqlStatement::Update(update) => self::update(source, update).map(Statement::Update),
         SqlStatement::Delete(delete) => self::delete(source, delete).map(Statement::Delete),
         SqlStatement::CreateTable(create) => table::convert(source, create).map(Statement::CreateTable),
-        other => {
-            let position = source.positions.of(other.span().start);
-            Err(SqlError::unsupported("this statement").at(position))
-        }
+        _ => Err(SqlError::unsupported("this statement")),
     }
 }
 

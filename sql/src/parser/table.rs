@@ -2,12 +2,12 @@
 
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable as SqlCreateTable, CreateTableOptions, PrimaryKeyConstraint,
-    Spanned, TableConstraint,
+    TableConstraint,
 };
 
 use super::ast::{ColumnDefinition, CreateTable, ExprKind, Name};
 use super::expr::Convert;
-use super::{Source, data_type, query};
+use super::{Source, data_type, place, query};
 use crate::error::{SqlError, SqlState};
 
 /// `CREATE TABLE`.
@@ -15,7 +15,7 @@ use crate::error::{SqlError, SqlState};
 /// # Errors
 /// 0A000 for constraints and options that Quorate lacks, 42P16 for a second primary key.
 pub fn convert(source: &Source<'_>, create: SqlCreateTable) -> Result<CreateTable, SqlError> {
-    let position = source.positions.of(create.name.span().start);
+    let position = source.positions.of(place::of_name(&create.name));
     if let Some(what) = lacking(&create) {
         return Err(SqlError::unsupported(what).at(position));
     }
@@ -30,7 +30,7 @@ pub fn convert(source: &Source<'_>, create: SqlCreateTable) -> Result<CreateTabl
         columns.push(column);
     }
     for constraint in create.constraints {
-        keys.push(table_constraint(source, constraint)?);
+        keys.push(table_constraint(source, constraint, position)?);
     }
     let primary_key = keys.pop().unwrap_or_default();
     if !keys.is_empty() {
@@ -101,8 +101,11 @@ fn option_name(option: &ColumnOption) -> &'static str {
 }
 
 /// The columns of `PRIMARY KEY (a, b)`.
-fn table_constraint(source: &Source<'_>, constraint: TableConstraint) -> Result<Vec<Name>, SqlError> {
-    let position = source.positions.of(constraint.span().start);
+fn table_constraint(
+    source: &Source<'_>,
+    constraint: TableConstraint,
+    position: u32,
+) -> Result<Vec<Name>, SqlError> {
     let what = match constraint {
         TableConstraint::PrimaryKey(key) => return primary_key(source, key, position),
         TableConstraint::Unique(_) => "UNIQUE",

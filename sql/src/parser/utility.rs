@@ -50,16 +50,18 @@ const UNSUPPORTED: &[&str] = &[
 pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Statement>, SqlError> {
     let mut cursor = Cursor::new(source, tokens);
     let Some(first) = cursor.peek() else { return Ok(None) };
-    let Token::Word(word) = &first.token else {
-        // A parenthesis may open a query.
-        return if first.token == Token::LParen { Ok(None) } else { Err(cursor.unexpected()) };
-    };
-    let keyword = word.value.to_lowercase();
-    if matches!(keyword.as_str(), "select" | "values" | "insert" | "update" | "delete") {
+    if begins_dml(first) {
         return Ok(None);
     }
+    let Token::Word(word) = &first.token else { return Err(cursor.unexpected()) };
+    let keyword = word.value.to_lowercase();
     if UNSUPPORTED.contains(&keyword.as_str()) {
-        return Err(source.unsupported(&keyword.to_uppercase(), first));
+        cursor.next();
+        let what = match (keyword.as_str(), cursor.peek().map(|token| &token.token)) {
+            ("alter", Some(Token::Word(word))) => format!("ALTER {}", word.value.to_uppercase()),
+            _ => keyword.to_uppercase(),
+        };
+        return Err(source.unsupported(&what, first));
     }
     cursor.next();
     let statement = match keyword.as_str() {
@@ -292,13 +294,20 @@ fn explain(mut cursor: Cursor<'_>) -> Result<Statement, SqlError> {
         analyze
     };
     let Some(first) = cursor.peek() else { return Err(cursor.unexpected()) };
-    let statement = cursor.source.statement(cursor.rest().to_vec())?;
-    match statement {
-        Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-            Ok(Statement::Explain { analyze, statement: Box::new(statement) })
-        }
-        _ => Err(cursor.source.unsupported("EXPLAIN of this statement", first)),
+    // Only what the grammar reads can be explained, so that EXPLAIN does not recurse into itself.
+    if !begins_dml(first) {
+        return Err(cursor.source.unsupported("EXPLAIN of this statement", first));
     }
+    let statement = cursor.source.by_grammar(cursor.rest().to_vec())?;
+    Ok(Statement::Explain { analyze, statement: Box::new(statement) })
+}
+
+/// Whether a statement that starts so is a query or a change of rows.
+pub fn begins_dml(first: &TokenWithSpan) -> bool {
+    first.token == Token::LParen
+        || ["select", "values", "insert", "update", "delete"]
+            .iter()
+            .any(|word| super::is_keyword(first, word))
 }
 
 /// Options in parentheses, of which only ANALYZE changes anything; tells whether it is on.

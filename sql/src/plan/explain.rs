@@ -100,8 +100,7 @@ impl Printer<'_> {
             Query::Values { rows } => {
                 let width = rows.first().map_or(0, Vec::len);
                 let names = (1..=width).map(|column| format!("column{column}")).collect();
-                let plural = if rows.len() == 1 { "row" } else { "rows" };
-                (names, format!("Values  ({} {plural})", rows.len()))
+                (names, format!("Values  ({})", row_count(rows.len())))
             }
             Query::Scan { table, access, reverse, pushed } => {
                 return self.scan(table, (access, *reverse), pushed, depth);
@@ -124,7 +123,7 @@ impl Printer<'_> {
             Query::Sort { input, keys, limit } => {
                 let names = below(self, input);
                 let keys: Vec<String> = keys.iter().map(|key| sort_text(key, &names)).collect();
-                let first = limit.map(|limit| format!(", first {limit} rows")).unwrap_or_default();
+                let first = limit.map(|limit| format!(", first {}", row_count(limit))).unwrap_or_default();
                 (names, format!("Sort  ({}{first})", keys.join(", ")))
             }
             Query::Distinct(input) => (below(self, input), "Distinct".to_owned()),
@@ -161,7 +160,8 @@ impl Printer<'_> {
             }
             (None, Some(project)) => {
                 let sent = texts(project, &names);
-                self.property(depth, &format!("Sent: {}", sent.join(", ")));
+                let shown = if sent.is_empty() { "nothing".to_owned() } else { sent.join(", ") };
+                self.property(depth, &format!("Sent: {shown}"));
                 sent
             }
             (None, None) => names,
@@ -173,8 +173,13 @@ impl Printer<'_> {
     }
 }
 
+fn row_count(count: impl std::fmt::Display) -> String {
+    let count = count.to_string();
+    if count == "1" { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
 fn limit_text(offset: u64, limit: Option<u64>) -> String {
-    let rows = limit.map(|limit| format!("{limit} rows"));
+    let rows = limit.map(row_count);
     let skipped = (offset > 0).then(|| format!("after {offset}"));
     let parts: Vec<String> = rows.into_iter().chain(skipped).collect();
     format!("Limit  ({})", parts.join(", "))

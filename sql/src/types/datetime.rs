@@ -301,10 +301,7 @@ fn monday_of(days: i32) -> i64 {
 }
 
 fn unknown_unit(unit: &str) -> SqlError {
-    SqlError::new(
-        SqlState::InvalidParameterValue,
-        format!("unit \"{unit}\" not recognized for type timestamp"),
-    )
+    SqlError::new(SqlState::InvalidParameterValue, format!("unit \"{unit}\" not recognized"))
 }
 
 /// A field of a timestamp (`extract`), in millionths.

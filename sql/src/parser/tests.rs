@@ -1,0 +1,85 @@
+//! Limits of the parser, and that no text brings it down.
+
+use proptest::prelude::*;
+
+use super::ast::{QueryBody, SelectItem, Statement};
+use super::{STATEMENT_MAX_BYTES, parse};
+use crate::error::SqlState;
+
+fn state(text: &str) -> Option<SqlState> {
+    parse(text).err().map(|error| error.state)
+}
+
+#[test]
+fn deep_statements_are_refused_and_wide_ones_are_not() {
+    let chain = |op: &str, count: usize| format!("SELECT {}", vec!["1"; count].join(op));
+    assert_eq!(state(&chain(" + ", 300)), None);
+    assert_eq!(state(&chain(" + ", 100_000)), Some(SqlState::StatementTooComplex));
+    assert_eq!(state(&chain(" = 1 OR ", 2_000)), None);
+    assert_eq!(state(&chain(" = 1 OR ", 100_000)), Some(SqlState::StatementTooComplex));
+    assert_eq!(state(&chain(", ", 10_000)), None);
+    let nested = |count: usize| format!("SELECT {}1{}", "(".repeat(count), ")".repeat(count));
+    assert_eq!(state(&nested(64)), None);
+    assert_eq!(state(&nested(65)), Some(SqlState::StatementTooComplex));
+    assert_eq!(state(&nested(100_000)), Some(SqlState::StatementTooComplex));
+    assert_eq!(
+        state(&format!("SELECT {} true", "NOT ".repeat(100_000))),
+        Some(SqlState::StatementTooComplex)
+    );
+    let cases =
+        |count: usize| format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(count), " END".repeat(count));
+    assert_eq!(state(&cases(64)), None);
+    assert_eq!(state(&cases(65)), Some(SqlState::StatementTooComplex));
+    assert_eq!(state(&cases(50_000)), Some(SqlState::StatementTooComplex));
+    assert_eq!(state(&format!("SELECT {}1", "EXPLAIN ".repeat(100))), Some(SqlState::SyntaxError));
+    assert_eq!(state(&format!("{}SELECT 1", "EXPLAIN ".repeat(50_000))), Some(SqlState::FeatureNotSupported));
+    assert_eq!(state(&format!("COPY {}", "(COPY ".repeat(50_000))), Some(SqlState::SyntaxError));
+    let copies = format!("COPY {}SELECT 1{} TO STDOUT", "(COPY (".repeat(9_000), "))".repeat(9_000));
+    assert_eq!(state(&copies), Some(SqlState::FeatureNotSupported));
+}
+
+#[test]
+fn long_condition_is_a_balanced_tree() {
+    let text = format!("SELECT {}", vec!["a"; 1_024].join(" AND "));
+    let statements = parse(&text).unwrap();
+    let [Statement::Query(query)] = statements.as_slice() else { panic!("no query") };
+    let QueryBody::Select(select) = &query.body else { panic!("no select") };
+    let [SelectItem::Expr { expr, .. }] = select.items.as_slice() else { panic!("no expression") };
+    fn depth(expr: &super::ast::Expr) -> usize {
+        match &expr.kind {
+            super::ast::ExprKind::Binary(_, left, right) => 1 + depth(left).max(depth(right)),
+            _ => 0,
+        }
+    }
+    assert_eq!(depth(expr), 10);
+}
+
+#[test]
+fn statement_beyond_the_limit_is_refused() {
+    let text = format!("SELECT '{}'", "x".repeat(STATEMENT_MAX_BYTES));
+    assert_eq!(state(&text), Some(SqlState::ProgramLimitExceeded));
+}
+
+#[test]
+fn many_rows_are_read() {
+    let text = format!("INSERT INTO t VALUES {}", vec!["(1, 'a', NULL)"; 20_000].join(", "));
+    assert_eq!(state(&text), None);
+}
+
+proptest! {
+    #[test]
+    fn any_words_are_statements_or_errors_within_the_text(words in proptest::collection::vec(
+        proptest::sample::select(vec![
+            "SELECT", "FROM", "WHERE", "t", "a", ",", "(", ")", "1", "'x'", "*", "=", "AND", "IN", "BETWEEN", "CASE", "WHEN",
+            "END", "COPY", "STDIN", "WITH", "SET", "SHOW", "BEGIN", "INSERT", "INTO", "VALUES", "DEFAULT", "\"q\"", "$1", "::",
+            "int", "ORDER", "BY", "LIMIT", "ON", "CONFLICT", "DO", "UPDATE", "DELETE", "CREATE", "TABLE", "NOT", "NULL", ";",
+            "-", "ä", "\n", "EXPLAIN", "DROP", "--c\n", "DATE", "count", "IS",
+        ]), 0..14))
+    {
+        let text = words.join(" ");
+        if let Err(error) = parse(&text) {
+            let end = text.chars().count() as u32 + 1;
+            prop_assert!(error.position.is_none_or(|position| position >= 1 && position <= end), "{} {:?}", text, error);
+        }
+    }
+}
