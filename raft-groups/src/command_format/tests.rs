@@ -99,7 +99,7 @@ fn largest_command_fits_and_one_byte_more_does_not() {
 #[test]
 fn many_tiny_changes_are_bounded_too() {
     let mut batch = Batch::new();
-    for key in 0_u32..COMMAND_MAX_BYTES as u32 / 4 {
+    for key in 0..u32::try_from(COMMAND_MAX_BYTES / 4).unwrap() {
         batch.delete(Family::Data, key.to_be_bytes().to_vec());
     }
     assert_eq!(batch.size_bytes(), COMMAND_MAX_BYTES);
