@@ -8,7 +8,7 @@ use super::{assert_found, assert_none, repository};
 const ROOMS: [(&str, &[&str]); 9] = [
     ("openraft", &["raft-groups/src/raft/"]),
     ("rocksdb", &["engine/src/rocks.rs"]),
-    ("sqlparser", &["sql/src/parser/"]),
+    ("sqlparser", &["sql/src/parser/", "sql/src/parser.rs"]),
     ("tonic", &["server/"]),
     ("tonic_prost", &["server/"]),
     ("prost", &["server/"]),
