@@ -36,6 +36,9 @@ pub(crate) use directory::unexpected;
 /// The range that holds all cluster metadata.
 pub const SYSTEM_RANGE: RangeId = RangeId(1);
 
+/// Counts [`RouterCounts`] for whoever watches the node.
+const REQUESTS: &str = "quorate_router_requests_total";
+
 /// Pause after the first round; it doubles from round to round.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 /// Longest pause between rounds: an election takes about a second, and the first write after it should not wait long.
@@ -133,6 +136,10 @@ enum Verdict {
 impl Router {
     /// A router that knows range 1 alone.
     pub fn new(config: RouterConfig) -> Arc<Self> {
+        metrics::describe_counter!(
+            REQUESTS,
+            "Requests to ranges that were answered, by kind and by whether the replica was here"
+        );
         let RouterConfig { node, ranges, rpc, clock, system, seed } = config;
         Arc::new(Self {
             node,
@@ -345,7 +352,7 @@ impl Router {
             (true, false) => (&counts.remote_writes, "write", "remote"),
         };
         count.fetch_add(1, Ordering::Relaxed);
-        metrics::counter!("quorate_router_requests_total", "kind" => kind, "where" => place).increment(1);
+        metrics::counter!(REQUESTS, "kind" => kind, "where" => place).increment(1);
     }
 
     /// Half to the whole of a doubling pause, so that many waiting requests do not come back as one.

@@ -1,4 +1,4 @@
-//! COPY.
+//! COPY bound: the rows that lines become, or the query whose rows become lines.
 
 use super::select::scan;
 use super::write::{full_row, side_by_side, target_columns};

@@ -1,3 +1,5 @@
+//! The catalog: descriptors in bytes, keys, and what a cache may answer.
+
 use proptest::prelude::*;
 use quorate_engine::testing::fixture;
 

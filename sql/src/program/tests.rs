@@ -1,3 +1,5 @@
+//! Scan programs: bytes of every shape, damaged bytes, and runs over rows.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_engine::kv::{Flow, Key, ScanProgram, ScanRun};

@@ -1,3 +1,5 @@
+//! Rows and keys in bytes: fixtures, order, and damaged bytes.
+
 use proptest::prelude::*;
 use quorate_engine::kv::Key;
 use quorate_engine::testing::fixture;
