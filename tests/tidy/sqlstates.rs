@@ -27,9 +27,9 @@ fn sqlstates(tree: &Tree) -> Vec<Violation> {
         return vec![Violation::of_file(DECLARED_IN, "declares no state")];
     }
     let mut found = Vec::new();
-    for (path, text) in
-        tree.rust().filter(|(path, _)| SPEAKERS.iter().any(|speaker| path.starts_with(speaker)))
-    {
+    let is_of_speaker = |path: &str| SPEAKERS.iter().any(|speaker| path.starts_with(speaker));
+    let is_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/");
+    for (path, text) in tree.rust().filter(|(path, _)| is_of_speaker(path) && !is_test(path)) {
         let source = RustSource::of(text);
         let tests_from = tests_from(&source.code);
         let literals = source.literals.iter().filter(|l| l.line <= tests_from && is_state(&l.value));
