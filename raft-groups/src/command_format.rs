@@ -24,6 +24,10 @@ pub const COMMAND_MAX_BYTES: usize = 1 << 20;
 /// Most bytes of an encoded command: what a transaction of [`COMMAND_MAX_BYTES`] needs besides keys and values.
 pub const COMMAND_ENCODED_MAX_BYTES: usize = COMMAND_MAX_BYTES + (512 << 10);
 const VERSION: u8 = 1;
+/// Kind of an EndLease.
+const END_LEASE: u8 = 2;
+/// Where the kind stands: after version, term, closed timestamp, high water and size delta.
+const KIND_AT: usize = 1 + 4 * 8;
 /// Least bytes of a change: kind, family and two lengths or one.
 const CHANGE_BYTES_MIN: usize = 2 + 4;
 
@@ -93,7 +97,7 @@ impl Command {
                 batch.changes().iter().try_for_each(|change| encode_change(&mut out, change))?;
             }
             CommandKind::EndLease { read_high_water, closed } => {
-                out.push(2);
+                out.push(END_LEASE);
                 out.extend_from_slice(&read_high_water.raw().to_be_bytes());
                 out.extend_from_slice(&closed.raw().to_be_bytes());
             }
@@ -117,7 +121,7 @@ impl Command {
         let size_delta = decoder.i64("size delta")?;
         let kind = match decoder.u8("kind")? {
             1 => CommandKind::Write(decode_batch(&mut decoder)?),
-            2 => CommandKind::EndLease {
+            END_LEASE => CommandKind::EndLease {
                 read_high_water: Timestamp::from_raw(decoder.u64("read high water")?),
                 closed: Timestamp::from_raw(decoder.u64("closed timestamp")?),
             },
@@ -126,6 +130,11 @@ impl Command {
         decoder.finish()?;
         Ok(Self { term, closed, high_water, size_delta, kind })
     }
+}
+
+/// Whether an encoded command is an EndLease, without reading all of it.
+pub fn is_end_lease(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&VERSION) && bytes.get(KIND_AT) == Some(&END_LEASE)
 }
 
 fn family_code(family: Family) -> Result<u8, CommandError> {

@@ -82,8 +82,8 @@ impl LatchSpans {
 /// Visits both lists in the order of starts, and keeps those that still reach beyond the current start.
 fn conflicts_by_sweep(left: &[(Span, Access)], right: &[(Span, Access)]) -> bool {
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
-    let (mut open_left, mut open_right): (Vec<&(Span, Access)>, Vec<&(Span, Access)>) =
-        (Vec::new(), Vec::new());
+    let mut open_left: Vec<&(Span, Access)> = Vec::new();
+    let mut open_right: Vec<&(Span, Access)> = Vec::new();
     loop {
         let from_left = match (left.peek(), right.peek()) {
             (Some((a, _)), Some((b, _))) => a.start <= b.start,

@@ -10,10 +10,12 @@ pub mod refresh;
 pub mod scan;
 
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
 use quorate_engine::mvcc::MvccError;
 use quorate_engine::store::Batch;
 
 use crate::api::RangeError;
+use crate::transport::MESSAGE_MAX_BYTES;
 
 /// How long after its start a transaction may commit and be asked for, in microseconds: records are kept as long
 /// (design.md section 7).
@@ -21,9 +23,11 @@ pub const TRANSACTION_AGE_MAX_MICROS: u64 = 10 * 60 * 1_000_000;
 
 /// Most bytes that an answer carries: it has to fit into one message with its envelope.
 pub const ANSWER_BYTES_MAX: u64 = 2 << 20;
+/// Most bytes of one row.
+const ROW_BYTES_MAX: u64 = (VALUE_MAX_BYTES + KEY_MAX_BYTES) as u64;
+const MESSAGE_BYTES: u64 = MESSAGE_MAX_BYTES as u64;
 const _: () = assert!(
-    ANSWER_BYTES_MAX as usize + quorate_engine::kv::VALUE_MAX_BYTES + quorate_engine::kv::KEY_MAX_BYTES
-        < crate::transport::MESSAGE_MAX_BYTES,
+    ANSWER_BYTES_MAX + ROW_BYTES_MAX < MESSAGE_BYTES,
     "an answer that is one row over its limit still fits into a message"
 );
 

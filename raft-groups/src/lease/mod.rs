@@ -241,6 +241,11 @@ impl LeaseState {
         self.leader.as_ref().map(|leader| leader.term)
     }
 
+    /// Whether this leader has begun to hand over.
+    pub fn is_handing_over(&self) -> bool {
+        self.leader.as_ref().is_some_and(|leader| leader.handed_over)
+    }
+
     /// Whether this leader has stopped sending, so that another can be elected.
     pub fn is_paused(&self) -> bool {
         self.leader.as_ref().is_some_and(|leader| matches!(leader.pause, Pause::Paused { .. }))
@@ -371,6 +376,10 @@ impl LeaseState {
         let timing = self.timing;
         self.evidence_at = self.evidence_at.max(seen);
         let leader = self.leader.as_mut()?;
+        if leader.handed_over {
+            // The others' promises end by themselves, should the hand-over fail.
+            return None;
+        }
         match leader.pause {
             Pause::Sending | Pause::Probing { .. } if seen + timing.quorum_pause > now => {
                 leader.pause = Pause::Sending;

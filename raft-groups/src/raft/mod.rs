@@ -75,6 +75,12 @@ pub trait LeaseObserver: Send + Sync + 'static {
     /// The time, taken before a message that asks for an acknowledgement is sent; in units of the observer's own.
     fn sent_now(&self) -> u64;
 
+    /// Whether messages that ask for an acknowledgement may be sent: a leader that has lost its quorum pauses, so that
+    /// the others' promises end.
+    fn may_send(&self) -> bool {
+        true
+    }
+
     /// A replica accepted, as a follower of this one in `term`, a message that was sent at `sent_at` or later.
     fn acknowledged(&self, by: ReplicaId, term: u64, sent_at: u64);
 

@@ -121,6 +121,9 @@ impl Network {
             commit: request.leader_commit.as_ref().map(position_of),
             entries: request.entries.iter().map(entry_of).collect(),
         });
+        if !self.link.observer.may_send() {
+            return Err(unreachable_because("this leader has lost its quorum and pauses"));
+        }
         let sent_at = self.link.observer.sent_now();
         let reply = self.call(self.lane, body, timeout).await?;
         if reply.is_success() {

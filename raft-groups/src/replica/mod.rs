@@ -11,6 +11,7 @@
 //! - The timestamp cache is raised before a read's snapshot is taken, and its lease is checked after it was read.
 
 pub mod apply;
+mod hand_over;
 mod observe;
 mod propose;
 mod raft_task;
@@ -34,7 +35,7 @@ use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
 use crate::lease::{Event, LeaseState, Quorum};
-use crate::raft::LogWriter;
+use crate::raft::{LogPosition, LogWriter};
 use crate::rpc::Rpc;
 
 use apply::AppliedState;
@@ -82,6 +83,10 @@ pub struct Replica {
     in_flight: Arc<InFlight>,
     applied: Mutex<AppliedState>,
     task: RaftTask,
+    /// Held shared while a command is enqueued, and alone while the lease ends: nothing is enqueued behind an EndLease.
+    gate: tokio::sync::RwLock<()>,
+    /// The last EndLease that was seen on its way into this replica's log.
+    end_lease: Mutex<Option<LogPosition>>,
     /// Told when leadership, lease or applied state may have changed.
     changed: Notify,
 }
@@ -121,6 +126,8 @@ impl Replica {
             in_flight: Arc::default(),
             applied: Mutex::new(applied),
             task: RaftTask::default(),
+            gate: tokio::sync::RwLock::new(()),
+            end_lease: Mutex::new(None),
             changed: Notify::new(),
         })
     }

@@ -14,6 +14,10 @@ impl LeaseObserver for Replica {
         now
     }
 
+    fn may_send(&self) -> bool {
+        !self.lease.lock().is_paused()
+    }
+
     fn acknowledged(&self, by: ReplicaId, term: u64, sent_at: u64) {
         self.note(Event::Acknowledged { by, term, sent_at });
     }

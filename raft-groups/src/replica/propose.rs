@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
@@ -22,7 +23,7 @@ use crate::concurrency::latch::LatchGuard;
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::{self, Effects, commit, query_transaction};
 use crate::lease::Event;
-use crate::raft::ProposeError;
+use crate::raft::{Applied, ProposeError, RaftGroup};
 
 /// Writes that are evaluated on the spot; more are evaluated on a thread that may block.
 const INLINE_WRITES_MAX: usize = 16;
@@ -277,7 +278,7 @@ impl Replica {
         let bytes = command.encode().map_err(|error| RangeError::Refused(error.to_string()))?;
         let Some(group) = self.task.group() else { return Err(Retry::Again) };
         let _in_flight = self.in_flight.enter(self.shared.now());
-        match group.propose(term, bytes).await {
+        match self.enqueue_and_wait(&group, term, bytes).await {
             Ok(applied) => match EntryOutcome::decode(&applied.outcome) {
                 Some(EntryOutcome::Applied) => Ok(()),
                 Some(EntryOutcome::OtherTerm) => Err(Retry::Again),
@@ -285,6 +286,22 @@ impl Replica {
             },
             Err(error) => Err(self.not_proposed(term, error, intention)),
         }
+    }
+
+    async fn enqueue_and_wait(
+        &self,
+        group: &RaftGroup,
+        term: u64,
+        bytes: Bytes,
+    ) -> Result<Applied, ProposeError> {
+        let proposal = {
+            let _gate = self.gate.read().await;
+            if self.lease.lock().is_handing_over() {
+                return Err(ProposeError::Rejected);
+            }
+            group.enqueue(term, bytes).await?
+        };
+        proposal.applied().await
     }
 
     fn not_proposed(&self, term: u64, error: ProposeError, intention: &Intention) -> Retry {

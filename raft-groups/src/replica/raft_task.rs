@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use quorate_placement::topology::ReplicaId;
 
 use super::Replica;
-use crate::lease::{Effect, Event, HandOver, Quorum};
+use crate::lease::{Effect, Event, Quorum};
 use crate::raft::{GroupConfig, GroupMembership, GroupTiming, RaftError, RaftGroup};
 use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
 
@@ -167,6 +167,7 @@ impl Replica {
             return RaftReply::Refused(Refusal::UnknownReplica);
         }
         let Some(group) = self.task.group() else { return RaftReply::Refused(Refusal::Stopped) };
+        self.await_end_lease(&group, &message).await;
         if !self.keeps_promise(&group, &message) {
             return RaftReply::Refused(Refusal::Promised);
         }
@@ -181,13 +182,16 @@ impl Replica {
     /// while it is written to the disk must find it.
     fn keeps_promise(&self, group: &RaftGroup, message: &RaftMessage) -> bool {
         let is_pre_vote = match &message.body {
-            MessageBody::Append(_) => {
+            MessageBody::Append(request) => {
+                self.note_end_lease(request);
                 let known = group.stored_vote().map_or(0, |vote| vote.term);
                 if message.term() >= known {
                     self.note(Event::AppendArrived { term: message.term() });
                 }
                 return true;
             }
+            // Whoever shall lead votes for itself at once.
+            MessageBody::Transfer(request) if request.to == self.replica_id => false,
             MessageBody::Transfer(_) => return true,
             MessageBody::PreVote(_) => true,
             MessageBody::Vote(_) => false,
@@ -195,12 +199,6 @@ impl Replica {
         let event = Event::VoteArrived { pre: is_pre_vote, hand_over: self.hand_over(group) };
         let effect = self.lease.lock().step(self.shared.now(), event, &self.members(group));
         effect == Some(Effect::Admit)
-    }
-
-    /// See [`HandOver`]. Nothing hands over yet.
-    #[expect(clippy::unused_self, reason = "the log's last entry will be looked at")]
-    fn hand_over(&self, _: &RaftGroup) -> Option<HandOver> {
-        None
     }
 
     /// What the store's ticker calls all the time: a comparison, unless something is due.

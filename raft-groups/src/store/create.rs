@@ -136,8 +136,7 @@ impl RangeStore {
     /// Hands the lease over to another node.
     pub(super) async fn hand_over(&self, range_id: RangeId, to: NodeId) -> Result<(), LocalRangeError> {
         let replica = self.replica(range_id).ok_or(LocalRangeError::NotLeader { range_id })?;
-        drop((replica, to));
-        Err(storage("leases are not handed over yet"))
+        replica.hand_over_to(to).await
     }
 }
 

@@ -3,5 +3,6 @@
 
 mod cluster;
 mod failures;
+mod hand_overs;
 mod promises;
 mod transactions;

@@ -194,19 +194,17 @@ impl Node {
     }
 
     pub async fn commit(&self, request: CommitRequest) -> Result<Timestamp, RangeError> {
-        match self.ask(Request::Commit(request)).await? {
-            Response::Committed(timestamp) => Ok(timestamp),
-            other => panic!("a commit was answered {other:?}"),
-        }
+        let answer = self.ask(Request::Commit(request)).await?;
+        let Response::Committed(timestamp) = answer else { panic!("a commit was answered {answer:?}") };
+        Ok(timestamp)
     }
 
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, RangeError> {
         let timestamp = self.now();
         let read = ReadAt { timestamp, uncertainty_limit: timestamp };
-        match self.ask(Request::Get { keys: vec![key(name)], read }).await? {
-            Response::Values(mut values) => Ok(values.remove(0)),
-            other => panic!("a get was answered {other:?}"),
-        }
+        let answer = self.ask(Request::Get { keys: vec![key(name)], read }).await?;
+        let Response::Values(mut values) = answer else { panic!("a get was answered {answer:?}") };
+        Ok(values.remove(0))
     }
 }
 

@@ -136,10 +136,11 @@ async fn lost_quorum_is_told_by(cluster: &Cluster, id: NodeId, missing: &[&str])
     let write = || node.commit(node.commit_request(vec![Write::put(key("k"), bytes("w"))]));
     // The first write may have reached the log: then its fate is open. Followers send elsewhere until they know better.
     let first = loop {
-        match write().await.unwrap_err() {
-            RangeError::NotLeaseholder { .. } => tokio::time::sleep(Duration::from_millis(20)).await,
-            error => break error,
+        let error = write().await.unwrap_err();
+        if !matches!(error, RangeError::NotLeaseholder { .. }) {
+            break error;
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(cluster.physical.boottime() - start < PATIENCE);
     };
     let waited = cluster.physical.boottime() - start;
