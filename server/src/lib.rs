@@ -9,9 +9,14 @@
 
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod http;
 pub mod metrics;
+pub mod node;
 pub mod pgwire;
 pub mod rpc;
+pub mod sample;
 pub mod shell;
+pub mod status;

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use quorate::cli::{Cli, Command, ExitStatus, VERSION};
-use quorate::config::{Checked, DemoConfig, DemoOptions, Faults, StartConfig, StartOptions};
-use quorate::shell;
+use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
+use quorate::{commands, demo, shell};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -41,14 +41,15 @@ fn start_log() {
 async fn run(command: Command) -> ExitStatus {
     match command {
         Command::Demo(arguments) => match checked(DemoOptions::from(arguments).check()) {
-            Some(config) => run_demo(config).await,
+            Some(config) => demo::run(config).await,
             None => ExitStatus::Usage,
         },
         Command::Start(arguments) => match checked(StartOptions::from(arguments).check()) {
-            Some(config) => run_start(config).await,
+            Some(config) => commands::start(config).await,
             None => ExitStatus::Usage,
         },
-        Command::Init(_) | Command::Status(_) => not_assembled(),
+        Command::Init(arguments) => commands::init(arguments).await,
+        Command::Status(arguments) => commands::status(arguments).await,
         Command::Sql(arguments) => shell::run(arguments.into()).await,
         Command::Version => {
             println!("quorate {VERSION}");
@@ -71,18 +72,4 @@ fn checked<T>(result: Result<Checked<T>, Faults>) -> Option<T> {
             None
         }
     }
-}
-
-async fn run_start(_config: StartConfig) -> ExitStatus {
-    not_assembled()
-}
-
-async fn run_demo(_config: DemoConfig) -> ExitStatus {
-    not_assembled()
-}
-
-/// Says that the assembly of a node is missing in this build.
-fn not_assembled() -> ExitStatus {
-    eprintln!("error: this build has no node in it; only sql and version work");
-    ExitStatus::Failed
 }

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, SendError, Transport};
-use uuid::Uuid;
 
 use link::Link;
 
@@ -27,32 +26,22 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// Largest gRPC message in bytes: a frame of one largest message, with its framing.
 pub const FRAME_MAX_BYTES: usize = MESSAGE_MAX_BYTES + (64 << 10);
 
-/// Who a node is, as told in the first frame of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Introduction {
-    /// The cluster.
-    pub cluster_id: Uuid,
-    /// The node that opens the stream.
-    pub node_id: NodeId,
-    /// Its store.
-    pub store_id: Uuid,
-    /// Count of its process's starts.
-    pub incarnation: u64,
-}
-
 /// What the transport asks of the node's membership.
 pub trait Peers: Send + Sync + 'static {
-    /// Who this node is.
-    fn introduction(&self) -> Introduction;
+    /// This node.
+    fn node_id(&self) -> NodeId;
+
+    /// What this node says of itself in the first frame of a stream.
+    fn hello(&self) -> Bytes;
 
     /// Address of a node, `host:port`.
     fn address(&self, node: NodeId) -> Option<String>;
 
-    /// Whether to talk to whoever introduced itself so.
+    /// Whether to talk to whoever says this of itself, and who it is.
     ///
     /// # Errors
     /// Why not, in words: another cluster, an old copy of a data directory, …
-    fn admit(&self, other: &Introduction) -> Result<(), String>;
+    fn admit(&self, hello: &[u8]) -> Result<NodeId, String>;
 }
 
 /// Sends messages over gRPC. Links are opened when they are first used.

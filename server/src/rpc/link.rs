@@ -18,7 +18,7 @@ use tonic::transport::Endpoint;
 
 use super::proto::peer_client::PeerClient;
 use super::proto::{Frame, Hello};
-use super::{FRAME_MAX_BYTES, Introduction, PROTOCOL_VERSION, Peers, lane_code};
+use super::{FRAME_MAX_BYTES, PROTOCOL_VERSION, Peers, lane_code};
 
 /// Messages that wait on one lane.
 const QUEUE_MAX: usize = 8_192;
@@ -143,15 +143,11 @@ impl Shared {
     }
 
     fn hello(&self) -> Frame {
-        let Introduction { cluster_id, node_id, store_id, incarnation } = self.peers.introduction();
         let hello = Hello {
             version: PROTOCOL_VERSION,
-            cluster_id: Bytes::copy_from_slice(cluster_id.as_bytes()),
-            from_node: node_id.0,
             to_node: self.to.0,
             lane: lane_code(self.lane),
-            incarnation,
-            store_id: Bytes::copy_from_slice(store_id.as_bytes()),
+            introduction: self.peers.hello(),
         };
         Frame { hello: Some(hello), messages: Vec::new() }
     }

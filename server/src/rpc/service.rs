@@ -11,11 +11,10 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
-use uuid::Uuid;
 
 use super::proto::peer_server::{Peer, PeerServer};
 use super::proto::{Answer, Delivered, Frame, Hello, Question};
-use super::{FRAME_MAX_BYTES, Introduction, PROTOCOL_VERSION, Peers, lane_from_code};
+use super::{FRAME_MAX_BYTES, PROTOCOL_VERSION, Peers, lane_from_code};
 
 /// Window of the HTTP/2 streams of a connection.
 const WINDOW_BYTES: u32 = 8 << 20;
@@ -82,27 +81,14 @@ impl PeerService {
             )));
         }
         let lane = lane_from_code(hello.lane).ok_or_else(|| Status::invalid_argument("unknown lane"))?;
-        let introduction = introduction(hello)?;
-        let own = membership.peers.introduction().node_id;
+        let own = membership.peers.node_id();
         if hello.to_node != own.0 {
             let message = format!("this is {own}, not {}: its address is out of date", NodeId(hello.to_node));
             return Err(Status::failed_precondition(message));
         }
-        membership.peers.admit(&introduction).map_err(Status::permission_denied)?;
-        Ok((introduction.node_id, lane))
+        let from = membership.peers.admit(&hello.introduction).map_err(Status::permission_denied)?;
+        Ok((from, lane))
     }
-}
-
-fn introduction(hello: &Hello) -> Result<Introduction, Status> {
-    let uuid = |bytes: &Bytes| {
-        Uuid::from_slice(bytes).map_err(|_| Status::invalid_argument("an id is not 16 bytes"))
-    };
-    Ok(Introduction {
-        cluster_id: uuid(&hello.cluster_id)?,
-        node_id: NodeId(hello.from_node),
-        store_id: uuid(&hello.store_id)?,
-        incarnation: hello.incarnation,
-    })
 }
 
 #[tonic::async_trait]

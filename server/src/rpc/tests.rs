@@ -1,6 +1,5 @@
 //! Two nodes' transports on loopback: order, restarts, and strangers that are not let in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -17,31 +16,32 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 struct FixedPeers {
     node: NodeId,
-    cluster: Uuid,
-    incarnation: AtomicU64,
+    cluster: u8,
     addresses: Mutex<HashMap<NodeId, String>>,
 }
 
 impl FixedPeers {
-    fn new(node: NodeId, cluster: u128) -> Arc<Self> {
-        let (incarnation, addresses) = (AtomicU64::new(1), Mutex::default());
-        Arc::new(Self { node, cluster: Uuid::from_u128(cluster), incarnation, addresses })
+    fn new(node: NodeId, cluster: u8) -> Arc<Self> {
+        Arc::new(Self { node, cluster, addresses: Mutex::default() })
     }
 }
 
 impl Peers for FixedPeers {
-    fn introduction(&self) -> Introduction {
-        let incarnation = self.incarnation.load(Ordering::Relaxed);
-        Introduction { cluster_id: self.cluster, node_id: self.node, store_id: Uuid::nil(), incarnation }
+    fn node_id(&self) -> NodeId {
+        self.node
+    }
+
+    fn hello(&self) -> Bytes {
+        Bytes::from(vec![self.cluster, u8::try_from(self.node.0).unwrap()])
     }
 
     fn address(&self, node: NodeId) -> Option<String> {
         self.addresses.lock().get(&node).cloned()
     }
 
-    fn admit(&self, other: &Introduction) -> Result<(), String> {
-        let same = other.cluster_id == self.cluster;
-        same.then_some(()).ok_or_else(|| "another cluster".to_owned())
+    fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
+        let same = hello[0] == self.cluster;
+        same.then_some(NodeId(u64::from(hello[1]))).ok_or_else(|| "another cluster".to_owned())
     }
 }
 
@@ -93,7 +93,7 @@ async fn next(listening: &mut Listening) -> (NodeId, Lane, Bytes) {
     tokio::time::timeout(DEADLINE, listening.inbox.recv()).await.unwrap().unwrap()
 }
 
-async fn sender_to(address: &str, cluster: u128) -> Arc<GrpcTransport> {
+async fn sender_to(address: &str, cluster: u8) -> Arc<GrpcTransport> {
     let peers = FixedPeers::new(N1, cluster);
     peers.addresses.lock().insert(N2, address.to_owned());
     let transport = GrpcTransport::new();

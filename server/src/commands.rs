@@ -1,0 +1,154 @@
+//! What `start`, `init` and `status` do, in terms of the rest of the crate.
+
+use std::time::Duration;
+
+use quorate_raft_groups::cluster::bootstrap::{self, BootstrapTransport};
+use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{ExitStatus, InitArguments, StatusArguments, StatusFormat};
+use crate::config::StartConfig;
+use crate::node::host::AskTransport;
+use crate::node::{Listeners, Node, NodeConfig};
+use crate::{metrics, status};
+
+/// Longest wait for a node's answer to `init`: it asks all others first.
+const INIT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for a node's answer to `status`: it asks range 1's leaseholder first.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs a node until it is told to stop (SIGINT, SIGTERM) or its store has failed.
+pub async fn start(config: StartConfig) -> ExitStatus {
+    let listeners = match Listeners::bind(config.listen, config.sql, config.http).await {
+        Ok(listeners) => listeners,
+        Err(error) => return failed(error),
+    };
+    let node_config = NodeConfig {
+        data_dir: config.data_dir.clone(),
+        address: config.advertise.to_string(),
+        locality: config.locality.tiers().clone(),
+        join: config.join.iter().map(ToString::to_string).collect(),
+    };
+    let page = match metrics::install() {
+        Ok(page) => page,
+        Err(error) => return failed(error),
+    };
+    let node = match Node::start(node_config, listeners, page).await {
+        Ok(node) => node,
+        Err(error) => return failed(error),
+    };
+    announce(&node, &config);
+    tokio::select! {
+        signal = stop_signal() => eprintln!("{signal}: handing over and stopping"),
+        reason = node.failure() => {
+            // Nothing may be written or acknowledged any more (design.md section 5): no shutdown in order.
+            eprintln!("error: the store has failed: {reason}\n  do: look at the disk, then start the node again");
+            std::process::exit(i32::from(ExitStatus::Failed.code()));
+        }
+    }
+    node.shutdown().await;
+    ExitStatus::Done
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitStatus {
+    eprintln!("error: {error}");
+    ExitStatus::Failed
+}
+
+/// Says where the node listens, and what to do while there is no cluster.
+fn announce(node: &Node, config: &StartConfig) {
+    let StartConfig { sql, http, advertise, data_dir, .. } = config;
+    eprintln!("node {advertise} runs in {}: SQL at {sql}, http://{http}/health", data_dir.display());
+    if node.cluster().member().is_none() {
+        eprintln!("{}, once all nodes in --join run", node.cluster().init_hint());
+    }
+}
+
+/// The name of the signal that came.
+async fn stop_signal() -> &'static str {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without signals a node can still be killed, which it survives.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+/// Creates the cluster.
+pub async fn init(arguments: InitArguments) -> ExitStatus {
+    let host = arguments.host.to_string();
+    match ask(&host, &BootstrapRequest::Init, INIT_TIMEOUT).await {
+        Ok(BootstrapAnswer::Created { cluster_id, nodes }) => {
+            println!("cluster {cluster_id} created, with {} nodes", nodes.len());
+            for node in &nodes {
+                println!(
+                    "  {}  {}  {}  SQL at {}",
+                    node.node_id, node.address, node.locality, node.sql_address
+                );
+            }
+            if let Some(first) = nodes.first() {
+                println!("next: quorate sql postgres://root@{}/quorate", first.sql_address);
+            }
+            ExitStatus::Done
+        }
+        Ok(BootstrapAnswer::Exists { cluster_id }) => {
+            eprintln!(
+                "error: the cluster is initialised already, with the id {cluster_id}; nothing was changed"
+            );
+            eprintln!("  do: quorate status --host {host}");
+            ExitStatus::Failed
+        }
+        Ok(other) => refused(other),
+        Err(reason) => unreachable_node(&reason),
+    }
+}
+
+/// Prints how the cluster is; exit code 0 only where it is healthy.
+pub async fn status(arguments: StatusArguments) -> ExitStatus {
+    let host = arguments.host.to_string();
+    let status = match ask(&host, &BootstrapRequest::Status, STATUS_TIMEOUT).await {
+        Ok(BootstrapAnswer::Status(status)) => status,
+        Ok(BootstrapAnswer::Uninitialised { hint }) => {
+            eprintln!("{hint}");
+            return ExitStatus::Failed;
+        }
+        Ok(other) => return refused(other),
+        Err(reason) => return unreachable_node(&reason),
+    };
+    match arguments.format {
+        StatusFormat::Table => print!("{}", status::render_text(&status, &host)),
+        StatusFormat::Json => println!("{:#}", status::render_json(&status)),
+    }
+    if status::is_healthy(&status) { ExitStatus::Done } else { ExitStatus::Failed }
+}
+
+async fn ask(host: &str, request: &BootstrapRequest, timeout: Duration) -> Result<BootstrapAnswer, String> {
+    let transport: &dyn BootstrapTransport = &AskTransport;
+    bootstrap::ask(transport, host, request, timeout).await
+}
+
+fn refused(answer: BootstrapAnswer) -> ExitStatus {
+    match answer {
+        BootstrapAnswer::Refused(reason) => failed(reason),
+        BootstrapAnswer::Uninitialised { hint } => failed(hint),
+        BootstrapAnswer::Initialising => {
+            failed("another init is running; wait for it, then look at the status")
+        }
+        BootstrapAnswer::Free(_)
+        | BootstrapAnswer::Exists { .. }
+        | BootstrapAnswer::Joined(_)
+        | BootstrapAnswer::Created { .. }
+        | BootstrapAnswer::Status(_) => {
+            failed("the node gave an answer to another question; is it another release?")
+        }
+    }
+}
+
+fn unreachable_node(reason: &str) -> ExitStatus {
+    eprintln!("error: {reason}\n  do: name the --listen address of a node that runs: --host HOST:PORT");
+    ExitStatus::Unreachable
+}

@@ -1,0 +1,264 @@
+//! One node: the only place that builds its object graph, and takes it down in order.
+//!
+//! The life of a [`Node`]:
+//!
+//! 1. [`Listeners::bind`] takes its three addresses, so that a wrong one is noticed before anything is opened.
+//! 2. [`Node::start`] opens the store, starts the clock (and waits until it has passed the persisted bound), and answers
+//!    questions of other nodes; SQL is refused with the `init` command until there is a cluster.
+//! 3. Once the node is a member ([`host`] opens the transport and the store of ranges) SQL is built over the distributed
+//!    database, the catalog is read and confirmed, and the [`gate`] opens.
+//! 4. [`Node::shutdown`] closes the gate, ends the listeners, the ranges, and syncs the store.
+
+pub mod cluster;
+pub mod disk;
+pub mod error;
+pub mod gate;
+pub mod host;
+pub mod listeners;
+mod peers;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::clock::{HybridClock, PhysicalClock, StoredBound};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::rocks::{RocksOptions, RocksStore};
+use quorate_engine::store::{Store, StoreError};
+use quorate_placement::topology::Locality;
+use quorate_raft_groups::cluster::error::ClusterError;
+use quorate_raft_groups::cluster::member::Member;
+use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
+use quorate_sql::node::SqlNode;
+use quorate_sql::program::scan_evaluator;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::MachineClock;
+use crate::http::{self, Readiness};
+use crate::metrics::MetricsPage;
+use crate::pgwire::{Gate, Wire, WireOptions};
+use crate::rpc::GrpcTransport;
+use crate::rpc::service::PeerService;
+use cluster::{CatalogRefresher, SqlCluster};
+use disk::DataDirectory;
+use error::StartError;
+use gate::NodeGate;
+use host::{AskTransport, Host, Questions};
+pub use listeners::Listeners;
+
+/// Key of the clock's bound in the family `range`: range id 0, and a kind of its own.
+const CLOCK_BOUND_KEY: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 32];
+/// How often the clock's bound is raised ahead of need.
+const CLOCK_BOUND_INTERVAL: Duration = Duration::from_millis(100);
+/// A wait of the start that is told about.
+const LONG_WAIT: Duration = Duration::from_secs(2);
+/// How long statements under way may go on when the node stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a node is started with, checked by `config`.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Folder of its store; created where it does not exist.
+    pub data_dir: PathBuf,
+    /// Where other nodes reach it, `host:port`.
+    pub address: String,
+    /// Where it stands.
+    pub locality: Locality,
+    /// Addresses of the cluster's first nodes, its own among them.
+    pub join: Vec<String>,
+}
+
+/// A running node.
+pub struct Node {
+    cluster: Arc<ClusterNode>,
+    gate: Arc<NodeGate>,
+    host: Arc<Host>,
+    store: Arc<RocksStore>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    failed: watch::Receiver<Option<String>>,
+}
+
+impl Node {
+    /// Starts a node. It is a member when it was one before; else it waits for `init`.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing runs then.
+    pub async fn start(
+        config: NodeConfig,
+        listeners: Listeners,
+        page: MetricsPage,
+    ) -> Result<Self, StartError> {
+        let store = Arc::new(open_store(&config)?);
+        let (clock, bound) = start_clock(Arc::clone(&store) as Arc<dyn Store>).await?;
+        let (fail, failed) = watch::channel(None);
+        let fail = Arc::new(fail);
+        let (stop, stopped) = watch::channel(false);
+        let transport = GrpcTransport::new();
+        let host = Host::new(host::HostParts {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            clock: Arc::clone(&clock),
+            transport,
+            on_failure: Arc::new(move |error: StoreError| {
+                fail.send_replace(Some(error.to_string()));
+            }),
+        });
+        let cluster = ClusterNode::new(cluster_config(&config, &listeners, &store, &clock, &host)?)?;
+        let questions = Arc::new(Questions::new(Arc::clone(&cluster)));
+        let service = PeerService::new(questions, stopped);
+        host.connect(Arc::downgrade(&cluster), service.clone());
+        let gate = NodeGate::new(cluster.init_hint());
+        let mut node = Self { cluster, gate, host, store, stop, tasks: Vec::new(), failed };
+        node.serve(service, listeners, page);
+        node.spawn(keep_bound_ahead(clock, bound));
+        node.cluster.start().await?;
+        node.spawn(open_gate(Arc::clone(&node.cluster), Arc::clone(&node.gate)));
+        Ok(node)
+    }
+
+    fn serve(&mut self, service: PeerService, listeners: Listeners, page: MetricsPage) {
+        let stopped = self.stop.subscribe();
+        let Listeners { peers, sql, http } = listeners;
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = service.serve(peers).await {
+                tracing::error!(%error, "the listener for nodes ended");
+            }
+        }));
+        let wire = Wire::new(Arc::clone(&self.gate) as Arc<dyn Gate>, WireOptions::default());
+        let stop = stopping(stopped.clone());
+        self.tasks.push(tokio::spawn(async move { wire.serve(sql, stop).await }));
+        let readiness = Arc::clone(&self.gate) as Arc<dyn Readiness>;
+        let pages = http::serve(http, readiness, page, stopping(stopped));
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = pages.await {
+                tracing::error!(%error, "the listener for HTTP ended");
+            }
+        }));
+    }
+
+    /// Runs a task until the node stops.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut stopped = self.stop.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task => {}
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+        });
+    }
+
+    /// Its place in the cluster: `init`, status.
+    pub fn cluster(&self) -> &Arc<ClusterNode> {
+        &self.cluster
+    }
+
+    /// Waits until SQL is served, and gives it; `None` where the node cannot become a member.
+    pub async fn ready(&self) -> Option<Arc<SqlNode>> {
+        self.gate.opened().await
+    }
+
+    /// Waits until the store has failed, and says why: the process must stop then, and must not retry.
+    pub async fn failure(&self) -> String {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Stops: no new statements, then the listeners, the ranges, and a last sync.
+    pub async fn shutdown(self) {
+        self.gate.close();
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            if tokio::time::timeout(DRAIN_TIMEOUT, task).await.is_err() {
+                tracing::warn!("a listener did not end in {DRAIN_TIMEOUT:?}, and is left behind");
+            }
+        }
+        self.cluster.stop();
+        self.host.shutdown().await;
+        if let Err(error) = self.store.sync() {
+            tracing::error!(%error, "the store could not be synced at the end");
+        }
+    }
+}
+
+fn open_store(config: &NodeConfig) -> Result<RocksStore, StartError> {
+    let path = config.data_dir.clone();
+    std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
+    RocksStore::open(&path, RocksOptions::default()).map_err(|source| StartError::Store { path, source })
+}
+
+/// The hybrid clock, once the physical clock has passed all timestamps that an earlier process may have given out.
+async fn start_clock(store: Arc<dyn Store>) -> Result<(Arc<HybridClock>, Duration), StartError> {
+    let physical: Arc<dyn PhysicalClock> = Arc::new(MachineClock);
+    let bounds = StoredBound::new(store, CLOCK_BOUND_KEY.to_vec());
+    let bound = bounds.load().map_err(ClusterError::Store)?;
+    let clock = Arc::new(HybridClock::new(physical, Box::new(bounds)));
+    let wait = clock.wait_before_start(bound, Timestamp::MIN);
+    if wait > LONG_WAIT {
+        tracing::warn!(
+            "this machine's clock is behind what was stored: waiting {wait:?} until it has passed it"
+        );
+    }
+    tokio::time::sleep(wait).await;
+    Ok((clock, CLOCK_BOUND_INTERVAL))
+}
+
+async fn keep_bound_ahead(clock: Arc<HybridClock>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let clock = Arc::clone(&clock);
+        // The store's failure is told by the log writer, which meets it too; a lost task is a shutdown.
+        let _ = tokio::task::spawn_blocking(move || clock.extend_bound()).await;
+    }
+}
+
+fn cluster_config(
+    config: &NodeConfig,
+    listeners: &Listeners,
+    store: &Arc<RocksStore>,
+    clock: &Arc<HybridClock>,
+    host: &Arc<Host>,
+) -> Result<ClusterConfig, StartError> {
+    Ok(ClusterConfig {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        clock: Arc::clone(clock),
+        evaluator: scan_evaluator(),
+        bootstrap: Arc::new(AskTransport),
+        host: Arc::clone(host) as _,
+        disk: Arc::new(DataDirectory::new(config.data_dir.clone())),
+        addresses: NodeAddresses {
+            address: config.address.clone(),
+            sql_address: listeners.sql_address()?,
+            http_address: listeners.http_address()?,
+            locality: config.locality.clone(),
+        },
+        join: config.join.clone(),
+        seed: rand::random(),
+    })
+}
+
+/// Ready when the node stops.
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // An error means that whoever would tell is gone, which is a stop too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Builds SQL once the node is a member, and opens the gate once its catalog is confirmed.
+async fn open_gate(cluster: Arc<ClusterNode>, gate: Arc<NodeGate>) {
+    let Some(member) = cluster.wait_for_member().await else {
+        gate.fail("this node cannot take its place in the cluster; its log says why".to_owned());
+        return;
+    };
+    let sql = sql_over(&member);
+    member.set_catalog_listener(Arc::new(CatalogRefresher::new(Arc::clone(&sql))));
+    gate.open(sql, member);
+}
+
+fn sql_over(member: &Arc<Member>) -> Arc<SqlNode> {
+    let database = Arc::new(member.database().clone());
+    let adapter = Arc::new(SqlCluster::new(Arc::clone(member)));
+    SqlNode::new(database, adapter, Arc::new(MachineClock))
+}

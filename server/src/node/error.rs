@@ -1,0 +1,60 @@
+//! Why a node did not start: what happened, and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use quorate_engine::store::StoreError;
+use quorate_raft_groups::cluster::error::ClusterError;
+
+/// Nothing runs and nothing was changed when one of these is told.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address that cannot be listened at.
+    #[error("{flag} {address}: {}", listener_advice(source))]
+    Listener {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The address.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The data directory cannot be created.
+    #[error("--data-dir {}: it cannot be created ({source}); name a folder that this user may write", path.display())]
+    Directory {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store in it cannot be opened.
+    #[error("--data-dir {}: {}", path.display(), store_advice(source))]
+    Store {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: StoreError,
+    },
+    /// The node cannot take its place in a cluster.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
+}
+
+fn listener_advice(source: &io::Error) -> String {
+    if source.kind() == io::ErrorKind::AddrInUse {
+        return "the address is in use by another process; stop that one, or name another port".to_owned();
+    }
+    format!("it cannot be listened at ({source}); name an address of this machine")
+}
+
+fn store_advice(source: &StoreError) -> String {
+    match source {
+        StoreError::Locked { .. } => {
+            "the folder is locked by another process; a node runs on it already: use that one, or name another folder"
+                .to_owned()
+        }
+        StoreError::Device { .. } | StoreError::Corruption(_) => {
+            format!("{source}; nothing was changed. Look at the disk and its free space before anything else")
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Who may come in: SQL is served once the node is a member with a confirmed catalog; until then the answer names what
+//! to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_raft_groups::cluster::member::Member;
+use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::node::SqlNode;
+use tokio::sync::watch;
+
+use crate::http::{NotReady, Readiness};
+use crate::pgwire::Gate;
+
+/// How often a node that waits for its first catalog lease looks again.
+const READY_POLL: Duration = Duration::from_millis(20);
+
+/// State of the gate.
+#[derive(Clone)]
+enum Door {
+    /// No cluster yet; what to do.
+    Waiting(String),
+    /// Served.
+    Open(Arc<SqlNode>, Arc<Member>),
+    /// Never any more in this process, and why.
+    Closed(String),
+}
+
+/// The gate of one node.
+pub struct NodeGate {
+    door: watch::Sender<Door>,
+}
+
+impl NodeGate {
+    /// A gate that waits, with what to do about it.
+    pub fn new(hint: String) -> Arc<Self> {
+        Arc::new(Self { door: watch::Sender::new(Door::Waiting(hint)) })
+    }
+
+    pub(super) fn open(&self, sql: Arc<SqlNode>, member: Arc<Member>) {
+        self.door.send_replace(Door::Open(sql, member));
+    }
+
+    pub(super) fn fail(&self, reason: String) {
+        self.door.send_replace(Door::Closed(reason));
+    }
+
+    pub(super) fn close(&self) {
+        self.fail("this node is shutting down; connect to another".to_owned());
+    }
+
+    /// Waits until SQL is served with a confirmed catalog; `None` once it never will be.
+    pub async fn opened(&self) -> Option<Arc<SqlNode>> {
+        loop {
+            let door = self.door.borrow().clone();
+            match door {
+                Door::Closed(_) => return None,
+                Door::Open(sql, member) if member.catalog_lease().is_ok() => return Some(sql),
+                Door::Open(..) | Door::Waiting(_) => tokio::time::sleep(READY_POLL).await,
+            }
+        }
+    }
+}
+
+impl Gate for NodeGate {
+    fn admit(&self) -> Result<Arc<SqlNode>, SqlError> {
+        match &*self.door.borrow() {
+            Door::Open(sql, _) => Ok(Arc::clone(sql)),
+            Door::Waiting(hint) => Err(SqlError::new(SqlState::CannotConnectNow, hint.clone())),
+            Door::Closed(reason) => Err(SqlError::new(SqlState::AdminShutdown, reason.clone())),
+        }
+    }
+}
+
+impl Readiness for NodeGate {
+    fn ready(&self) -> Result<(), NotReady> {
+        let not_ready = |reason: String, advice: &str| NotReady { reason, advice: advice.to_owned() };
+        match &*self.door.borrow() {
+            Door::Open(_, member) => member.catalog_lease().map(|_| ()).map_err(|error| {
+                not_ready(error.to_string(), "it goes on by itself once range 1 answers; see quorate status")
+            }),
+            Door::Waiting(hint) => Err(not_ready("there is no cluster yet".to_owned(), hint)),
+            Door::Closed(reason) => Err(not_ready(reason.clone(), "use another node")),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Opens what needs the node's id, when it has one: the transport's peers, calls, and the store of ranges.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use quorate_engine::clock::HybridClock;
+use quorate_engine::store::{Store, StoreError};
+use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
+use quorate_raft_groups::cluster::{ClusterNode, MemberHost, MemberParts};
+use quorate_raft_groups::identity::StoreIdentity;
+use quorate_raft_groups::lease::timing::LAN;
+use quorate_raft_groups::local_ranges::LocalRanges;
+use quorate_raft_groups::rpc::{MessageClock, Rpc};
+use quorate_raft_groups::store::{RangeStore, StoreConfig};
+use quorate_raft_groups::transport::{Receiver, Transport};
+use quorate_sql::program::scan_evaluator;
+
+use super::peers::ClusterPeers;
+use crate::rpc::service::{Membership, PeerService, QuestionHandler};
+use crate::rpc::{GrpcTransport, Peers, ask};
+
+/// What a [`Host`] builds with.
+pub struct HostParts {
+    /// The node's store.
+    pub store: Arc<dyn Store>,
+    /// Its clock.
+    pub clock: Arc<HybridClock>,
+    /// Its way to others.
+    pub transport: Arc<GrpcTransport>,
+    /// Told when the store has failed.
+    pub on_failure: Arc<dyn Fn(StoreError) + Send + Sync>,
+}
+
+/// Opens a member's parts.
+pub struct Host {
+    parts: HostParts,
+    connected: OnceLock<(Weak<ClusterNode>, PeerService)>,
+    ranges: OnceLock<Arc<RangeStore>>,
+}
+
+impl Host {
+    /// A host that is connected before its first use.
+    pub fn new(parts: HostParts) -> Arc<Self> {
+        Arc::new(Self { parts, connected: OnceLock::new(), ranges: OnceLock::new() })
+    }
+
+    /// Tells what comes into being after the host: the cluster, and the service that takes messages.
+    pub fn connect(&self, cluster: Weak<ClusterNode>, service: PeerService) {
+        let _ = self.connected.set((cluster, service));
+    }
+
+    /// Ends the ranges and all links.
+    pub async fn shutdown(&self) {
+        if let Some(ranges) = self.ranges.get() {
+            ranges.shutdown().await;
+        }
+        self.parts.transport.shutdown();
+    }
+}
+
+#[async_trait]
+impl MemberHost for Host {
+    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
+        let (cluster, service) = self.connected.get().ok_or("the host is not connected")?;
+        let HostParts { store, clock, transport, on_failure } = &self.parts;
+        let peers: Arc<dyn Peers> = Arc::new(ClusterPeers::new(identity.node_id, Weak::clone(cluster)));
+        transport.set_peers(Arc::clone(&peers));
+        let way = Arc::clone(transport) as Arc<dyn Transport>;
+        let rpc = Rpc::new(identity.node_id, way, Arc::clone(clock) as Arc<dyn MessageClock>);
+        let config = StoreConfig {
+            node_id: identity.node_id,
+            engine: Arc::clone(store),
+            clock: Arc::clone(clock),
+            physical: Arc::clone(clock.physical()),
+            rpc: Arc::clone(&rpc),
+            evaluator: scan_evaluator(),
+            seed: rand::random(),
+            timing: LAN,
+            on_failure: Arc::clone(on_failure),
+        };
+        let ranges = RangeStore::open(config).await.map_err(|error| error.to_string())?;
+        let _ = self.ranges.set(Arc::clone(&ranges));
+        // Messages are taken only now that the replicas on the disk are open.
+        service.set_membership(Membership { peers, receiver: Arc::clone(&rpc) as Arc<dyn Receiver> });
+        Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
+    }
+}
+
+/// Says things to addresses, over gRPC.
+pub struct AskTransport;
+
+#[async_trait]
+impl BootstrapTransport for AskTransport {
+    async fn call(&self, address: &str, payload: Bytes, timeout: Duration) -> Result<Bytes, String> {
+        ask::ask(address, payload, timeout).await
+    }
+}
+
+/// Answers what others say to this node's address.
+pub struct Questions {
+    cluster: Arc<ClusterNode>,
+}
+
+impl Questions {
+    /// Of this node.
+    pub fn new(cluster: Arc<ClusterNode>) -> Self {
+        Self { cluster }
+    }
+}
+
+impl QuestionHandler for Questions {
+    fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let cluster = Arc::clone(&self.cluster);
+        Box::pin(async move { cluster.handle_bootstrap(payload).await })
+    }
+}

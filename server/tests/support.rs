@@ -1,0 +1,281 @@
+//! Three real processes in three zones, and what a user does with them: psql, the shell, HTTP, `kill -9`.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// Generous: these machines are shared. Nothing waits for it where all is well.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The binary under test.
+pub fn quorate() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_quorate"))
+}
+
+/// Folder of the committed sample.
+pub fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample")
+}
+
+/// One node's process.
+pub struct Node {
+    /// Position from 1, also its node id.
+    pub number: usize,
+    pub listen: u16,
+    pub sql: u16,
+    pub http: u16,
+    join: String,
+    directory: PathBuf,
+    child: Option<Child>,
+}
+
+/// Three nodes with their data directories.
+pub struct Cluster {
+    pub nodes: Vec<Node>,
+    directory: TempDir,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port()
+}
+
+impl Cluster {
+    /// Three nodes, not started.
+    pub fn prepare() -> Self {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let listen: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let join: Vec<String> = listen.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let nodes = listen
+            .iter()
+            .zip(1..)
+            .map(|(&listen, number)| Node {
+                number,
+                listen,
+                sql: free_port(),
+                http: free_port(),
+                join: join.join(","),
+                directory: directory.path().to_owned(),
+                child: None,
+            })
+            .collect();
+        Self { nodes, directory }
+    }
+
+    /// Three nodes, started and initialised, all ready.
+    pub fn running() -> Self {
+        let mut cluster = Self::prepare();
+        cluster.start_all();
+        cluster.init();
+        cluster.await_ready();
+        cluster
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn start_all(&mut self) {
+        for node in &mut self.nodes {
+            node.start();
+        }
+    }
+
+    /// `quorate init` at the first node, as soon as all answer.
+    pub fn init(&self) {
+        for node in &self.nodes {
+            node.await_http("/health", 200);
+        }
+        let output = quorate().args(["init", "--host", &self.nodes[0].host()]).output().expect("init");
+        assert!(output.status.success(), "{}", text_of(&output));
+    }
+
+    pub fn await_ready(&self) {
+        for node in &self.nodes {
+            node.await_http("/ready", 200);
+        }
+    }
+
+    /// Sum of a metric over the running nodes, of the series whose labels contain all of `labels`.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        self.nodes.iter().filter(|node| node.is_running()).map(|node| node.metric(name, labels)).sum()
+    }
+}
+
+impl Node {
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.listen)
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://root@127.0.0.1:{}/quorate", self.sql)
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.join(format!("d{}", self.number))
+    }
+
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.directory.join(format!("n{}.log", self.number))).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The command of the contract, with this node's addresses.
+    pub fn command(&self) -> Command {
+        let mut command = quorate();
+        let zone = ["a", "b", "c"][self.number - 1];
+        command.args(["start", "--data-dir"]).arg(self.data_dir());
+        command.args(["--listen", &self.host()]);
+        command.args(["--sql", &format!("127.0.0.1:{}", self.sql)]);
+        command.args(["--http", &format!("127.0.0.1:{}", self.http)]);
+        command.args(["--locality", &format!("region=eu,zone={zone}"), "--join", &self.join]);
+        command
+    }
+
+    pub fn start(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.join(format!("n{}.log", self.number)))
+            .expect("log file");
+        let errors = log.try_clone().expect("log file");
+        let child = self.command().stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("start");
+        self.child = Some(child);
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.as_ref().expect("running").id()
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// `kill -9`, and waits until the process is gone.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("running");
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+
+    /// Status and body of an HTTP GET; `None` where nobody answers.
+    pub fn http_get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+        let body = answer.split_once("\r\n\r\n")?.1.to_owned();
+        Some((status, body))
+    }
+
+    pub fn await_http(&self, path: &str, wanted: u16) {
+        let what = format!("n{} {path} {wanted}", self.number);
+        wait_for(&what, || {
+            let answer = self.http_get(path);
+            match answer {
+                Some((status, _)) if status == wanted => Ok(()),
+                other => Err(format!("{other:?}\n{}", self.log())),
+            }
+        });
+    }
+
+    /// A metric's value: the sum of the series whose labels contain all of `labels`.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (_, body) = self.http_get("/metrics").expect("metrics");
+        body.lines()
+            .filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)))
+            .filter(|line| line[name.len()..].starts_with(['{', ' ']))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    pub fn psql(&self) -> Command {
+        let mut command = Command::new("psql");
+        let target = format!("host=127.0.0.1 port={} user=root dbname=quorate", self.sql);
+        command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", &target]);
+        command
+    }
+
+    /// Runs statements with psql; rows tab-separated without header.
+    pub fn psql_run(&self, statements: &str) -> String {
+        let output = self.psql().args(["-c", statements]).output().expect("psql must be installed");
+        assert!(output.status.success(), "{statements}\n{}\n{}", text_of(&output), self.log());
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    pub async fn connect(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.expect("connect");
+        tokio::spawn(connection);
+        client
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of n{}\n{}", self.number, self.log());
+        }
+    }
+}
+
+/// Waits until `check` succeeds; its last complaint is the panic's text.
+pub fn wait_for(what: &str, mut check: impl FnMut() -> Result<(), String>) {
+    let start = Instant::now();
+    loop {
+        match check() {
+            Ok(()) => return,
+            Err(complaint) if start.elapsed() > DEADLINE => panic!("{what}: {complaint}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+pub fn text_of(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("status {:?}\nstdout: {out}\nstderr: {err}", output.status.code())
+}
+
+/// Rows of a simple query as text; NULL is the empty string.
+pub fn rows_of(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<String>> {
+    messages
+        .into_iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|index| row.get(index).unwrap_or_default().to_owned()).collect())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+pub const TABLES: [&str; 5] = ["airlines", "airports", "planes", "weather", "flights"];
+
+/// Creates the sample's tables and copies its rows with psql, each table through another node.
+pub fn load_sample(cluster: &Cluster) {
+    let file = sample().join("schema.sql");
+    let output = cluster.nodes[0].psql().arg("-f").arg(file).output().expect("psql must be installed");
+    assert!(output.status.success(), "{}", text_of(&output));
+    for (index, table) in TABLES.iter().enumerate() {
+        copy_table(&cluster.nodes[index % 3], table, &sample().join(format!("{table}.csv.gz")));
+    }
+}
+
+/// `\copy` of a gzipped CSV file.
+pub fn copy_table(node: &Node, table: &str, file: &Path) {
+    let copy = format!(
+        "\\copy {table} FROM PROGRAM 'gzip -dc {}' WITH (FORMAT csv, HEADER true, NULL 'NA')",
+        file.display()
+    );
+    let output = node.psql().args(["-c", &copy]).output().expect("psql must be installed");
+    assert!(output.status.success(), "{copy}\n{}\n{}", text_of(&output), node.log());
+}
