@@ -33,7 +33,23 @@ pub fn call(
             let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
             Ok(if same { Datum::Null } else { value.into_owned() })
         }
-        _ => match strict(arguments)? {
+        ScalarFunction::Abs
+        | ScalarFunction::Lower
+        | ScalarFunction::Upper
+        | ScalarFunction::Length
+        | ScalarFunction::Round
+        | ScalarFunction::Trunc
+        | ScalarFunction::Floor
+        | ScalarFunction::Ceil
+        | ScalarFunction::Sign
+        | ScalarFunction::Substr
+        | ScalarFunction::Trim
+        | ScalarFunction::TrimStart
+        | ScalarFunction::TrimEnd
+        | ScalarFunction::Replace
+        | ScalarFunction::Strpos
+        | ScalarFunction::DateTrunc
+        | ScalarFunction::Extract => match strict(arguments)? {
             None => Ok(Datum::Null),
             Some(values) => of_values(function, &values, data_type),
         },

@@ -120,11 +120,8 @@ fn result_type(function: AggregateFunction, argument: DataType) -> Option<DataTy
         AggregateFunction::CountAll | AggregateFunction::Count => Some(DataType::Int8),
         AggregateFunction::Min | AggregateFunction::Max => (argument != DataType::Bool).then_some(argument),
         AggregateFunction::Sum if matches!(argument, DataType::Int2 | DataType::Int4) => Some(DataType::Int8),
-        AggregateFunction::Sum | AggregateFunction::Avg => match argument {
-            DataType::Float8 => Some(DataType::Float8),
-            number if number.is_number() => Some(DataType::NUMERIC),
-            _ => None,
-        },
+        AggregateFunction::Sum | AggregateFunction::Avg if argument == DataType::Float8 => Some(argument),
+        AggregateFunction::Sum | AggregateFunction::Avg => argument.is_number().then_some(DataType::NUMERIC),
     }
 }
 
@@ -168,7 +165,16 @@ impl<'a> Grouping<'a> {
                 self.group_by.push(expr);
                 Ok(Expr::Column { index: self.group_by.len() - 1, data_type })
             }
-            other => other.map_children(&mut |part| self.over_group(part)),
+            other @ (Expr::Literal(..)
+            | Expr::Parameter { .. }
+            | Expr::Unary(..)
+            | Expr::Binary { .. }
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. }) => other.map_children(&mut |part| self.over_group(part)),
         }
     }
 
@@ -186,7 +192,17 @@ impl<'a> Grouping<'a> {
             Expr::Column { index, data_type } if index >= PLACEHOLDER_BASE => {
                 Expr::Column { index: index - PLACEHOLDER_BASE + self.group_by.len(), data_type }
             }
-            other => {
+            other @ (Expr::Literal(..)
+            | Expr::Column { .. }
+            | Expr::Parameter { .. }
+            | Expr::Unary(..)
+            | Expr::Binary { .. }
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. }) => {
                 match other.map_children(&mut |part| Ok::<_, std::convert::Infallible>(self.finish(part))) {
                     Ok(finished) => finished,
                 }

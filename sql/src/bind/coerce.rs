@@ -54,11 +54,10 @@ impl Binder<'_> {
         if cast_rule(from, to) != Some(CastRule::Implicit) {
             return Ok(None);
         }
-        Ok(Some(match expr {
-            Expr::Literal(value, _) if from.is_integer() && to.is_integer() => Expr::Literal(value, to),
-            expr if from.is_integer() && to.is_integer() => expr,
-            expr => explicit_cast(expr, to),
-        }))
+        if !(from.is_integer() && to.is_integer()) {
+            return Ok(Some(explicit_cast(expr, to)));
+        }
+        Ok(Some(if let Expr::Literal(value, _) = expr { Expr::Literal(value, to) } else { expr }))
     }
 
     /// A string literal, NULL or parameter takes the type that its surroundings want.
@@ -73,7 +72,16 @@ impl Binder<'_> {
                 let learnt = self.parameters.learn(index, to);
                 self.coerce(Expr::Parameter { index, data_type: learnt }, to, position)
             }
-            expr => Ok(Some(explicit_cast(expr, to))),
+            expr @ (Expr::Literal(..)
+            | Expr::Column { .. }
+            | Expr::Unary(..)
+            | Expr::Binary { .. }
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. }) => Ok(Some(explicit_cast(expr, to))),
         }
     }
 
@@ -111,16 +119,14 @@ impl Binder<'_> {
         position: u32,
     ) -> Result<Expr, SqlError> {
         let (name, to) = column;
-        let from = expr.data_type();
-        let expr = match expr {
-            Expr::Literal(Datum::Text(text), DataType::Unknown) => {
-                let value = from_text(&text, &to).map_err(|error| error.at(position))?;
-                return Ok(Expr::Literal(value, to));
-            }
-            expr if from == DataType::Unknown => {
-                self.coerce_unknown(expr, to.base(), position)?.unwrap_or(Expr::Literal(Datum::Null, to))
-            }
-            expr => expr,
+        if let Expr::Literal(Datum::Text(text), DataType::Unknown) = &expr {
+            let value = from_text(text, &to).map_err(|error| error.at(position))?;
+            return Ok(Expr::Literal(value, to));
+        }
+        let expr = if expr.data_type() == DataType::Unknown {
+            self.coerce_unknown(expr, to.base(), position)?.unwrap_or(Expr::Literal(Datum::Null, to))
+        } else {
+            expr
         };
         let from = expr.data_type();
         let widens = from.is_integer() && to.is_integer() && cast_rule(from, to) == Some(CastRule::Implicit);

@@ -66,7 +66,12 @@ impl Binder<'_> {
                 self.cast(operand, *data_type, position)
             }
             ExprKind::Call { .. } => self.call(expr, place),
-            _ => self.test(expr, place),
+            ExprKind::IsNull { .. }
+            | ExprKind::IsTruth { .. }
+            | ExprKind::IsDistinct { .. }
+            | ExprKind::InList { .. }
+            | ExprKind::Between { .. }
+            | ExprKind::Like { .. } => self.test(expr, place),
         }
     }
 

@@ -161,7 +161,16 @@ impl Binder<'_> {
         if !data_type.is_number() {
             let (state, what) = match data_type {
                 DataType::Unknown => (SqlState::AmbiguousFunction, "is not unique"),
-                _ => (SqlState::UndefinedFunction, "does not exist"),
+                DataType::Bool
+                | DataType::Int2
+                | DataType::Int4
+                | DataType::Int8
+                | DataType::Float8
+                | DataType::Numeric { .. }
+                | DataType::Text { .. }
+                | DataType::Date
+                | DataType::Timestamp
+                | DataType::TimestampTz => (SqlState::UndefinedFunction, "does not exist"),
             };
             let message = format!("operator {what}: {sign} {}", data_type.base());
             return Err(SqlError::new(state, message)

@@ -143,7 +143,20 @@ fn by_position<'a>(
             let message = format!("non-integer constant in {clause}");
             return Err(SqlError::new(SqlState::SyntaxError, message).at(key.position));
         }
-        _ => return Ok(None),
+        ExprKind::Parameter(_)
+        | ExprKind::Column { .. }
+        | ExprKind::Default
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::IsNull { .. }
+        | ExprKind::IsTruth { .. }
+        | ExprKind::IsDistinct { .. }
+        | ExprKind::InList { .. }
+        | ExprKind::Between { .. }
+        | ExprKind::Like { .. }
+        | ExprKind::Case { .. }
+        | ExprKind::Cast { .. }
+        | ExprKind::Call { .. } => return Ok(None),
     };
     let Ok(position) = digits.parse::<usize>() else {
         let message = format!("non-integer constant in {clause}");

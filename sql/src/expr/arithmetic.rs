@@ -109,7 +109,18 @@ fn check_float(value: f64, op: BinaryOp, left: f64, right: f64) -> Result<f64, S
     let vanished = match op {
         BinaryOp::Multiply => left != 0.0 && right != 0.0,
         BinaryOp::Divide => left != 0.0 && right.is_finite(),
-        _ => false,
+        BinaryOp::Add
+        | BinaryOp::Subtract
+        | BinaryOp::Modulo
+        | BinaryOp::Concat
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessOrEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterOrEqual
+        | BinaryOp::And
+        | BinaryOp::Or => false,
     };
     if value == 0.0 && vanished {
         return Err(SqlError::new(SqlState::NumericValueOutOfRange, "value out of range: underflow"));
@@ -146,7 +157,18 @@ fn dates(op: BinaryOp, days: i32, count: i64) -> Result<Datum, SqlError> {
     let moved = match op {
         BinaryOp::Add => i64::from(days).checked_add(count),
         BinaryOp::Subtract => i64::from(days).checked_sub(count),
-        _ => return Err(not_arithmetic()),
+        BinaryOp::Multiply
+        | BinaryOp::Divide
+        | BinaryOp::Modulo
+        | BinaryOp::Concat
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessOrEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterOrEqual
+        | BinaryOp::And
+        | BinaryOp::Or => return Err(not_arithmetic()),
     };
     datetime::check_date(moved.unwrap_or(i64::MAX)).map(Datum::Date)
 }

@@ -51,7 +51,18 @@ fn value<'a>(
         Expr::Unary(op, operand) => unary(*op, operand, row, context)?,
         Expr::Binary { op, left, right, data_type } => match op {
             BinaryOp::And | BinaryOp::Or => logic(*op, (left, right), row, context)?,
-            _ => {
+            BinaryOp::Add
+            | BinaryOp::Subtract
+            | BinaryOp::Multiply
+            | BinaryOp::Divide
+            | BinaryOp::Modulo
+            | BinaryOp::Concat
+            | BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessOrEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterOrEqual => {
                 let left = value(left, row, context)?;
                 let right = value(right, row, context)?;
                 binary(*op, &left, &right, *data_type)?

@@ -25,6 +25,7 @@ pub fn call(function: ScalarFunction, values: &[Datum], data_type: DataType) -> 
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of this file come here")]
 fn of_float(function: ScalarFunction, value: f64) -> Result<f64, SqlError> {
     match function {
         ScalarFunction::Abs => Ok(value.abs()),
@@ -38,6 +39,7 @@ fn of_float(function: ScalarFunction, value: f64) -> Result<f64, SqlError> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of this file come here")]
 fn of_numeric(function: ScalarFunction, value: &BigDecimal, digits: i64) -> Result<BigDecimal, SqlError> {
     match function {
         ScalarFunction::Abs => Ok(value.abs()),

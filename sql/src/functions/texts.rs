@@ -16,7 +16,7 @@ pub fn call(function: ScalarFunction, values: &[Datum]) -> Result<Datum, SqlErro
     match (function, values) {
         (F::Lower, [Datum::Text(text)]) => Ok(Datum::Text(text.to_lowercase())),
         (F::Upper, [Datum::Text(text)]) => Ok(Datum::Text(text.to_uppercase())),
-        (F::Length, [Datum::Text(text)]) => Ok(count(text)),
+        (F::Length, [Datum::Text(text)]) => Ok(Datum::Int(count(text))),
         (F::Substr, [Datum::Text(text), Datum::Int(from)]) => Ok(Datum::Text(substring(text, *from, None))),
         (F::Substr, [Datum::Text(text), Datum::Int(from), Datum::Int(length)]) => {
             if *length < 0 {
@@ -31,17 +31,14 @@ pub fn call(function: ScalarFunction, values: &[Datum]) -> Result<Datum, SqlErro
         (F::Replace, [Datum::Text(text), Datum::Text(from), Datum::Text(to)]) => replace(text, from, to),
         (F::Strpos, [Datum::Text(text), Datum::Text(part)]) => {
             let before = text.find(part.as_str()).and_then(|at| text.get(..at));
-            Ok(before.map_or(Datum::Int(0), |before| match count(before) {
-                Datum::Int(count) => Datum::Int(count + 1),
-                other => other,
-            }))
+            Ok(Datum::Int(before.map_or(0, |before| count(before) + 1)))
         }
         _ => Err(mistyped(function.name())),
     }
 }
 
-fn count(text: &str) -> Datum {
-    Datum::Int(i64::try_from(text.chars().count()).unwrap_or(i64::MAX))
+fn count(text: &str) -> i64 {
+    i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
 }
 
 /// Characters `from` (counted from 1, may lie before the text) to before `from + length`.
@@ -55,6 +52,7 @@ fn substring(text: &str, from: i64, length: Option<i64>) -> String {
         .collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of this file come here")]
 fn trimmed(function: ScalarFunction, text: &str, characters: &str) -> Datum {
     let cut = |c: char| characters.contains(c);
     let kept = match function {

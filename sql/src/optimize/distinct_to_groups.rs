@@ -18,8 +18,21 @@ pub fn apply(query: Query) -> Query {
             {
                 Query::Aggregate { input, group_by, aggregates: Vec::new() }
             }
-            other => Query::Distinct(Box::new(other)),
+            other @ (Query::Values { .. }
+            | Query::Scan { .. }
+            | Query::Filter(..)
+            | Query::Project(..)
+            | Query::Aggregate { .. }
+            | Query::Sort { .. }
+            | Query::Distinct(_)
+            | Query::Limit { .. }) => Query::Distinct(Box::new(other)),
         },
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Sort { .. }
+        | Query::Limit { .. }) => other,
     })
 }

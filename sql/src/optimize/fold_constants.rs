@@ -58,7 +58,16 @@ fn simplified(expr: Expr) -> Expr {
             Expr::Literal(Datum::Null, data_type)
         }
         Expr::Case { branches, otherwise, data_type } => case(branches, otherwise, data_type),
-        other => other,
+        other @ (Expr::Literal(..)
+        | Expr::Column { .. }
+        | Expr::Parameter { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. }) => other,
     }
 }
 
@@ -66,7 +75,17 @@ fn simplified(expr: Expr) -> Expr {
 fn truth(expr: &Expr) -> Option<bool> {
     match expr {
         Expr::Literal(Datum::Bool(value), _) => Some(*value),
-        _ => None,
+        Expr::Literal(..)
+        | Expr::Column { .. }
+        | Expr::Parameter { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. } => None,
     }
 }
 
@@ -85,7 +104,16 @@ fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>>, data_type: Da
                 break;
             }
             Expr::Literal(..) => {}
-            when => kept.push((when, then)),
+            when @ (Expr::Column { .. }
+            | Expr::Parameter { .. }
+            | Expr::Unary(..)
+            | Expr::Binary { .. }
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. }) => kept.push((when, then)),
         }
     }
     match (kept.is_empty(), otherwise) {

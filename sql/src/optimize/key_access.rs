@@ -36,7 +36,14 @@ pub fn apply(query: Query) -> Query {
             };
             Query::Scan { table, access, reverse, pushed: PushDown { filter, ..pushed } }
         }
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     })
 }
 
@@ -48,7 +55,17 @@ pub fn conjuncts(filter: Expr) -> Vec<Expr> {
             all.extend(conjuncts(*right));
             all
         }
-        other => vec![other],
+        other @ (Expr::Literal(..)
+        | Expr::Column { .. }
+        | Expr::Parameter { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. }) => vec![other],
     }
 }
 
@@ -182,7 +199,16 @@ fn constraint(position: usize, conditions: &[Expr]) -> Constraint {
                     constraint.compare(op, value, index);
                 }
             }
-            _ => {}
+            Expr::Literal(..)
+            | Expr::Column { .. }
+            | Expr::Parameter { .. }
+            | Expr::Unary(..)
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. } => {}
         }
     }
     constraint
@@ -199,7 +225,16 @@ fn literals(list: &[Expr]) -> Option<Vec<Datum>> {
         match item {
             Expr::Literal(Datum::Null, _) => {}
             Expr::Literal(value, _) => values.push(value.clone()),
-            _ => return None,
+            Expr::Column { .. }
+            | Expr::Parameter { .. }
+            | Expr::Unary(..)
+            | Expr::Binary { .. }
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. } => return None,
         }
     }
     Some(values)

@@ -21,9 +21,21 @@ pub fn apply(query: Query) -> Query {
                     .map(|row| exprs.iter().map(|expr| over_row(expr.clone(), row)).collect())
                     .collect(),
             },
-            other => Query::Project(Box::new(other), exprs),
+            other @ (Query::Scan { .. }
+            | Query::Filter(..)
+            | Query::Project(..)
+            | Query::Aggregate { .. }
+            | Query::Sort { .. }
+            | Query::Distinct(_)
+            | Query::Limit { .. }) => Query::Project(Box::new(other), exprs),
         },
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Aggregate { .. }
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     })
 }
 
@@ -31,8 +43,19 @@ pub fn apply(query: Query) -> Query {
 fn over_row(expr: Expr, row: &[Expr]) -> Expr {
     match expr {
         Expr::Column { index, .. } => row.get(index).cloned().unwrap_or(expr),
-        other => match other.map_children(&mut |part| Ok::<_, Infallible>(over_row(part, row))) {
-            Ok(expr) => expr,
-        },
+        other @ (Expr::Literal(..)
+        | Expr::Parameter { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. }) => {
+            match other.map_children(&mut |part| Ok::<_, Infallible>(over_row(part, row))) {
+                Ok(expr) => expr,
+            }
+        }
     }
 }

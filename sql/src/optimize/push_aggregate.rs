@@ -21,9 +21,22 @@ pub fn apply(query: Query) -> Query {
                 let aggregate = Some(PushedAggregate { group_by, aggregates });
                 Query::Scan { table, access, reverse, pushed: PushDown { aggregate, ..pushed } }
             }
-            other => Query::Aggregate { input: Box::new(other), group_by, aggregates },
+            other @ (Query::Values { .. }
+            | Query::Scan { .. }
+            | Query::Filter(..)
+            | Query::Project(..)
+            | Query::Aggregate { .. }
+            | Query::Sort { .. }
+            | Query::Distinct(_)
+            | Query::Limit { .. }) => Query::Aggregate { input: Box::new(other), group_by, aggregates },
         },
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Project(..)
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     })
 }
 

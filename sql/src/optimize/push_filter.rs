@@ -21,9 +21,22 @@ pub fn apply(query: Query) -> Query {
                 });
                 Query::Scan { table, access, reverse, pushed: PushDown { filter, ..pushed } }
             }
-            other => Query::Filter(Box::new(other), filter),
+            other @ (Query::Values { .. }
+            | Query::Scan { .. }
+            | Query::Filter(..)
+            | Query::Project(..)
+            | Query::Aggregate { .. }
+            | Query::Sort { .. }
+            | Query::Distinct(_)
+            | Query::Limit { .. }) => Query::Filter(Box::new(other), filter),
         },
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     })
 }
 

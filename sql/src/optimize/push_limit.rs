@@ -20,7 +20,14 @@ pub fn apply(query: Query) -> Query {
             let wanted = offset.saturating_add(limit);
             Query::Limit { input: Box::new(cut(*input, wanted)), offset, limit: Some(limit) }
         }
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     })
 }
 
@@ -34,6 +41,11 @@ fn cut(query: Query, wanted: u64) -> Query {
             let limit = Some(pushed.limit.map_or(wanted, |limit| limit.min(wanted)));
             Query::Scan { table, access, reverse, pushed: PushDown { limit, ..pushed } }
         }
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Aggregate { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     }
 }

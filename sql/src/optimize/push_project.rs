@@ -30,7 +30,14 @@ pub fn apply(query: Query) -> Query {
                 let project = (!is_identity(&exprs, table.columns.len())).then_some(exprs);
                 Query::Scan { table, access, reverse, pushed: PushDown { project, ..pushed } }
             }
-            other => {
+            other @ (Query::Values { .. }
+            | Query::Scan { .. }
+            | Query::Filter(..)
+            | Query::Project(..)
+            | Query::Aggregate { .. }
+            | Query::Sort { .. }
+            | Query::Distinct(_)
+            | Query::Limit { .. }) => {
                 let (input, exprs) = narrowed(other, exprs);
                 Query::Project(Box::new(input), exprs)
             }
@@ -116,7 +123,11 @@ fn with_columns(query: Query, needed: &[Column]) -> Query {
             let project = Some(needed.iter().map(column).collect());
             Query::Scan { table, access, reverse, pushed: PushDown { project, ..pushed } }
         }
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     }
 }
 
@@ -127,9 +138,20 @@ fn renumbered(expr: Expr, needed: &[Column]) -> Expr {
             let at = needed.iter().position(|(known, _)| *known == index);
             Expr::Column { index: at.unwrap_or(index), data_type }
         }
-        other => match other.map_children(&mut |part| Ok::<_, Infallible>(renumbered(part, needed))) {
-            Ok(expr) => expr,
-        },
+        other @ (Expr::Literal(..)
+        | Expr::Parameter { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. }) => {
+            match other.map_children(&mut |part| Ok::<_, Infallible>(renumbered(part, needed))) {
+                Ok(expr) => expr,
+            }
+        }
     }
 }
 

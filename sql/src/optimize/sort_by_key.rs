@@ -35,9 +35,22 @@ pub fn apply(query: Query) -> Query {
                     }
                 }
             }
-            other => Query::Sort { input: Box::new(other), keys, limit },
+            other @ (Query::Values { .. }
+            | Query::Scan { .. }
+            | Query::Filter(..)
+            | Query::Project(..)
+            | Query::Aggregate { .. }
+            | Query::Sort { .. }
+            | Query::Distinct(_)
+            | Query::Limit { .. }) => Query::Sort { input: Box::new(other), keys, limit },
         },
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     })
 }
 
@@ -112,6 +125,13 @@ fn directed(scan: Query) -> Query {
             points.reverse();
             Query::Scan { table, access: Access::Points(points), reverse: false, pushed }
         }
-        other => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Project(..)
+        | Query::Aggregate { .. }
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => other,
     }
 }

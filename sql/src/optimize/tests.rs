@@ -82,7 +82,7 @@ impl Data {
                 if let Some(project) = &pushed.project {
                     rows = rows.iter().map(|row| compute(project, row)).collect::<Result<_, _>>()?;
                 }
-                rows.truncate(pushed.limit.map_or(usize::MAX, |limit| limit as usize));
+                rows.truncate(count(pushed.limit));
                 rows
             }
             Query::Filter(input, filter) => keep(self.run(input)?, filter)?,
@@ -95,7 +95,7 @@ impl Data {
             Query::Sort { input, keys, limit } => {
                 let mut rows = self.run(input)?;
                 rows.sort_by(|a, b| order(keys, a, b));
-                rows.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+                rows.truncate(count(*limit));
                 rows
             }
             Query::Distinct(input) => {
@@ -103,11 +103,16 @@ impl Data {
                 self.run(input)?.into_iter().filter(|row| seen.insert(GroupKey::of(row))).collect()
             }
             Query::Limit { input, offset, limit } => {
-                let rows = self.run(input)?.into_iter().skip(*offset as usize);
-                rows.take(limit.map_or(usize::MAX, |limit| limit as usize)).collect()
+                let rows = self.run(input)?.into_iter().skip(count(Some(*offset)));
+                rows.take(count(*limit)).collect()
             }
         })
     }
+}
+
+/// A number of rows; all where it is not limited.
+fn count(limit: Option<u64>) -> usize {
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap())
 }
 
 fn compute(exprs: &[Expr], row: &[Datum]) -> Result<Row, SqlError> {
@@ -293,7 +298,7 @@ fn statement() -> impl Strategy<Value = String> {
 fn tree_of(tables: &Tables, text: &str) -> Query {
     let Bound::Dml(BoundDml::Query(query)) = tables.bind(text).unwrap().kind else { panic!("{text}") };
     let constants = |expr: Option<&Expr>| match expr.map(|expr| eval(expr, &[], &NONE).unwrap()) {
-        Some(Datum::Int(count)) => Some(count as u64),
+        Some(Datum::Int(count)) => u64::try_from(count).ok(),
         _ => None,
     };
     let (limit, offset) = (constants(query.limit.as_ref()), constants(query.offset.as_ref()));

@@ -107,6 +107,7 @@ pub struct Query {
 
 /// What yields the rows of a [`Query`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a text has few of them, and they do not live long")]
 pub enum QueryBody {
     /// `SELECT`.
     Select(Select),
@@ -271,6 +272,7 @@ pub struct Copy {
 
 /// What COPY copies.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a text has few of them, and they do not live long")]
 pub enum CopySource {
     /// A table.
     Table {

@@ -78,7 +78,7 @@ proptest! {
     {
         let text = words.join(" ");
         if let Err(error) = parse(&text) {
-            let end = text.chars().count() as u32 + 1;
+            let end = u32::try_from(text.chars().count()).unwrap() + 1;
             prop_assert!(error.position.is_none_or(|position| position >= 1 && position <= end), "{} {:?}", text, error);
         }
     }

@@ -67,7 +67,13 @@ fn row_count(count: Option<&Expr>, clause: &str, context: &EvalContext<'_>) -> R
         Datum::Int(count) => u64::try_from(count).map(Some).map_err(|_| {
             SqlError::new(SqlState::InvalidParameterValue, format!("{clause} must not be negative"))
         }),
-        _ => Ok(None),
+        Datum::Null
+        | Datum::Bool(_)
+        | Datum::Float(_)
+        | Datum::Numeric(_)
+        | Datum::Text(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => Ok(None),
     }
 }
 

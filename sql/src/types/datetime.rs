@@ -70,7 +70,16 @@ fn days_of(date: civil::Date) -> Option<i32> {
 fn invalid(text: &str, data_type: DataType) -> SqlError {
     let name = match data_type {
         DataType::Timestamp => "timestamp".to_owned(),
-        other => other.to_string(),
+        other @ (DataType::Bool
+        | DataType::Int2
+        | DataType::Int4
+        | DataType::Int8
+        | DataType::Float8
+        | DataType::Numeric { .. }
+        | DataType::Text { .. }
+        | DataType::Date
+        | DataType::TimestampTz
+        | DataType::Unknown) => other.to_string(),
     };
     SqlError::new(
         SqlState::InvalidDatetimeFormat,

@@ -43,7 +43,7 @@ proptest! {
         // Different kinds of numbers meet only after a cast, which can round: only within a kind must order carry on.
         let same = |x: &Datum, y: &Datum| std::mem::discriminant(x) == std::mem::discriminant(y);
         if same(&a, &b) {
-            prop_assert_eq!(equal(&a, &b), GroupKey::of(std::slice::from_ref(&a)) == GroupKey::of(&[b.clone()]));
+            prop_assert_eq!(equal(&a, &b), GroupKey::of(std::slice::from_ref(&a)) == GroupKey::of(std::slice::from_ref(&b)));
             if same(&b, &c) && compare(&a, &b).is_le() && compare(&b, &c).is_le() {
                 prop_assert!(compare(&a, &c).is_le());
             }

@@ -70,10 +70,11 @@ pub fn expr_text(expr: &Expr, names: &[String]) -> String {
 }
 
 fn chained(op: BinaryOp, expr: &Expr, names: &[String]) -> String {
-    match expr {
-        Expr::Binary { op: inner, .. } if *inner == op => expr_text(expr, names),
-        other if matches!(op, BinaryOp::And) && is_comparison(other) => expr_text(other, names),
-        other => nested(other, names),
+    let same = matches!(expr, Expr::Binary { op: inner, .. } if *inner == op);
+    if same || (op == BinaryOp::And && is_comparison(expr)) {
+        expr_text(expr, names)
+    } else {
+        nested(expr, names)
     }
 }
 
