@@ -19,3 +19,6 @@ pub mod text;
 pub use input::CopyIn;
 pub(crate) use input::start_copy_in;
 pub(crate) use output::copy_out;
+
+#[cfg(test)]
+mod tests;

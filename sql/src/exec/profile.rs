@@ -15,13 +15,27 @@ pub struct RangeProfile {
     pub pages: u64,
 }
 
+/// Who served a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Keys asked for one by one, wherever they are.
+    Points,
+    /// A range, on a node.
+    Range {
+        /// The range.
+        range_id: u64,
+        /// The node.
+        node_id: u64,
+    },
+}
+
 /// What one operator did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperatorProfile {
     /// Rows that it put out.
     pub rows: u64,
     /// Of a scan: by range and node.
-    pub ranges: BTreeMap<(u64, u64), RangeProfile>,
+    pub ranges: BTreeMap<Place, RangeProfile>,
 }
 
 /// What all operators of a plan did, by their number: the tree's nodes, parents first.
@@ -37,7 +51,7 @@ impl Profile {
     }
 
     /// What the scans read, by range and node.
-    pub fn ranges(&self) -> impl Iterator<Item = ((u64, u64), RangeProfile)> {
+    pub fn ranges(&self) -> impl Iterator<Item = (Place, RangeProfile)> {
         self.operators
             .values()
             .flat_map(|operator| operator.ranges.iter().map(|(place, range)| (*place, *range)))
@@ -50,10 +64,20 @@ impl Profile {
 
     /// Counts a page of a scan.
     pub fn add_page(&mut self, number: usize, served: ScanServed) {
-        let range = self.slot(number).ranges.entry((served.range_id, served.node_id)).or_default();
-        range.rows_read += served.rows_read;
-        range.rows_returned += served.rows_returned;
-        range.pages += 1;
+        let place = Place::Range { range_id: served.range_id, node_id: served.node_id };
+        self.add(number, place, (served.rows_read, served.rows_returned));
+    }
+
+    /// Counts keys that were asked for: how many existed, and what was made of them.
+    pub fn add_points(&mut self, number: usize, rows_read: u64, rows_returned: u64) {
+        self.add(number, Place::Points, (rows_read, rows_returned));
+    }
+
+    fn add(&mut self, number: usize, place: Place, (rows_read, rows_returned): (u64, u64)) {
+        let profile = self.slot(number).ranges.entry(place).or_default();
+        profile.rows_read += rows_read;
+        profile.rows_returned += rows_returned;
+        profile.pages += 1;
     }
 
     fn slot(&mut self, number: usize) -> &mut OperatorProfile {

@@ -7,9 +7,7 @@ use std::collections::VecDeque;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use quorate_engine::kv::{
-    Direction, Flow, Key, KvError, ScanProgram, ScanRequest, ScanRows, ScanServed, Span, Value,
-};
+use quorate_engine::kv::{Direction, Flow, Key, KvError, ScanProgram, ScanRequest, ScanRows, Span, Value};
 
 use super::context::{ExecContext, ExecError};
 use super::groups::Groups;
@@ -152,9 +150,7 @@ impl Scan {
             None => self.decode_pairs(&pairs)?,
             Some(program) => self.decode_outputs(&run_here(program, &pairs)?)?,
         };
-        let served =
-            ScanServed { rows_read: read, rows_returned: rows.len() as u64, ..ScanServed::default() };
-        context.profile.add_page(self.number, served);
+        context.profile.add_points(self.number, read, rows.len() as u64);
         Ok(rows)
     }
 

@@ -8,7 +8,7 @@ use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use crate::bind::BoundDml;
 use crate::error::SqlError;
-use crate::exec::profile::Profile;
+use crate::exec::profile::{Place, Profile};
 use crate::expr::eval::EvalContext;
 use crate::plan::explain::explain as explain_plan;
 use crate::plan::node::Plan;
@@ -43,10 +43,10 @@ pub(crate) async fn explain(
 fn measured(profile: &Profile) -> Vec<String> {
     let ranges = profile.ranges();
     ranges
-        .map(|((range_id, node_id), range)| {
-            let place = match (range_id, node_id) {
-                (0, _) => "Point lookups".to_owned(),
-                (range_id, node_id) => format!("Range r{range_id} on node n{node_id}"),
+        .map(|(place, range)| {
+            let place = match place {
+                Place::Points => "Point lookups".to_owned(),
+                Place::Range { range_id, node_id } => format!("Range r{range_id} on node n{node_id}"),
             };
             format!(
                 "{place}: {} rows read, {} rows returned, {} pages",

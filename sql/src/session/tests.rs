@@ -53,6 +53,9 @@ pub(crate) async fn run_text(
     Ok(tags.join("\n"))
 }
 
+mod attempts;
+mod slt;
+
 struct Runner {
     runtime: tokio::runtime::Runtime,
     node: Arc<SqlNode>,

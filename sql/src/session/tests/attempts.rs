@@ -1,0 +1,292 @@
+//! Attempts, cancelling and parts, over a database that a test makes fail.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{
+    Committed, Database, Key, KvError, ScanPage, ScanRequest, Transaction, TransactionOptions, Value, Write,
+};
+use uuid::Uuid;
+
+use super::*;
+use crate::cancel::CancelReason;
+use crate::error::SqlState;
+use crate::plan::node::OutputColumn;
+use crate::types::Row;
+
+/// What the next calls come to, instead of what they would.
+#[derive(Default)]
+struct Script {
+    commits: VecDeque<KvError>,
+    /// Errors of scan pages; `None` lets a page through.
+    scans: VecDeque<Option<KvError>>,
+    /// Scans never answer.
+    is_stuck: bool,
+    commits_seen: usize,
+}
+
+#[derive(Clone)]
+struct Flaky {
+    inner: LocalDatabase,
+    script: Arc<Mutex<Script>>,
+}
+
+struct FlakyTransaction {
+    inner: Box<dyn Transaction>,
+    script: Arc<Mutex<Script>>,
+}
+
+#[async_trait]
+impl Database for Flaky {
+    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
+        Ok(Box::new(FlakyTransaction {
+            inner: self.inner.begin(options).await?,
+            script: self.script.clone(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Transaction for FlakyTransaction {
+    fn read_timestamp(&self) -> Timestamp {
+        self.inner.read_timestamp()
+    }
+
+    fn start_statement(&mut self) {
+        self.inner.start_statement();
+    }
+
+    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn scan(&mut self, mut request: ScanRequest) -> Result<ScanPage, KvError> {
+        let next = {
+            let mut script = self.script.lock();
+            if script.is_stuck { None } else { Some(script.scans.pop_front().flatten()) }
+        };
+        match next {
+            None => std::future::pending().await,
+            Some(Some(error)) => Err(error),
+            Some(None) => {
+                request.rows_max = request.rows_max.min(1_500);
+                self.inner.scan(request).await
+            }
+        }
+    }
+
+    fn write(&mut self, write: Write) -> Result<(), KvError> {
+        self.inner.write(write)
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.inner.buffered_bytes()
+    }
+
+    async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
+        let next = {
+            let mut script = self.script.lock();
+            script.commits_seen += 1;
+            script.commits.pop_front()
+        };
+        match next {
+            Some(error) => Err(error),
+            None => self.inner.commit(deadline).await,
+        }
+    }
+
+    async fn rollback(&mut self) {
+        self.inner.rollback().await;
+    }
+}
+
+fn retry() -> KvError {
+    KvError::Retry { key: Key::from(vec![2]), reason: "the test wants it".to_owned() }
+}
+
+/// A session with a table of this many rows, and what its database will do.
+async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>) {
+    let store = Arc::new(MemoryStore::new());
+    let inner = LocalDatabase::new(store, Arc::new(HybridClock::system()), scan_evaluator());
+    let script = Arc::new(Mutex::new(Script::default()));
+    let database = Flaky { inner, script: script.clone() };
+    let node = SqlNode::new(Arc::new(database), LocalCluster::new(), TestClock::new());
+    let mut session = node.session(SessionOptions::default());
+    sql(&mut session, "CREATE TABLE t (a INT PRIMARY KEY, b INT)").await.unwrap();
+    let data: String = (0..count).map(|number| format!("{number},{}\n", number % 100)).collect();
+    assert_eq!(
+        copy(&mut session, "COPY t FROM STDIN (FORMAT csv)", &data, 4_096).await.unwrap(),
+        format!("COPY {count}")
+    );
+    script.lock().commits_seen = 0;
+    (session, script)
+}
+
+async fn sql(session: &mut Session, text: &str) -> Result<Vec<String>, SqlError> {
+    let mut recorder = Recorder::default();
+    run_text(session, text, &mut recorder).await?;
+    Ok(recorder.lines())
+}
+
+#[tokio::test]
+async fn attempts_are_repeated_while_nothing_was_sent() {
+    let (mut session, script) = session_with_rows(3).await;
+    script.lock().commits = [retry(), retry()].into();
+    sql(&mut session, "UPDATE t SET b = b + 1000").await.unwrap();
+    assert_eq!(script.lock().commits_seen, 3);
+    assert_eq!(
+        sql(&mut session, "SELECT sum(b) FROM t").await.unwrap(),
+        ["3003"],
+        "the change was made once"
+    );
+    script.lock().scans = [Some(retry())].into();
+    assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["3"]);
+}
+
+#[tokio::test]
+async fn attempts_end() {
+    let (mut session, script) = session_with_rows(1).await;
+    script.lock().commits = std::iter::repeat_n(retry(), 100).collect();
+    let error = sql(&mut session, "DELETE FROM t").await.unwrap_err();
+    assert_eq!(error.state, SqlState::SerializationFailure);
+    assert_eq!(script.lock().commits_seen, usize::try_from(super::super::retry::ATTEMPTS_MAX).unwrap());
+}
+
+#[tokio::test]
+async fn attempts_are_not_repeated_in_a_block_or_after_an_unknown_commit() {
+    let (mut session, script) = session_with_rows(1).await;
+    script.lock().commits = [retry()].into();
+    let error = sql(&mut session, "BEGIN; UPDATE t SET b = 7; COMMIT").await.unwrap_err();
+    assert_eq!(error.state, SqlState::SerializationFailure);
+    assert_eq!(session.transaction_status(), TransactionStatus::Idle);
+    let ambiguous = KvError::Ambiguous { transaction: Uuid::nil(), detail: "no answer for 4.5 s".to_owned() };
+    script.lock().commits = [ambiguous].into();
+    let error = sql(&mut session, "UPDATE t SET b = 7").await.unwrap_err();
+    assert_eq!(error.state, SqlState::StatementCompletionUnknown);
+    assert_eq!(script.lock().commits_seen, 2);
+}
+
+#[tokio::test]
+async fn attempts_are_not_repeated_when_rows_were_sent() {
+    let (mut session, script) = session_with_rows(3_000).await;
+    script.lock().scans = [None, Some(retry())].into();
+    let mut recorder = Recorder::default();
+    let error = run_text(&mut session, "SELECT a FROM t", &mut recorder).await.unwrap_err();
+    assert_eq!(error.state, SqlState::SerializationFailure);
+    assert_eq!(recorder.rows.len(), 1_000, "one full batch had left");
+}
+
+#[tokio::test]
+async fn batches_for_the_client_are_bounded() {
+    let (mut session, _) = session_with_rows(3_000).await;
+    let mut recorder = Recorder::default();
+    run_text(&mut session, "SELECT a FROM t", &mut recorder).await.unwrap();
+    assert_eq!(recorder.batches, [1_000, 1_000, 1_000]);
+}
+
+#[tokio::test]
+async fn cancel_ends_a_scan_that_waits() {
+    let (mut session, script) = session_with_rows(1).await;
+    script.lock().is_stuck = true;
+    let cancel = CancelToken::new();
+    cancel.cancel(CancelReason::Request);
+    let mut run = session.begin_text("SELECT count(*) FROM t").unwrap();
+    let error = run.next(&mut session, &cancel, &mut Recorder::default()).await.unwrap_err();
+    assert_eq!(error.state, SqlState::QueryCanceled);
+    // A token that is cancelled while the scan waits.
+    let cancel = CancelToken::new();
+    let mut run = session.begin_text("SELECT count(*) FROM t").unwrap();
+    let mut recorder = Recorder::default();
+    let waiting = run.next(&mut session, &cancel, &mut recorder);
+    let cancelling = async {
+        tokio::task::yield_now().await;
+        cancel.cancel(CancelReason::Request);
+    };
+    let (result, ()) = tokio::join!(waiting, cancelling);
+    assert_eq!(result.unwrap_err().state, SqlState::QueryCanceled);
+}
+
+#[tokio::test]
+async fn statement_timeout_ends_a_scan_that_waits() {
+    let (mut session, script) = session_with_rows(1).await;
+    script.lock().is_stuck = true;
+    sql(&mut session, "SET statement_timeout = '3s'").await.unwrap();
+    let error = sql(&mut session, "SELECT count(*) FROM t").await.unwrap_err();
+    assert_eq!(error.state, SqlState::QueryCanceled);
+    assert!(error.message.contains("statement timeout"), "{error}");
+}
+
+#[tokio::test]
+async fn explain_analyze_shows_that_a_filter_ran_where_the_rows_are() {
+    let (mut session, _) = session_with_rows(1_000).await;
+    let lines = sql(&mut session, "EXPLAIN ANALYZE SELECT a FROM t WHERE b = 7").await.unwrap();
+    let measured = lines.iter().find(|line| line.contains("rows read")).unwrap();
+    assert_eq!(measured.trim(), "Range r0 on node n0: 1000 rows read, 10 rows returned, 1 pages");
+}
+
+#[tokio::test]
+async fn copy_is_committed_in_parts_and_names_the_last_stored_line() {
+    let (mut session, script) = session_with_rows(0).await;
+    let many = 60_000;
+    let mut data: String = (0..many).map(|number| format!("{number},{number}\n")).collect();
+    data.push_str("oops,1\n");
+    let error = copy(&mut session, "COPY t FROM STDIN (FORMAT csv)", &data, 10_000).await.unwrap_err();
+    assert_eq!(error.state, SqlState::InvalidTextRepresentation);
+    assert_eq!(error.detail.unwrap(), format!("COPY t, line {}, column a: \"oops\"", many + 1));
+    let stored: usize = sql(&mut session, "SELECT count(*) FROM t").await.unwrap()[0].parse().unwrap();
+    assert!(script.lock().commits_seen >= 2, "{} parts", script.lock().commits_seen);
+    assert!(stored > 0 && stored < many, "{stored}");
+    let hint =
+        format!("Lines up to {stored} were stored and stay; load the rest from line {} on.", stored + 1);
+    assert_eq!(error.hint.unwrap(), hint);
+}
+
+#[tokio::test]
+async fn copy_repeats_a_part_and_reports_an_unknown_one() {
+    let (mut session, script) = session_with_rows(0).await;
+    script.lock().commits = [retry()].into();
+    assert_eq!(
+        copy(&mut session, "COPY t FROM STDIN (FORMAT csv)", "1,1\n2,2\n", 100).await.unwrap(),
+        "COPY 2"
+    );
+    let ambiguous = KvError::Ambiguous { transaction: Uuid::nil(), detail: "no answer.".to_owned() };
+    script.lock().commits = [ambiguous].into();
+    let error = copy(&mut session, "COPY t FROM STDIN (FORMAT csv)", "3,3\n4,4\n", 100).await.unwrap_err();
+    assert_eq!(error.state, SqlState::StatementCompletionUnknown);
+    assert_eq!(error.detail.unwrap(), "no answer. This concerns lines 1 to 2 of COPY t.");
+}
+
+/// A client that goes away while it is sent rows.
+struct GoneSink;
+
+#[async_trait]
+impl ResultSink for GoneSink {
+    async fn columns(&mut self, _: &[OutputColumn]) -> Result<(), SqlError> {
+        Err(SqlError::new(SqlState::ProtocolViolation, "the client is gone"))
+    }
+
+    async fn rows(&mut self, _: Vec<Row>) -> Result<(), SqlError> {
+        panic!("rows after an error");
+    }
+
+    async fn copy_out(&mut self, _: usize) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    async fn copy_data(&mut self, _: bytes::Bytes) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    fn notice(&mut self, _: &str, _: String) {}
+}
+
+#[tokio::test]
+async fn sink_that_fails_ends_the_statement() {
+    let (mut session, _) = session_with_rows(2).await;
+    let mut run = session.begin_text("SELECT a FROM t").unwrap();
+    let error = run.next(&mut session, &CancelToken::new(), &mut GoneSink).await.unwrap_err();
+    assert_eq!(error.message, "the client is gone");
+    assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["2"]);
+}
