@@ -82,6 +82,22 @@ impl Service {
     fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.code() == code)
     }
+
+    /// This service on a node, over a lane.
+    pub const fn at(self, node: NodeId, lane: Lane) -> Destination {
+        Destination { node, lane, service: self }
+    }
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The node.
+    pub node: NodeId,
+    /// On which connection.
+    pub lane: Lane,
+    /// Who handles it there.
+    pub service: Service,
 }
 
 /// What an envelope is.
@@ -123,6 +139,9 @@ pub enum RpcError {
     /// No answer in time: the request may have been worked on.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+    /// The connection broke before the answer: the request may have been worked on.
+    #[error("the connection broke")]
+    Disconnected,
 }
 
 struct Envelope {
@@ -158,7 +177,23 @@ impl Envelope {
     }
 }
 
-type Waiting = HashMap<u64, oneshot::Sender<Result<Bytes, RpcError>>>;
+type Waiting = HashMap<u64, Waiter>;
+
+/// Somebody who waits for an answer, and from where.
+struct Waiter {
+    to: NodeId,
+    lane: Lane,
+    answer: oneshot::Sender<Result<Bytes, RpcError>>,
+}
+
+/// Who waits for an answer elsewhere.
+#[derive(Clone, Copy)]
+struct Asker {
+    node: NodeId,
+    lane: Lane,
+    service: Service,
+    id: u64,
+}
 
 /// One node's end of all calls.
 pub struct Rpc {
@@ -217,12 +252,11 @@ impl Rpc {
     /// See [`RpcError`]: they differ in whether the request may have been worked on.
     pub async fn call(
         &self,
-        to: NodeId,
-        lane: Lane,
-        service: Service,
+        destination: Destination,
         payload: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, RpcError> {
+        let Destination { node: to, lane, service } = destination;
         if to == self.node {
             let handler = self.handler(service).ok_or(RpcError::Refused)?;
             let answer = handler.handle(self.node, payload);
@@ -230,7 +264,7 @@ impl Rpc {
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().insert(id, sender);
+        self.waiting.lock().insert(id, Waiter { to, lane, answer: sender });
         let _guard = Forget { rpc: self, id };
         let envelope = Envelope { kind: Kind::Request, service, id, time: self.clock.now(), payload };
         self.transport.send(to, lane, envelope.encode()).map_err(RpcError::NotSent)?;
@@ -251,30 +285,31 @@ impl Rpc {
 
     fn work(&self, from: NodeId, lane: Lane, request: Envelope) {
         let Some(this) = self.this.upgrade() else { return };
+        let asker = Asker { node: from, lane, service: request.service, id: request.id };
         let permit = Arc::clone(&self.working).try_acquire_owned().ok();
         let (Some(handler), Some(permit)) = (self.handler(request.service), permit) else {
-            self.answer(from, lane, &request, Kind::Refusal, Bytes::new());
+            self.answer(asker, Kind::Refusal, Bytes::new());
             return;
         };
-        let payload = request.payload.clone();
-        let mut future: Pin<Box<_>> = Box::pin(tokio::task::unconstrained(handler.handle(from, payload)));
+        let mut future: Pin<Box<_>> =
+            Box::pin(tokio::task::unconstrained(handler.handle(from, request.payload)));
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(answer) => self.answer(from, lane, &request, Kind::Answer, answer),
+            Poll::Ready(answer) => self.answer(asker, Kind::Answer, answer),
             Poll::Pending => {
                 tokio::spawn(async move {
                     let answer = future.await;
-                    this.answer(from, lane, &request, Kind::Answer, answer);
+                    this.answer(asker, Kind::Answer, answer);
                     drop(permit);
                 });
             }
         }
     }
 
-    fn answer(&self, to: NodeId, lane: Lane, request: &Envelope, kind: Kind, payload: Bytes) {
-        let (service, id) = (request.service, request.id);
+    fn answer(&self, asker: Asker, kind: Kind, payload: Bytes) {
+        let Asker { node, lane, service, id } = asker;
         let envelope = Envelope { kind, service, id, time: self.clock.now(), payload };
         // An answer that cannot be sent is a lost answer: the asker's timeout deals with it.
-        let _ = self.transport.send(to, lane, envelope.encode());
+        let _ = self.transport.send(node, lane, envelope.encode());
     }
 }
 
@@ -295,13 +330,21 @@ impl Receiver for Rpc {
             Kind::Refusal => self.wake(envelope.id, Err(RpcError::Refused)),
         }
     }
+
+    fn disconnected(&self, to: NodeId, lane: Lane) {
+        let mut waiting = self.waiting.lock();
+        let broken = waiting.extract_if(|_, waiter| waiter.to == to && waiter.lane == lane);
+        for (_, waiter) in broken {
+            let _ = waiter.answer.send(Err(RpcError::Disconnected));
+        }
+    }
 }
 
 impl Rpc {
     fn wake(&self, id: u64, answer: Result<Bytes, RpcError>) {
-        if let Some(sender) = self.waiting.lock().remove(&id) {
+        if let Some(waiter) = self.waiting.lock().remove(&id) {
             // Nobody listens any more where the call timed out at this very moment.
-            let _ = sender.send(answer);
+            let _ = waiter.answer.send(answer);
         }
     }
 }

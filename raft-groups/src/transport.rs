@@ -43,4 +43,8 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Receiver: Send + Sync + 'static {
     /// A message came in.
     fn receive(&self, from: NodeId, lane: Lane, message: Bytes);
+
+    /// The connection to a node broke, or could not be made: what was sent there may not have arrived, and whoever
+    /// waits for an answer need not wait longer.
+    fn disconnected(&self, to: NodeId, lane: Lane);
 }

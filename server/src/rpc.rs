@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
-use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, SendError, Transport};
+use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, Receiver, SendError, Transport};
 
 use link::Link;
 
@@ -44,21 +44,30 @@ pub trait Peers: Send + Sync + 'static {
     fn admit(&self, hello: &[u8]) -> Result<NodeId, String>;
 }
 
+/// What a node does once it is a member: knows its peers, takes their messages.
+#[derive(Clone)]
+pub struct Membership {
+    /// Who is who.
+    pub peers: Arc<dyn Peers>,
+    /// Takes messages, and is told of broken connections.
+    pub receiver: Arc<dyn Receiver>,
+}
+
 /// Sends messages over gRPC. Links are opened when they are first used.
 pub struct GrpcTransport {
-    peers: OnceLock<Arc<dyn Peers>>,
+    membership: OnceLock<Membership>,
     links: Mutex<HashMap<(NodeId, Lane), Arc<Link>>>,
 }
 
 impl GrpcTransport {
-    /// A transport that knows nobody until [`GrpcTransport::set_peers`].
+    /// A transport that knows nobody until [`GrpcTransport::set_membership`].
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { peers: OnceLock::new(), links: Mutex::new(HashMap::new()) })
+        Arc::new(Self { membership: OnceLock::new(), links: Mutex::new(HashMap::new()) })
     }
 
-    /// Tells who is who; the first call counts.
-    pub fn set_peers(&self, peers: Arc<dyn Peers>) {
-        let _ = self.peers.set(peers);
+    /// Tells who is who, and whom to tell of broken connections; the first call counts.
+    pub fn set_membership(&self, membership: Membership) {
+        let _ = self.membership.set(membership);
     }
 
     /// Ends all links.
@@ -71,9 +80,9 @@ impl GrpcTransport {
         if let Some(link) = links.get(&(to, lane)) {
             return Ok(Arc::clone(link));
         }
-        let peers = self.peers.get().ok_or(SendError::UnknownNode)?;
-        peers.address(to).ok_or(SendError::UnknownNode)?;
-        let link = Link::open(to, lane, Arc::clone(peers));
+        let membership = self.membership.get().ok_or(SendError::UnknownNode)?;
+        membership.peers.address(to).ok_or(SendError::UnknownNode)?;
+        let link = Link::open(to, lane, membership.clone());
         links.insert((to, lane), Arc::clone(&link));
         Ok(link)
     }

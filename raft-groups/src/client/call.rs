@@ -43,12 +43,12 @@ impl Call {
     /// Makes the call.
     pub async fn watched(self, rpc: &Rpc, clock: &dyn PhysicalClock) -> Result<Bytes, CallError> {
         let to = self.to;
-        let call = rpc.call(to, self.lane, self.service, self.payload, self.timeout);
+        let call = rpc.call(self.service.at(to, self.lane), self.payload, self.timeout);
         tokio::select! {
             biased;
             answer = call => answer.map_err(|error| match error {
                 RpcError::NotSent(_) | RpcError::Refused => CallError::NotDone(error.to_string()),
-                RpcError::TimedOut(_) => CallError::NoAnswer(error.to_string()),
+                RpcError::TimedOut(_) | RpcError::Disconnected => CallError::NoAnswer(error.to_string()),
             }),
             () = fallen_silent(rpc, clock, to) => {
                 Err(CallError::NoAnswer(format!("nothing heard for {SILENCE_MAX:?}")))

@@ -46,6 +46,11 @@ const PAUSE_MAX: Duration = Duration::from_millis(160);
 /// Longer than the budget: a local replica's own error says more than ours, so it gets the last word.
 const LOCAL_GRACE: Duration = Duration::from_millis(200);
 
+/// Longest wait for one node's answer to a read, which can be asked again: an answer may have been lost on its way.
+const READ_ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
+/// Longest wait for the answer to a commit; what is left of the budget is for its record.
+const COMMIT_ATTEMPT_MAX: Duration = Duration::from_millis(3_000);
+
 /// What a router is made of.
 pub struct RouterConfig {
     /// This node.
@@ -272,7 +277,8 @@ impl Router {
             };
         }
         let payload = encoded.get_or_insert_with(|| encode_request(message).into()).clone();
-        let call = Call { to: node, lane: Lane::Data, service: Service::Range, payload, timeout: left };
+        let timeout = left.min(if is_commit(message) { COMMIT_ATTEMPT_MAX } else { READ_ATTEMPT_MAX });
+        let call = Call { to: node, lane: Lane::Data, service: Service::Range, payload, timeout };
         match call.watched(&self.rpc, self.clock.physical().as_ref()).await {
             Ok(bytes) => decode_answer(&bytes).map_or_else(
                 |error| Attempt::NoAnswer(format!("its answer cannot be read: {error}")),

@@ -442,7 +442,8 @@ impl Member {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the catalog could not be confirmed");
-                        tokio::time::sleep(REPORT_INTERVAL).await;
+                        tokio::time::sleep(LEADER_RETRY).await;
+                        continue;
                     }
                 }
             }

@@ -91,10 +91,12 @@ impl Network {
         let link = &self.link;
         let (range_id, from_replica, to_replica) = (link.range_id, link.replica_id, self.target);
         let message = RaftMessage { range_id, from_replica, to_replica, body };
-        let answer = link.rpc.call(self.node, lane, Service::Raft, message.encode(), timeout).await;
+        let answer = link.rpc.call(Service::Raft.at(self.node, lane), message.encode(), timeout).await;
         match answer {
             Ok(bytes) => RaftReply::decode(bytes).map_err(unreachable_because),
-            Err(error @ (RpcError::NotSent(_) | RpcError::Refused)) => Err(unreachable_because(error)),
+            Err(error @ (RpcError::NotSent(_) | RpcError::Refused | RpcError::Disconnected)) => {
+                Err(unreachable_because(error))
+            }
             // Worth an immediate repeat: the wait was long enough.
             Err(error @ RpcError::TimedOut(_)) => Err(RPCError::Network(NetworkError::from_string(error))),
         }

@@ -63,7 +63,7 @@ fn pair(clock1: &Arc<FixedClock>, clock2: &Arc<FixedClock>) -> (LocalNetwork, Ar
 }
 
 async fn ask(rpc: &Rpc, to: NodeId, service: Service, text: &'static str) -> Result<Bytes, RpcError> {
-    rpc.call(to, Lane::Data, service, Bytes::from_static(text.as_bytes()), Duration::from_secs(5)).await
+    rpc.call(service.at(to, Lane::Data), Bytes::from_static(text.as_bytes()), Duration::from_secs(5)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,6 +85,21 @@ async fn call_without_answer_times_out_and_is_forgotten() {
     assert!(one.waiting.lock().is_empty());
     network.heal();
     assert_eq!(ask(&one, N2, Service::Range, "again").await.unwrap(), "two:again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_over_a_connection_that_breaks_ends_at_once() {
+    let clock = FixedClock::at(1);
+    let (_network, one, _two) = pair(&clock, &clock);
+    let begun = tokio::time::Instant::now();
+    let breaks = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        one.disconnected(N2, Lane::Control);
+        one.disconnected(N2, Lane::Data);
+    };
+    let (answer, ()) = tokio::join!(ask(&one, N2, Service::Range, "hang"), breaks);
+    assert_eq!(answer, Err(RpcError::Disconnected));
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]

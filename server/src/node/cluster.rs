@@ -112,6 +112,9 @@ impl CatalogRefresher {
 #[async_trait]
 impl CatalogListener for CatalogRefresher {
     async fn refresh(&self) -> Result<u64, String> {
-        self.sql.refresh_catalog().await.map_err(|error| error.to_string())
+        self.sql.refresh_catalog().await.map_err(|error| match &error.detail {
+            Some(detail) => format!("{error}: {detail}"),
+            None => error.to_string(),
+        })
     }
 }

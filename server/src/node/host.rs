@@ -19,8 +19,8 @@ use quorate_raft_groups::transport::{Receiver, Transport};
 use quorate_sql::program::scan_evaluator;
 
 use super::peers::ClusterPeers;
-use crate::rpc::service::{Membership, PeerService, QuestionHandler};
-use crate::rpc::{GrpcTransport, Peers, ask};
+use crate::rpc::service::{PeerService, QuestionHandler};
+use crate::rpc::{GrpcTransport, Membership, Peers, ask};
 
 /// What a [`Host`] builds with.
 pub struct HostParts {
@@ -67,9 +67,10 @@ impl MemberHost for Host {
         let (cluster, service) = self.connected.get().ok_or("the host is not connected")?;
         let HostParts { store, clock, transport, on_failure } = &self.parts;
         let peers: Arc<dyn Peers> = Arc::new(ClusterPeers::new(identity.node_id, Weak::clone(cluster)));
-        transport.set_peers(Arc::clone(&peers));
         let way = Arc::clone(transport) as Arc<dyn Transport>;
         let rpc = Rpc::new(identity.node_id, way, Arc::clone(clock) as Arc<dyn MessageClock>);
+        let membership = Membership { peers, receiver: Arc::clone(&rpc) as Arc<dyn Receiver> };
+        transport.set_membership(membership.clone());
         let config = StoreConfig {
             node_id: identity.node_id,
             engine: Arc::clone(store),
@@ -84,7 +85,7 @@ impl MemberHost for Host {
         let ranges = RangeStore::open(config).await.map_err(|error| error.to_string())?;
         let _ = self.ranges.set(Arc::clone(&ranges));
         // Messages are taken only now that the replicas on the disk are open.
-        service.set_membership(Membership { peers, receiver: Arc::clone(&rpc) as Arc<dyn Receiver> });
+        service.set_membership(membership);
         Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
     }
 }

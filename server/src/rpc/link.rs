@@ -18,7 +18,7 @@ use tonic::transport::Endpoint;
 
 use super::proto::peer_client::PeerClient;
 use super::proto::{Frame, Hello};
-use super::{FRAME_MAX_BYTES, PROTOCOL_VERSION, Peers, lane_code};
+use super::{FRAME_MAX_BYTES, Membership, PROTOCOL_VERSION, lane_code};
 
 /// Messages that wait on one lane.
 const QUEUE_MAX: usize = 8_192;
@@ -50,7 +50,7 @@ pub struct Link {
 struct Shared {
     to: NodeId,
     lane: Lane,
-    peers: Arc<dyn Peers>,
+    membership: Membership,
     queued_bytes: AtomicUsize,
     /// False from a failure until the next connection.
     open: AtomicBool,
@@ -58,10 +58,10 @@ struct Shared {
 
 impl Link {
     /// Starts to connect; messages are queued meanwhile, until the first try has failed.
-    pub fn open(to: NodeId, lane: Lane, peers: Arc<dyn Peers>) -> Arc<Self> {
+    pub fn open(to: NodeId, lane: Lane, membership: Membership) -> Arc<Self> {
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
         let queued_bytes = AtomicUsize::new(0);
-        let shared = Arc::new(Shared { to, lane, peers, queued_bytes, open: AtomicBool::new(true) });
+        let shared = Arc::new(Shared { to, lane, membership, queued_bytes, open: AtomicBool::new(true) });
         let task = tokio::spawn(Arc::clone(&shared).run(Arc::new(Mutex::new(receiver))));
         Arc::new(Self { queue, shared, task })
     }
@@ -109,13 +109,14 @@ impl Shared {
             }
             self.open.store(false, Ordering::Release);
             self.discard(&queue).await;
+            self.membership.receiver.disconnected(self.to, self.lane);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RECONNECT_MAX);
         }
     }
 
     async fn connect(self: Arc<Self>) -> Result<PeerClient<tonic::transport::Channel>, String> {
-        let address = self.peers.address(self.to).ok_or("address unknown")?;
+        let address = self.membership.peers.address(self.to).ok_or("address unknown")?;
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| error.to_string())?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -147,7 +148,7 @@ impl Shared {
             version: PROTOCOL_VERSION,
             to_node: self.to.0,
             lane: lane_code(self.lane),
-            introduction: self.peers.hello(),
+            introduction: self.membership.peers.hello(),
         };
         Frame { hello: Some(hello), messages: Vec::new() }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_placement::topology::NodeId;
-use quorate_raft_groups::transport::{Lane, Receiver};
+use quorate_raft_groups::transport::Lane;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Server;
@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::peer_server::{Peer, PeerServer};
 use super::proto::{Answer, Delivered, Frame, Hello, Question};
-use super::{FRAME_MAX_BYTES, PROTOCOL_VERSION, Peers, lane_from_code};
+use super::{FRAME_MAX_BYTES, Membership, PROTOCOL_VERSION, lane_from_code};
 
 /// Window of the HTTP/2 streams of a connection.
 const WINDOW_BYTES: u32 = 8 << 20;
@@ -23,14 +23,6 @@ const WINDOW_BYTES: u32 = 8 << 20;
 pub trait QuestionHandler: Send + Sync + 'static {
     /// Answers one question.
     fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes>;
-}
-
-/// What a node does once it is a member: knows its peers, takes their messages.
-pub struct Membership {
-    /// Who is who.
-    pub peers: Arc<dyn Peers>,
-    /// Takes messages.
-    pub receiver: Arc<dyn Receiver>,
 }
 
 /// The service of one node; membership is set when the node has become a member.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use quorate_raft_groups::transport::Receiver;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use super::service::{Membership, PeerService, QuestionHandler};
+use super::service::{PeerService, QuestionHandler};
 use super::*;
 
 const N1: NodeId = NodeId(1);
@@ -51,6 +50,8 @@ impl Receiver for Inbox {
     fn receive(&self, from: NodeId, lane: Lane, message: Bytes) {
         let _ = self.0.send((from, lane, message));
     }
+
+    fn disconnected(&self, _to: NodeId, _lane: Lane) {}
 }
 
 struct Upper;
@@ -97,7 +98,8 @@ async fn sender_to(address: &str, cluster: u8) -> Arc<GrpcTransport> {
     let peers = FixedPeers::new(N1, cluster);
     peers.addresses.lock().insert(N2, address.to_owned());
     let transport = GrpcTransport::new();
-    transport.set_peers(peers);
+    let (sender, _) = mpsc::unbounded_channel();
+    transport.set_membership(Membership { peers, receiver: Arc::new(Inbox(sender)) });
     transport
 }
 

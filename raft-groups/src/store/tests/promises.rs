@@ -24,7 +24,7 @@ fn question(term: u64, pre: bool) -> RaftMessage {
 async fn ask(cluster: &Cluster, message: &RaftMessage) -> RaftReply {
     let node = cluster.node(NodeId(2));
     let answer =
-        node.rpc.call(NodeId(2), Lane::Control, Service::Raft, message.encode(), PATIENCE).await.unwrap();
+        node.rpc.call(Service::Raft.at(NodeId(2), Lane::Control), message.encode(), PATIENCE).await.unwrap();
     RaftReply::decode(answer).unwrap()
 }
 
