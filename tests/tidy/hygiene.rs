@@ -1,5 +1,6 @@
 //! Sources: heads, sizes, nothing unfinished, no test that is not run, no lint exception without a reason.
 
+use super::manifest::entries;
 use super::rust_source::RustSource;
 use super::tree::{Tree, Violation};
 use super::{assert_found, assert_none, repository};
@@ -104,16 +105,24 @@ fn is_in_cfg_attr(before: &str) -> bool {
     before.ends_with(',') && before.rfind("cfg_attr(").is_some_and(|at| !before[at..].contains(']'))
 }
 
-/// Integration tests of a crate are modules of one `tests/main.rs`: linking is what takes the time.
+/// Integration tests of a crate are modules of one `tests/main.rs`: linking is what takes the time. Cargo makes a binary
+/// of every file in `tests`, unless the manifest turns that off.
 fn test_binaries(tree: &Tree) -> Vec<Violation> {
     let is_second = |path: &str| {
         let Some((folder, file)) = path.split_once("/tests/") else { return false };
-        !folder.contains('/') && !file.contains('/') && file != "main.rs"
+        !folder.contains('/') && !file.contains('/') && file != "main.rs" && !declares_one_test(tree, folder)
     };
     let found = tree.rust().filter(|(path, _)| is_second(path));
     found
         .map(|(path, _)| Violation::of_file(path, "a second test binary; make it a module of main.rs"))
         .collect()
+}
+
+/// Whether a crate's manifest turns the search for test binaries off and names at most one.
+fn declares_one_test(tree: &Tree, folder: &str) -> bool {
+    let all = entries(tree.get(&format!("{folder}/Cargo.toml")).unwrap_or_default());
+    let is_off = all.iter().any(|e| e.section == "package" && e.key == "autotests" && e.value == "false");
+    is_off && all.iter().filter(|e| e.section == "test" && e.key == "name").count() <= 1
 }
 
 #[test]
@@ -220,6 +229,13 @@ fn test_binaries_can_fail() {
         ("sql/tests/slt/run.rs", ""),
         ("sql/tests/other.rs", ""),
         ("tests/tidy.rs", ""),
+        ("server/Cargo.toml", "[package]\nautotests = false\n[[test]]\nname = \"e2e\"\n"),
+        ("server/tests/kills.rs", ""),
+        (
+            "engine/Cargo.toml",
+            "[package]\nautotests = false\n[[test]]\nname = \"a\"\n[[test]]\nname = \"b\"\n",
+        ),
+        ("engine/tests/b.rs", ""),
     ]);
-    assert_found(&test_binaries(&tree), &["sql/tests/other.rs: a second"]);
+    assert_found(&test_binaries(&tree), &["sql/tests/other.rs: a second", "engine/tests/b.rs: a second"]);
 }

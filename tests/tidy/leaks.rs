@@ -7,7 +7,7 @@ use super::{assert_found, assert_none, repository};
 const PRIVATE: [&str; 3] = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
 /// Hosts that a tracked file may point to; each is public and has a reason to be there.
-const HOSTS: [&str; 14] = [
+const HOSTS: [&str; 15] = [
     "127.0.0.1",
     "localhost",
     "[::1]",
@@ -21,6 +21,7 @@ const HOSTS: [&str; 14] = [
     "keepachangelog.com",
     "semver.org",
     "www.postgresql.org",
+    "www.sqlite.org",
     "rustup.rs",
 ];
 

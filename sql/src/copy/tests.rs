@@ -1,3 +1,5 @@
+//! COPY in both forms: quoting, NULL, line ends, the end marker, escapes, and lines of any size.
+
 use proptest::prelude::*;
 
 use super::decode::{Decoder, Record, Step};
