@@ -1,12 +1,20 @@
 //! `quorate start` with something wrong says what it is and what to do, and ends with an exit code that is not zero.
 
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use crate::support::{Cluster, quorate, text_of};
+use crate::support::{Cluster, quorate, text_of, wait_for};
 
 fn fails_with(command: &mut Command, words: &[&str]) -> Output {
-    let output = command.output().expect("run");
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("run");
+    let mut child = Some(child);
+    // A process that starts although it must not would run for ever.
+    wait_for("the process ends", || match child.as_mut().map(std::process::Child::try_wait) {
+        Some(Ok(Some(_))) => Ok(()),
+        other => Err(format!("{words:?}: {other:?}")),
+    });
+    let output = child.take().expect("ended").wait_with_output().expect("output");
     let text = text_of(&output);
     assert!(!output.status.success(), "{text}");
     for word in words {
@@ -40,7 +48,7 @@ fn directory_of_a_running_process_is_locked() {
     cluster.nodes[0].await_http("/health", 200);
     let directory = cluster.nodes[0].data_dir();
     let other = Cluster::prepare();
-    let mut command = other.nodes[0].command();
+    let command = other.nodes[0].command();
     let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     let mut command = quorate();
     for argument in arguments {
@@ -62,11 +70,11 @@ fn directory_of_another_cluster_or_node_is_refused() {
     second.nodes[1].start();
     second.nodes[2].start();
     second.nodes[1].await_http("/health", 200);
-    fails_with(&mut second.nodes[0].command(), &["cluster"]);
+    fails_with(&mut second.nodes[0].command(), &["belongs to cluster"]);
     // Another node of the same cluster: n2's address with n3's data.
     first.nodes[0].start();
     swap_directories(&first.nodes[1].data_dir(), &first.nodes[2].data_dir());
-    fails_with(&mut first.nodes[1].command(), &["node"]);
+    fails_with(&mut first.nodes[1].command(), &["belongs to node n3, not to n2"]);
 }
 
 fn swap_directories(one: &std::path::Path, two: &std::path::Path) {

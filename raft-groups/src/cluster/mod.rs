@@ -41,6 +41,7 @@ pub mod local_state;
 pub mod member;
 mod message_format;
 pub mod node_format;
+mod place;
 mod ranges;
 mod reconcile;
 pub mod registry;
@@ -180,6 +181,7 @@ impl ClusterNode {
     /// The data directory is not this node's, or the parts could not be opened.
     pub async fn start(self: &Arc<Self>) -> Result<(), ClusterError> {
         if let Some(membership) = self.local.membership() {
+            self.check_place(&membership).await?;
             return self.become_member(membership, false).await;
         }
         tokio::spawn(Arc::clone(self).ask_to_join());
