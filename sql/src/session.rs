@@ -185,22 +185,21 @@ impl Session {
 
     /// Rolls back (or commits) the implicit transaction that a text has left open.
     pub(crate) async fn end_implicit(&mut self, is_committed: bool) -> Result<(), SqlError> {
-        match std::mem::take(&mut self.transaction) {
-            TransactionState::Open(open) if open.kind == Kind::Implicit => {
-                if !is_committed {
-                    open.rollback().await;
-                    self.variables.end(false);
-                    return Ok(());
-                }
-                let result = open.commit(&self.node).await;
-                self.variables.end(result.is_ok());
-                result
-            }
-            other => {
+        let open = match std::mem::take(&mut self.transaction) {
+            TransactionState::Open(open) if open.kind == Kind::Implicit => open,
+            other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed) => {
                 self.transaction = other;
-                Ok(())
+                return Ok(());
             }
+        };
+        if !is_committed {
+            open.rollback().await;
+            self.variables.end(false);
+            return Ok(());
         }
+        let result = open.commit(&self.node).await;
+        self.variables.end(result.is_ok());
+        result
     }
 
     /// Whether a transaction is open.

@@ -36,9 +36,12 @@ impl RowMaker {
     /// For this COPY.
     pub fn new(from: &BoundCopyFrom, now_micros: i64) -> Self {
         let fields = from.columns.iter().filter_map(|position| from.table.columns.get(*position));
-        let sources = from.row.iter().map(|expr| match expr {
-            Expr::Column { index, .. } => Source::Field(*index),
-            computed => Source::Computed(computed.clone()),
+        let sources = from.row.iter().map(|expr| {
+            if let Expr::Column { index, .. } = expr {
+                Source::Field(*index)
+            } else {
+                Source::Computed(expr.clone())
+            }
         });
         Self {
             table: Arc::clone(&from.table),

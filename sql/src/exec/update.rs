@@ -1,6 +1,6 @@
 //! UPDATE: all rows are read first, then changed; a change of the key moves the row.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use quorate_engine::kv::{Key, Write};
@@ -76,7 +76,7 @@ pub async fn apply_changes(
 ) -> Result<(), ExecError> {
     let layout = TableLayout::of(table);
     let mut writes = Vec::with_capacity(changes.len());
-    let (mut left, mut taken) = (HashSet::new(), Vec::new());
+    let (mut left, mut taken) = (BTreeSet::new(), Vec::new());
     for change in changes {
         let (key, value) = encode_row(&layout, &change.new)?;
         if key != change.old_key {
@@ -103,7 +103,7 @@ pub async fn apply_changes(
 /// Fails where a row would move to a key that another row has and keeps.
 async fn check_free(
     table: &TableDescriptor,
-    (left, taken): (&HashSet<Key>, &[Key]),
+    (left, taken): (&BTreeSet<Key>, &[Key]),
     context: &mut ExecContext<'_>,
 ) -> Result<(), ExecError> {
     if taken.is_empty() {

@@ -213,10 +213,10 @@ async fn finish(dml: &BoundDml, count: u64, gate: &mut Gate<'_>) -> Result<Compl
 }
 
 fn dml_of(bound: &BoundStatement) -> Result<&BoundDml, SqlError> {
-    match &bound.kind {
-        Bound::Dml(dml) => Ok(dml),
-        _ => Err(SqlError::new(SqlState::InternalError, "the statement is of another kind than before")),
+    if let Bound::Dml(dml) = &bound.kind {
+        return Ok(dml);
     }
+    Err(SqlError::new(SqlState::InternalError, "the statement is of another kind than before"))
 }
 
 /// Fails for a write in a read-only transaction.

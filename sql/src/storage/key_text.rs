@@ -7,7 +7,7 @@ use quorate_engine::kv::{Key, keyspace};
 
 use super::index_format::decode_column;
 use super::layout::TableLayout;
-use crate::types::{Datum, text};
+use crate::types::text;
 
 /// Prints a key that starts a span. `layout_of` finds the layout of a table by its id, where it is known.
 pub fn start_key(key: &Key, layout_of: impl Fn(u64) -> Option<TableLayout>) -> String {
@@ -66,10 +66,9 @@ fn print_table(rest: &[u8], layout_of: impl Fn(u64) -> Option<TableLayout>) -> S
             let _ = write!(out, "/{}", before.escape_ascii());
             return out;
         };
-        let _ = match datum {
-            Datum::Null => write!(out, "/NULL"),
-            datum => write!(out, "/{}", text::to_text(&datum, &data_type).unwrap_or_default()),
-        };
+        // Only NULL has no text.
+        let column = text::to_text(&datum, &data_type);
+        let _ = write!(out, "/{}", column.as_deref().unwrap_or("NULL"));
     }
     if !decoder.remainder().is_empty() {
         let _ = write!(out, "/{}", decoder.remainder().escape_ascii());
