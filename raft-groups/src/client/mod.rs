@@ -7,6 +7,8 @@
 
 pub mod budget;
 pub(crate) mod call;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod range_cache;
 pub mod route;
 pub mod router;

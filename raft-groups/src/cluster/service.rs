@@ -13,6 +13,8 @@ use crate::local_ranges::LocalRangeError;
 
 /// How long a node that was told of a new catalog may take to read it before it says what it has.
 const CATALOG_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause before a catalog that proved older than expected is read again.
+const CATALOG_READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// The handler; a member that is gone answers nothing any more.
 pub(super) struct ClusterService {
@@ -90,14 +92,15 @@ impl Member {
 
     async fn answer_catalog_changed(&self, version: u64) -> ClusterAnswer {
         let has = || self.catalog.version(self.clock.physical().boottime());
+        let is_old = || has().is_none_or(|has| has < version);
         let reading = async {
-            loop {
+            while is_old() {
                 let confirmed = self.catalog.confirmed.notified();
-                if has().is_some_and(|has| has >= version) {
-                    return;
-                }
                 self.catalog.changed.notify_one();
                 confirmed.await;
+                if is_old() {
+                    tokio::time::sleep(CATALOG_READ_PAUSE).await;
+                }
             }
         };
         let _ = tokio::time::timeout(CATALOG_READ_TIMEOUT, reading).await;

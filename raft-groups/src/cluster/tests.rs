@@ -1,1 +1,186 @@
-//! Clusters of several nodes in one process.
+//! Clusters of several nodes in one process, over ranges that are played by a fake: what is tested is how nodes find
+//! each other, agree and tidy up. Time is tokio's, paused: it passes when everybody waits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_engine::clock::ForgetBound;
+use quorate_engine::kv::{Database, Key, Span, TransactionOptions, Write, keyspace};
+use quorate_engine::memory::MemoryStore;
+
+use super::bootstrap::BootstrapTransport;
+use super::catalog::CatalogListener;
+use super::*;
+use crate::client::fake::{CountPairs, FakeWorld, TokioClock};
+use crate::testing::network::LocalNetwork;
+
+mod agreement;
+mod forming;
+mod ranges;
+
+/// Deadline of everything that is waited for; generous, since paused time costs nothing.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Everything that the nodes share.
+#[derive(Clone)]
+struct Net {
+    world: FakeWorld,
+    network: LocalNetwork,
+    physical: Arc<TokioClock>,
+    switchboard: Arc<Switchboard>,
+}
+
+/// Reaches nodes by their addresses.
+#[derive(Default)]
+struct Switchboard {
+    nodes: Mutex<BTreeMap<String, Arc<ClusterNode>>>,
+}
+
+#[async_trait]
+impl BootstrapTransport for Switchboard {
+    async fn call(&self, address: &str, payload: Bytes, _timeout: Duration) -> Result<Bytes, String> {
+        let node = self.nodes.lock().get(address).cloned();
+        // Whoever is asked answers a little later, so that two questions can cross.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        match node {
+            Some(node) => Ok(node.handle_bootstrap(payload).await),
+            None => Err("connection refused".to_owned()),
+        }
+    }
+}
+
+struct Host {
+    net: Net,
+    clock: Arc<HybridClock>,
+}
+
+#[async_trait]
+impl MemberHost for Host {
+    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
+        let node = identity.node_id;
+        let rpc = Rpc::new(node, self.net.network.transport(node), self.clock.clone());
+        self.net.network.attach(node, rpc.clone());
+        Ok(MemberParts { rpc, ranges: self.net.world.node(node, &self.clock) })
+    }
+}
+
+struct NoDisk;
+
+impl DiskSpace for NoDisk {
+    fn used_and_total(&self) -> (u64, u64) {
+        (10, 100)
+    }
+}
+
+/// A catalog that is one number.
+#[derive(Clone)]
+struct Catalog(Arc<AtomicU64>);
+
+#[async_trait]
+impl CatalogListener for Catalog {
+    async fn refresh(&self) -> Result<u64, String> {
+        Ok(self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn address(name: &str) -> String {
+    format!("{name}:7001")
+}
+
+impl Net {
+    fn new() -> Self {
+        Self {
+            world: FakeWorld::default(),
+            network: LocalNetwork::new(),
+            physical: TokioClock::new(),
+            switchboard: Arc::default(),
+        }
+    }
+
+    /// A process with this name in the zone of the same name.
+    async fn process(&self, name: &str, store: &Arc<MemoryStore>) -> Arc<ClusterNode> {
+        let clock = Arc::new(HybridClock::new(self.physical.clone(), Box::new(ForgetBound)));
+        let seed = self.switchboard.nodes.lock().len() as u64 * 1_000 + u64::from(name.as_bytes()[0]);
+        let config = ClusterConfig {
+            store: store.clone(),
+            clock: clock.clone(),
+            evaluator: Arc::new(CountPairs),
+            bootstrap: self.switchboard.clone(),
+            host: Arc::new(Host { net: self.clone(), clock }),
+            disk: Arc::new(NoDisk),
+            addresses: NodeAddresses {
+                address: address(name),
+                sql_address: format!("{name}:5401"),
+                http_address: String::new(),
+                locality: format!("zone={name}").parse().unwrap(),
+            },
+            join: ["a", "b", "c"].map(address).to_vec(),
+            seed: [u8::try_from(seed % 251).unwrap(); 32],
+        };
+        let node = ClusterNode::new(config).unwrap();
+        self.switchboard.nodes.lock().insert(address(name), node.clone());
+        node.start().await.unwrap();
+        node
+    }
+
+    /// The process is gone.
+    fn kill(&self, name: &str) {
+        let node = self.switchboard.nodes.lock().remove(&address(name)).unwrap();
+        node.stop();
+        if let Some(member) = node.member() {
+            self.network.detach(member.node_id());
+        }
+    }
+}
+
+/// Three members over a fresh network.
+struct Three {
+    net: Net,
+    stores: Vec<Arc<MemoryStore>>,
+    members: Vec<Arc<Member>>,
+}
+
+async fn three() -> Three {
+    let net = Net::new();
+    let stores: Vec<_> = (0..3).map(|_| Arc::new(MemoryStore::new())).collect();
+    let mut nodes = Vec::new();
+    for (name, store) in ["a", "b", "c"].iter().zip(&stores) {
+        nodes.push(net.process(name, store).await);
+    }
+    nodes[0].init().await.unwrap();
+    let mut members = Vec::new();
+    for node in &nodes {
+        members.push(tokio::time::timeout(DEADLINE, node.wait_for_member()).await.unwrap().unwrap());
+    }
+    wait("all reports", || {
+        members[0].with_board(|board, _| (1..=3).all(|id| board.has_heard(NodeId(id)))).unwrap_or(false)
+    })
+    .await;
+    Three { net, stores, members }
+}
+
+/// Waits for a condition.
+async fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+fn table(id: u64) -> Span {
+    keyspace::table_span(id)
+}
+
+async fn put(member: &Member, key: &Key, text: &'static str) {
+    let mut transaction = member.database().begin(TransactionOptions::default()).await.unwrap();
+    transaction.write(Write::put(key.clone(), Bytes::from_static(text.as_bytes()))).unwrap();
+    transaction.commit(None).await.unwrap();
+}
+
+async fn get(member: &Member, key: &Key) -> Result<Option<Bytes>, quorate_engine::kv::KvError> {
+    let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+    Ok(transaction.get_many(vec![key.clone()]).await?.pop().unwrap())
+}

@@ -1,1 +1,89 @@
-//! Scripts of the board.
+//! Scripts of the board: who is live, who relies on which catalog.
+
+use super::*;
+
+/// Times are seconds since the board's start. Commands: `report n2 t=1 [catalog=3] [leads=r2]`, `confirm n2 version=3`,
+/// `require 3`, `relying 3 t=1`, `liveness t=1`, `placed r2 n1`, `leader r2 t=1`.
+struct Runner {
+    board: Board,
+}
+
+fn moment(seconds: u64) -> Moment {
+    let boot = Duration::from_secs(1_000 + seconds);
+    Moment { wall: Timestamp::from_micros((50_000 + seconds) * 1_000_000), boot }
+}
+
+fn node(text: &str) -> NodeId {
+    NodeId(text.trim_start_matches('n').parse().expect("node"))
+}
+
+fn range(text: &str) -> RangeId {
+    RangeId(text.trim_start_matches('r').parse().expect("range"))
+}
+
+impl goldenscript::Runner for Runner {
+    type Command = goldenscript::Command;
+
+    fn run(
+        &mut self,
+        command: &goldenscript::Command,
+        _context: &goldenscript::Context,
+    ) -> Result<String, Box<dyn std::error::Error>> {
+        use crate::client::script_args::parse;
+        let mut args = command.consume_args();
+        let now = moment(parse(&mut args, "t")?.unwrap_or(0));
+        let first = args.next_pos().unwrap_or_default().to_owned();
+        let nodes = [1, 2, 3].map(NodeId);
+        let out = match command.name.as_str() {
+            "report" => {
+                let leads = parse::<String>(&mut args, "leads")?;
+                let replicas = leads.iter().map(|text| super::super::message_format::ReplicaReport {
+                    range_id: range(text),
+                    has_lease: true,
+                    leader: Some(node(&first)),
+                    size_bytes: 0,
+                    complaint: None,
+                });
+                let report = NodeReport {
+                    catalog_version: parse(&mut args, "catalog")?,
+                    disk_used_bytes: 0,
+                    disk_total_bytes: 0,
+                    replicas: replicas.collect(),
+                };
+                let until = self.board.report(node(&first), report, now);
+                let seconds = until.map(|until| until.micros() / 1_000_000 - 50_000);
+                seconds.map_or("no lease".to_owned(), |seconds| format!("lease until {seconds}"))
+            }
+            "confirm" => {
+                self.board.confirm(node(&first), parse(&mut args, "version")?.ok_or("version")?);
+                String::new()
+            }
+            "require" => {
+                self.board.require(first.parse()?);
+                String::new()
+            }
+            "relying" => {
+                let offset = Duration::from_millis(250);
+                format!("{:?}", self.board.relying_on_older(first.parse()?, &nodes, now.wall, offset))
+            }
+            "liveness" => nodes
+                .iter()
+                .map(|node| format!("{node} {} ", self.board.liveness(*node, now.boot)))
+                .collect::<String>(),
+            "placed" => {
+                self.board.placed(range(&first), node(args.next_pos().ok_or("node")?));
+                String::new()
+            }
+            "leader" => format!("{:?}", self.board.leader(range(&first), now.boot)),
+            other => return Err(format!("unknown command {other}").into()),
+        };
+        args.reject_next()?;
+        Ok(if out.is_empty() { out } else { format!("{}\n", out.trim_end()) })
+    }
+}
+
+#[test]
+fn board_scripts() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testscripts/cluster/board");
+    quorate_engine::testing::script::run_folder(folder, || Runner { board: Board::new(moment(0)) });
+}

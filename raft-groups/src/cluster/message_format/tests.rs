@@ -1,1 +1,161 @@
-//! Messages between members survive their bytes.
+//! Messages between members survive their bytes, damaged ones are refused, and the bytes are those of the fixtures.
+
+use proptest::prelude::*;
+use quorate_engine::kv::Key;
+use quorate_engine::testing::fixture;
+use quorate_placement::view::Liveness;
+use uuid::Uuid;
+
+use super::*;
+use crate::cluster::bootstrap_format::{
+    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, decode_bootstrap_request,
+    encode_bootstrap_answer, encode_bootstrap_request,
+};
+use crate::cluster::node_format::NodeRecord;
+use crate::cluster::status::{NodeStatus, RangeStatus};
+
+fn span() -> Span {
+    Span::new(Key::from(b"a".as_slice()), Key::default())
+}
+
+fn record() -> NodeRecord {
+    NodeRecord {
+        node_id: NodeId(3),
+        store_id: quorate_placement::topology::StoreId(9),
+        address: "c:1".to_owned(),
+        sql_address: "c:2".to_owned(),
+        http_address: "c:3".to_owned(),
+        locality: "zone=c".parse().unwrap(),
+        incarnation: 2,
+        started: Timestamp::from_micros(4),
+    }
+}
+
+fn requests() -> Vec<ClusterRequest> {
+    let replica = ReplicaReport {
+        range_id: RangeId(7),
+        has_lease: true,
+        leader: Some(NodeId(3)),
+        size_bytes: 300,
+        complaint: Some("n2 is silent".to_owned()),
+    };
+    vec![
+        ClusterRequest::Report(NodeReport {
+            catalog_version: Some(5),
+            disk_used_bytes: 1,
+            disk_total_bytes: 1 << 40,
+            replicas: vec![replica],
+        }),
+        ClusterRequest::CatalogChanged { version: 6 },
+        ClusterRequest::CreateReplica {
+            descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1), NodeId(3)]),
+            campaign: true,
+        },
+        ClusterRequest::DestroyReplica { range_id: RangeId(7), next_replica_id: ReplicaId(4) },
+        ClusterRequest::TransferLease { range_id: RangeId(7), to: NodeId(2) },
+        ClusterRequest::CreateRange { span: span() },
+        ClusterRequest::DropRanges { span: span() },
+        ClusterRequest::AwaitCatalog { version: 6 },
+        ClusterRequest::Status,
+    ]
+}
+
+fn status() -> ClusterStatus {
+    let node = |liveness| NodeStatus {
+        record: record(),
+        liveness,
+        heard_ms: Some(20),
+        leaders: 1,
+        replicas: 2,
+        disk_used_bytes: 3,
+        disk_total_bytes: 4,
+        catalog_version: None,
+    };
+    ClusterStatus {
+        cluster_id: Uuid::from_u128(1),
+        told_by: NodeId(1),
+        told_at: Timestamp::from_micros(1),
+        partial: Some("range 1 is away".to_owned()),
+        nodes: [Liveness::Live, Liveness::Suspect, Liveness::Dead, Liveness::Draining].map(node).to_vec(),
+        ranges: vec![RangeStatus {
+            range_id: RangeId(7),
+            span: span(),
+            replicas: vec![NodeId(1), NodeId(3)],
+            missing: vec![NodeId(3)],
+            leader: None,
+            size_bytes: 9,
+            complaint: None,
+        }],
+    }
+}
+
+fn answers() -> Vec<ClusterAnswer> {
+    vec![
+        ClusterAnswer::Done,
+        ClusterAnswer::Lease { until: Some(Timestamp::from_micros(1)), required_version: 2 },
+        ClusterAnswer::Lease { until: None, required_version: 3 },
+        ClusterAnswer::Catalog { version: Some(4) },
+        ClusterAnswer::Status(Box::new(status())),
+        ClusterAnswer::NotLeader { leader: Some(NodeId(2)) },
+        ClusterAnswer::Unavailable("no".to_owned()),
+        ClusterAnswer::Refused("never".to_owned()),
+    ]
+}
+
+fn check<T: PartialEq + std::fmt::Debug>(
+    messages: &[T],
+    encode: impl Fn(&T) -> Vec<u8>,
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+) {
+    for message in messages {
+        let bytes = encode(message);
+        assert_eq!(decode(&bytes).as_ref(), Ok(message));
+        for cut in 0..bytes.len() {
+            assert!(decode(&bytes[..cut]).is_err(), "{message:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn messages_survive_their_bytes() {
+    check(&requests(), encode_request, decode_request);
+    check(&answers(), encode_answer, decode_answer);
+    let bootstrap = [
+        BootstrapRequest::Probe { asker: quorate_placement::topology::StoreId(5) },
+        BootstrapRequest::Join(record()),
+    ];
+    check(&bootstrap, encode_bootstrap_request, decode_bootstrap_request);
+    let cluster_id = Uuid::from_u128(5);
+    let answers = [
+        BootstrapAnswer::Free(record()),
+        BootstrapAnswer::Initialising,
+        BootstrapAnswer::Exists { cluster_id },
+        BootstrapAnswer::Uninitialised { hint: "run init".to_owned() },
+        BootstrapAnswer::Created { cluster_id, nodes: vec![record()] },
+        BootstrapAnswer::Status(status()),
+        BootstrapAnswer::Refused("no".to_owned()),
+    ];
+    check(&answers, encode_bootstrap_answer, decode_bootstrap_answer);
+}
+
+#[test]
+fn message_bytes_are_as_in_the_fixtures() {
+    let bytes: Vec<u8> = requests().iter().flat_map(encode_request).collect();
+    fixture::check(env!("CARGO_MANIFEST_DIR"), "cluster_requests", &bytes);
+    let bytes: Vec<u8> = answers().iter().flat_map(encode_answer).collect();
+    fixture::check(env!("CARGO_MANIFEST_DIR"), "cluster_answers", &bytes);
+    let bytes = encode_bootstrap_answer(&BootstrapAnswer::Status(status()));
+    let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "bootstrap_status", &bytes);
+    assert_eq!(decode_bootstrap_answer(&stored), Ok(BootstrapAnswer::Status(status())));
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_never_panic(noise in prop::collection::vec(any::<u8>(), 0..80)) {
+        for version in 0..3 {
+            let bytes = [&[version][..], &noise].concat();
+            let _ = (decode_request(&bytes), decode_answer(&bytes));
+            let _ = (decode_bootstrap_request(&bytes), decode_bootstrap_answer(&bytes));
+        }
+    }
+}
