@@ -42,6 +42,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the registry and the settings are read anew.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+/// Least time between two readings of the catalog.
+const CATALOG_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before range 1's leaseholder is looked for again.
 const LEADER_RETRY: Duration = Duration::from_millis(100);
 
@@ -447,6 +449,8 @@ impl Member {
                     }
                 }
             }
+            // A node that reads an older catalog than is required is told so at each report: not at full speed.
+            tokio::time::sleep(CATALOG_PAUSE).await;
             let _ = tokio::time::timeout(CATALOG_RENEWAL, self.catalog.changed.notified()).await;
         }
     }
