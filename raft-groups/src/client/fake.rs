@@ -269,6 +269,11 @@ impl FakeRanges {
         let Some(range) = known.filter(|range| range.created.contains(&self.node)) else {
             return Err(RangeError::Mismatch { range_id, known: Vec::new() });
         };
+        if range.leader.is_none() && range.created.len() > range.descriptor.replicas.len() / 2 {
+            // A majority without a leader elects one; here it is whoever is asked first.
+            range.leader = Some(self.node);
+            range.term += 1;
+        }
         if range.leader != Some(self.node) {
             return Err(RangeError::NotLeaseholder { range_id, leaseholder: range.leader });
         }

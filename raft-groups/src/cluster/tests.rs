@@ -29,6 +29,8 @@ struct Net {
     network: LocalNetwork,
     physical: Arc<TokioClock>,
     switchboard: Arc<Switchboard>,
+    /// Processes started so far: each has a seed of its own.
+    started: Arc<AtomicU64>,
 }
 
 /// Reaches nodes by their addresses.
@@ -95,13 +97,14 @@ impl Net {
             network: LocalNetwork::new(),
             physical: TokioClock::new(),
             switchboard: Arc::default(),
+            started: Arc::default(),
         }
     }
 
     /// A process with this name in the zone of the same name.
     async fn process(&self, name: &str, store: &Arc<MemoryStore>) -> Arc<ClusterNode> {
         let clock = Arc::new(HybridClock::new(self.physical.clone(), Box::new(ForgetBound)));
-        let seed = self.switchboard.nodes.lock().len() as u64 * 1_000 + u64::from(name.as_bytes()[0]);
+        let seed = self.started.fetch_add(1, Ordering::SeqCst);
         let config = ClusterConfig {
             store: store.clone(),
             clock: clock.clone(),
@@ -116,7 +119,7 @@ impl Net {
                 locality: format!("zone={name}").parse().unwrap(),
             },
             join: ["a", "b", "c"].map(address).to_vec(),
-            seed: [u8::try_from(seed % 251).unwrap(); 32],
+            seed: [u8::try_from(seed).unwrap(); 32],
         };
         let node = ClusterNode::new(config).unwrap();
         self.switchboard.nodes.lock().insert(address(name), node.clone());
