@@ -112,6 +112,9 @@ pub trait Quorum {
     fn is_single_voter(&self) -> bool;
 }
 
+/// The pause between election rounds doubles at most this often: to 1.2 s, longer than any round that can be won.
+const RETRY_DOUBLINGS_MAX: u32 = 3;
+
 /// Promise, election timer and lease of one replica.
 #[derive(Debug)]
 pub struct LeaseState {
@@ -126,6 +129,8 @@ pub struct LeaseState {
     jitter: u64,
     /// No election before this, after a round that led to nothing.
     retry_at: u64,
+    /// Rounds that led to nothing, one after the other.
+    lost_rounds: u32,
     /// When a leader with a quorum was last seen, or when this replica was opened.
     evidence_at: u64,
     /// The term whose blank entry is applied.
@@ -175,6 +180,7 @@ impl LeaseState {
             jitter,
             // Peers of a fresh group may still be created: whoever should campaign is told to.
             retry_at: now + timing.vote_promise + jitter,
+            lost_rounds: 0,
             evidence_at: now,
             blank_applied: None,
             leader: None,
@@ -188,6 +194,7 @@ impl LeaseState {
                 self.promise(now);
                 self.evidence_at = self.evidence_at.max(now);
                 self.retry_at = 0;
+                self.lost_rounds = 0;
                 None
             }
             Event::VoteArrived { pre, hand_over } => Some(self.vote(now, pre, hand_over, quorum)),
@@ -219,6 +226,7 @@ impl LeaseState {
             }
             Event::Campaign => {
                 self.retry_at = 0;
+                self.lost_rounds = 0;
                 self.jitter = 0;
                 self.tick_follower(now, true, None, quorum)
             }
@@ -365,9 +373,18 @@ impl LeaseState {
         if let Some(HandOver { term }) = handed {
             self.hand_over_used = Some(term);
         }
-        self.retry_at = now + self.random.random_range(self.timing.retry_min..=self.timing.retry_max);
+        self.retry_at = now + self.retry_pause();
         self.jitter = self.random.random_range(0..=self.timing.election_spread);
         Some(Effect::Elect)
+    }
+
+    /// A new round throws the last one away, so that rounds that are slower than the pause, as on a disk whose syncs
+    /// take long, would never end: the pause doubles from lost round to lost round.
+    fn retry_pause(&mut self) -> u64 {
+        let pause = self.random.random_range(self.timing.retry_min..=self.timing.retry_max);
+        let pause = pause << self.lost_rounds.min(RETRY_DOUBLINGS_MAX);
+        self.lost_rounds = self.lost_rounds.saturating_add(1);
+        pause
     }
 
     fn tick_leader(&mut self, now: u64, quorum: &dyn Quorum) -> Option<Effect> {
