@@ -1,9 +1,14 @@
-//! Tests of the whole: real processes on loopback, driven as a user would.
+//! Tests of the whole: real processes on loopback, driven as a user would; the wire and the shell over one store.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at the first surprise")]
 
 mod demo;
 mod durability;
 mod kills;
+mod local;
 mod outage;
+mod shell;
 mod start_faults;
 mod story;
 mod support;
+mod wire;

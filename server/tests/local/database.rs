@@ -1,0 +1,112 @@
+//! A database whose reads and commits can be held back, to look at what happens meanwhile.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{
+    Committed, Database, Key, KvError, ScanPage, ScanRequest, Transaction, TransactionOptions, Value, Write,
+};
+use tokio::sync::watch;
+
+/// What is held back now, and what waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held {
+    /// Scans wait.
+    pub scans: bool,
+    /// Commits with writes wait.
+    pub commits: bool,
+    /// How many operations are waiting.
+    pub waiting: usize,
+}
+
+/// Holds operations of a database back.
+pub struct HeldDatabase {
+    inner: Arc<dyn Database>,
+    held: Arc<watch::Sender<Held>>,
+}
+
+impl HeldDatabase {
+    /// A database that lets everything pass at first.
+    pub fn new(inner: Arc<dyn Database>) -> (Arc<Self>, Arc<watch::Sender<Held>>) {
+        let held = Arc::new(watch::Sender::new(Held::default()));
+        (Arc::new(Self { inner, held: Arc::clone(&held) }), held)
+    }
+}
+
+#[async_trait]
+impl Database for HeldDatabase {
+    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
+        let inner = self.inner.begin(options).await?;
+        Ok(Box::new(HeldTransaction { inner, held: Arc::clone(&self.held) }))
+    }
+}
+
+struct HeldTransaction {
+    inner: Box<dyn Transaction>,
+    held: Arc<watch::Sender<Held>>,
+}
+
+/// Counts an operation as waiting, also where its future is dropped.
+struct Waiting(Arc<watch::Sender<Held>>);
+
+impl Waiting {
+    fn begin(held: &Arc<watch::Sender<Held>>) -> Self {
+        held.send_modify(|held| held.waiting += 1);
+        Self(Arc::clone(held))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.send_modify(|held| held.waiting -= 1);
+    }
+}
+
+/// Waits while operations of a kind are held back.
+async fn wait(held: Arc<watch::Sender<Held>>, is_held: fn(&Held) -> bool) {
+    let mut receiver = held.subscribe();
+    if is_held(&held.borrow()) {
+        let _waiting = Waiting::begin(&held);
+        receiver.wait_for(|held| !is_held(held)).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Transaction for HeldTransaction {
+    fn read_timestamp(&self) -> Timestamp {
+        self.inner.read_timestamp()
+    }
+
+    fn start_statement(&mut self) {
+        self.inner.start_statement();
+    }
+
+    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+        wait(Arc::clone(&self.held), |held| held.scans).await;
+        self.inner.scan(request).await
+    }
+
+    fn write(&mut self, write: Write) -> Result<(), KvError> {
+        self.inner.write(write)
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.inner.buffered_bytes()
+    }
+
+    async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
+        if self.inner.buffered_bytes() > 0 {
+            wait(Arc::clone(&self.held), |held| held.commits).await;
+        }
+        self.inner.commit(deadline).await
+    }
+
+    async fn rollback(&mut self) {
+        self.inner.rollback().await;
+    }
+}
