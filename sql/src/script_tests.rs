@@ -152,7 +152,15 @@ fn bound_text(bound: &BoundStatement) -> String {
         }
         Bound::ShowRanges { table } => lines.push(format!("ranges of {}", table.name)),
         Bound::CopyFrom(copy) => lines.push(format!("copy into {:?}: row {:?}", copy.columns, copy.row)),
-        other => lines.push(format!("{other:?}")),
+        other @ (Bound::Begin { .. }
+        | Bound::Commit
+        | Bound::Rollback
+        | Bound::ShowTables
+        | Bound::ShowClusterSettings
+        | Bound::ShowVariable { .. }
+        | Bound::SetVariable { .. }
+        | Bound::ResetAll
+        | Bound::SetClusterSetting { .. }) => lines.push(format!("{other:?}")),
     }
     if let Some(columns) = bound.columns() {
         let columns: Vec<String> =

@@ -261,10 +261,8 @@ impl FakeRanges {
         if let Some(text) = state.breaker.get(&range_id) {
             return Err(RangeError::Unavailable { range_id, detail: text.clone() });
         }
-        let fault = match request.request {
-            Request::Commit(_) => state.fault.take(),
-            _ => None,
-        };
+        let is_commit = matches!(request.request, Request::Commit(_));
+        let fault = if is_commit { state.fault.take() } else { None };
         let known = state.ranges.get_mut(&range_id);
         let Some(range) = known.filter(|range| range.created.contains(&self.node)) else {
             return Err(RangeError::Mismatch { range_id, known: Vec::new() });
@@ -366,10 +364,10 @@ fn refresh<'a>(
 }
 
 fn mvcc_error(error: MvccError) -> RangeError {
-    match error {
-        MvccError::Uncertain { key, timestamp } => RangeError::Uncertain { key, timestamp },
-        other => RangeError::Storage(other.to_string()),
+    if let MvccError::Uncertain { key, timestamp } = error {
+        return RangeError::Uncertain { key, timestamp };
     }
+    RangeError::Storage(error.to_string())
 }
 
 fn page_error(error: PageError) -> RangeError {

@@ -109,10 +109,9 @@ async fn with_parameters(
         value => text::from_text(value, data_type),
     });
     let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
-    match session.run(&prepared, &parameters, &CancelToken::new(), sink).await? {
-        Completion::Tag(tag) => Ok(tag),
-        other => panic!("{other:?}"),
-    }
+    let completion = session.run(&prepared, &parameters, &CancelToken::new(), sink).await?;
+    let Completion::Tag(tag) = completion else { panic!("{completion:?}") };
+    Ok(tag)
 }
 
 fn print(recorder: &Recorder, result: &Result<String, SqlError>, status: TransactionStatus) -> String {

@@ -125,10 +125,10 @@ fn without_comments(script: &str) -> String {
 }
 
 fn wanted_types(record: &Record<DefaultColumnType>) -> Vec<DefaultColumnType> {
-    match record {
-        Record::Query { expected: QueryExpect::Results { types, .. }, .. } => types.clone(),
-        _ => Vec::new(),
+    if let Record::Query { expected: QueryExpect::Results { types, .. }, .. } = record {
+        return types.clone();
     }
+    Vec::new()
 }
 
 fn counts(passed: usize, unsupported: usize, differing: usize) -> Counts {
