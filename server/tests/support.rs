@@ -249,11 +249,9 @@ pub fn text_of(output: &Output) -> String {
 pub fn rows_of(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<String>> {
     messages
         .into_iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|index| row.get(index).unwrap_or_default().to_owned()).collect())
-            }
-            _ => None,
+        .filter_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some((0..row.len()).map(|index| row.get(index).unwrap_or_default().to_owned()).collect())
         })
         .collect()
 }

@@ -160,7 +160,9 @@ fn bound_text(bound: &BoundStatement) -> String {
         | Bound::ShowVariable { .. }
         | Bound::SetVariable { .. }
         | Bound::ResetAll
-        | Bound::SetClusterSetting { .. }) => lines.push(format!("{other:?}")),
+        | Bound::SetClusterSetting { .. }
+        | Bound::DiscardAll
+        | Bound::Deallocate { .. }) => lines.push(format!("{other:?}")),
     }
     if let Some(columns) = bound.columns() {
         let columns: Vec<String> =
