@@ -13,11 +13,13 @@ use super::bootstrap::BootstrapTransport;
 use super::catalog::CatalogListener;
 use super::*;
 use crate::client::fake::{CountPairs, FakeWorld, TokioClock};
+use crate::store::{RangeStore, StoreConfig};
 use crate::testing::network::LocalNetwork;
 
 mod agreement;
 mod forming;
 mod ranges;
+mod replicated;
 
 /// Deadline of everything that is waited for; generous, since paused time costs nothing.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -31,6 +33,10 @@ struct Net {
     switchboard: Arc<Switchboard>,
     /// Processes started so far: each has a seed of its own.
     started: Arc<AtomicU64>,
+    /// Whether ranges are real; else `world` plays them.
+    real: bool,
+    /// The real ones that run.
+    stores: Arc<Mutex<BTreeMap<NodeId, Arc<RangeStore>>>>,
 }
 
 /// Reaches nodes by their addresses.
@@ -55,6 +61,7 @@ impl BootstrapTransport for Switchboard {
 struct Host {
     net: Net,
     clock: Arc<HybridClock>,
+    store: Arc<MemoryStore>,
 }
 
 #[async_trait]
@@ -63,7 +70,31 @@ impl MemberHost for Host {
         let node = identity.node_id;
         let rpc = Rpc::new(node, self.net.network.transport(node), self.clock.clone());
         self.net.network.attach(node, rpc.clone());
+        if self.net.real {
+            let ranges = self.open_store(node, &rpc).await?;
+            return Ok(MemberParts { rpc, ranges });
+        }
         Ok(MemberParts { rpc, ranges: self.net.world.node(node, &self.clock) })
+    }
+}
+
+impl Host {
+    /// A store of real ranges, as `server` opens it.
+    async fn open_store(&self, node: NodeId, rpc: &Arc<Rpc>) -> Result<Arc<RangeStore>, String> {
+        let config = StoreConfig {
+            node_id: node,
+            engine: self.store.clone(),
+            clock: self.clock.clone(),
+            physical: self.net.physical.clone(),
+            rpc: rpc.clone(),
+            evaluator: Arc::new(CountPairs),
+            seed: node.0,
+            timing: crate::lease::timing::LAN,
+            on_failure: Arc::new(|error| panic!("the store failed: {error}")),
+        };
+        let store = RangeStore::open(config).await.map_err(|error| error.to_string())?;
+        self.net.stores.lock().insert(node, store.clone());
+        Ok(store)
     }
 }
 
@@ -98,6 +129,8 @@ impl Net {
             physical: TokioClock::new(),
             switchboard: Arc::default(),
             started: Arc::default(),
+            real: false,
+            stores: Arc::default(),
         }
     }
 
@@ -110,7 +143,7 @@ impl Net {
             clock: clock.clone(),
             evaluator: Arc::new(CountPairs),
             bootstrap: self.switchboard.clone(),
-            host: Arc::new(Host { net: self.clone(), clock }),
+            host: Arc::new(Host { net: self.clone(), clock, store: store.clone() }),
             disk: Arc::new(NoDisk),
             addresses: NodeAddresses {
                 address: address(name),

@@ -1,0 +1,118 @@
+//! The whole, in real time: three nodes with real, replicated ranges; reads and writes from everywhere, a leader killed,
+//! all restarted.
+
+use super::*;
+use crate::client::router::RouterCounts;
+use quorate_placement::topology::RangeId;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+struct Cluster {
+    net: Net,
+    disks: Vec<Arc<MemoryStore>>,
+}
+
+impl Cluster {
+    async fn init() -> Self {
+        let net = Net { real: true, ..Net::new() };
+        let cluster = Self { net, disks: (0..3).map(|_| Arc::new(MemoryStore::new())).collect() };
+        for at in 0..3 {
+            cluster.start(at).await;
+        }
+        cluster.node(0).init().await.unwrap();
+        for at in 0..3 {
+            let member = tokio::time::timeout(DEADLINE, cluster.node(at).wait_for_member()).await;
+            assert!(member.unwrap().is_some());
+        }
+        cluster
+    }
+
+    async fn start(&self, at: usize) {
+        self.net.process(NAMES[at], &self.disks[at]).await;
+    }
+
+    async fn kill(&self, at: usize) {
+        self.net.kill(NAMES[at]);
+        let store = self.net.stores.lock().remove(&NodeId(at as u64 + 1)).unwrap();
+        store.shutdown().await;
+    }
+
+    fn node(&self, at: usize) -> Arc<ClusterNode> {
+        self.net.switchboard.nodes.lock().get(&address(NAMES[at])).unwrap().clone()
+    }
+
+    fn member(&self, at: usize) -> Arc<Member> {
+        self.node(at).member().unwrap().clone()
+    }
+}
+
+/// Tries until it works; a cluster that elects refuses for a while.
+async fn eventually<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
+    what: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T {
+    let trying = async {
+        loop {
+            match attempt().await {
+                Ok(done) => return done,
+                Err(error) => println!("{what}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, trying).await.unwrap_or_else(|_| panic!("in vain: {what}"))
+}
+
+async fn read_all(member: &Member, span: &Span) -> Result<Vec<Key>, quorate_engine::kv::KvError> {
+    let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+    let pairs = system::scan_all(transaction.as_mut(), span.clone()).await?;
+    Ok(pairs.into_iter().map(|(key, _)| key).collect())
+}
+
+fn row(span: &Span, number: u8) -> Key {
+    Key::from([span.start.as_ref(), &[number]].concat())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicated_rows_survive_the_leader_and_a_restart_of_all() {
+    let cluster = Cluster::init().await;
+    let span = table(100);
+    let maker = cluster.member(1);
+    eventually("create the range", || maker.create_table_range(span.clone())).await;
+    for at in 0..3 {
+        put(&cluster.member(at), &row(&span, u8::try_from(at).unwrap()), "x").await;
+    }
+    for at in 0..3 {
+        assert_eq!(read_all(&cluster.member(at), &span).await.unwrap().len(), 3, "from node {}", at + 1);
+    }
+    let sum = |count: fn(&RouterCounts) -> u64| -> u64 {
+        (0..3).map(|at| count(&cluster.member(at).router().counts())).sum()
+    };
+    assert!(sum(|counts| counts.remote_reads) >= 2 && sum(|counts| counts.remote_writes) >= 2);
+
+    let leader = maker.ranges(span.clone()).await.unwrap()[0].leader.unwrap();
+    let killed = usize::try_from(leader.0 - 1).unwrap();
+    cluster.kill(killed).await;
+    let other = cluster.member((killed + 1) % 3);
+    let key = row(&span, 3);
+    put(&other, &key, "after the leader").await;
+    assert_eq!(read_all(&other, &span).await.unwrap().len(), 4);
+
+    cluster.start(killed).await;
+    let back = cluster.member(killed);
+    let rows = eventually("the node that was away reads", || read_all(&back, &span)).await;
+    assert_eq!(rows.len(), 4);
+
+    for at in 0..3 {
+        cluster.kill(at).await;
+    }
+    for at in 0..3 {
+        cluster.start(at).await;
+    }
+    for at in 0..3 {
+        let member = cluster.member(at);
+        let rows = eventually("read after the restart of all", || read_all(&member, &span)).await;
+        assert_eq!(rows.len(), 4, "from node {}", at + 1);
+        assert_eq!(member.ranges(span.clone()).await.unwrap()[0].descriptor.range_id, RangeId(2));
+    }
+}
