@@ -1,4 +1,4 @@
-//! Scalar functions: which exist for which types ([`resolve`]), and what they compute ([`call`]).
+//! Scalar functions: which exist for which types ([`resolve()`]), and what they compute ([`call`]).
 
 use crate::error::{SqlError, SqlState};
 use crate::expr::ScalarFunction;

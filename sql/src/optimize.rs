@@ -2,7 +2,7 @@
 //!
 //! They run once, in this order, over the tree as the statement said it:
 //!
-//! 1. [`fold_constants`] (before, in planning): what has no column becomes a literal.
+//! 1. [`mod@fold_constants`] (before, in planning): what has no column becomes a literal.
 //! 2. [`push_filter`]: a filter over a scan runs where the rows are.
 //! 3. [`key_access`]: conditions on the primary key become point lookups or spans.
 //! 4. [`distinct_to_groups`]: DISTINCT is grouping without aggregates.
