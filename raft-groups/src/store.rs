@@ -85,6 +85,7 @@ impl RangeStore {
         let _changing = self.changing.lock().await;
         let replicas = std::mem::take(&mut *self.replicas.write());
         futures::future::join_all(replicas.values().map(|replica| replica.shutdown())).await;
+        self.shared.writer.shutdown().await;
     }
 
     /// What the log writer has done so far.

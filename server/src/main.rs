@@ -8,6 +8,9 @@ use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
 use quorate::{commands, demo, shell};
 use tracing_subscriber::EnvFilter;
 
+/// openraft warns of each message to a node that is away, several times a second for each range.
+const LOG_DEFAULT: &str = "warn,openraft=error";
+
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
@@ -30,7 +33,7 @@ fn main() -> ExitCode {
 
 /// Logs go to stderr, so that stdout holds answers alone; `QUORATE_LOG` selects them.
 fn start_log() {
-    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -7,7 +7,7 @@
 //!    questions of other nodes; SQL is refused with the `init` command until there is a cluster.
 //! 3. Once the node is a member ([`host`] opens the transport and the store of ranges) SQL is built over the distributed
 //!    database, the catalog is read and confirmed, and the [`gate`] opens.
-//! 4. [`Node::shutdown`] closes the gate, ends the listeners, the ranges, and syncs the store.
+//! 4. [`Node::shutdown`] closes the gate, hands over what is led here, ends listeners and ranges, and syncs the store.
 
 pub mod cluster;
 pub mod disk;
@@ -167,9 +167,10 @@ impl Node {
         }
     }
 
-    /// Stops: no new statements, then the listeners, the ranges, and a last sync.
+    /// Stops: no new statements, what is led here is handed over, then the listeners, the ranges, and a last sync.
     pub async fn shutdown(self) {
         self.gate.close();
+        self.host.hand_over().await;
         self.stop.send_replace(true);
         for task in self.tasks {
             if tokio::time::timeout(DRAIN_TIMEOUT, task).await.is_err() {

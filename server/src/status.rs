@@ -161,6 +161,11 @@ fn next_steps(status: &ClusterStatus, host: &str) -> String {
     if status.partial.is_some() {
         steps.push(format!("ask again once a majority of the nodes runs: quorate status --host {host}"));
     }
+    if steps.is_empty() && !is_healthy(status) {
+        steps.push(format!(
+            "wait some seconds until all nodes have reported, and ask again: quorate status --host {host}"
+        ));
+    }
     if steps.is_empty() {
         return "\nnothing to do\n".to_owned();
     }

@@ -120,6 +120,37 @@ async fn kill_one(cluster: &mut Cluster, victim: usize, next: &mut i64, kept: &m
     longest
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_node_hands_over_and_comes_back() {
+    let mut cluster = Cluster::running();
+    for table in 0..TABLES {
+        cluster.nodes[0]
+            .psql_run(&format!("CREATE TABLE kills{table} (id INT8 PRIMARY KEY, note TEXT NOT NULL)"));
+    }
+    let mut kept = vec![Vec::new(); TABLES];
+    for victim in 0..3 {
+        let mut writers = Vec::new();
+        for table in 0..TABLES {
+            let client = client_besides(&cluster, victim, table).await;
+            writers.push(Writer::start(client, table, victim as i64 * 1_000_000));
+        }
+        for writer in &writers {
+            writer.advance(20).await;
+        }
+        assert_eq!(cluster.nodes[victim].terminate(), Some(0), "{}", cluster.nodes[victim].log());
+        for (table, writer) in writers.into_iter().enumerate() {
+            writer.advance(20).await;
+            let seen = writer.finish().await;
+            assert!(seen.errors.is_empty(), "{:?}", seen.errors);
+            assert!(longest_gap(&seen) <= GAP_MAX, "{:?}", longest_gap(&seen));
+            kept[table].extend(seen.acknowledged.iter().map(|(_, id)| id));
+        }
+        cluster.nodes[victim].start();
+        cluster.await_ready();
+    }
+    check_rows(&cluster, &kept).await;
+}
+
 async fn check_rows(cluster: &Cluster, kept: &[Vec<i64>]) {
     for node in &cluster.nodes {
         let client = node.connect().await;

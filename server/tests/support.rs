@@ -162,6 +162,19 @@ impl Node {
         child.wait().expect("wait");
     }
 
+    /// SIGTERM, and the exit code once the process has ended.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let id = self.process_id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        let mut child = self.child.take().expect("running");
+        let mut status = None;
+        wait_for("the process ends", || {
+            status = child.try_wait().map_err(|error| error.to_string())?;
+            status.map(|_| ()).ok_or_else(|| "it runs".to_owned())
+        });
+        status.and_then(|status| status.code())
+    }
+
     /// Status and body of an HTTP GET; `None` where nobody answers.
     pub fn http_get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http)).ok()?;

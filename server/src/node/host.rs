@@ -22,6 +22,9 @@ use super::peers::ClusterPeers;
 use crate::rpc::service::{PeerService, QuestionHandler};
 use crate::rpc::{GrpcTransport, Membership, Peers, ask};
 
+/// Longest time that a stopping node takes to hand over what it leads.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// What a [`Host`] builds with.
 pub struct HostParts {
     /// The node's store.
@@ -50,6 +53,16 @@ impl Host {
     /// Tells what comes into being after the host: the cluster, and the service that takes messages.
     pub fn connect(&self, cluster: Weak<ClusterNode>, service: PeerService) {
         let _ = self.connected.set((cluster, service));
+    }
+
+    /// Hands over what is led here, while messages still come and go.
+    pub async fn hand_over(&self) {
+        let Some(ranges) = self.ranges.get() else { return };
+        if tokio::time::timeout(HAND_OVER_TIMEOUT, hand_over_all(ranges.as_ref())).await.is_err() {
+            tracing::warn!(
+                "not everything was handed over in {HAND_OVER_TIMEOUT:?}; the others elect by themselves"
+            );
+        }
     }
 
     /// Ends the ranges and all links.
@@ -87,6 +100,21 @@ impl MemberHost for Host {
         // Messages are taken only now that the replicas on the disk are open.
         service.set_membership(membership);
         Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
+    }
+}
+
+/// Hands the lease of every range that is led here to another of its nodes, so that nobody waits for an election.
+async fn hand_over_all(ranges: &dyn LocalRanges) {
+    for status in ranges.statuses().into_iter().filter(|status| status.has_lease) {
+        let silent = |node| status.silent_peers.iter().any(|peer| peer.node_id == node);
+        let others = status.descriptor.nodes();
+        let range_id = status.descriptor.range_id;
+        for node in others.into_iter().filter(|node| Some(*node) != status.leader_node && !silent(*node)) {
+            match ranges.end_lease_and_transfer(range_id, node).await {
+                Ok(()) => break,
+                Err(error) => tracing::info!(%error, to = %node, "the lease was not handed over"),
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{OptionalSend, StorageError};
+use parking_lot::Mutex;
 use quorate_engine::memory::MemoryStore;
 use quorate_engine::rocks::RocksStore;
 use quorate_engine::store::{Batch, Durability, Family, Store};
@@ -104,13 +105,18 @@ impl StoreBuilder<TypeConfig, LogStore, SuiteMachine> for Memory {
     }
 }
 
-struct Rocks;
+/// Keeps the writers of all stores that it made: their threads must have closed RocksDB before the process ends.
+#[derive(Clone, Default)]
+struct Rocks {
+    writers: Arc<Mutex<Vec<Arc<LogWriter>>>>,
+}
 
 impl StoreBuilder<TypeConfig, LogStore, SuiteMachine, tempfile::TempDir> for Rocks {
     async fn build(&self) -> Result<(tempfile::TempDir, LogStore, SuiteMachine), StorageError<TypeConfig>> {
         let folder = tempfile::tempdir().unwrap();
         let store = RocksStore::open(folder.path(), Default::default()).unwrap();
         let (log, machine) = build(Arc::new(store));
+        self.writers.lock().push(Arc::clone(&machine.writer));
         Ok((folder, log, machine))
     }
 }
@@ -122,5 +128,10 @@ async fn suite_of_openraft_in_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn suite_of_openraft_in_rocksdb() {
-    Suite::test_all(Rocks).await.unwrap();
+    let rocks = Rocks::default();
+    Suite::test_all(rocks.clone()).await.unwrap();
+    let writers = std::mem::take(&mut *rocks.writers.lock());
+    for writer in writers {
+        writer.shutdown().await;
+    }
 }
