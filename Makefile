@@ -32,11 +32,12 @@ docs:
 	@.ci/setup test 1>&2
 	@source .ci/env && RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --locked --document-private-items
 
+# Tests with real processes measure times: without nextest, which keeps them apart, all tests run one after the other.
 unit:
 	@.ci/setup test 1>&2
 	@source .ci/env && if cargo nextest --version > /dev/null 2>&1; \
 	  then cargo nextest run --workspace --locked; \
-	  else cargo test --workspace --locked --quiet; fi
+	  else cargo test --workspace --locked --quiet -- --test-threads=1; fi
 	@source .ci/env && cargo test --workspace --locked --doc --quiet
 
 ## Forgets the cached library and all built dependencies.
