@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use quorate_placement::topology::NodeId;
 use quorate_placement::view::Liveness;
 use quorate_raft_groups::cluster::status::{ClusterStatus, NodeStatus, RangeStatus};
+use quorate_sql::storage::key_text;
 use serde_json::{Value, json};
 
 /// Ranges in trouble that are listed; the rest is counted.
@@ -135,13 +136,25 @@ fn ranges_in_trouble<'a>(title: &str, ranges: impl Iterator<Item = &'a RangeStat
         let _ = writeln!(
             text,
             " {}  {}..{}  replicas {have}, missing {miss}{complaint}",
-            range.range_id, range.span.start, range.span.end
+            range.range_id,
+            start_of(range),
+            end_of(range)
         );
     }
     if ranges.len() > RANGES_SHOWN_MAX {
         let _ = writeln!(text, " … and {} more", ranges.len() - RANGES_SHOWN_MAX);
     }
     text
+}
+
+/// First key of a range, for people: tables by their ids.
+fn start_of(range: &RangeStatus) -> String {
+    key_text::start_key(&range.span.start, |_| None)
+}
+
+/// First key after a range.
+fn end_of(range: &RangeStatus) -> String {
+    key_text::end_key(&range.span.end, |_| None)
 }
 
 fn names(nodes: &[NodeId]) -> String {
@@ -206,8 +219,8 @@ fn range_json(range: &RangeStatus) -> Value {
     let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<_>>();
     json!({
         "id": range.range_id.0,
-        "start_key": range.span.start.to_string(),
-        "end_key": range.span.end.to_string(),
+        "start_key": start_of(range),
+        "end_key": end_of(range),
         "replicas": ids(&range.replicas),
         "missing": ids(&range.missing),
         "leader": range.leader.map(|node| node.0),
@@ -220,3 +233,6 @@ fn range_json(range: &RangeStatus) -> Value {
 pub fn is_healthy(status: &ClusterStatus) -> bool {
     Verdict::of(status) == Verdict::Healthy && status.nodes.iter().all(|node| node.liveness == Liveness::Live)
 }
+
+#[cfg(test)]
+mod tests;
