@@ -60,7 +60,8 @@ impl Splitter {
             let statement = std::mem::replace(&mut self.text, rest);
             self.scanned = 0;
             if std::mem::take(&mut self.has_content) {
-                return Some(statement);
+                // Positions in errors count from the statement's own first line.
+                return Some(statement.trim_start().to_owned());
             }
         }
         None
@@ -74,7 +75,7 @@ impl Splitter {
             return Some(statement);
         }
         let left = std::mem::take(self);
-        left.has_content.then(|| left.text.trim_end().to_owned())
+        left.has_content.then(|| left.text.trim().to_owned())
     }
 
     /// Whether a statement has begun.

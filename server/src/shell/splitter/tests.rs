@@ -5,7 +5,8 @@ use super::{Splitter, leading_words, split};
 #[test]
 fn split_at_semicolons_outside_of_quotes_and_comments() {
     let cases: &[(&str, &[&str])] = &[
-        ("SELECT 1; SELECT 2", &["SELECT 1;", " SELECT 2"]),
+        ("SELECT 1; SELECT 2", &["SELECT 1;", "SELECT 2"]),
+        ("SELECT 1;\n\n SELECT\n2;\n", &["SELECT 1;", "SELECT\n2;"]),
         ("SELECT ';';", &["SELECT ';';"]),
         ("SELECT 'it''s;';", &["SELECT 'it''s;';"]),
         (r"SELECT E'\';';", &[r"SELECT E'\';';"]),
