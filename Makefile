@@ -35,10 +35,10 @@ docs:
 # Tests with real processes measure times: without nextest, which keeps them apart, all tests run one after the other.
 unit:
 	@.ci/setup test 1>&2
+	@source .ci/env && cargo test --workspace --locked --doc --quiet
 	@source .ci/env && if cargo nextest --version > /dev/null 2>&1; \
 	  then cargo nextest run --workspace --locked; \
 	  else cargo test --workspace --locked --quiet -- --test-threads=1; fi
-	@source .ci/env && cargo test --workspace --locked --doc --quiet
 
 ## Forgets the cached library and all built dependencies.
 clean-cache:
