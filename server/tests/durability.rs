@@ -2,7 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{Cluster, wait_for};
+use rustix::process::Signal;
+
+use crate::support::{Cluster, signal, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lone_insert_is_synced_before_it_is_acknowledged() {
@@ -35,8 +37,7 @@ async fn lone_insert_is_synced_before_it_is_acknowledged() {
     }
     client.simple_query("INSERT INTO t VALUES (1, 'lone row in the trace')").await.expect("insert");
     for mut tracer in tracers {
-        let id = tracer.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+        signal(tracer.id(), Signal::INT);
         tracer.wait().expect("strace ends");
     }
     let request =

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -164,8 +165,7 @@ impl Node {
 
     /// SIGTERM, and the exit code once the process has ended.
     pub fn terminate(&mut self) -> Option<i32> {
-        let id = self.process_id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        signal(self.process_id(), Signal::TERM);
         let mut child = self.child.take().expect("running");
         let mut status = None;
         wait_for("the process ends", || {
@@ -239,6 +239,12 @@ impl Drop for Node {
             eprintln!("--- log of n{}\n{}", self.number, self.log());
         }
     }
+}
+
+/// Sends a signal to a process of this test; a fresh machine has no `kill` command.
+pub fn signal(process_id: u32, signal: Signal) {
+    let raw = i32::try_from(process_id).expect("a process id");
+    rustix::process::kill_process(Pid::from_raw(raw).expect("a process id"), signal).expect("signal");
 }
 
 /// Waits until `check` succeeds; its last complaint is the panic's text.
