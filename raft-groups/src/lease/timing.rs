@@ -21,7 +21,8 @@ pub struct Timing {
     pub election_spread: u64,
     /// A lost or refused round is repeated after at least this long.
     pub retry_min: u64,
-    /// A lost or refused round is repeated after at most this long.
+    /// The first lost or refused round is repeated after at most this long; the pause doubles with each further one,
+    /// up to eight times.
     pub retry_max: u64,
     /// A leader serves for this long after the send time of what a quorum acknowledged.
     pub lease_duration: u64,
