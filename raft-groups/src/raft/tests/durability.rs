@@ -6,9 +6,10 @@ use bytes::Bytes;
 use quorate_engine::store::Store;
 use quorate_engine::testing::PowerCutStore;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+use tokio::sync::watch;
 
-use super::harness::{Cluster, RANGE, TestNode, descriptor, put, within};
-use crate::raft::{EntryPayload, LogEntry, LogPosition, VoteState};
+use super::harness::{Cluster, RANGE, TestNode, descriptor, put, until, within};
+use crate::raft::{EntryPayload, LogEntry, LogPosition, RaftGroup, VoteState};
 use crate::raft_message_format::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, VoteRequest,
 };
@@ -118,38 +119,53 @@ async fn overwritten_entries_do_not_come_back() {
     assert_eq!(node.group(RANGE).last_log(), Some(LogPosition { term: 6, index: 13 }));
 }
 
+/// Writes one key after another until one is refused, or until the power is gone. Gives back what was acknowledged.
+async fn write(leader: Arc<RaftGroup>, writer: usize, mut is_dark: watch::Receiver<bool>) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for number in 0..200 {
+        let key = format!("w{writer}n{number}");
+        let assignment = format!("{key}=1");
+        let answer = tokio::select! {
+            biased;
+            answer = put(&leader, &assignment) => answer,
+            _ = is_dark.wait_for(|is_dark| *is_dark) => break,
+        };
+        match answer {
+            Ok(_) => acknowledged.push(key),
+            Err(_) => break,
+        }
+    }
+    acknowledged
+}
+
 /// Every proposal that was answered is there after all nodes lose their power at once, wherever the disks stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn power_cut_everywhere_keeps_what_was_acknowledged() {
-    for lucky in [0, 1, 3] {
+    for (lucky, is_leader_last) in [(0, false), (1, false), (3, false), (1, true)] {
         let stores: Vec<_> = (0..3).map(|_| Arc::new(PowerCutStore::new())).collect();
         let cluster = Cluster::start(stores.iter().map(as_store).collect()).await;
         cluster.elect(1).await;
-        let writers = (0..8).map(|writer| {
-            let leader = cluster.group(1);
-            tokio::spawn(async move {
-                let mut acknowledged = Vec::new();
-                for number in 0..200 {
-                    let key = format!("w{writer}n{number}");
-                    match put(&leader, &format!("{key}=1")).await {
-                        Ok(_) => acknowledged.push(key),
-                        Err(_) => break,
-                    }
-                }
-                acknowledged
-            })
-        });
-        let writers: Vec<_> = writers.collect();
+        let (dark, is_dark) = watch::channel(false);
+        let start_writer = |writer| tokio::spawn(write(cluster.group(1), writer, is_dark.clone()));
+        let writers: Vec<_> = (0..8).map(start_writer).collect();
         let leader = cluster.group(1);
         within("some writes", leader.wait_applied(LogPosition::SEED.index + 100)).await;
-        let survivors: Vec<_> =
-            stores.iter().map(|store| Arc::new(store.cut_keeping(lucky)) as Arc<dyn Store>).collect();
+        let is_poisoned = |node: &Arc<TestNode>| node.writer.poisoned().is_some();
+        let mut survivors = Vec::new();
+        for store in stores.iter().rev() {
+            if is_leader_last && survivors.len() == 2 {
+                until("both followers' failed writes", || cluster.nodes[1..].iter().all(is_poisoned)).await;
+            }
+            survivors.insert(0, Arc::new(store.cut_keeping(lucky)) as Arc<dyn Store>);
+        }
+        // Whose write fails first is open: entries that the leader has, and no follower, stay unanswered.
+        until("a failed write", || cluster.nodes.iter().any(is_poisoned)).await;
+        dark.send(true).unwrap();
         let mut acknowledged = Vec::new();
         for writer in writers {
             acknowledged.extend(within("a writer's end", writer).await.unwrap());
         }
         assert!(acknowledged.len() >= 50 && acknowledged.len() < 1_600, "{}", acknowledged.len());
-        assert!(cluster.node(1).writer.poisoned().is_some());
 
         let cluster = Cluster::restart(survivors).await;
         let leader = cluster.node(cluster.elect_any().await);
