@@ -20,6 +20,7 @@ pub mod range_format;
 pub mod range_service;
 pub mod replica;
 pub mod rpc;
+pub mod safeguard;
 pub mod store;
 pub mod testing;
 pub mod transport;

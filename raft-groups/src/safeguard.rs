@@ -1,0 +1,102 @@
+//! Safeguards that tests may switch off, to show that the simulator notices; and points where tests end a process.
+//!
+//! Without the cargo feature `known-bugs`, which no release build has, [`holds`] is a constant and [`reach`] is
+//! nothing: the switches cost nothing and cannot be reached. With it, a switch disables the production line that it
+//! names: `if safeguard::holds(Safeguard::VotePromise) { … }` stands at that very line.
+
+/// What keeps one kind of loss or lie away (design.md sections 6, 7 and 14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Safeguard {
+    /// A follower votes for nobody while its promise to a leader lasts.
+    VotePromise,
+    /// The lease is looked at after what a read read.
+    LeaseCheckedLast,
+    /// A split holds a latch on the whole right span until it is applied.
+    SplitLatch,
+    /// Intents are resolved only once the transaction's record says how.
+    RecordBeforeResolve,
+    /// What a replica reports as durable was synced before.
+    SyncedBeforeReported,
+    /// A vote is kept over a restart.
+    PersistedVote,
+    /// Entries are synced before they are acknowledged.
+    SyncBeforeAcknowledge,
+    /// A removed replica does not come back.
+    Tombstones,
+}
+
+impl Safeguard {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::VotePromise,
+        Self::LeaseCheckedLast,
+        Self::SplitLatch,
+        Self::RecordBeforeResolve,
+        Self::SyncedBeforeReported,
+        Self::PersistedVote,
+        Self::SyncBeforeAcknowledge,
+        Self::Tombstones,
+    ];
+
+    /// Its name on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VotePromise => "vote-promise",
+            Self::LeaseCheckedLast => "lease-checked-last",
+            Self::SplitLatch => "split-latch",
+            Self::RecordBeforeResolve => "record-before-resolve",
+            Self::SyncedBeforeReported => "synced-before-reported",
+            Self::PersistedVote => "persisted-vote",
+            Self::SyncBeforeAcknowledge => "sync-before-acknowledge",
+            Self::Tombstones => "tombstones",
+        }
+    }
+}
+
+/// Whether a safeguard is in force: always, without the feature.
+#[cfg(not(feature = "known-bugs"))]
+#[inline(always)]
+pub const fn holds(_: Safeguard) -> bool {
+    true
+}
+
+/// Ends the process where the environment asks for it: never, without the feature.
+#[cfg(not(feature = "known-bugs"))]
+#[inline(always)]
+pub const fn reach(_: &str) {}
+
+#[cfg(feature = "known-bugs")]
+pub use switched::{holds, reach, switch_off};
+
+#[cfg(feature = "known-bugs")]
+mod switched {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::Safeguard;
+
+    static OFF: AtomicU32 = AtomicU32::new(0);
+
+    /// Names the point of [`reach`] where the process ends.
+    const ABORT_AT: &str = "QUORATE_ABORT_AT";
+
+    /// Switches a safeguard off for the rest of this process.
+    pub fn switch_off(safeguard: Safeguard) {
+        OFF.fetch_or(1 << safeguard as u32, Ordering::SeqCst);
+    }
+
+    /// Whether a safeguard is in force.
+    pub fn holds(safeguard: Safeguard) -> bool {
+        OFF.load(Ordering::SeqCst) & (1 << safeguard as u32) == 0
+    }
+
+    /// Ends the process at once, as `kill -9` would, if `QUORATE_ABORT_AT` names this point.
+    pub fn reach(point: &str) {
+        static ASKED: OnceLock<Option<String>> = OnceLock::new();
+        let asked = ASKED.get_or_init(|| std::env::var(ABORT_AT).ok());
+        if asked.as_deref() == Some(point) {
+            tracing::warn!(point, "the process ends here, as {ABORT_AT} asks");
+            std::process::abort();
+        }
+    }
+}
