@@ -46,6 +46,7 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// The machine's clocks; `boottime` starts at zero.
+    #[expect(clippy::disallowed_methods, reason = "the machine's clock itself")]
     pub fn new() -> Self {
         Self { start: Instant::now() }
     }
@@ -58,6 +59,7 @@ impl Default for SystemClock {
 }
 
 impl PhysicalClock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the machine's clock itself")]
     fn now_micros(&self) -> u64 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX)

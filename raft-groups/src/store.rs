@@ -24,6 +24,7 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::watch;
 
 use crate::api::{RangeError, RangeRequest, Response};
+use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
 use crate::local_ranges::{LocalRangeError, LocalRanges, ReplicaStatus};
@@ -47,6 +48,8 @@ pub struct StoreConfig {
     pub clock: Arc<HybridClock>,
     /// The machine's clocks.
     pub physical: Arc<dyn PhysicalClock>,
+    /// Where work that may wait for the disk runs.
+    pub blocking: Blocking,
     /// The way to other nodes.
     pub rpc: Arc<Rpc>,
     /// Runs scan programs.

@@ -13,6 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct MachineClock;
 
 impl PhysicalClock for MachineClock {
+    #[expect(clippy::disallowed_methods, reason = "the machine's clock itself")]
     fn now_micros(&self) -> u64 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX)

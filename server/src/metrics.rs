@@ -113,6 +113,7 @@ pub struct StatementTimer(Instant);
 
 impl StatementTimer {
     /// A statement has begun.
+    #[expect(clippy::disallowed_methods, reason = "measures what users wait for")]
     pub fn begin(protocol: StatementProtocol) -> Self {
         let protocol = match protocol {
             StatementProtocol::Simple => "simple",

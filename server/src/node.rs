@@ -26,6 +26,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::rocks::{RocksOptions, RocksStore};
 use quorate_engine::store::{Store, StoreError};
 use quorate_placement::topology::Locality;
+use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
@@ -212,7 +213,7 @@ async fn keep_bound_ahead(clock: Arc<HybridClock>, interval: Duration) {
         tokio::time::sleep(interval).await;
         let clock = Arc::clone(&clock);
         // The store's failure is told by the log writer, which meets it too; a lost task is a shutdown.
-        let _ = tokio::task::spawn_blocking(move || clock.extend_bound()).await;
+        let _ = Blocking::threads().run(move || clock.extend_bound()).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the whole: real processes on loopback, driven as a user would; the wire and the shell over one store.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "real processes are measured in real time")]
 
 mod demo;
 mod durability;

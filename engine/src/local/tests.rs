@@ -228,6 +228,7 @@ impl Store for HookStore {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "begin is synchronous, and its runtime is busy on this thread")]
 fn local_begin_during_a_commit_reads_below_it() {
     let store = Arc::new(HookStore { inner: MemoryStore::new(), hook: Mutex::new(None) });
     let database = database(store.clone());

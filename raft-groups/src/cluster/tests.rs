@@ -86,6 +86,7 @@ impl Host {
             engine: self.store.clone(),
             clock: self.clock.clone(),
             physical: self.net.physical.clone(),
+            blocking: crate::blocking::Blocking::threads(),
             rpc: rpc.clone(),
             evaluator: Arc::new(CountPairs),
             seed: node.0,

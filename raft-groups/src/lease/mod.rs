@@ -27,6 +27,7 @@ use quorate_placement::topology::ReplicaId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::safeguard::{self, Safeguard};
 use timing::Timing;
 
 /// What happened to a replica.
@@ -312,7 +313,9 @@ impl LeaseState {
     }
 
     fn promise_is_over(&self, now: u64, quorum: &dyn Quorum) -> bool {
-        quorum.is_single_voter() || self.promise_until().is_none_or(|until| now >= until)
+        quorum.is_single_voter()
+            || self.promise_until().is_none_or(|until| now >= until)
+            || !safeguard::holds(Safeguard::VotePromise)
     }
 
     fn acknowledged(&mut self, now: u64, by: ReplicaId, term: u64, sent_at: u64) {

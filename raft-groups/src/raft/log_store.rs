@@ -35,6 +35,7 @@ use super::log_format::{
 use super::log_tail::LogTail;
 use super::log_writer::{Done, LogWriter};
 use super::types::{LogPosition, VoteState};
+use crate::safeguard::{self, Safeguard};
 
 /// Bytes of entries that a group keeps in memory besides unwritten ones.
 const TAIL_MAX_BYTES: usize = 1 << 20;
@@ -366,9 +367,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let (log, vote) = (&self.log, vote_of(vote));
         let mut batch = Batch::new();
         batch.put(Family::Raft, vote_key(log.range_id), encode_vote(vote));
-        let (done, written) = oneshot::channel();
-        log.writer.enqueue(log.range_id, batch, Done::Vote(done)).await?;
-        written.await.map_err(|_| log.writer.ended())?;
+        if safeguard::holds(Safeguard::PersistedVote) {
+            let (done, written) = oneshot::channel();
+            log.writer.enqueue(log.range_id, batch, Done::Vote(done)).await?;
+            written.await.map_err(|_| log.writer.ended())?;
+        }
         log.state.lock().vote = Some(vote);
         let leader = vote.is_committed.then_some(vote.candidate);
         log.observer.leadership(vote.term, leader.filter(|leader| *leader != ReplicaId(0)));

@@ -6,6 +6,8 @@
 //! group 3 ─ purge ───┘                                                                         of every group
 //! ```
 //!
+//! On a node it is a thread; in a simulation a task, with the same batches ([`Blocking`]).
+//!
 //! There is no waiting for more work: while a sync runs, the next batch gathers. Completions are watermarks, so only
 //! the newest one of a group is called. A batch of truncations and purges alone is not synced.
 //!
@@ -18,15 +20,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 use metrics::{Unit, counter, describe_counter};
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
 use quorate_engine::store::{Batch, Durability, Store, StoreError};
 use quorate_placement::topology::RangeId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::convert::TypeConfig;
+use crate::blocking::{Blocking, Stalls, pause};
+use crate::safeguard::{self, Safeguard};
 
 /// Requests that wait, of all groups.
 const QUEUE_REQUESTS_MAX: usize = 4_096;
@@ -86,6 +90,8 @@ struct Shared {
     appends: AtomicU64,
     log_bytes: AtomicU64,
     poison: Mutex<Poison>,
+    /// Wakes a writer that is a task: something was queued, or nothing will be any more.
+    wake: Notify,
 }
 
 struct Poison {
@@ -134,13 +140,14 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Starts the writer's thread. `on_poison` is called once, when a write has failed: the store must not be used any
-    /// more, and the process should end.
+    /// Starts the writer's thread, or its task. `on_poison` is called once, when a write has failed: the store must not
+    /// be used any more, and the process should end.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(
         store: Arc<dyn Store>,
+        blocking: &Blocking,
         on_poison: impl FnOnce(StoreError) + Send + 'static,
     ) -> io::Result<Arc<Self>> {
         describe_counter!(SYNCS, Unit::Count, "Synced writes of the store's log writer");
@@ -151,16 +158,24 @@ impl LogWriter {
             appends: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
             poison: Mutex::new(poison),
+            wake: Notify::new(),
         });
         let (sender, receiver) = bounded(QUEUE_REQUESTS_MAX);
         let (stop, stopped) = oneshot::channel();
         let drain = Drain { store, shared: Arc::clone(&shared) };
-        std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || {
-            drain.run(&receiver);
-            drop(drain);
-            // Nobody need be waiting for the end.
-            let _ = stop.send(());
-        })?;
+        match blocking.stalls().cloned() {
+            None => Blocking::start_thread("raft-log", move || {
+                drain.run(&receiver);
+                drop(drain);
+                // Nobody need be waiting for the end.
+                let _ = stop.send(());
+            })?,
+            Some(stalls) => drop(tokio::spawn(async move {
+                drain.run_as_task(&receiver, stalls.as_ref()).await;
+                drop(drain);
+                let _ = stop.send(());
+            })),
+        }
         Ok(Arc::new(Self {
             sender: Mutex::new(Some(sender)),
             stopped: Mutex::new(Some(stopped)),
@@ -192,6 +207,7 @@ impl LogWriter {
     /// Ends the writer after all that was queued, and waits for its thread. Groups are shut down before.
     pub async fn shutdown(&self) {
         drop(self.sender.lock().take());
+        self.shared.wake.notify_one();
         let stopped = self.stopped.lock().take();
         if let Some(stopped) = stopped {
             // The thread ends by itself: its queue has no sender any more.
@@ -221,7 +237,9 @@ impl LogWriter {
         let sender = self.sender.lock();
         let sender = sender.as_ref().ok_or_else(|| io::Error::other("the log writer has ended"))?;
         // The slots are as many as the queue has places.
-        sender.try_send(request).map_err(|_| io::Error::other("the log writer has ended"))
+        sender.try_send(request).map_err(|_| io::Error::other("the log writer has ended"))?;
+        self.shared.wake.notify_one();
+        Ok(())
     }
 
     /// Waits until all that was queued before has been written.
@@ -249,13 +267,34 @@ struct Drain {
 impl Drain {
     fn run(&self, queue: &Receiver<Request>) {
         while let Ok(first) = queue.recv() {
-            let requests = gather(first, queue);
-            match self.write(requests) {
-                Ok(finished) => finish(finished),
-                Err((error, unwritten)) => {
-                    self.shared.poison(error.clone());
-                    fail(unwritten, &error);
+            let written = self.write(gather(first, queue));
+            self.settle(written);
+        }
+    }
+
+    /// As [`Drain::run`], in a task: a crash finds a batch on the disk or not, and nobody told of it yet.
+    async fn run_as_task(&self, queue: &Receiver<Request>, stalls: &dyn Stalls) {
+        loop {
+            match queue.try_recv() {
+                Ok(first) => {
+                    let requests = gather(first, queue);
+                    pause(stalls.log_write()).await;
+                    let written = self.write(requests);
+                    pause(stalls.log_write()).await;
+                    self.settle(written);
                 }
+                Err(TryRecvError::Empty) => self.shared.wake.notified().await,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn settle(&self, written: Result<Vec<Finished>, (StoreError, Vec<Finished>)>) {
+        match written {
+            Ok(finished) => finish(finished),
+            Err((error, unwritten)) => {
+                self.shared.poison(error.clone());
+                fail(unwritten, &error);
             }
         }
     }
@@ -270,7 +309,8 @@ impl Drain {
             appends += u64::from(matches!(request.done, Done::Append { .. }));
             finished.push(Finished { group: request.group, done: request.done });
         }
-        let is_synced = finished.iter().any(|request| request.done.needs_sync());
+        let is_synced = safeguard::holds(Safeguard::SyncBeforeAcknowledge)
+            && finished.iter().any(|request| request.done.needs_sync());
         let durability = if is_synced { Durability::Synced } else { Durability::Buffered };
         let written = self.shared.check().and_then(|()| {
             if batch.is_empty() && !is_synced { Ok(()) } else { self.store.write(batch, durability) }

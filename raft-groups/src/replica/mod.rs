@@ -30,6 +30,7 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::api::{RangeError, RangeRequest, Request, Response};
+use crate::blocking::Blocking;
 use crate::concurrency::latch::Latches;
 use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
@@ -52,6 +53,8 @@ pub struct Shared {
     pub clock: Arc<HybridClock>,
     /// The machine's clocks.
     pub physical: Arc<dyn PhysicalClock>,
+    /// Where work that may wait for the disk runs.
+    pub blocking: Blocking,
     /// The way to other nodes.
     pub rpc: Arc<Rpc>,
     /// Runs scan programs.

@@ -11,6 +11,7 @@ use super::serve::{Deadline, ServingTerm};
 use crate::api::{RangeError, ReadAt, Response};
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate;
+use crate::safeguard::{self, Safeguard};
 
 /// Keys that are read on the spot; more are read on a thread that may block.
 const INLINE_KEYS_MAX: usize = 16;
@@ -84,7 +85,7 @@ impl Replica {
             let term = self.wait_to_serve(deadline).await?;
             let answer = self.read_once(&footprint, evaluate.clone(), deadline).await?;
             // Errors, too, say something about the data.
-            if self.still_serves(term) {
+            if self.still_serves(term) || !safeguard::holds(Safeguard::LeaseCheckedLast) {
                 return answer;
             }
         }

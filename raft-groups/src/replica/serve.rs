@@ -214,7 +214,7 @@ impl Replica {
             return Ok(work(self));
         }
         let this = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&this)).await;
-        done.map_err(|error| RangeError::Storage(format!("a request's thread failed: {error}")))
+        let done = self.shared.blocking.run(move || work(&this)).await;
+        done.map_err(|error| RangeError::Storage(error.to_string()))
     }
 }

@@ -16,6 +16,7 @@ use crate::range_format::{
 };
 use crate::replica::apply::AppliedState;
 use crate::replica::{Origin, Replica};
+use crate::safeguard::{self, Safeguard};
 
 fn storage(error: impl ToString) -> LocalRangeError {
     LocalRangeError::Storage(error.to_string())
@@ -48,7 +49,8 @@ impl RangeStore {
             return Ok(());
         }
         self.check_free(descriptor)?;
-        if self.tombstone(range_id)?.is_some_and(|next| own.replica_id < next) {
+        let is_removed = self.tombstone(range_id)?.is_some_and(|next| own.replica_id < next);
+        if is_removed && safeguard::holds(Safeguard::Tombstones) {
             return Err(LocalRangeError::Tombstone { range_id });
         }
         let mut batch = Batch::new();
@@ -125,7 +127,7 @@ impl RangeStore {
     async fn write_synced(&self, batch: Batch) -> Result<(), LocalRangeError> {
         let engine = Arc::clone(&self.shared.engine);
         let write = move || engine.write(batch, Durability::Synced);
-        let written: Result<(), StoreError> = tokio::task::spawn_blocking(write).await.map_err(storage)?;
+        let written: Result<(), StoreError> = self.shared.blocking.run(write).await.map_err(storage)?;
         written.map_err(|error| {
             // A store that failed to write must not be used again.
             self.shared.writer.poison(error.clone());

@@ -40,13 +40,15 @@ pub enum StoreOpenError {
 pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOpenError> {
     let descriptors = read_descriptors(config.engine.as_ref())?;
     let on_failure = Arc::clone(&config.on_failure);
-    let writer = LogWriter::start(Arc::clone(&config.engine), move |error| on_failure(error))
-        .map_err(StoreOpenError::Writer)?;
+    let writer =
+        LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))
+            .map_err(StoreOpenError::Writer)?;
     let shared = Arc::new(Shared {
         node_id: config.node_id,
         engine: config.engine,
         clock: config.clock,
         physical: config.physical,
+        blocking: config.blocking,
         rpc: config.rpc,
         evaluator: config.evaluator,
         writer,

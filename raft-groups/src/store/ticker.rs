@@ -35,9 +35,9 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
 /// Keeps the clock's bound ahead, on a thread that may wait for the disk, so that giving out a timestamp never does.
 fn extend_bound(store: &RangeStore) {
     let clock = Arc::clone(&store.shared.clock);
-    drop(tokio::task::spawn_blocking(move || {
+    store.shared.blocking.begin(move || {
         if let Err(error) = clock.extend_bound() {
             tracing::error!(%error, "the clock's bound");
         }
-    }));
+    });
 }

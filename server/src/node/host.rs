@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::store::{Store, StoreError};
+use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
 use quorate_raft_groups::cluster::{ClusterNode, MemberHost, MemberParts};
 use quorate_raft_groups::identity::StoreIdentity;
@@ -89,6 +90,7 @@ impl MemberHost for Host {
             engine: Arc::clone(store),
             clock: Arc::clone(clock),
             physical: Arc::clone(clock.physical()),
+            blocking: Blocking::threads(),
             rpc: Arc::clone(&rpc),
             evaluator: scan_evaluator(),
             seed: rand::random(),

@@ -110,6 +110,7 @@ impl Prompt {
         None
     }
 
+    #[expect(clippy::disallowed_methods, reason = "shows people how long a statement took")]
     async fn statement(
         &mut self,
         client: &mut ShellClient,
@@ -152,6 +153,7 @@ fn parse_meta(command: &str) -> Meta {
 }
 
 /// Lines of stdin. A thread of its own reads them: a read of a terminal cannot be broken off, and must not hold up the end.
+#[expect(clippy::disallowed_methods, reason = "a read of a terminal cannot be broken off")]
 fn read_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {

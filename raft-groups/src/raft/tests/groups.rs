@@ -230,6 +230,7 @@ impl Applier for Blocking {
 
 /// Openraft's worker goes on applying after its shutdown; the replica's data may be removed by then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[expect(clippy::disallowed_methods, reason = "a test waits for another thread")]
 async fn nothing_is_written_after_a_shutdown() {
     let network = LocalNetwork::new();
     let node = TestNode::start(NodeId(1), Arc::new(MemoryStore::new()), &network);

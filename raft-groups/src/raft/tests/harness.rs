@@ -14,6 +14,7 @@ use quorate_engine::kv::{Key, Span};
 use quorate_engine::store::{Batch, Durability, Family, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
+use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{
     Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming, LeaseObserver,
@@ -131,7 +132,7 @@ impl TestNode {
         let on_poison = move |_| {
             count.fetch_add(1, Ordering::SeqCst);
         };
-        let writer = LogWriter::start(Arc::clone(&store), on_poison).unwrap();
+        let writer = LogWriter::start(Arc::clone(&store), &Blocking::threads(), on_poison).unwrap();
         let rpc = Rpc::new(node_id, network.transport(node_id), Arc::new(CountingClock::default()));
         let (observer, groups) = (Arc::new(Recorder::default()), Mutex::default());
         let node = Arc::new(Self { node_id, store, writer, rpc, observer, poisoned, groups });

@@ -15,6 +15,7 @@ use quorate_placement::topology::RangeId;
 use tokio::sync::watch;
 
 use super::harness::{Recorder, TextApplier};
+use crate::blocking::Blocking;
 use crate::raft::applied_format::{
     AppliedMembership, applied_key, encode_applied, encode_membership, membership_key,
 };
@@ -89,7 +90,8 @@ impl RaftStateMachine<TypeConfig> for SuiteMachine {
 }
 
 fn build(store: Arc<dyn Store>) -> (LogStore, SuiteMachine) {
-    let writer = LogWriter::start(Arc::clone(&store), |error| panic!("{error}")).unwrap();
+    let writer =
+        LogWriter::start(Arc::clone(&store), &Blocking::threads(), |error| panic!("{error}")).unwrap();
     let observer = Arc::new(Recorder::default());
     let log = GroupLog::open(RANGE, Arc::clone(&store), Arc::clone(&writer), observer).unwrap();
     let inner = machine(&store, &writer);

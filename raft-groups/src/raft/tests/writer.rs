@@ -26,6 +26,7 @@ impl Store for SlowDisk {
         self.inner.get(family, key)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a disk that is slow for real")]
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         match durability {
             Durability::Synced => std::thread::sleep(self.sync_time),

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::super::{RangeStore, StoreConfig};
 use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response};
+use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::LAN;
 use crate::local_ranges::LocalRanges;
@@ -60,6 +61,7 @@ async fn start_node(
         engine: Arc::clone(&disk) as _,
         clock: Arc::clone(&clock),
         physical: Arc::clone(physical),
+        blocking: Blocking::threads(),
         rpc: Arc::clone(&rpc),
         evaluator: Arc::new(NoPrograms),
         seed: 42,
