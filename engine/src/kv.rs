@@ -144,9 +144,12 @@ impl Span {
         other.start >= self.start && (self.end.is_empty() || (!other.end.is_empty() && other.end <= self.end))
     }
 
-    /// Whether the spans share a key.
+    /// Whether the spans share a key; an empty span shares none.
     pub fn overlaps(&self, other: &Span) -> bool {
-        (other.end.is_empty() || self.start < other.end) && (self.end.is_empty() || other.start < self.end)
+        !self.is_empty()
+            && !other.is_empty()
+            && (other.end.is_empty() || self.start < other.end)
+            && (self.end.is_empty() || other.start < self.end)
     }
 
     /// The keys that both spans hold, or `None` where they share none.

@@ -3,7 +3,7 @@
 //! Invariants: bounds change only by split and merge, replicas only by membership entries; each change raises the
 //! generation; a replica id is never given twice within a range.
 
-use quorate_engine::kv::Span;
+use quorate_engine::kv::{Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 /// What a range is, at one generation.
@@ -55,6 +55,19 @@ impl RangeDescriptor {
             .collect();
         let next_replica_id = ReplicaId(replicas.len() as u64 + 1);
         Self { range_id, span, replicas, next_replica_id, generation: 1 }
+    }
+
+    /// What an empty replica knows of its range until its first snapshot: no key, no replicas, generation 0, so that
+    /// every other descriptor is newer.
+    pub fn unknown(range_id: RangeId) -> Self {
+        let nothing = Key::from(&b"\0"[..]);
+        let span = Span::new(nothing.clone(), nothing);
+        Self { range_id, span, replicas: Vec::new(), next_replica_id: ReplicaId(0), generation: 0 }
+    }
+
+    /// Whether this says anything about the range; see [`RangeDescriptor::unknown`].
+    pub fn is_known(&self) -> bool {
+        self.generation > 0
     }
 
     /// The replica on a node.

@@ -32,6 +32,14 @@ pub trait LocalRanges: Send + Sync + 'static {
         campaign: bool,
     ) -> Result<(), LocalRangeError>;
 
+    /// Creates a replica without log and data: a learner-to-be, which never stands for election and never serves. It
+    /// becomes whole by the first snapshot that its range's leader sends, which brings the descriptor. Durable when it
+    /// returns. Repeating it does nothing.
+    ///
+    /// # Errors
+    /// A tombstone stands there, another replica of the range is here, or the store failed.
+    async fn create_learner(&self, range_id: RangeId, replica_id: ReplicaId) -> Result<(), LocalRangeError>;
+
     /// Removes the local replica with its data and leaves a tombstone below `next_replica_id`. Repeating it does
     /// nothing.
     ///
@@ -59,8 +67,10 @@ pub trait LocalRanges: Send + Sync + 'static {
 /// How a local replica is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaStatus {
-    /// Its range.
+    /// Its range; [`RangeDescriptor::unknown`] until the first snapshot of an empty replica.
     pub descriptor: RangeDescriptor,
+    /// Its own id, which the descriptor need not name yet, or any more.
+    pub replica_id: ReplicaId,
     /// What it is in its group.
     pub role: GroupRole,
     /// Its Raft term.
@@ -75,6 +85,12 @@ pub struct ReplicaStatus {
     pub size_bytes: u64,
     /// On the leader: peers that have acknowledged nothing for longer than a lease, and since when.
     pub silent_peers: Vec<SilentPeer>,
+    /// Whether it has all that its range held at some moment: false for an empty replica before its first snapshot.
+    pub is_whole: bool,
+    /// A snapshot that comes in.
+    pub receiving: Option<Transfer>,
+    /// A snapshot that is being sent.
+    pub sending: Option<Transfer>,
     /// Why requests fail at once, where they do: the breaker is open, or the replica has stopped for good.
     pub breaker: Option<String>,
 }
@@ -92,6 +108,17 @@ pub enum GroupRole {
     Learner,
     /// Stopped for good by an error.
     Stopped,
+}
+
+/// A snapshot on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The replica at the other end.
+    pub peer: ReplicaId,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// About how many bytes it will be.
+    pub bytes_expected: u64,
 }
 
 /// A peer that does not acknowledge.

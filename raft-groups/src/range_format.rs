@@ -1,7 +1,9 @@
 //! What a replica keeps of itself, in the family `range`: descriptor, size, mark of hand-overs, tombstone.
 //!
 //! ```text
-//! key    range id u64 · 16   descriptor     (kinds below 16 belong to Raft: see `raft`)
+//! key    range id u64 · 8    id of the replica here   (kinds below 16 are of one replica alone, those below 8 Raft's:
+//!                            see `raft`; the others are equal on all replicas, and a snapshot carries them)
+//!        range id u64 · 16   descriptor
 //!        range id u64 · 17   size in bytes, as estimated
 //!        range id u64 · 18   largest read high-water mark of an applied EndLease
 //!        range id u64 · 19   tombstone: replicas below this id must not come back
@@ -22,6 +24,7 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use crate::descriptor::{RangeDescriptor, ReplicaDescriptor, ReplicaRole};
 
 const VERSION: u8 = 1;
+const REPLICA: u8 = 8;
 const DESCRIPTOR: u8 = 16;
 const SIZE: u8 = 17;
 const END_LEASE: u8 = 18;
@@ -43,6 +46,12 @@ fn kind_key(range_id: u64, kind: u8) -> Bytes {
 /// Where a range's descriptor lies.
 pub fn descriptor_key(range_id: RangeId) -> Bytes {
     kind_key(range_id.0, DESCRIPTOR)
+}
+
+/// Where the id of the replica here lies: it is known before the descriptor is, and stays when the descriptor does not
+/// name the replica any more.
+pub fn replica_key(range_id: RangeId) -> Bytes {
+    kind_key(range_id.0, REPLICA)
 }
 
 /// Where a range's size lies.
@@ -77,6 +86,18 @@ pub fn range_of_descriptor_key(key: &[u8]) -> Option<RangeId> {
     (kind == DESCRIPTOR && id != 0).then_some(RangeId(id))
 }
 
+/// The range of which the id of the replica here lies under this key; `None` for any other key.
+pub fn range_of_replica_key(key: &[u8]) -> Option<RangeId> {
+    let (&kind, id) = key.split_last()?;
+    let id = u64::from_be_bytes(id.try_into().ok()?);
+    (kind == REPLICA && id != 0).then_some(RangeId(id))
+}
+
+/// Keys of the family `range` whose values are equal on all replicas of a range: from the first to before the second.
+pub fn shared_bounds(range_id: RangeId) -> (Bytes, Bytes) {
+    (descriptor_key(range_id), tombstone_key(range_id))
+}
+
 /// Keys of the family `range` that belong to a range, its tombstone left out: from the first to before the second.
 pub fn replica_bounds(range_id: RangeId) -> (Bytes, Bytes) {
     (kind_key(range_id.0, 0), tombstone_key(range_id))
@@ -98,6 +119,22 @@ pub fn decode_descriptor(bytes: &[u8]) -> Result<RangeDescriptor, CodecError> {
     let descriptor = get_descriptor(&mut reader)?;
     reader.finish()?;
     Ok(descriptor)
+}
+
+/// The bytes of the id of the replica here.
+pub fn encode_replica_id(replica_id: ReplicaId) -> Vec<u8> {
+    Writer::versioned(VERSION).u64(replica_id.0).finish()
+}
+
+/// Reads the id of the replica here.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_replica_id(bytes: &[u8]) -> Result<ReplicaId, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, VERSION, "replica id")?;
+    let replica_id = ReplicaId(reader.u64()?);
+    reader.finish()?;
+    Ok(replica_id)
 }
 
 /// Appends a descriptor to another format.
@@ -217,6 +254,8 @@ mod tests {
         assert_eq!(decode_size(&bytes).unwrap(), 123_456);
         let bytes = fixture::check(CRATE, "range_end_lease", &encode_end_lease(mark));
         assert_eq!(decode_end_lease(&bytes).unwrap(), mark);
+        let bytes = fixture::check(CRATE, "range_replica", &encode_replica_id(ReplicaId(5)));
+        assert_eq!(decode_replica_id(&bytes).unwrap(), ReplicaId(5));
         let bytes = fixture::check(CRATE, "range_tombstone", &encode_tombstone(ReplicaId(4)));
         assert_eq!(decode_tombstone(&bytes).unwrap(), ReplicaId(4));
     }
@@ -239,10 +278,16 @@ mod tests {
     fn keys_of_a_range_are_its_bounds() {
         let range = RangeId(7);
         let (start, end) = replica_bounds(range);
+        for key in [replica_key(range), descriptor_key(range), size_key(range), end_lease_key(range)] {
+            assert!(start <= key && key < end);
+        }
+        let (start, end) = shared_bounds(range);
         for key in [descriptor_key(range), size_key(range), end_lease_key(range)] {
             assert!(start <= key && key < end);
         }
-        assert!(tombstone_key(range) >= end);
+        assert!(replica_key(range) < start && tombstone_key(range) >= end);
+        assert_eq!(range_of_replica_key(&replica_key(range)), Some(range));
+        assert_eq!(range_of_replica_key(&descriptor_key(range)), None);
         assert!(descriptor_key(RangeId(6)) < start);
         assert_eq!(range_of_descriptor_key(&descriptor_key(range)), Some(range));
         assert_eq!(range_of_descriptor_key(&size_key(range)), None);

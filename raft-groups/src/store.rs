@@ -4,8 +4,8 @@
 //! from one ticker, and creates and removes replicas. Raft groups never tick by themselves; an idle follower costs a
 //! comparison per tick.
 //!
-//! Invariants: a replica exists here only with a descriptor on the disk, and never below its range's tombstone; two
-//! replicas never hold the same key.
+//! Invariants: a replica exists here only with its descriptor or its id on the disk, and never below its range's
+//! tombstone; two replicas never hold the same key.
 
 mod create;
 mod open;
@@ -118,6 +118,10 @@ impl LocalRanges for RangeStore {
         campaign: bool,
     ) -> Result<(), LocalRangeError> {
         self.create(descriptor, campaign).await
+    }
+
+    async fn create_learner(&self, range_id: RangeId, replica_id: ReplicaId) -> Result<(), LocalRangeError> {
+        self.create_empty(range_id, replica_id).await
     }
 
     async fn destroy_replica(

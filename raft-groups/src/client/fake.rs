@@ -205,6 +205,15 @@ impl LocalRanges for FakeRanges {
         Ok(())
     }
 
+    async fn create_learner(&self, range_id: RangeId, _: ReplicaId) -> Result<(), LocalRangeError> {
+        let state = self.world.state.lock();
+        match state.ranges.get(&range_id) {
+            Some(range) if range.created.contains(&self.node) => Ok(()),
+            // Nobody sends snapshots here.
+            Some(_) | None => Err(LocalRangeError::Storage("no empty replicas here".to_owned())),
+        }
+    }
+
     async fn destroy_replica(&self, range_id: RangeId, _next: ReplicaId) -> Result<(), LocalRangeError> {
         let mut state = self.world.state.lock();
         if state.down.contains(&self.node) {
@@ -244,6 +253,7 @@ impl FakeRanges {
         let leads = range.leader == Some(self.node);
         range.created.contains(&self.node).then(|| ReplicaStatus {
             descriptor: range.descriptor.clone(),
+            replica_id: range.descriptor.replica_on(self.node).map_or(ReplicaId(0), |own| own.replica_id),
             role: if leads { GroupRole::Leader } else { GroupRole::Follower },
             term: range.term,
             leader_node: range.leader,
@@ -251,6 +261,9 @@ impl FakeRanges {
             applied: 0,
             size_bytes: 100,
             silent_peers: Vec::new(),
+            is_whole: true,
+            receiving: None,
+            sending: None,
             breaker: None,
         })
     }

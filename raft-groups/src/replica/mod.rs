@@ -181,13 +181,12 @@ impl Replica {
             }
             Request::QueryTransaction { anchor, .. } => own.contains(anchor),
         };
-        if covers {
+        // An empty replica covers nothing, not even a request for no keys.
+        if covers && descriptor.is_known() {
             return Ok(());
         }
-        Err(RangeError::Mismatch {
-            range_id: self.range_id,
-            known: vec![RangeDescriptor::clone(&descriptor)],
-        })
+        let known = descriptor.is_known().then(|| RangeDescriptor::clone(&descriptor));
+        Err(RangeError::Mismatch { range_id: self.range_id, known: known.into_iter().collect() })
     }
 
     /// Lets the lease's clockwork take a step that needs no quorum.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Replica;
+use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{GroupRole, ReplicaStatus, SilentPeer};
 use crate::raft::Role;
 
@@ -23,7 +24,8 @@ impl Replica {
         };
         let leader = group.as_ref().and_then(|status| status.leader);
         ReplicaStatus {
-            descriptor: crate::descriptor::RangeDescriptor::clone(&descriptor),
+            descriptor: RangeDescriptor::clone(&descriptor),
+            replica_id: self.replica_id,
             role,
             term: group.as_ref().map_or(0, crate::raft::GroupStatus::term),
             leader_node: leader.and_then(|leader| descriptor.node_of(leader)),
@@ -31,6 +33,9 @@ impl Replica {
             applied: group.and_then(|status| status.applied).map_or(0, |position| position.index),
             size_bytes: self.applied.lock().size_bytes,
             silent_peers: self.silent_peers(),
+            is_whole: descriptor.is_known(),
+            receiving: None,
+            sending: None,
             breaker: stopped.or_else(|| self.trip().map(|trip| self.explain(trip))),
         }
     }

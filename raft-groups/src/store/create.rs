@@ -12,7 +12,8 @@ use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRangeError;
 use crate::raft;
 use crate::range_format::{
-    decode_tombstone, descriptor_key, encode_descriptor, encode_tombstone, replica_bounds, tombstone_key,
+    decode_tombstone, descriptor_key, encode_descriptor, encode_replica_id, encode_tombstone, replica_bounds,
+    replica_key, tombstone_key,
 };
 use crate::replica::apply::AppliedState;
 use crate::replica::{Origin, Replica};
@@ -49,17 +50,48 @@ impl RangeStore {
             return Ok(());
         }
         self.check_free(descriptor)?;
-        let is_removed = self.tombstone(range_id)?.is_some_and(|next| own.replica_id < next);
-        if is_removed && safeguard::holds(Safeguard::Tombstones) {
-            return Err(LocalRangeError::Tombstone { range_id });
-        }
+        self.check_tombstone(range_id, own.replica_id)?;
         let mut batch = Batch::new();
+        batch.put(Family::Range, replica_key(range_id), encode_replica_id(own.replica_id));
         batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(descriptor));
         raft::seed(&mut batch, descriptor);
         self.write_synced(batch).await?;
         let replica = self.start_fresh(descriptor.clone(), own.replica_id).await?;
         if campaign {
             replica.campaign();
+        }
+        Ok(())
+    }
+
+    /// Creates a replica without log and data; see [`crate::local_ranges::LocalRanges`].
+    pub(super) async fn create_empty(
+        &self,
+        range_id: RangeId,
+        replica_id: ReplicaId,
+    ) -> Result<(), LocalRangeError> {
+        let _changing = self.changing.lock().await;
+        if *self.stopping.borrow() {
+            return Err(storage("the store is shutting down"));
+        }
+        if let Some(replica) = self.replica(range_id) {
+            if replica.replica_id() == replica_id {
+                return Ok(());
+            }
+            let detail = format!("replica {} of it is here", replica.replica_id());
+            return Err(LocalRangeError::Misplaced { range_id, detail });
+        }
+        self.check_tombstone(range_id, replica_id)?;
+        let mut batch = Batch::new();
+        batch.put(Family::Range, replica_key(range_id), encode_replica_id(replica_id));
+        self.write_synced(batch).await?;
+        self.start_fresh(RangeDescriptor::unknown(range_id), replica_id).await.map(drop)
+    }
+
+    /// A removed replica does not come back.
+    fn check_tombstone(&self, range_id: RangeId, replica_id: ReplicaId) -> Result<(), LocalRangeError> {
+        let is_below = self.tombstone(range_id)?.is_some_and(|next| replica_id < next);
+        if is_below && safeguard::holds(Safeguard::Tombstones) {
+            return Err(LocalRangeError::Tombstone { range_id });
         }
         Ok(())
     }

@@ -1,16 +1,20 @@
 //! Opening a store: every replica that has a descriptor on the disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use quorate_engine::codec::CodecError;
 use quorate_engine::store::{Family, Store, StoreError};
-use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::{Semaphore, watch};
 
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{LogWriter, RaftError};
-use crate::range_format::{decode_descriptor, range_of_descriptor_key};
+use crate::range_format::{
+    decode_descriptor, decode_replica_id, range_of_descriptor_key, range_of_replica_key,
+};
 use crate::replica::apply::AppliedState;
 use crate::replica::{Origin, Replica, Shared};
 use crate::rpc::{Handler, Service};
@@ -38,7 +42,7 @@ pub enum StoreOpenError {
 }
 
 pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOpenError> {
-    let descriptors = read_descriptors(config.engine.as_ref())?;
+    let replicas = read_replicas(config.engine.as_ref())?;
     let on_failure = Arc::clone(&config.on_failure);
     let writer =
         LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))
@@ -63,36 +67,50 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         seed: config.seed,
         stopping,
     });
-    for descriptor in descriptors {
-        store.open_replica(descriptor).await?;
+    for (range_id, stored) in replicas {
+        store.open_replica(range_id, stored).await?;
     }
     store.shared.rpc.register(Service::Raft, Arc::new(RaftHandler { store: Arc::downgrade(&store) }));
     tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop));
     Ok(store)
 }
 
-fn read_descriptors(store: &dyn Store) -> Result<Vec<RangeDescriptor>, StoreError> {
+/// What the store says of one replica: at least one of both.
+#[derive(Default)]
+struct Stored {
+    replica_id: Option<ReplicaId>,
+    descriptor: Option<RangeDescriptor>,
+}
+
+fn read_replicas(store: &dyn Store) -> Result<BTreeMap<RangeId, Stored>, StoreError> {
+    let damaged = |error: CodecError| StoreError::Corruption(error.to_string());
     let snapshot = store.snapshot();
     let mut cursor = snapshot.cursor(Family::Range, b"", b"");
-    let mut descriptors = Vec::new();
+    let mut replicas: BTreeMap<RangeId, Stored> = BTreeMap::new();
     cursor.next()?;
     while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
-        if range_of_descriptor_key(key).is_some() {
-            let descriptor =
-                decode_descriptor(value).map_err(|error| StoreError::Corruption(error.to_string()))?;
-            descriptors.push(descriptor);
+        if let Some(range_id) = range_of_replica_key(key) {
+            let replica_id = decode_replica_id(value).map_err(damaged)?;
+            replicas.entry(range_id).or_default().replica_id = Some(replica_id);
+        } else if let Some(range_id) = range_of_descriptor_key(key) {
+            let descriptor = decode_descriptor(value).map_err(damaged)?;
+            replicas.entry(range_id).or_default().descriptor = Some(descriptor);
         }
         cursor.next()?;
     }
-    Ok(descriptors)
+    Ok(replicas)
 }
 
 impl RangeStore {
-    async fn open_replica(&self, descriptor: RangeDescriptor) -> Result<(), StoreOpenError> {
-        let (range_id, node_id) = (descriptor.range_id, self.shared.node_id);
-        let own = descriptor.replica_on(node_id).ok_or(StoreOpenError::Foreign { range_id, node_id })?;
+    async fn open_replica(&self, range_id: RangeId, stored: Stored) -> Result<(), StoreOpenError> {
+        let node_id = self.shared.node_id;
+        let descriptor = stored.descriptor.unwrap_or_else(|| RangeDescriptor::unknown(range_id));
+        // A descriptor need not name an empty replica yet, nor a removed one any more.
+        let named = || descriptor.replica_on(node_id).map(|own| own.replica_id);
+        let replica_id =
+            stored.replica_id.or_else(named).ok_or(StoreOpenError::Foreign { range_id, node_id })?;
         let origin = Origin {
-            replica_id: own.replica_id,
+            replica_id,
             applied: AppliedState::load(self.shared.engine.as_ref(), range_id)?,
             is_fresh: false,
             seed: self.seed_of(range_id),
