@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod api_format;
+pub mod assembly;
 pub mod blocking;
 pub mod client;
 pub mod cluster;

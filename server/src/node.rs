@@ -21,11 +21,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_engine::clock::{HybridClock, PhysicalClock, StoredBound};
-use quorate_engine::hlc::Timestamp;
+use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::rocks::{RocksOptions, RocksStore};
 use quorate_engine::store::{Store, StoreError};
 use quorate_placement::topology::Locality;
+use quorate_raft_groups::assembly::start_clock;
 use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
@@ -48,12 +48,8 @@ use gate::NodeGate;
 use host::{AskTransport, Host, Questions};
 pub use listeners::Listeners;
 
-/// Key of the clock's bound in the family `range`: range id 0, and a kind of its own.
-const CLOCK_BOUND_KEY: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 32];
 /// How often the clock's bound is raised ahead of need.
 const CLOCK_BOUND_INTERVAL: Duration = Duration::from_millis(100);
-/// A wait of the start that is told about.
-const LONG_WAIT: Duration = Duration::from_secs(2);
 /// How long statements under way may go on when the node stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -92,7 +88,9 @@ impl Node {
         page: MetricsPage,
     ) -> Result<Self, StartError> {
         let store = Arc::new(open_store(&config)?);
-        let (clock, bound) = start_clock(Arc::clone(&store) as Arc<dyn Store>).await?;
+        let physical = Arc::new(MachineClock) as Arc<dyn PhysicalClock>;
+        let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical).await;
+        let clock = clock.map_err(ClusterError::Store)?;
         let (fail, failed) = watch::channel(None);
         let fail = Arc::new(fail);
         let (stop, stopped) = watch::channel(false);
@@ -112,7 +110,7 @@ impl Node {
         let gate = NodeGate::new(cluster.init_hint());
         let mut node = Self { cluster, gate, host, store, stop, tasks: Vec::new(), failed };
         node.serve(service, listeners, page);
-        node.spawn(keep_bound_ahead(clock, bound));
+        node.spawn(keep_bound_ahead(clock));
         node.cluster.start().await?;
         node.spawn(open_gate(Arc::clone(&node.cluster), Arc::clone(&node.gate)));
         Ok(node)
@@ -192,25 +190,9 @@ fn open_store(config: &NodeConfig) -> Result<RocksStore, StartError> {
     RocksStore::open(&path, RocksOptions::default()).map_err(|source| StartError::Store { path, source })
 }
 
-/// The hybrid clock, once the physical clock has passed all timestamps that an earlier process may have given out.
-async fn start_clock(store: Arc<dyn Store>) -> Result<(Arc<HybridClock>, Duration), StartError> {
-    let physical: Arc<dyn PhysicalClock> = Arc::new(MachineClock);
-    let bounds = StoredBound::new(store, CLOCK_BOUND_KEY.to_vec());
-    let bound = bounds.load().map_err(ClusterError::Store)?;
-    let clock = Arc::new(HybridClock::new(physical, Box::new(bounds)));
-    let wait = clock.wait_before_start(bound, Timestamp::MIN);
-    if wait > LONG_WAIT {
-        tracing::warn!(
-            "this machine's clock is behind what was stored: waiting {wait:?} until it has passed it"
-        );
-    }
-    tokio::time::sleep(wait).await;
-    Ok((clock, CLOCK_BOUND_INTERVAL))
-}
-
-async fn keep_bound_ahead(clock: Arc<HybridClock>, interval: Duration) {
+async fn keep_bound_ahead(clock: Arc<HybridClock>) {
     loop {
-        tokio::time::sleep(interval).await;
+        tokio::time::sleep(CLOCK_BOUND_INTERVAL).await;
         let clock = Arc::clone(&clock);
         // The store's failure is told by the log writer, which meets it too; a lost task is a shutdown.
         let _ = Blocking::threads().run(move || clock.extend_bound()).await;

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::store::{Store, StoreError};
+use quorate_raft_groups::assembly::{NodeParts, open_ranges};
 use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
 use quorate_raft_groups::cluster::{ClusterNode, MemberHost, MemberParts};
 use quorate_raft_groups::identity::StoreIdentity;
-use quorate_raft_groups::lease::timing::LAN;
 use quorate_raft_groups::local_ranges::LocalRanges;
-use quorate_raft_groups::rpc::{MessageClock, Rpc};
-use quorate_raft_groups::store::{RangeStore, StoreConfig};
+use quorate_raft_groups::rpc::Rpc;
+use quorate_raft_groups::store::RangeStore;
 use quorate_raft_groups::transport::{Receiver, Transport};
 use quorate_sql::program::scan_evaluator;
 
@@ -80,27 +80,27 @@ impl MemberHost for Host {
     async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
         let (cluster, service) = self.connected.get().ok_or("the host is not connected")?;
         let HostParts { store, clock, transport, on_failure } = &self.parts;
-        let peers: Arc<dyn Peers> = Arc::new(ClusterPeers::new(identity.node_id, Weak::clone(cluster)));
-        let way = Arc::clone(transport) as Arc<dyn Transport>;
-        let rpc = Rpc::new(identity.node_id, way, Arc::clone(clock) as Arc<dyn MessageClock>);
-        let membership = Membership { peers, receiver: Arc::clone(&rpc) as Arc<dyn Receiver> };
-        transport.set_membership(membership.clone());
-        let config = StoreConfig {
-            node_id: identity.node_id,
-            engine: Arc::clone(store),
+        let parts = NodeParts {
+            store: Arc::clone(store),
             clock: Arc::clone(clock),
-            physical: Arc::clone(clock.physical()),
+            transport: Arc::clone(transport) as Arc<dyn Transport>,
             blocking: Blocking::threads(),
-            rpc: Arc::clone(&rpc),
             evaluator: scan_evaluator(),
             seed: rand::random(),
-            timing: LAN,
             on_failure: Arc::clone(on_failure),
         };
-        let ranges = RangeStore::open(config).await.map_err(|error| error.to_string())?;
+        let node_id = identity.node_id;
+        let peers: Arc<dyn Peers> = Arc::new(ClusterPeers::new(node_id, Weak::clone(cluster)));
+        let membership = |rpc: &Arc<Rpc>| Membership {
+            peers: Arc::clone(&peers),
+            receiver: Arc::clone(rpc) as Arc<dyn Receiver>,
+        };
+        let connect = |rpc: &Arc<Rpc>| transport.set_membership(membership(rpc));
+        let opened = open_ranges(&parts, node_id, connect).await;
+        let (rpc, ranges) = opened.map_err(|error| error.to_string())?;
         let _ = self.ranges.set(Arc::clone(&ranges));
         // Messages are taken only now that the replicas on the disk are open.
-        service.set_membership(membership);
+        service.set_membership(membership(&rpc));
         Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
     }
 }
