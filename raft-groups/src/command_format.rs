@@ -1,7 +1,7 @@
 //! Commands of the replicated log, in bytes.
 //!
 //! ```text
-//! command   version 1 · term u64 · closed u64 · high water u64 · size delta i64 · kind u8 · body
+//! command   version 1 · term u64 · generation u64 · closed u64 · high water u64 · size delta i64 · kind u8 · body
 //!   1 write      changes u32 · change …
 //!   2 end lease  read high water u64 · closed u64
 //! change    1 put          family u8 · key · value
@@ -26,8 +26,8 @@ pub const COMMAND_ENCODED_MAX_BYTES: usize = COMMAND_MAX_BYTES + (512 << 10);
 const VERSION: u8 = 1;
 /// Kind of an EndLease.
 const END_LEASE: u8 = 2;
-/// Where the kind stands: after version, term, closed timestamp, high water and size delta.
-const KIND_AT: usize = 1 + 4 * 8;
+/// Where the kind stands: after version, term, generation, closed timestamp, high water and size delta.
+const KIND_AT: usize = 1 + 5 * 8;
 /// Least bytes of a change: kind, family and two lengths or one.
 const CHANGE_BYTES_MIN: usize = 2 + 4;
 
@@ -36,6 +36,8 @@ const CHANGE_BYTES_MIN: usize = 2 + 4;
 pub struct Command {
     /// Term in which it was evaluated; it is proposed in this term only.
     pub term: u64,
+    /// Generation of the descriptor under which it was evaluated: it touches keys within those bounds only.
+    pub generation: u64,
     /// No write at or below this timestamp follows.
     pub closed: Timestamp,
     /// The newest timestamp that it writes: whoever applies it forwards its clock.
@@ -84,6 +86,7 @@ impl Command {
     pub fn encode(&self) -> Result<Bytes, CommandError> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&self.term.to_be_bytes());
+        out.extend_from_slice(&self.generation.to_be_bytes());
         out.extend_from_slice(&self.closed.raw().to_be_bytes());
         out.extend_from_slice(&self.high_water.raw().to_be_bytes());
         out.extend_from_slice(&self.size_delta.to_be_bytes());
@@ -116,6 +119,7 @@ impl Command {
         let mut decoder = Decoder::new("a command", bytes);
         decoder.version(VERSION)?;
         let term = decoder.u64("term")?;
+        let generation = decoder.u64("generation")?;
         let closed = Timestamp::from_raw(decoder.u64("closed timestamp")?);
         let high_water = Timestamp::from_raw(decoder.u64("high water")?);
         let size_delta = decoder.i64("size delta")?;
@@ -128,7 +132,7 @@ impl Command {
             other => return Err(decoder.invalid("kind", u64::from(other))),
         };
         decoder.finish()?;
-        Ok(Self { term, closed, high_water, size_delta, kind })
+        Ok(Self { term, generation, closed, high_water, size_delta, kind })
     }
 }
 

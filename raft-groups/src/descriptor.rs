@@ -6,6 +6,8 @@
 use quorate_engine::kv::{Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
+use crate::raft::GroupMembership;
+
 /// What a range is, at one generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangeDescriptor {
@@ -80,10 +82,51 @@ impl RangeDescriptor {
         self.replicas.iter().find(|replica| replica.replica_id == replica_id).map(|replica| replica.node_id)
     }
 
+    /// The descriptor once a membership entry is applied: its replicas, and a raised generation. A replica that votes in
+    /// either half of a joint configuration is a voter.
+    pub fn with_membership(&self, membership: &GroupMembership) -> Self {
+        let votes = |id: &ReplicaId| membership.voters.iter().any(|voters| voters.contains(id));
+        let replica = |(&replica_id, &node_id): (&ReplicaId, &NodeId)| {
+            let role = if votes(&replica_id) { ReplicaRole::Voter } else { ReplicaRole::Learner };
+            ReplicaDescriptor { replica_id, node_id, role }
+        };
+        let after_last = membership.nodes.keys().next_back().map_or(0, |last| last.0.saturating_add(1));
+        Self {
+            replicas: membership.nodes.iter().map(replica).collect(),
+            next_replica_id: self.next_replica_id.max(ReplicaId(after_last)),
+            generation: self.generation + 1,
+            ..self.clone()
+        }
+    }
+
     /// Nodes with a replica, ascending.
     pub fn nodes(&self) -> Vec<NodeId> {
         let mut nodes: Vec<_> = self.replicas.iter().map(|replica| replica.node_id).collect();
         nodes.sort_unstable();
         nodes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_engine::kv::Key;
+
+    use super::*;
+
+    #[test]
+    fn membership_entries_change_replicas_and_never_bounds() {
+        let span = Span::new(Key::from(&b"a"[..]), Key::from(&b"z"[..]));
+        let before = RangeDescriptor::new(RangeId(7), span.clone(), &[NodeId(1), NodeId(2), NodeId(3)]);
+        let voters = |ids: &[u64]| ids.iter().copied().map(ReplicaId).collect();
+        let nodes = [(1, 1), (2, 2), (4, 9)].map(|(replica, node)| (ReplicaId(replica), NodeId(node)));
+        let membership = GroupMembership { voters: vec![voters(&[1, 2]), voters(&[2])], nodes: nodes.into() };
+        let after = before.with_membership(&membership);
+        assert_eq!((after.span.clone(), after.generation, after.next_replica_id), (span, 2, ReplicaId(5)));
+        let roles: Vec<_> =
+            after.replicas.iter().map(|replica| (replica.replica_id.0, replica.role)).collect();
+        assert_eq!(roles, [(1, ReplicaRole::Voter), (2, ReplicaRole::Voter), (4, ReplicaRole::Learner)]);
+        // An id that was given once is not given again, whoever leaves.
+        let fewer = GroupMembership { nodes: [(ReplicaId(2), NodeId(2))].into(), voters: vec![voters(&[2])] };
+        assert_eq!(after.with_membership(&fewer).next_replica_id, ReplicaId(5));
     }
 }

@@ -1,12 +1,14 @@
-//! What a replica keeps of itself, in the family `range`: descriptor, size, mark of hand-overs, tombstone.
+//! What a replica keeps of itself, in the family `range`: descriptor, size, marks, tombstone.
 //!
 //! ```text
 //! key    range id u64 · 8    id of the replica here   (kinds below 16 are of one replica alone, those below 8 Raft's:
 //!                            see `raft`; the others are equal on all replicas, and a snapshot carries them)
+//!        range id u64 · 9    generation of the newest descriptor that is known to stand in the directory
 //!        range id u64 · 16   descriptor
 //!        range id u64 · 17   size in bytes, as estimated
 //!        range id u64 · 18   largest read high-water mark of an applied EndLease
-//!        range id u64 · 19   tombstone: replicas below this id must not come back
+//!        range id u64 · 19   closed timestamp, as applied
+//!        range id u64 · 255  tombstone: replicas below this id must not come back
 //!        0 u64 · 16          store identity (`identity`)
 //!        0 u64 · 17          bound of the hybrid clock
 //! value  version 1 · fields
@@ -25,10 +27,13 @@ use crate::descriptor::{RangeDescriptor, ReplicaDescriptor, ReplicaRole};
 
 const VERSION: u8 = 1;
 const REPLICA: u8 = 8;
+const PUBLISHED: u8 = 9;
 const DESCRIPTOR: u8 = 16;
 const SIZE: u8 = 17;
 const END_LEASE: u8 = 18;
-const TOMBSTONE: u8 = 19;
+const CLOSED: u8 = 19;
+/// The last one: all others of a range are one span, which goes when its replica goes.
+const TOMBSTONE: u8 = 255;
 /// Under range id 0.
 const IDENTITY: u8 = 16;
 /// Under range id 0.
@@ -62,6 +67,16 @@ pub fn size_key(range_id: RangeId) -> Bytes {
 /// Where the mark of hand-overs lies.
 pub fn end_lease_key(range_id: RangeId) -> Bytes {
     kind_key(range_id.0, END_LEASE)
+}
+
+/// Where the closed timestamp lies.
+pub fn closed_key(range_id: RangeId) -> Bytes {
+    kind_key(range_id.0, CLOSED)
+}
+
+/// Where the published generation lies.
+pub fn published_key(range_id: RangeId) -> Bytes {
+    kind_key(range_id.0, PUBLISHED)
 }
 
 /// Where a removed replica's tombstone lies.
@@ -209,6 +224,38 @@ pub fn decode_end_lease(bytes: &[u8]) -> Result<Timestamp, CodecError> {
     Ok(mark)
 }
 
+/// The bytes of a closed timestamp.
+pub fn encode_closed(closed: Timestamp) -> Vec<u8> {
+    Writer::versioned(VERSION).timestamp(closed).finish()
+}
+
+/// Reads a closed timestamp.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_closed(bytes: &[u8]) -> Result<Timestamp, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, VERSION, "closed timestamp")?;
+    let closed = reader.timestamp()?;
+    reader.finish()?;
+    Ok(closed)
+}
+
+/// The bytes of a published generation.
+pub fn encode_published(generation: u64) -> Vec<u8> {
+    Writer::versioned(VERSION).u64(generation).finish()
+}
+
+/// Reads a published generation.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_published(bytes: &[u8]) -> Result<u64, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, VERSION, "published generation")?;
+    let generation = reader.u64()?;
+    reader.finish()?;
+    Ok(generation)
+}
+
 /// The bytes of a tombstone: replicas below this id must not come back.
 pub fn encode_tombstone(next_replica_id: ReplicaId) -> Vec<u8> {
     Writer::versioned(VERSION).u64(next_replica_id.0).finish()
@@ -258,6 +305,10 @@ mod tests {
         assert_eq!(decode_replica_id(&bytes).unwrap(), ReplicaId(5));
         let bytes = fixture::check(CRATE, "range_tombstone", &encode_tombstone(ReplicaId(4)));
         assert_eq!(decode_tombstone(&bytes).unwrap(), ReplicaId(4));
+        let bytes = fixture::check(CRATE, "range_closed", &encode_closed(mark));
+        assert_eq!(decode_closed(&bytes).unwrap(), mark);
+        let bytes = fixture::check(CRATE, "range_published", &encode_published(6));
+        assert_eq!(decode_published(&bytes).unwrap(), 6);
     }
 
     #[test]
@@ -278,14 +329,15 @@ mod tests {
     fn keys_of_a_range_are_its_bounds() {
         let range = RangeId(7);
         let (start, end) = replica_bounds(range);
-        for key in [replica_key(range), descriptor_key(range), size_key(range), end_lease_key(range)] {
-            assert!(start <= key && key < end);
+        let shared = [descriptor_key, size_key, end_lease_key, closed_key].map(|key| key(range));
+        for key in shared.iter().chain(&[replica_key(range), published_key(range)]) {
+            assert!(start <= *key && *key < end);
         }
         let (start, end) = shared_bounds(range);
-        for key in [descriptor_key(range), size_key(range), end_lease_key(range)] {
+        for key in shared {
             assert!(start <= key && key < end);
         }
-        assert!(replica_key(range) < start && tombstone_key(range) >= end);
+        assert!(published_key(range) < start && tombstone_key(range) >= end);
         assert_eq!(range_of_replica_key(&replica_key(range)), Some(range));
         assert_eq!(range_of_replica_key(&descriptor_key(range)), None);
         assert!(descriptor_key(RangeId(6)) < start);

@@ -59,7 +59,15 @@ const FORMATS: &[Format] = &[
     (
         "raft-groups/src/range_format.rs",
         Byte,
-        &["range_descriptor", "range_size", "range_end_lease", "range_replica", "range_tombstone"],
+        &[
+            "range_descriptor",
+            "range_size",
+            "range_end_lease",
+            "range_replica",
+            "range_tombstone",
+            "range_closed",
+            "range_published",
+        ],
     ),
     ("sql/src/catalog/descriptor_format.rs", Byte, &["table_descriptor"]),
     ("sql/src/program/expr_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),

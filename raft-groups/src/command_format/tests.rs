@@ -14,12 +14,12 @@ fn write_command() -> Command {
     batch.delete(Family::Lock, &b"lock"[..]);
     batch.delete_range(Family::Txn, &b"a"[..], &b"b"[..]);
     let (closed, high_water) = (stamp(1_000), stamp(2_000).next());
-    Command { term: 7, closed, high_water, size_delta: -3, kind: CommandKind::Write(batch) }
+    Command { term: 7, generation: 3, closed, high_water, size_delta: -3, kind: CommandKind::Write(batch) }
 }
 
 fn end_lease() -> Command {
     let kind = CommandKind::EndLease { read_high_water: stamp(9), closed: stamp(8) };
-    Command { term: 8, closed: stamp(8), high_water: stamp(9), size_delta: 0, kind }
+    Command { term: 8, generation: 4, closed: stamp(8), high_water: stamp(9), size_delta: 0, kind }
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn every_cut_and_every_changed_kind_is_an_error() {
 #[test]
 fn unknown_kind_and_version_are_errors() {
     let bytes = end_lease().encode().unwrap();
-    let kind_at = 1 + 8 + 8 + 8 + 8;
+    let kind_at = KIND_AT;
     assert_eq!(bytes[kind_at], 2);
     for (at, field) in [(0, "version"), (kind_at, "kind")] {
         let mut changed = bytes.to_vec();
@@ -60,7 +60,7 @@ fn unknown_kind_and_version_are_errors() {
 #[test]
 fn lengths_beyond_the_bytes_allocate_nothing() {
     let mut bytes = write_command().encode().unwrap().to_vec();
-    let count_at = 1 + 8 + 8 + 8 + 8 + 1;
+    let count_at = KIND_AT + 1;
     bytes[count_at..count_at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
     assert!(matches!(Command::decode(bytes.into()), Err(FormatError::Truncated { field: "changes", .. })));
 }
@@ -74,7 +74,7 @@ fn commands_touch_users_data_only() {
         assert_eq!(command.encode(), Err(CommandError::ForeignFamily(family)));
     }
     let mut bytes = write_command().encode().unwrap().to_vec();
-    let family_at = 1 + 8 + 8 + 8 + 8 + 1 + 4 + 1;
+    let family_at = KIND_AT + 1 + 4 + 1;
     assert_eq!(bytes[family_at], 5);
     bytes[family_at] = 1;
     assert!(matches!(

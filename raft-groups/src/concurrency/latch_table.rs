@@ -40,6 +40,12 @@ impl LatchSpans {
         Self { spans, end }
     }
 
+    /// The least span that covers all of them; `None` where there is nothing to latch.
+    pub fn hull(&self) -> Option<Span> {
+        let (first, _) = self.spans.first()?;
+        Some(Span::new(first.start.clone(), self.end.clone().unwrap_or_default()))
+    }
+
     /// Whether there is nothing to latch.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()

@@ -35,7 +35,7 @@ use quorate_placement::topology::ReplicaId;
 pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, RaftGroup};
 pub use log_format::group_bounds;
 pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
-pub use seed::{erase, seed};
+pub use seed::{applied_membership, erase, seed};
 pub use types::{
     Applied, CommittedEntry, EntryPayload, GroupMembership, GroupStatus, LogEntry, LogPosition, Role,
     VoteState,

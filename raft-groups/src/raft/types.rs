@@ -69,6 +69,11 @@ impl GroupMembership {
         self.voters.iter().map(|voters| set_newest(voters, stamps)).reduce(Option::min).flatten()
     }
 
+    /// Whether a change is under way.
+    pub fn is_joint(&self) -> bool {
+        self.voters.len() > 1
+    }
+
     /// Whether one replica alone is the quorum.
     pub fn is_single_voter(&self) -> bool {
         self.voters.iter().all(|voters| voters.len() == 1)

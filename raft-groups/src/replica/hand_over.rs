@@ -82,8 +82,14 @@ impl Replica {
             // What is read from here on is not answered: its lease check comes last, and fails.
             let read_high_water = self.cache.lock().high_water();
             let kind = CommandKind::EndLease { read_high_water, closed: Timestamp::MIN };
-            let command =
-                Command { term, closed: Timestamp::MIN, high_water: Timestamp::MIN, size_delta: 0, kind };
+            let command = Command {
+                term,
+                generation: self.descriptor().generation,
+                closed: Timestamp::MIN,
+                high_water: Timestamp::MIN,
+                size_delta: 0,
+                kind,
+            };
             let bytes = command.encode().map_err(|error| LocalRangeError::Storage(error.to_string()))?;
             group.enqueue(term, bytes).await
         };

@@ -96,11 +96,9 @@ pub struct Replica {
 
 /// How a replica comes into being.
 pub struct Origin {
-    /// What it is.
-    pub descriptor: RangeDescriptor,
     /// Its own id.
     pub replica_id: ReplicaId,
-    /// What it has applied.
+    /// What it is, and what it has applied.
     pub applied: AppliedState,
     /// Created just now, and not opened from disk: it has promised nothing.
     pub is_fresh: bool,
@@ -111,7 +109,8 @@ pub struct Origin {
 impl Replica {
     /// A replica whose Raft task does not run yet: see [`Replica::start`].
     pub fn new(shared: Arc<Shared>, origin: Origin) -> Arc<Self> {
-        let Origin { descriptor, replica_id, applied, is_fresh, seed } = origin;
+        let Origin { replica_id, applied, is_fresh, seed } = origin;
+        let descriptor = Arc::clone(&applied.descriptor);
         let now = shared.now();
         let lease = if is_fresh {
             LeaseState::fresh(replica_id, shared.timing, seed, now)
@@ -122,7 +121,7 @@ impl Replica {
             shared,
             range_id: descriptor.range_id,
             replica_id,
-            descriptor: RwLock::new(Arc::new(descriptor)),
+            descriptor: RwLock::new(descriptor),
             lease: Mutex::new(lease),
             cache: Mutex::new(TimestampCache::new(Timestamp::MIN)),
             latches: Arc::new(Latches::default()),
@@ -185,8 +184,7 @@ impl Replica {
         if covers && descriptor.is_known() {
             return Ok(());
         }
-        let known = descriptor.is_known().then(|| RangeDescriptor::clone(&descriptor));
-        Err(RangeError::Mismatch { range_id: self.range_id, known: known.into_iter().collect() })
+        Err(self.mismatch(&descriptor))
     }
 
     /// Lets the lease's clockwork take a step that needs no quorum.

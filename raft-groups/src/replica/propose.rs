@@ -70,6 +70,14 @@ enum Intention {
     QueryTransaction { transaction: Uuid, anchor: Key, started: Timestamp },
 }
 
+/// What a request holds until it is over, whether or not anybody waits for it.
+struct Held {
+    /// The least span that covers its latches.
+    hull: Option<Span>,
+    _latches: LatchGuard,
+    _room: OwnedSemaphorePermit,
+}
+
 /// What evaluation made of it.
 enum Evaluated {
     /// The answer stands without writing.
@@ -152,8 +160,10 @@ impl Replica {
         let deadline = self.deadline();
         let room = self.room(&intention, deadline).await?;
         self.wait_to_serve(deadline).await?;
-        let guard = self.latch(intention.latches(), deadline).await?;
-        let work = tokio::spawn(Arc::clone(self).drive(intention.clone(), guard, room, deadline));
+        let latches = intention.latches();
+        let hull = latches.hull();
+        let held = Held { hull, _latches: self.latch(latches, deadline).await?, _room: room };
+        let work = tokio::spawn(Arc::clone(self).drive(intention.clone(), held, deadline));
         let limited = self.or_tripped(tokio::time::timeout(self.remaining(deadline), work));
         match limited.await {
             Ok(Ok(Ok(answer))) => answer,
@@ -184,29 +194,34 @@ impl Replica {
     async fn drive(
         self: Arc<Self>,
         intention: Intention,
-        guard: LatchGuard,
-        room: OwnedSemaphorePermit,
+        held: Held,
         deadline: Deadline,
     ) -> Result<Response, RangeError> {
         let answer = loop {
-            match self.round(&intention, deadline).await {
+            match self.round(&intention, &held, deadline).await {
                 Ok(response) => break Ok(response),
                 Err(Retry::Failed(error)) => break Err(error),
                 Err(Retry::Again) => {}
             }
         };
-        drop(guard);
-        drop(room);
+        drop(held);
         answer
     }
 
-    async fn round(self: &Arc<Self>, intention: &Intention, deadline: Deadline) -> Result<Response, Retry> {
+    async fn round(
+        self: &Arc<Self>,
+        intention: &Intention,
+        held: &Held,
+        deadline: Deadline,
+    ) -> Result<Response, Retry> {
         let term = self.wait_to_serve(deadline).await?;
+        // The latches may be older than the term: another leader may have split the range in between.
+        let generation = self.check_hull(held.hull.as_ref())?.generation;
         let to_evaluate = intention.clone();
         let evaluated = self.offload(intention.is_long(), move |this| this.evaluate(&to_evaluate)).await?;
         match evaluated {
             Ok(Evaluated::Writes(effects, response)) => {
-                self.replicate(term, effects, intention).await?;
+                self.replicate((term, generation), effects, intention).await?;
                 Ok(response)
             }
             Ok(Evaluated::Answer(response)) => self.if_still_serving(term, response).ok_or(Retry::Again),
@@ -263,12 +278,13 @@ impl Replica {
     /// Proposes the effects, and waits until they are applied here, or can never be.
     async fn replicate(
         &self,
-        ServingTerm(term): ServingTerm,
+        (ServingTerm(term), generation): (ServingTerm, u64),
         effects: Effects,
         intention: &Intention,
     ) -> Result<(), Retry> {
         let command = Command {
             term,
+            generation,
             // Nothing is closed yet: no read is served by followers.
             closed: Timestamp::MIN,
             high_water: effects.timestamp,
@@ -281,7 +297,7 @@ impl Replica {
         match self.enqueue_and_wait(&group, term, bytes).await {
             Ok(applied) => match EntryOutcome::decode(&applied.outcome) {
                 Some(EntryOutcome::Applied) => Ok(()),
-                Some(EntryOutcome::OtherTerm) => Err(Retry::Again),
+                Some(EntryOutcome::OtherTerm | EntryOutcome::OtherBounds) => Err(Retry::Again),
                 None => Err(Retry::Failed(intention.unknown(self, "its outcome cannot be read".to_owned()))),
             },
             Err(error) => Err(self.not_proposed(term, error, intention)),

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Span;
 use quorate_placement::topology::NodeId;
 
 use super::Replica;
 use crate::api::RangeError;
 use crate::concurrency::latch::{LatchError, LatchGuard};
 use crate::concurrency::latch_table::LatchSpans;
+use crate::descriptor::RangeDescriptor;
 use crate::lease::breaker::{Missing, Trip, explain, tripped};
 
 /// How often whoever waits looks at the breaker.
@@ -153,17 +155,38 @@ impl Replica {
         missing
     }
 
-    /// Waits for latches, until the deadline or the breaker ends it.
+    /// Waits for latches, until the deadline or the breaker ends it. Once they are held, no split takes keys of theirs
+    /// away while this replica serves in its term.
+    ///
+    /// # Errors
+    /// [`RangeError::Mismatch`] where one has done so before.
     pub(super) async fn latch(
         &self,
         spans: LatchSpans,
         deadline: Deadline,
     ) -> Result<LatchGuard, RangeError> {
+        let hull = spans.hull();
         let acquired = self.latches.acquire(spans, self.remaining(deadline));
         let acquired = self.or_tripped(acquired).await?;
-        acquired.map_err(|error| match error {
+        let guard = acquired.map_err(|error| match error {
             LatchError::QueueFull | LatchError::TimedOut => self.unavailable(error.to_string()),
-        })
+        })?;
+        self.check_hull(hull.as_ref())?;
+        Ok(guard)
+    }
+
+    /// The descriptor as of now, if it covers what a request holds latches for.
+    pub(super) fn check_hull(&self, hull: Option<&Span>) -> Result<Arc<RangeDescriptor>, RangeError> {
+        let descriptor = self.descriptor();
+        if hull.is_none_or(|hull| descriptor.span.covers(hull)) {
+            return Ok(descriptor);
+        }
+        Err(self.mismatch(&descriptor))
+    }
+
+    pub(super) fn mismatch(&self, descriptor: &RangeDescriptor) -> RangeError {
+        let known = descriptor.is_known().then(|| descriptor.clone());
+        RangeError::Mismatch { range_id: self.range_id, known: known.into_iter().collect() }
     }
 
     /// Waits for `work`, but no longer than the breaker is closed.

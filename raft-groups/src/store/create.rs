@@ -115,9 +115,8 @@ impl RangeStore {
     ) -> Result<Arc<Replica>, LocalRangeError> {
         let range_id = descriptor.range_id;
         let origin = Origin {
-            descriptor,
             replica_id,
-            applied: AppliedState::default(),
+            applied: AppliedState::fresh(descriptor),
             is_fresh: true,
             seed: self.seed_of(range_id),
         };

@@ -111,10 +111,9 @@ impl RangeStore {
             stored.replica_id.or_else(named).ok_or(StoreOpenError::Foreign { range_id, node_id })?;
         let origin = Origin {
             replica_id,
-            applied: AppliedState::load(self.shared.engine.as_ref(), range_id)?,
+            applied: AppliedState::load(self.shared.engine.as_ref(), descriptor)?,
             is_fresh: false,
             seed: self.seed_of(range_id),
-            descriptor,
         };
         let replica = Replica::new(Arc::clone(&self.shared), origin);
         replica.start().await?;
