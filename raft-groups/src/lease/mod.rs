@@ -406,7 +406,7 @@ impl LeaseState {
                 if now < leader.next_heartbeat {
                     return None;
                 }
-                leader.next_heartbeat = now + timing.heartbeat;
+                leader.next_heartbeat = timing.next_heartbeat(now);
                 Some(Effect::Heartbeat)
             }
             Pause::Probing { until } if now < until => None,
@@ -417,7 +417,7 @@ impl LeaseState {
             Pause::Paused { until } if now < until => None,
             Pause::Paused { .. } => {
                 leader.pause = Pause::Probing { until: now + timing.lease_duration };
-                leader.next_heartbeat = now + timing.heartbeat;
+                leader.next_heartbeat = timing.next_heartbeat(now);
                 Some(Effect::Heartbeat)
             }
         }

@@ -36,7 +36,7 @@ pub struct Timing {
 
 /// For nodes within one data centre or region (design.md section 12).
 pub const LAN: Timing = Timing::checked(Timing {
-    heartbeat: 200 * MILLI,
+    heartbeat: 300 * MILLI,
     vote_promise: 1_000 * MILLI,
     election_spread: 300 * MILLI,
     retry_min: 50 * MILLI,
@@ -68,6 +68,12 @@ impl Timing {
         assert!(timing.breaker >= timing.quorum_pause, "the breaker opens after the first pause began");
         assert!(timing.request > timing.breaker, "who waits learns from the breaker what is missing");
         timing
+    }
+
+    /// When a leader that sends now sends its next heartbeat: all leaders of a store at the same moments, so that one
+    /// frame carries all their heartbeats to a node, and one wake-up serves them.
+    pub const fn next_heartbeat(&self, now: u64) -> u64 {
+        now - now % self.heartbeat + self.heartbeat
     }
 
     /// [`Timing::request`] as a duration.
