@@ -27,6 +27,12 @@ pub enum Rule {
     LeaderCount,
     /// A draining node hands its leaders over.
     Draining,
+    /// A dead node's replicas are replaced.
+    Dead,
+    /// A range has fewer replicas than wanted.
+    TooFew,
+    /// A node on which a replica was begun before goes before others.
+    Begun,
     /// All else was equal: an order from the seed, or from the node's id.
     Tie,
 }
@@ -40,6 +46,9 @@ impl fmt::Display for Rule {
             Self::ReplicaCount => "replicas",
             Self::LeaderCount => "leaders",
             Self::Draining => "draining",
+            Self::Dead => "dead",
+            Self::TooFew => "too few",
+            Self::Begun => "not begun",
             Self::Tie => "tie",
         })
     }

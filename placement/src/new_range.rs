@@ -150,7 +150,18 @@ fn refusal(node: &NodeView, chosen: &[&NodeView]) -> Option<Refusal> {
 }
 
 fn replica_score(view: &View, node: &NodeView, chosen: &[&NodeView], tiers: &[String]) -> Score {
-    let mut score = Score::default().term(Rule::Liveness, u64::from(node.liveness != Liveness::Live));
+    let liveness = Score::default().term(Rule::Liveness, u64::from(node.liveness != Liveness::Live));
+    spread_score(view, node, chosen, tiers, liveness)
+}
+
+/// Adds what makes a good spread to a score: diversity, widest tier first, then how much the node holds.
+pub(crate) fn spread_score(
+    view: &View,
+    node: &NodeView,
+    chosen: &[&NodeView],
+    tiers: &[String],
+    mut score: Score,
+) -> Score {
     for (depth, tier) in tiers.iter().enumerate() {
         let shared = chosen.iter().filter(|taken| taken.locality.shares(&node.locality, depth)).count();
         score = score.term(Rule::Diversity { tier: tier.clone() }, count(shared));

@@ -37,8 +37,15 @@ impl Policy {
     }
 
     /// Replicas that a range should have in a cluster of this many nodes.
+    ///
+    /// Where the number follows the nodes it is odd from three on: a fourth replica makes quorums larger and survives
+    /// no more.
     pub fn replicas_wanted(&self, nodes: usize) -> usize {
-        if self.up_to { self.replicas.min(nodes) } else { self.replicas }
+        match self.replicas.min(nodes) {
+            _ if !self.up_to => self.replicas,
+            few @ 0..=2 => few,
+            many => many - usize::from(many % 2 == 0),
+        }
     }
 }
 
@@ -77,7 +84,7 @@ mod tests {
 
     #[test]
     fn policy_of_the_system_range_takes_what_there_is() {
-        assert_eq!(Policy::system().replicas_wanted(3), 3);
+        assert_eq!([1, 2, 3, 4].map(|nodes| Policy::system().replicas_wanted(nodes)), [1, 2, 3, 3]);
         assert_eq!(Policy::system().replicas_wanted(9), SYSTEM_REPLICAS);
         assert_eq!(Policy::default().replicas_wanted(1), REPLICAS_DEFAULT);
     }

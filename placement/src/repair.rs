@@ -1,12 +1,25 @@
-//! Which ranges are short of replicas, and why. Nothing is repaired yet: this is what `status` shows.
+//! Which ranges are short of replicas and why ([`shortages`]), and which replica is replaced or added next
+//! ([`next_change`]).
 //!
 //! Only live and draining replicas answer, so only these count. A range can lack replicas altogether (it was made
-//! while there were too few nodes) or have some on nodes that do not answer.
+//! while there were too few nodes) or have some on nodes that do not answer. A suspect node may come back, so only a
+//! dead one's replicas are replaced. Where the others suffice without it, nothing takes its place.
+//!
+//! One change a range at a time, and never one without a quorum of answering voters: so whatever is decided here, a
+//! range keeps its quorum while it is done. The node is chosen as for a new range, beside the replicas that stay.
 
 use std::fmt;
 
+use crate::decision::{Candidate, Choice, Refusal, Rule, Score};
+use crate::new_range::{shuffled, spread_score};
 use crate::topology::{NodeId, RangeId};
-use crate::view::{Liveness, RangeView, View};
+use crate::view::{Liveness, NodeView, RangeView, View};
+
+/// Replicas that a node is given at a time: each is a snapshot that it takes in.
+pub const CHANGES_PER_NODE_MAX: usize = 2;
+/// Changes of replicas under way at once in the cluster.
+pub const CHANGES_PENDING_MAX: usize = 8;
+const _: () = assert!(CHANGES_PER_NODE_MAX <= CHANGES_PENDING_MAX);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +79,7 @@ fn shortage(view: &View, range: &RangeView) -> Option<Shortage> {
     let nodes = range.replicas.iter().map(|replica| (replica.node, view.liveness(replica.node)));
     let missing: Vec<_> = nodes.filter(|(_, liveness)| !liveness.answers()).collect();
     let answering = range.replicas.len() - missing.len();
-    let wanted = range.policy.replicas_wanted(view.nodes().len());
+    let wanted = range.policy.replicas_wanted(view.nodes_not_dead());
     let severity = if !view.has_quorum(range) {
         Severity::NoQuorum
     } else if !missing.is_empty() {
@@ -77,4 +90,170 @@ fn shortage(view: &View, range: &RangeView) -> Option<Shortage> {
         return None;
     };
     Some(Shortage { range: range.id, severity, wanted, replicas: range.replicas.len(), answering, missing })
+}
+
+/// A change of one range's replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaChange {
+    /// The range.
+    pub range: RangeId,
+    /// The node that gets a replica; `None` where the others suffice.
+    pub add: Option<NodeId>,
+    /// The node that loses its replica; `None` where one is only added.
+    pub remove: Option<NodeId>,
+    /// [`Rule::Dead`] or [`Rule::TooFew`].
+    pub rule: Rule,
+    /// Why this node gets it.
+    pub choice: Option<Choice>,
+}
+
+impl fmt::Display for ReplicaChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { range, rule, choice, .. } = self;
+        match (self.remove, self.add) {
+            (Some(from), Some(to)) => write!(f, "{range} from {from} to {to}: {rule}")?,
+            (Some(from), None) => write!(f, "{range} leaves {from}: {rule}, and the others suffice")?,
+            (None, Some(to)) => write!(f, "{range} also to {to}: {rule}")?,
+            (None, None) => write!(f, "{range} stays as it is")?,
+        }
+        match choice {
+            Some(choice) => write!(f, "; {choice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What becomes of a range that is short of replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It has all that it should have.
+    Whole,
+    /// A change is under way.
+    UnderWay,
+    /// This is done next.
+    Next(ReplicaChange),
+    /// Too few replicas answer to change anything.
+    NoQuorum,
+    /// The replica on this node is given up when the node is dead, not before.
+    Waits(NodeId),
+    /// The best node for its replica is given others first.
+    Queued(NodeId),
+    /// No node can take a replica; every node with the reason why not.
+    NoNode(Vec<(NodeId, Refusal)>),
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("has all its replicas"),
+            Self::UnderWay => f.write_str("a change is under way"),
+            Self::Next(change) => write!(f, "next: {change}"),
+            Self::NoQuorum => f.write_str("needs a majority of its replicas back first"),
+            Self::Waits(node) => write!(f, "is repaired when {node} is dead; it may still return"),
+            Self::Queued(node) => write!(f, "goes to {node} once that has taken others"),
+            Self::NoNode(refused) => {
+                f.write_str("no node can take a replica")?;
+                for (at, (node, refusal)) in refused.iter().enumerate() {
+                    write!(f, "{}{node}: {refusal}", if at == 0 { " (" } else { ", " })?;
+                }
+                f.write_str(if refused.is_empty() { "" } else { ")" })
+            }
+        }
+    }
+}
+
+/// The next replica to replace or add, or `None` where nothing can be done now. Equal view and seed give equal answers;
+/// the seed only breaks ties.
+///
+/// The range with the fewest answering replicas beyond its quorum goes first, then the lower id: range 1 before others.
+pub fn next_change(view: &View, seed: u64) -> Option<ReplicaChange> {
+    if view.changes().len() >= CHANGES_PENDING_MAX {
+        return None;
+    }
+    let spare = |range: &RangeView| answering(view, range).saturating_sub(range.quorum());
+    let mut ranges: Vec<&RangeView> = view.ranges().collect();
+    ranges.sort_by_key(|range| (spare(range), range.id));
+    ranges.into_iter().find_map(|range| match outlook(view, range, seed) {
+        Outlook::Next(change) => Some(change),
+        Outlook::Whole
+        | Outlook::UnderWay
+        | Outlook::NoQuorum
+        | Outlook::Waits(_)
+        | Outlook::Queued(_)
+        | Outlook::NoNode(_) => None,
+    })
+}
+
+/// What becomes of a range.
+pub fn outlook(view: &View, range: &RangeView, seed: u64) -> Outlook {
+    if view.change_of(range.id).is_some() {
+        return Outlook::UnderWay;
+    }
+    let wanted = range.policy.replicas_wanted(view.nodes_not_dead());
+    let on = |wanted: Liveness| {
+        range.replicas.iter().map(|replica| replica.node).find(|node| view.liveness(*node) == wanted)
+    };
+    let dead = on(Liveness::Dead);
+    if dead.is_none() && range.replicas.len() >= wanted {
+        return on(Liveness::Suspect).map_or(Outlook::Whole, Outlook::Waits);
+    }
+    if !view.has_quorum(range) {
+        return Outlook::NoQuorum;
+    }
+    let rule = if dead.is_some() { Rule::Dead } else { Rule::TooFew };
+    let stays = range.replicas.len() - usize::from(dead.is_some());
+    if stays >= wanted {
+        return Outlook::Next(ReplicaChange { range: range.id, add: None, remove: dead, rule, choice: None });
+    }
+    let candidates = candidates(view, range, dead, seed);
+    let refused =
+        candidates.iter().filter_map(|candidate| Some((candidate.node, *candidate.standing.as_ref().err()?)));
+    let refused = refused.collect();
+    match Choice::best(candidates) {
+        // A worse node is not taken only because the best one is busy.
+        Some(choice) if is_busy(view, choice.node) => Outlook::Queued(choice.node),
+        Some(choice) => {
+            let add = Some(choice.node);
+            Outlook::Next(ReplicaChange { range: range.id, add, remove: dead, rule, choice: Some(choice) })
+        }
+        None => Outlook::NoNode(refused),
+    }
+}
+
+fn answering(view: &View, range: &RangeView) -> usize {
+    range.replicas.iter().filter(|replica| view.liveness(replica.node).answers()).count()
+}
+
+/// All nodes with their standing for a replica beside those of the range, apart from the one on `leaves`.
+fn candidates(view: &View, range: &RangeView, leaves: Option<NodeId>, seed: u64) -> Vec<Candidate> {
+    let stays = range.replicas.iter().map(|replica| replica.node).filter(|node| Some(*node) != leaves);
+    let stays: Vec<&NodeView> = stays.filter_map(|node| view.node(node)).collect();
+    let tiers = view.tier_names();
+    let standing = |node: &NodeView| {
+        refusal(range, node)?;
+        let begun = match range.learners.as_slice() {
+            [] => Score::default(),
+            learners => Score::default().term(Rule::Begun, u64::from(!learners.contains(&node.id))),
+        };
+        Ok(spread_score(view, node, &stays, &tiers, begun).term(Rule::Tie, shuffled(seed, node.id)))
+    };
+    view.nodes().map(|node| Candidate { node: node.id, standing: standing(node) }).collect()
+}
+
+fn refusal(range: &RangeView, node: &NodeView) -> Result<(), Refusal> {
+    if range.is_on(node.id) {
+        return Err(Refusal::Taken);
+    }
+    if node.disk_is_full() {
+        return Err(Refusal::DiskFull);
+    }
+    match node.liveness {
+        Liveness::Live => Ok(()),
+        unable @ (Liveness::Suspect | Liveness::Dead | Liveness::Draining) => Err(Refusal::NotLive(unable)),
+    }
+}
+
+/// Whether a node is given as many replicas at a time as it may be.
+fn is_busy(view: &View, node: NodeId) -> bool {
+    view.changes().filter(|change| change.add == Some(node)).count() >= CHANGES_PER_NODE_MAX
 }

@@ -92,6 +92,8 @@ pub struct RangeView {
     pub id: RangeId,
     /// Its voters.
     pub replicas: Vec<ReplicaView>,
+    /// Nodes of its learners: replicas that were added and do not vote yet, or of which nobody takes care any more.
+    pub learners: Vec<NodeId>,
     /// The node whose replica leads; `None` while there is no leader or nobody knows it.
     pub leader: Option<NodeId>,
     /// Bytes of its data, about.
@@ -121,6 +123,17 @@ pub struct PendingTransfer {
     pub to: NodeId,
 }
 
+/// A change of a range's replicas that was decided and is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingChange {
+    /// The range.
+    pub range: RangeId,
+    /// The node that gets a replica, if one does.
+    pub add: Option<NodeId>,
+    /// The node that loses its replica, if one does.
+    pub remove: Option<NodeId>,
+}
+
 /// What a node carries, with pending moves taken as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -136,6 +149,7 @@ pub struct View {
     nodes: BTreeMap<NodeId, NodeView>,
     ranges: BTreeMap<RangeId, RangeView>,
     pending: BTreeMap<RangeId, NodeId>,
+    changes: BTreeMap<RangeId, PendingChange>,
     loads: BTreeMap<NodeId, Load>,
 }
 
@@ -146,10 +160,19 @@ impl View {
             nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
             ranges: ranges.into_iter().map(|range| (range.id, range)).collect(),
             pending: pending.into_iter().map(|transfer| (transfer.range, transfer.to)).collect(),
+            changes: BTreeMap::new(),
             loads: BTreeMap::new(),
         };
         view.loads = view.count_loads();
         view
+    }
+
+    /// The same view with these changes of replicas under way.
+    #[must_use]
+    pub fn with_changes(mut self, changes: Vec<PendingChange>) -> Self {
+        self.changes = changes.into_iter().map(|change| (change.range, change)).collect();
+        self.loads = self.count_loads();
+        self
     }
 
     fn count_loads(&self) -> BTreeMap<NodeId, Load> {
@@ -161,6 +184,9 @@ impl View {
             if let Some(leader) = self.leader_to_be(range) {
                 loads.entry(leader).or_default().leaders += 1;
             }
+        }
+        for node in self.changes.values().filter_map(|change| change.add) {
+            loads.entry(node).or_default().replicas += 1;
         }
         loads
     }
@@ -206,9 +232,24 @@ impl View {
         answering.count() >= range.quorum()
     }
 
-    /// Whether a transfer of this range is under way.
+    /// Whether the leader of this range is about to change, or has to stay until its replicas have.
     pub fn is_moving(&self, range: RangeId) -> bool {
-        self.pending.contains_key(&range)
+        self.pending.contains_key(&range) || self.changes.contains_key(&range)
+    }
+
+    /// The change of this range's replicas that is under way.
+    pub fn change_of(&self, range: RangeId) -> Option<&PendingChange> {
+        self.changes.get(&range)
+    }
+
+    /// The changes of replicas that are under way, by range.
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = &PendingChange> {
+        self.changes.values()
+    }
+
+    /// Nodes that are not given up: those that count when a range wants as many replicas as there are nodes.
+    pub fn nodes_not_dead(&self) -> usize {
+        self.nodes.values().filter(|node| node.liveness != Liveness::Dead).count()
     }
 
     /// Transfers under way.
@@ -232,7 +273,8 @@ mod tests {
     fn range(id: u64, on: [u64; 2], leader: u64) -> RangeView {
         let replicas = on.map(|node| ReplicaView { id: ReplicaId(node), node: NodeId(node) }).to_vec();
         let leader = Some(NodeId(leader));
-        RangeView { id: RangeId(id), replicas, leader, size_bytes: 0, policy: Policy::default() }
+        let policy = Policy::default();
+        RangeView { id: RangeId(id), replicas, learners: Vec::new(), leader, size_bytes: 0, policy }
     }
 
     #[test]

@@ -34,6 +34,16 @@ pub struct ReplicaDescriptor {
     pub role: ReplicaRole,
 }
 
+impl ReplicaDescriptor {
+    /// Whether it counts for the quorum.
+    pub fn is_voter(&self) -> bool {
+        match self.role {
+            ReplicaRole::Voter => true,
+            ReplicaRole::Learner => false,
+        }
+    }
+}
+
 /// Whether a replica counts for the quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaRole {
@@ -97,6 +107,11 @@ impl RangeDescriptor {
             generation: self.generation + 1,
             ..self.clone()
         }
+    }
+
+    /// The replicas that vote.
+    pub fn voters(&self) -> impl Iterator<Item = &ReplicaDescriptor> {
+        self.replicas.iter().filter(|replica| replica.is_voter())
     }
 
     /// Nodes with a replica, ascending.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use crate::leaders::{TransferLeader, next_leader_transfer};
 use crate::new_range::{NewRangeDecision, Unplaceable, place_new_range, shuffled};
 use crate::policy::Policy;
+use crate::repair::{ReplicaChange, next_change};
 use crate::topology::{Locality, NodeId, RangeId, ReplicaId};
-use crate::view::{Liveness, NodeView, PendingTransfer, RangeView, ReplicaView, View};
+use crate::view::{Liveness, NodeView, PendingChange, PendingTransfer, RangeView, ReplicaView, View};
 
 #[cfg(test)]
 mod properties;
@@ -23,6 +24,7 @@ pub struct Sim {
     nodes: BTreeMap<NodeId, NodeView>,
     ranges: BTreeMap<RangeId, RangeView>,
     pending: Vec<PendingTransfer>,
+    changes: Vec<PendingChange>,
     seed: u64,
     elections: u64,
 }
@@ -63,6 +65,18 @@ impl Sim {
         self.pending.push(transfer);
     }
 
+    /// Marks a change of replicas as under way without carrying it out.
+    pub fn put_change(&mut self, change: PendingChange) {
+        self.changes.push(change);
+    }
+
+    /// Says on which node a learner of a range was left behind.
+    pub fn put_learner(&mut self, range: RangeId, node: NodeId) {
+        if let Some(range) = self.ranges.get_mut(&range) {
+            range.learners.push(node);
+        }
+    }
+
     /// Makes a range as the rules say.
     ///
     /// # Errors
@@ -72,7 +86,8 @@ impl Sim {
         let decision = place_new_range(&self.view(), &policy, self.seed.wrapping_add(id.0))?;
         let replicas = (1..).zip(&decision.replicas);
         let replicas = replicas.map(|(id, node)| ReplicaView { id: ReplicaId(id), node: *node }).collect();
-        self.put_range(RangeView { id, replicas, leader: Some(decision.leader), size_bytes: 0, policy });
+        let (learners, leader) = (Vec::new(), Some(decision.leader));
+        self.put_range(RangeView { id, replicas, learners, leader, size_bytes: 0, policy });
         Ok((id, decision))
     }
 
@@ -100,10 +115,40 @@ impl Sim {
         Ok(moves)
     }
 
+    /// Carries out the next change of replicas, if there is one.
+    pub fn repair_step(&mut self) -> Option<ReplicaChange> {
+        let change = next_change(&self.view(), self.seed)?;
+        if let Some(range) = self.ranges.get_mut(&change.range) {
+            range.replicas.retain(|replica| Some(replica.node) != change.remove);
+            range.learners.retain(|node| Some(*node) != change.add);
+            let id = range.replicas.iter().map(|replica| replica.id.0).max().map_or(1, |last| last + 1);
+            range.replicas.extend(change.add.map(|node| ReplicaView { id: ReplicaId(id), node }));
+        }
+        self.elect();
+        Some(change)
+    }
+
+    /// Carries out changes of replicas until nothing is left to do; `Err` with those made so far if that takes more
+    /// than `changes_max`.
+    ///
+    /// # Errors
+    /// The changes made, where the cluster did not come to rest.
+    pub fn repair(&mut self, changes_max: usize) -> Result<Vec<ReplicaChange>, Vec<ReplicaChange>> {
+        let mut changes = Vec::new();
+        while let Some(change) = self.repair_step() {
+            changes.push(change);
+            if changes.len() > changes_max {
+                return Err(changes);
+            }
+        }
+        Ok(changes)
+    }
+
     /// The cluster as the rules see it now.
     pub fn view(&self) -> View {
         let nodes = self.nodes.values().cloned().collect();
         View::new(nodes, self.ranges.values().cloned().collect(), self.pending.clone())
+            .with_changes(self.changes.clone())
     }
 
     /// Gives each range a leader that answers, where a majority of its replicas does.

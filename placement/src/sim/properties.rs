@@ -6,6 +6,7 @@ use super::Sim;
 use crate::leaders::next_leader_transfer;
 use crate::new_range::place_new_range;
 use crate::policy::{Policy, REPLICAS_MAX};
+use crate::repair::next_change;
 use crate::topology::{Locality, NodeId, RangeId, ReplicaId};
 use crate::view::{Liveness, NodeView, RangeView, ReplicaView, View};
 
@@ -48,7 +49,14 @@ fn range(
     on.dedup();
     let leader = Some(on[leader.index(on.len())]);
     let replicas = on.into_iter().map(|node| ReplicaView { id: ReplicaId(node.0), node }).collect();
-    RangeView { id: RangeId(id), replicas, leader, size_bytes: 0, policy: Policy::default() }
+    RangeView {
+        id: RangeId(id),
+        replicas,
+        learners: Vec::new(),
+        leader,
+        size_bytes: 0,
+        policy: Policy::default(),
+    }
 }
 
 fn cluster() -> impl Strategy<Value = (Vec<NodeView>, Vec<RangeView>)> {
@@ -175,6 +183,52 @@ proptest! {
             prop_assert!(moves <= MOVES_MAX, "endless moves");
         }
         prop_assert_eq!(next_leader_transfer(&sim.view()), None);
+    }
+
+    #[test]
+    fn repair_changes_one_replica_at_a_time_and_keeps_quorums((nodes, ranges) in cluster(), seed: u64) {
+        let mut sim = sim_of(nodes, ranges, seed);
+        let mut changes = 0;
+        loop {
+            let before = sim.view();
+            let Some(change) = sim.repair_step() else { break };
+            let range = before.range(change.range).unwrap();
+            prop_assert!(before.has_quorum(range));
+            prop_assert!(change.remove.is_none_or(|node| range.is_on(node) && before.liveness(node) == Liveness::Dead));
+            prop_assert!(change.add.is_none_or(|node| !range.is_on(node) && before.liveness(node) == Liveness::Live));
+            prop_assert!(change.add.is_some() || change.remove.is_some());
+            let after = sim.view();
+            prop_assert!(after.has_quorum(after.range(change.range).unwrap()));
+            changes += 1;
+            prop_assert!(changes <= MOVES_MAX, "endless changes");
+        }
+    }
+
+    #[test]
+    fn repair_replaces_what_can_be_replaced((nodes, ranges) in cluster(), seed: u64) {
+        let mut sim = sim_of(nodes, ranges, seed);
+        let before = sim.view();
+        prop_assert!(sim.repair(MOVES_MAX).is_ok(), "endless changes");
+        let view = sim.view();
+        for range in view.ranges().filter(|range| before.has_quorum(before.range(range.id).unwrap())) {
+            let free = view.nodes().filter(|node| node.liveness == Liveness::Live && !range.is_on(node.id)).count();
+            let dead = range.replicas.iter().filter(|replica| view.liveness(replica.node) == Liveness::Dead).count();
+            let kept = range.replicas.len() - dead;
+            prop_assert!(free == 0 || (dead == 0 && kept >= range.policy.replicas_wanted(view.nodes_not_dead())));
+        }
+    }
+
+    #[test]
+    fn repair_chooses_a_node_as_diverse_as_any((nodes, ranges) in cluster(), seed: u64) {
+        let view = sim_of(nodes, ranges, seed).view();
+        let Some(change) = next_change(&view, seed) else { return Ok(()) };
+        let Some(add) = change.add else { return Ok(()) };
+        let range = view.range(change.range).unwrap();
+        let stays: Vec<&NodeView> =
+            range.replicas.iter().filter(|r| Some(r.node) != change.remove).filter_map(|r| view.node(r.node)).collect();
+        let with = |node: NodeId| shared_pairs(&stays.iter().copied().chain(view.node(node)).collect::<Vec<_>>());
+        let free = view.nodes().filter(|node| node.liveness == Liveness::Live && !range.is_on(node.id));
+        prop_assert_eq!(with(add), free.map(|node| with(node.id)).min().unwrap());
     }
 
     #[test]

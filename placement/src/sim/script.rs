@@ -9,9 +9,9 @@ use goldenscript::{ArgumentConsumer, Command, Context};
 
 use super::Sim;
 use crate::policy::Policy;
-use crate::repair::shortages;
+use crate::repair::{outlook, shortages};
 use crate::topology::{NodeId, RangeId, ReplicaId};
-use crate::view::{Liveness, PendingTransfer, RangeView, ReplicaView};
+use crate::view::{Liveness, PendingChange, PendingTransfer, RangeView, ReplicaView};
 
 /// Moves after which a script's cluster is taken to be restless.
 const MOVES_MAX: usize = 1000;
@@ -37,10 +37,15 @@ impl goldenscript::Runner for Runner {
             "drain" => self.liveness(&mut args, Liveness::Draining),
             // create [COUNT] [replicas=N] [system=yes]: places new ranges by the rules.
             "create" => self.create(&mut args),
-            // range ID NODE… [leader=NODE] [replicas=N]: a range where the script wants it.
+            // range ID NODE… [leader=NODE] [replicas=N] [learner=NODE]: a range where the script wants it.
             "range" => self.range(&mut args),
             // pending RANGE NODE: a transfer to the node is under way.
             "pending" => self.pending(&mut args),
+            // changing RANGE [add=NODE] [remove=NODE]: a change of replicas is under way.
+            "changing" => self.changing(&mut args),
+            // repair: all changes of replicas, one after the other. outlook: what becomes of each range.
+            "repair" => self.repair(),
+            "outlook" => Ok(self.outlook()),
             // step: the next transfer. settle: all of them.
             "step" => {
                 Ok(self.sim.step().map_or("nothing to move\n".to_owned(), |transfer| format!("{transfer}\n")))
@@ -97,12 +102,14 @@ impl Runner {
         let id = RangeId(args.next_pos().ok_or("which range?")?.parse()?);
         let nodes = std::iter::from_fn(|| args.next_pos()).map(|node| node_id(Some(node)));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-        let leader = args.take_key("leader").map(|node| node_id(Some(node))).transpose()?;
+        let node = |name: Option<&str>| name.map(|node| node_id(Some(node))).transpose();
+        let (leader, learner) = (node(args.take_key("leader"))?, node(args.take_key("learner"))?);
         let policy = args
             .take_key("replicas")
             .map_or(Ok(Policy::default()), |n| Ok::<_, Box<dyn Error>>(Policy::new(n.parse()?)?))?;
         let replicas = (1..).zip(nodes).map(|(id, node)| ReplicaView { id: ReplicaId(id), node }).collect();
-        self.sim.put_range(RangeView { id, replicas, leader, size_bytes: 0, policy });
+        let learners = learner.into_iter().collect();
+        self.sim.put_range(RangeView { id, replicas, learners, leader, size_bytes: 0, policy });
         Ok(String::new())
     }
 
@@ -110,6 +117,27 @@ impl Runner {
         let range = RangeId(args.next_pos().ok_or("which range?")?.parse()?);
         self.sim.put_pending(PendingTransfer { range, to: node_id(args.next_pos())? });
         Ok(String::new())
+    }
+
+    fn changing(&mut self, args: &mut ArgumentConsumer<'_>) -> Answer {
+        let range = RangeId(args.next_pos().ok_or("which range?")?.parse()?);
+        let node = |name: Option<&str>| name.map(|node| node_id(Some(node))).transpose();
+        let (add, remove) = (node(args.take_key("add"))?, node(args.take_key("remove"))?);
+        self.sim.put_change(PendingChange { range, add, remove });
+        Ok(String::new())
+    }
+
+    fn repair(&mut self) -> Answer {
+        let changes = self
+            .sim
+            .repair(MOVES_MAX)
+            .map_err(|changes| format!("still changing after {}", changes.len()))?;
+        Ok(format!("{}{} changes\n", lines(&changes), changes.len()))
+    }
+
+    fn outlook(&self) -> String {
+        let view = self.sim.view();
+        lines(view.ranges().map(|range| format!("{} {}", range.id, outlook(&view, range, 1))))
     }
 
     fn settle(&mut self) -> Answer {

@@ -135,12 +135,14 @@ impl Member {
             };
             let range = |descriptor: &RangeDescriptor, policy: Policy| {
                 let leader = board.leader(descriptor.range_id, now.boot);
-                let replicas = descriptor.replicas.iter();
+                let voters = descriptor.voters();
+                let learners = descriptor.replicas.iter().filter(|replica| !replica.is_voter());
                 RangeView {
                     id: descriptor.range_id,
-                    replicas: replicas
+                    replicas: voters
                         .map(|replica| ReplicaView { id: replica.replica_id, node: replica.node_id })
                         .collect(),
+                    learners: learners.map(|replica| replica.node_id).collect(),
                     leader,
                     size_bytes: board.size_and_complaint(descriptor.range_id, leader).0,
                     policy,

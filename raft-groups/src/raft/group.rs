@@ -319,6 +319,10 @@ impl RaftGroup {
         self.replica_id
     }
 
+    pub(super) fn raft(&self) -> &Raft<TypeConfig, StateMachine> {
+        &self.raft
+    }
+
     /// Queues a command that was evaluated in `term`: it is appended in that term, or not at all. Returns once it has
     /// its place, so that commands enqueued one after the other stand in the log in that order.
     ///
@@ -512,7 +516,7 @@ fn text(error: impl fmt::Display) -> String {
     error.to_string()
 }
 
-fn role_of(state: ServerState) -> Role {
+pub(super) fn role_of(state: ServerState) -> Role {
     match state {
         ServerState::Learner | ServerState::Shutdown => Role::Learner,
         ServerState::Follower => Role::Follower,

@@ -23,6 +23,7 @@ mod log_format;
 mod log_store;
 mod log_tail;
 mod log_writer;
+mod members;
 mod network;
 mod seed;
 mod state_machine;
@@ -35,6 +36,7 @@ use quorate_placement::topology::ReplicaId;
 pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, RaftGroup};
 pub use log_format::group_bounds;
 pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
+pub use members::{ChangeError, LedMembers, MemberChange, MembersStamp};
 pub use seed::{applied_membership, erase, seed};
 pub use types::{
     Applied, CommittedEntry, EntryPayload, GroupMembership, GroupStatus, LogEntry, LogPosition, Role,

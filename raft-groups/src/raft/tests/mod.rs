@@ -4,5 +4,6 @@ mod durability;
 mod formats;
 mod groups;
 mod harness;
+mod members;
 mod suite;
 mod writer;
