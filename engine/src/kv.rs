@@ -262,6 +262,8 @@ pub struct ScanPage {
     pub rows: ScanRows,
     /// What is left to visit; `None` at the end, or when the program asked to stop.
     pub resume: Option<Span>,
+    /// Whether the program asked to stop: then nothing is left, although more keys may lie behind.
+    pub is_stopped: bool,
     /// Who served the page and how much it read, for EXPLAIN ANALYZE and metrics.
     pub served: ScanServed,
 }

@@ -34,6 +34,7 @@ pub struct PageBuilder {
     bytes_max: u64,
     rows_read: u64,
     bytes: u64,
+    is_stopped: bool,
 }
 
 impl PageBuilder {
@@ -52,6 +53,7 @@ impl PageBuilder {
             bytes_max: request.bytes_max,
             rows_read: 0,
             bytes: 0,
+            is_stopped: false,
         })
     }
 
@@ -74,6 +76,7 @@ impl PageBuilder {
                 flow
             }
         };
+        self.is_stopped |= flow == Flow::Stop;
         Ok(match flow {
             Flow::Stop => PageFlow::Stop,
             Flow::Continue if self.rows_read >= self.rows_max || self.bytes >= self.bytes_max => {
@@ -100,7 +103,7 @@ impl PageBuilder {
             }
         };
         let served = ScanServed { rows_read: self.rows_read, rows_returned, ..ScanServed::default() };
-        Ok(ScanPage { rows, resume, served })
+        Ok(ScanPage { rows, resume, is_stopped: self.is_stopped, served })
     }
 }
 

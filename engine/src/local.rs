@@ -130,7 +130,7 @@ struct Reads<'a> {
 fn check_reads(snapshot: &dyn Snapshot, reads: &Reads<'_>, commit: Timestamp) -> Result<(), KvError> {
     for span in reads.spans.iter() {
         if let Some((key, changed)) =
-            mvcc::changed_in(snapshot, &span, reads.at, commit).map_err(read_error)?
+            mvcc::changed_in(snapshot, &span, reads.at, commit, None).map_err(read_error)?
         {
             let reason = format!("read at {}, changed at {changed}", reads.at);
             return Err(KvError::Retry { key, reason });

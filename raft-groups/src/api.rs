@@ -11,6 +11,13 @@ use uuid::Uuid;
 
 use crate::descriptor::RangeDescriptor;
 
+mod transact;
+
+pub use transact::{
+    Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ResolveRequest, Transact, TransactionMeta,
+    TransactionState,
+};
+
 /// A request to one range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangeRequest {
@@ -48,9 +55,13 @@ pub enum Request {
         after: Timestamp,
         /// The new read timestamp.
         upto: Timestamp,
+        /// The transaction itself, where it has laid intents: these do not count.
+        own: Option<Uuid>,
     },
     /// Commits a transaction whose reads and writes lie in this range alone.
     Commit(CommitRequest),
+    /// A step of a transaction that has intents.
+    Transact(Transact),
     /// How did a transaction end? Asked after a lost answer; the record lives at the transaction's anchor key.
     QueryTransaction {
         /// The transaction.
@@ -111,6 +122,15 @@ pub enum Response {
     Committed(Timestamp),
     /// To [`Request::QueryTransaction`].
     Outcome(TransactionOutcome),
+    /// To [`Transact::LayIntents`]: they are there, and the commit comes at or after this timestamp.
+    IntentsLaid(Timestamp),
+    /// To [`Transact::Heartbeat`], [`Transact::End`] and [`Transact::Push`].
+    State(TransactionState),
+    /// To [`Transact::Resolve`].
+    Resolved {
+        /// Where intents may be left: there were too many for one command.
+        rest: Vec<Span>,
+    },
 }
 
 /// How a transaction ended, as its record tells.
@@ -158,6 +178,14 @@ pub enum RangeError {
         key: Key,
         /// Timestamp of the other's version.
         timestamp: Timestamp,
+    },
+    /// An intent of another transaction is in the way. Nothing was done: push its owner, resolve, and ask again.
+    #[error("key {key} is locked by transaction {}", holder.transaction)]
+    Locked {
+        /// The key.
+        key: Key,
+        /// Whose intent it is.
+        holder: Box<Holder>,
     },
     /// A write's condition does not hold. Nothing was done.
     #[error("key {key} exists already")]

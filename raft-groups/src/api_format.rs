@@ -13,6 +13,7 @@ use crate::api::{RangeError, RangeRequest, Response};
 mod error;
 mod request;
 mod response;
+mod transact;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 //! Refreshes: has anything in a span changed since it was read?
 
+use uuid::Uuid;
+
 use super::key_format::{data_prefix_end, data_span, split_data_key, user_key, version_of};
 use super::{MvccError, intent_format};
 use crate::hlc::Timestamp;
@@ -9,17 +11,19 @@ use crate::store::{Cursor, Family, Snapshot};
 /// The first key of a span that has a version above `after` and at or below `upto`, with the newest such timestamp.
 ///
 /// # Errors
-/// [`MvccError::Intent`] for the first intent of the span at or below `upto`: it may yet become such a version.
+/// [`MvccError::Intent`] for the first intent of the span at or below `upto`: it may yet become such a version. Those of
+/// the transaction `own` do not count: they become versions at `upto`, by the one who asks.
 pub fn changed_in(
     snapshot: &dyn Snapshot,
     span: &Span,
     after: Timestamp,
     upto: Timestamp,
+    own: Option<Uuid>,
 ) -> Result<Option<(Key, Timestamp)>, MvccError> {
     if span.is_empty() || after >= upto {
         return Ok(None);
     }
-    refuse_intents(snapshot, span, upto)?;
+    refuse_intents(snapshot, span, upto, own)?;
     let (start, end) = data_span(span);
     let mut cursor = snapshot.cursor(Family::Data, &start, &end);
     cursor.next()?;
@@ -54,12 +58,17 @@ fn pass(cursor: &mut dyn Cursor) -> Result<(), MvccError> {
     Ok(cursor.seek(&data_prefix_end(&prefix))?)
 }
 
-fn refuse_intents(snapshot: &dyn Snapshot, span: &Span, upto: Timestamp) -> Result<(), MvccError> {
+fn refuse_intents(
+    snapshot: &dyn Snapshot,
+    span: &Span,
+    upto: Timestamp,
+    own: Option<Uuid>,
+) -> Result<(), MvccError> {
     let mut cursor = snapshot.cursor(Family::Lock, span.start.as_ref(), span.end.as_ref());
     cursor.next()?;
     while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
         let intent = intent_format::decode(value)?;
-        if intent.write_timestamp <= upto {
+        if intent.write_timestamp <= upto && own != Some(intent.transaction) {
             return Err(MvccError::Intent { key: Key::from(key), intent: Box::new(intent) });
         }
         cursor.next()?;

@@ -15,6 +15,10 @@ use crate::store::{Batch, Family, Snapshot};
 pub struct Intent {
     /// Whose it is.
     pub transaction: Uuid,
+    /// Where that transaction's record lies: whoever meets the intent asks there.
+    pub anchor: Key,
+    /// When the transaction started: of two that wait for each other the younger gives way.
+    pub started: Timestamp,
     /// Which attempt of the transaction: each restart counts one up.
     pub attempt: u32,
     /// Which write of the attempt.
@@ -60,6 +64,15 @@ pub enum Outcome {
     Aborted,
 }
 
+/// What [`lay`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Laid {
+    /// The intent is laid.
+    Now,
+    /// It was laid before, or a later one of the same transaction was, at this timestamp; that one stays as it is.
+    Before(Timestamp),
+}
+
 /// What [`resolve`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {
@@ -95,8 +108,8 @@ pub fn intents_in(snapshot: &dyn Snapshot, span: &Span, max: usize) -> Result<Ve
     Ok(found)
 }
 
-/// Lays an intent; whether it was laid: an intent of the same transaction with a higher attempt or sequence stays, as
-/// this one is then a late repeat.
+/// Lays an intent. One of the same transaction with this or a higher attempt and sequence stays: this one is then a
+/// repeat.
 ///
 /// The caller has checked that no version at or above the write timestamp exists.
 ///
@@ -107,23 +120,21 @@ pub fn lay(
     batch: &mut Batch,
     key: &Key,
     intent: &Intent,
-) -> Result<bool, MvccError> {
+) -> Result<Laid, MvccError> {
     assert!(intent.read_timestamp <= intent.write_timestamp, "a transaction writes at or above its reads");
     if let Some(found) = intent_at(snapshot, key)? {
         if found.transaction != intent.transaction {
             return Err(MvccError::Intent { key: key.clone(), intent: Box::new(found) });
         }
-        if (found.attempt, found.sequence) > (intent.attempt, intent.sequence) {
-            return Ok(false);
+        if (found.attempt, found.sequence) >= (intent.attempt, intent.sequence) {
+            return Ok(Laid::Before(found.write_timestamp));
         }
     }
     batch.put(Family::Lock, key_format::lock_key(key).bytes().clone(), intent_format::encode(intent));
-    Ok(true)
+    Ok(Laid::Now)
 }
 
 /// Turns the transaction's intent at a key into what became of the transaction. Repeats do nothing.
-///
-/// An intent of another attempt than the committed one is removed: its write was taken back by a restart.
 ///
 /// # Errors
 /// The store failed, or holds damaged bytes.
@@ -137,13 +148,22 @@ pub fn resolve(
     let Some(intent) = intent_at(snapshot, key)?.filter(|intent| intent.transaction == transaction) else {
         return Ok(Resolved::Absent);
     };
+    Ok(resolve_found(batch, key, &intent, outcome))
+}
+
+/// Turns an intent that was found at a key into what became of its transaction.
+///
+/// An intent of another attempt than the committed one is removed: its write was taken back by a restart. So is one
+/// above the commit timestamp: the coordinator never heard of it, as a late repeat of a request laid it once more.
+pub fn resolve_found(batch: &mut Batch, key: &Key, intent: &Intent, outcome: Outcome) -> Resolved {
     batch.delete(Family::Lock, key_format::lock_key(key).bytes().clone());
     match outcome {
-        Outcome::Committed { attempt, timestamp } if attempt == intent.attempt => {
-            assert!(timestamp >= intent.write_timestamp, "a commit is at or above each of its intents");
+        Outcome::Committed { attempt, timestamp }
+            if attempt == intent.attempt && intent.write_timestamp <= timestamp =>
+        {
             write::put(batch, key, timestamp, intent.kind.value());
-            Ok(Resolved::Committed)
+            Resolved::Committed
         }
-        Outcome::Committed { .. } | Outcome::Aborted => Ok(Resolved::Removed),
+        Outcome::Committed { .. } | Outcome::Aborted => Resolved::Removed,
     }
 }

@@ -1,12 +1,13 @@
 //! Bytes of an intent, in the family `lock`.
 //!
 //! ```text
-//!   version 1 · transaction (16) · attempt (4) · sequence (4) · read timestamp (8) · write timestamp (8)
-//!   · kind: 1 deletion | 2 value, then the provisional value to the end
+//!   version 1 · transaction (16) · anchor · started (8) · attempt (4) · sequence (4) · read timestamp (8)
+//!   · write timestamp (8) · kind: 1 deletion | 2 value, then the provisional value to the end
 //! ```
 
 use crate::codec::CodecError;
 use crate::codec::value::{Reader, Writer, owned};
+use crate::kv::Key;
 use crate::mvcc::intent::{Intent, IntentKind};
 
 const VERSION: u8 = 1;
@@ -16,7 +17,8 @@ const KIND_VALUE: u8 = 2;
 /// Bytes of an intent.
 pub fn encode(intent: &Intent) -> Vec<u8> {
     let mut out = Writer::versioned(VERSION);
-    out.uuid(intent.transaction).u32(intent.attempt).u32(intent.sequence);
+    out.uuid(intent.transaction).bytes(intent.anchor.as_ref()).timestamp(intent.started);
+    out.u32(intent.attempt).u32(intent.sequence);
     out.timestamp(intent.read_timestamp).timestamp(intent.write_timestamp);
     match &intent.kind {
         IntentKind::Delete => out.u8(KIND_DELETION),
@@ -32,6 +34,8 @@ pub fn encode(intent: &Intent) -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Result<Intent, CodecError> {
     let (mut reader, _) = Reader::versioned(bytes, VERSION, "intent")?;
     let transaction = reader.uuid()?;
+    let anchor = Key::from(reader.bytes()?);
+    let started = reader.timestamp()?;
     let (attempt, sequence) = (reader.u32()?, reader.u32()?);
     let (read_timestamp, write_timestamp) = (reader.timestamp()?, reader.timestamp()?);
     let kind = match reader.u8()? {
@@ -40,7 +44,7 @@ pub fn decode(bytes: &[u8]) -> Result<Intent, CodecError> {
         other => return Err(reader.invalid(u64::from(other))),
     };
     reader.finish()?;
-    Ok(Intent { transaction, attempt, sequence, read_timestamp, write_timestamp, kind })
+    Ok(Intent { transaction, anchor, started, attempt, sequence, read_timestamp, write_timestamp, kind })
 }
 
 #[cfg(test)]
@@ -54,6 +58,8 @@ mod tests {
     fn intent_bytes_are_as_in_the_fixture() {
         let mut intent = Intent {
             transaction: Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+            anchor: Key::from(b"a".as_slice()),
+            started: Timestamp::from_raw(4),
             attempt: 2,
             sequence: 0x0304,
             read_timestamp: Timestamp::from_raw(5),
@@ -63,12 +69,12 @@ mod tests {
         for name in ["intent_put", "intent_delete"] {
             let stored = crate::testing::fixture::check(env!("CARGO_MANIFEST_DIR"), name, &encode(&intent));
             assert_eq!(decode(&stored), Ok(intent.clone()));
-            for length in 0..stored.len().min(42) {
+            for length in 0..stored.len().min(52) {
                 assert!(decode(&stored[..length]).is_err(), "{length} bytes");
             }
             intent.kind = IntentKind::Delete;
         }
-        let newer = [VERSION + 1; 42];
+        let newer = [VERSION + 1; 52];
         assert_eq!(decode(&newer), Err(CodecError::Version { what: "intent", found: 2, known: 1 }));
     }
 }

@@ -40,6 +40,8 @@ pub struct TransactionRecord {
     pub attempt: u32,
     /// First key it wrote; fixed for its life, and where this record lies.
     pub anchor: Key,
+    /// When the transaction started.
+    pub started: Timestamp,
     /// Commit timestamp, provisional before the commit.
     pub timestamp: Timestamp,
     /// Last sign of life of its coordinator.

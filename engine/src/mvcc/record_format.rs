@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   version 1 · status: 1 pending, 2 staging, 3 committed, 4 aborted · transaction (16) · attempt (4) · anchor
-//!   · timestamp (8) · heartbeat (8) · count, intent spans (start, end) · count, in flight (key, sequence as varint)
+//!   · started (8) · timestamp (8) · heartbeat (8) · count, intent spans (start, end) · count, in flight (key, sequence as varint)
 //! ```
 
 use crate::codec::CodecError;
@@ -17,7 +17,7 @@ const WHAT: &str = "transaction record";
 pub fn encode(record: &TransactionRecord) -> Vec<u8> {
     let mut out = Writer::versioned(VERSION);
     out.u8(status_tag(record.status)).uuid(record.transaction).u32(record.attempt);
-    out.bytes(record.anchor.as_ref()).timestamp(record.timestamp).timestamp(record.heartbeat);
+    out.bytes(record.anchor.as_ref()).timestamp(record.started).timestamp(record.timestamp).timestamp(record.heartbeat);
     out.count(record.intent_spans.len());
     for span in &record.intent_spans {
         out.bytes(span.start.as_ref()).bytes(span.end.as_ref());
@@ -41,6 +41,7 @@ pub fn decode(bytes: &[u8]) -> Result<TransactionRecord, CodecError> {
         transaction: reader.uuid()?,
         attempt: reader.u32()?,
         anchor: Key::from(reader.bytes()?),
+        started: reader.timestamp()?,
         timestamp: reader.timestamp()?,
         heartbeat: reader.timestamp()?,
         intent_spans: (0..reader.items()?).map(|_| span(&mut reader)).collect::<Result<_, _>>()?,
@@ -107,6 +108,7 @@ mod tests {
                 transaction: Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
                 attempt: 3,
                 anchor: key("a\0"),
+                started: Timestamp::from_raw(0x10),
                 timestamp: Timestamp::from_raw(0x11),
                 heartbeat: Timestamp::from_raw(0x12),
                 intent_spans: vec![Span::new(key("a"), key("c")), Span::new(key("x"), key(""))],

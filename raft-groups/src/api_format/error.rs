@@ -5,7 +5,7 @@ use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::kv::ProgramError;
 use quorate_placement::topology::{NodeId, RangeId};
 
-use super::{put_key, put_list, take_key, take_list};
+use super::{put_key, put_list, take_key, take_list, transact};
 use crate::api::RangeError;
 use crate::range_format::{get_descriptor, put_descriptor};
 
@@ -20,6 +20,7 @@ const AMBIGUOUS: u8 = 8;
 const PROGRAM: u8 = 9;
 const REFUSED: u8 = 10;
 const STORAGE: u8 = 11;
+const LOCKED: u8 = 12;
 
 pub(super) fn put(writer: &mut Writer, error: &RangeError) {
     match error {
@@ -35,6 +36,10 @@ pub(super) fn put(writer: &mut Writer, error: &RangeError) {
         }
         RangeError::Conflict { key, timestamp } => {
             put_key(writer.u8(CONFLICT).timestamp(*timestamp), key);
+        }
+        RangeError::Locked { key, holder } => {
+            put_key(writer.u8(LOCKED), key);
+            transact::put_holder(writer, holder);
         }
         RangeError::ConditionFailed { key } => put_key(writer.u8(CONDITION_FAILED), key),
         RangeError::PastDeadline { timestamp } => {
@@ -76,6 +81,10 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeError, CodecError> {
             let timestamp = reader.timestamp()?;
             RangeError::Conflict { key: take_key(reader)?, timestamp }
         }
+        LOCKED => RangeError::Locked {
+            key: take_key(reader)?,
+            holder: Box::new(transact::take_holder(reader)?),
+        },
         CONDITION_FAILED => RangeError::ConditionFailed { key: take_key(reader)? },
         PAST_DEADLINE => RangeError::PastDeadline { timestamp: reader.timestamp()? },
         UNAVAILABLE => {

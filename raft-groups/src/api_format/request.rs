@@ -6,7 +6,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Direction, ScanProgram, ScanRequest, Write, WriteCondition};
 use quorate_placement::topology::RangeId;
 
-use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value};
+use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
 use crate::api::{CommitRequest, RangeRequest, ReadAt, Request};
 
 const GET: u8 = 1;
@@ -14,6 +14,7 @@ const SCAN: u8 = 2;
 const REFRESH: u8 = 3;
 const COMMIT: u8 = 4;
 const QUERY_TRANSACTION: u8 = 5;
+const TRANSACT: u8 = 6;
 
 pub(super) fn put(writer: &mut Writer, request: &RangeRequest) {
     writer.varint(request.range_id.0).varint(request.generation);
@@ -26,11 +27,13 @@ pub(super) fn put(writer: &mut Writer, request: &RangeRequest) {
             put_scan(writer.u8(SCAN), scan);
             put_read_at(writer, read);
         }
-        Request::Refresh { spans, after, upto } => {
+        Request::Refresh { spans, after, upto, own } => {
             put_list(writer.u8(REFRESH), spans, put_span);
             writer.timestamp(*after).timestamp(*upto);
+            transact::put_owner(writer, *own);
         }
         Request::Commit(commit) => put_commit(writer.u8(COMMIT), commit),
+        Request::Transact(step) => transact::put(writer.u8(TRANSACT), step),
         Request::QueryTransaction { transaction, anchor, started } => {
             put_key(writer.u8(QUERY_TRANSACTION).uuid(*transaction), anchor);
             writer.timestamp(*started);
@@ -48,6 +51,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeRequest, CodecError> 
             spans: take_list(reader, take_span)?,
             after: reader.timestamp()?,
             upto: reader.timestamp()?,
+            own: transact::take_owner(reader)?,
         },
         COMMIT => Request::Commit(take_commit(reader)?),
         QUERY_TRANSACTION => Request::QueryTransaction {
@@ -55,6 +59,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeRequest, CodecError> 
             anchor: take_key(reader)?,
             started: reader.timestamp()?,
         },
+        TRANSACT => Request::Transact(transact::take(reader)?),
         other => return Err(reader.invalid(u64::from(other))),
     };
     Ok(RangeRequest { range_id, generation, request })
@@ -105,19 +110,19 @@ fn take_commit(reader: &mut Reader<'_>) -> Result<CommitRequest, CodecError> {
     })
 }
 
-fn take_deadline(reader: &mut Reader<'_>) -> Result<Option<Timestamp>, CodecError> {
+pub(super) fn take_deadline(reader: &mut Reader<'_>) -> Result<Option<Timestamp>, CodecError> {
     let is_some = reader.bool()?;
     let timestamp = reader.timestamp()?;
     Ok(is_some.then_some(timestamp))
 }
 
-fn put_write(writer: &mut Writer, write: &Write) {
+pub(super) fn put_write(writer: &mut Writer, write: &Write) {
     put_key(writer, &write.key);
     writer.optional_bytes(write.value.as_deref());
     writer.bool(write.condition == WriteCondition::Absent);
 }
 
-fn take_write(reader: &mut Reader<'_>) -> Result<Write, CodecError> {
+pub(super) fn take_write(reader: &mut Reader<'_>) -> Result<Write, CodecError> {
     Ok(Write {
         key: take_key(reader)?,
         value: reader.optional_bytes()?.map(owned),

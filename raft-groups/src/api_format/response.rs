@@ -5,7 +5,7 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::kv::{Key, ScanPage, ScanRows, ScanServed, Value};
 
-use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value};
+use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
 use crate::api::{Response, TransactionOutcome};
 
 const VALUES: u8 = 1;
@@ -13,6 +13,9 @@ const PAGE: u8 = 2;
 const REFRESHED: u8 = 3;
 const COMMITTED: u8 = 4;
 const OUTCOME: u8 = 5;
+const INTENTS_LAID: u8 = 6;
+const STATE: u8 = 7;
+const RESOLVED: u8 = 8;
 
 const PAIRS: u8 = 1;
 const OUTPUTS: u8 = 2;
@@ -34,6 +37,11 @@ pub(super) fn put(writer: &mut Writer, response: &Response) {
             writer.u8(COMMITTED).timestamp(*timestamp);
         }
         Response::Outcome(outcome) => put_outcome(writer.u8(OUTCOME), outcome),
+        Response::IntentsLaid(timestamp) => {
+            writer.u8(INTENTS_LAID).timestamp(*timestamp);
+        }
+        Response::State(state) => transact::put_state(writer.u8(STATE), *state),
+        Response::Resolved { rest } => put_list(writer.u8(RESOLVED), rest, put_span),
     }
 }
 
@@ -44,6 +52,9 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Response, CodecError> {
         REFRESHED => Response::Refreshed,
         COMMITTED => Response::Committed(reader.timestamp()?),
         OUTCOME => Response::Outcome(take_outcome(reader)?),
+        INTENTS_LAID => Response::IntentsLaid(reader.timestamp()?),
+        STATE => Response::State(transact::take_state(reader)?),
+        RESOLVED => Response::Resolved { rest: take_list(reader, take_span)? },
         other => return Err(reader.invalid(u64::from(other))),
     })
 }
@@ -62,6 +73,7 @@ fn put_page(writer: &mut Writer, page: &ScanPage) {
     if let Some(resume) = &page.resume {
         put_span(writer, resume);
     }
+    writer.bool(page.is_stopped);
     let served = &page.served;
     writer.varint(served.range_id).varint(served.node_id);
     writer.varint(served.rows_read).varint(served.rows_returned);
@@ -74,13 +86,14 @@ fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
         other => return Err(reader.invalid(u64::from(other))),
     };
     let resume = if reader.bool()? { Some(take_span(reader)?) } else { None };
+    let is_stopped = reader.bool()?;
     let served = ScanServed {
         range_id: reader.varint()?,
         node_id: reader.varint()?,
         rows_read: reader.varint()?,
         rows_returned: reader.varint()?,
     };
-    Ok(ScanPage { rows, resume, served })
+    Ok(ScanPage { rows, resume, is_stopped, served })
 }
 
 fn take_pair(reader: &mut Reader<'_>) -> Result<(Key, Value), CodecError> {

@@ -21,7 +21,7 @@ use super::budget::QuorumBudget;
 use super::call::{Call, CallError};
 use super::range_cache::{RANGES_CACHED_MAX, RangeCache};
 use super::route::{Failure, Route, Step};
-use crate::api::{RangeError, RangeRequest, Request, Response};
+use crate::api::{RangeError, RangeRequest, Request, Response, Transact};
 use crate::api_format::{decode_answer, encode_request};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
@@ -29,9 +29,11 @@ use crate::rpc::{Rpc, Service};
 use crate::transport::Lane;
 
 mod directory;
+mod locks;
 
 pub use directory::directory_key;
 pub(crate) use directory::unexpected;
+pub use locks::LOCK_WAIT_MAX;
 
 /// The range that holds all cluster metadata.
 pub const SYSTEM_RANGE: RangeId = RangeId(1);
@@ -136,6 +138,8 @@ enum Attempt {
 enum Verdict {
     Done(Result<Response, SendError>),
     Next(Failure),
+    /// It may have been done; asking again does no harm, and tells.
+    Perhaps(Failure),
 }
 
 impl Router {
@@ -203,7 +207,7 @@ impl Router {
         self.cache.lock().forget(*range_id, *generation, &span.start);
     }
 
-    /// Sends a request to a range, all of whose keys lie in `descriptor`, and waits for the leaseholder's answer.
+    /// As [`Router::send_as`], for a sender that holds no intents.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -213,10 +217,25 @@ impl Router {
         request: Request,
         budget: &mut QuorumBudget,
     ) -> Result<Response, SendError> {
+        self.send_as(descriptor, request, budget, None).await
+    }
+
+    /// Sends a request, and returns the first answer.
+    async fn send_once(
+        &self,
+        descriptor: &RangeDescriptor,
+        request: Request,
+        budget: &mut QuorumBudget,
+    ) -> Result<Response, SendError> {
         let (range_id, generation) = (descriptor.range_id, descriptor.generation);
         let message = RangeRequest { range_id, generation, request };
         let mut route = Route::new(descriptor, self.leaseholder_hint(descriptor), self.node);
         let mut encoded = None;
+        let mut perhaps = None;
+        let unserved = |route: &Route, budget: &QuorumBudget, perhaps: Option<String>| match perhaps {
+            Some(detail) => SendError::Lost { range_id, detail },
+            None => unavailable(range_id, route, budget),
+        };
         loop {
             let begun = self.clock.physical().boottime();
             match route.next_step() {
@@ -228,6 +247,10 @@ impl Router {
                             return Err(SendError::Lost { range_id, detail });
                         }
                         Verdict::Done(done) => return done,
+                        Verdict::Perhaps(failure) => {
+                            perhaps = Some(format!("{node}: {failure:?}"));
+                            route.failed(node, failure);
+                        }
                         Verdict::Next(failure) => route.failed(node, failure),
                     }
                 }
@@ -237,16 +260,16 @@ impl Router {
                     tokio::time::sleep(self.pause(1).min(budget.left())).await;
                     self.spend(budget, begun);
                     return Err(if budget.is_spent() {
-                        unavailable(range_id, &route, budget)
+                        unserved(&route, budget, perhaps)
                     } else {
                         SendError::Stale
                     });
                 }
-                Step::GiveUp => return Err(unavailable(range_id, &route, budget)),
+                Step::GiveUp => return Err(unserved(&route, budget, perhaps)),
             }
             self.spend(budget, begun);
             if budget.is_spent() {
-                return Err(unavailable(range_id, &route, budget));
+                return Err(unserved(&route, budget, perhaps));
             }
         }
     }
@@ -302,6 +325,7 @@ impl Router {
             Attempt::NoAnswer(detail) if is_commit(message) => {
                 Verdict::Done(Err(SendError::Lost { range_id, detail: format!("{node}: {detail}") }))
             }
+            Attempt::NoAnswer(detail) if decides(message) => Verdict::Perhaps(Failure::Unreachable(detail)),
             Attempt::NoAnswer(detail) => Verdict::Next(Failure::Unreachable(detail)),
             Attempt::Answered(Ok(response)) => {
                 self.count(node, message);
@@ -335,9 +359,13 @@ impl Router {
             RangeError::Ambiguous { detail, .. } if is_commit(message) => {
                 Verdict::Done(Err(SendError::Lost { range_id, detail }))
             }
+            RangeError::Ambiguous { detail, .. } if decides(message) => {
+                Verdict::Perhaps(Failure::Unavailable(detail))
+            }
             answer @ (RangeError::Ambiguous { .. }
             | RangeError::Uncertain { .. }
             | RangeError::Conflict { .. }
+            | RangeError::Locked { .. }
             | RangeError::ConditionFailed { .. }
             | RangeError::PastDeadline { .. }
             | RangeError::Program(_)
@@ -351,7 +379,7 @@ impl Router {
 
     fn count(&self, node: NodeId, message: &RangeRequest) {
         let counts = &self.counts;
-        let (count, kind, place) = match (is_commit(message), node == self.node) {
+        let (count, kind, place) = match (writes(message), node == self.node) {
             (false, true) => (&counts.local_reads, "read", "local"),
             (false, false) => (&counts.remote_reads, "read", "remote"),
             (true, true) => (&counts.local_writes, "write", "local"),
@@ -373,6 +401,23 @@ impl Router {
 /// Whether this is a request whose repetition needs care.
 fn is_commit(message: &RangeRequest) -> bool {
     matches!(message.request, Request::Commit(_))
+}
+
+/// Whether this is a commit by a record alone: it may be repeated, but without an answer nobody knows.
+fn decides(message: &RangeRequest) -> bool {
+    match &message.request {
+        Request::Transact(step) => step.decides(),
+        Request::Get { .. }
+        | Request::Scan { .. }
+        | Request::Refresh { .. }
+        | Request::Commit(_)
+        | Request::QueryTransaction { .. } => false,
+    }
+}
+
+/// Whether this is counted as a write.
+fn writes(message: &RangeRequest) -> bool {
+    is_commit(message) || matches!(message.request, Request::Transact(Transact::LayIntents(_)))
 }
 
 fn unavailable(range_id: RangeId, route: &Route, budget: &QuorumBudget) -> SendError {
@@ -410,6 +455,10 @@ pub(crate) fn answered_error(error: RangeError, fallback: &Key) -> KvError {
         RangeError::Conflict { key, timestamp } => {
             retry(key, format!("another transaction wrote it at {timestamp}"))
         }
+        RangeError::Locked { key, holder } => retry(
+            key,
+            format!("transaction {} holds it and has not ended within {LOCK_WAIT_MAX:?}", holder.transaction),
+        ),
         RangeError::ConditionFailed { key } => KvError::ConditionFailed { key },
         RangeError::PastDeadline { timestamp } => retry(
             fallback.clone(),

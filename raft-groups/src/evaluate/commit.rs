@@ -7,10 +7,12 @@
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES, Write, WriteCondition};
 use quorate_engine::mvcc;
+use quorate_engine::mvcc::intent::intent_at;
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::store::{Batch, Snapshot};
+use uuid::Uuid;
 
-use super::{Effects, is_too_old, mvcc_error, refresh};
+use super::{Effects, holder, is_too_old, mvcc_error, refresh};
 use crate::api::{CommitRequest, RangeError};
 
 /// What the commit timestamp must lie above, and what time it is.
@@ -35,7 +37,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Nothing is done for: [`RangeError::Refused`] (too old, given up, beyond a limit), [`RangeError::ConditionFailed`],
-/// [`RangeError::Conflict`], [`RangeError::PastDeadline`].
+/// [`RangeError::Conflict`], [`RangeError::Locked`], [`RangeError::PastDeadline`].
 pub fn evaluate(
     snapshot: &dyn Snapshot,
     request: &CommitRequest,
@@ -51,9 +53,10 @@ pub fn evaluate(
             "the transaction began more than ten minutes ago; nothing was written, run it again".to_owned(),
         ));
     }
+    refuse_intents(snapshot, &request.writes, None)?;
     let newest = check_conditions(snapshot, &request.writes)?;
     let timestamp = floor.now.max(request.read_timestamp.next()).max(floor.read.next()).max(newest.next());
-    refresh::evaluate(snapshot, &request.read_spans, request.read_timestamp, timestamp)?;
+    refresh::evaluate(snapshot, &request.read_spans, request.read_timestamp, timestamp, None)?;
     if request.deadline.is_some_and(|deadline| timestamp >= deadline) {
         return Err(RangeError::PastDeadline { timestamp });
     }
@@ -78,8 +81,24 @@ fn known(record: &TransactionRecord, request: &CommitRequest) -> Result<Outcome,
     }
 }
 
+/// No intent but the transaction's own may lie where it writes: before its owner is known to be over, nobody can tell
+/// what is there.
+pub(super) fn refuse_intents(
+    snapshot: &dyn Snapshot,
+    writes: &[Write],
+    own: Option<Uuid>,
+) -> Result<(), RangeError> {
+    for write in writes {
+        let found = intent_at(snapshot, &write.key).map_err(mvcc_error)?;
+        if let Some(foreign) = found.filter(|intent| own != Some(intent.transaction)) {
+            return Err(RangeError::Locked { key: write.key.clone(), holder: Box::new(holder(&foreign)) });
+        }
+    }
+    Ok(())
+}
+
 /// The newest version of any written key, after all conditions were found to hold.
-fn check_conditions(snapshot: &dyn Snapshot, writes: &[Write]) -> Result<Timestamp, RangeError> {
+pub(super) fn check_conditions(snapshot: &dyn Snapshot, writes: &[Write]) -> Result<Timestamp, RangeError> {
     let mut newest = Timestamp::MIN;
     for write in writes {
         let Some((timestamp, is_deletion)) = mvcc::newest(snapshot, &write.key).map_err(mvcc_error)? else {
@@ -106,6 +125,7 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
         transaction: request.transaction,
         attempt: request.attempt,
         anchor: request.anchor().cloned().unwrap_or_default(),
+        started: request.started,
         timestamp,
         heartbeat: timestamp,
         intent_spans: Vec::new(),
@@ -116,7 +136,7 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
 }
 
 /// A request may come from another node: what it promises is checked here once.
-fn check_limits(writes: &[Write]) -> Result<(), RangeError> {
+pub(super) fn check_limits(writes: &[Write]) -> Result<(), RangeError> {
     let ordered = writes.iter().zip(writes.iter().skip(1)).all(|(first, second)| first.key < second.key);
     if !ordered {
         return Err(RangeError::Refused(

@@ -4,17 +4,22 @@
 //! [`crate::replica`].
 
 pub mod commit;
+pub mod end;
 pub mod get;
+pub mod heartbeat;
+pub mod intents;
+pub mod push;
 pub mod query_transaction;
 pub mod refresh;
+pub mod resolve;
 pub mod scan;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
-use quorate_engine::mvcc::MvccError;
+use quorate_engine::mvcc::{Intent, MvccError};
 use quorate_engine::store::Batch;
 
-use crate::api::RangeError;
+use crate::api::{Holder, RangeError, Response};
 use crate::transport::MESSAGE_MAX_BYTES;
 
 /// How long after its start a transaction may commit and be asked for, in microseconds: records are kept as long
@@ -42,6 +47,19 @@ pub struct Effects {
     pub size_delta: i64,
 }
 
+/// What evaluation makes of a step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evaluated {
+    /// The answer stands without writing.
+    Answer(Response),
+    /// The answer stands once the effects are applied.
+    Writes(Effects, Response),
+}
+
+/// A transaction without a sign of life for longer than this is aborted by whoever is in its way, in microseconds
+/// (design.md section 12, "transaction heartbeat; expiry").
+pub const TRANSACTION_EXPIRY_MICROS: u64 = 3_000_000;
+
 /// Whether a transaction that started then is too old to commit or to be known.
 fn is_too_old(started: Timestamp, now: Timestamp) -> bool {
     now.micros().saturating_sub(started.micros()) > TRANSACTION_AGE_MAX_MICROS
@@ -50,11 +68,17 @@ fn is_too_old(started: Timestamp, now: Timestamp) -> bool {
 fn mvcc_error(error: MvccError) -> RangeError {
     match error {
         MvccError::Uncertain { key, timestamp } => RangeError::Uncertain { key, timestamp },
-        MvccError::Intent { key, intent } => RangeError::Storage(format!(
-            "key {key} holds an intent of transaction {}, which no release up to this one writes",
-            intent.transaction
-        )),
+        MvccError::Intent { key, intent } => RangeError::Locked { key, holder: Box::new(holder(&intent)) },
         MvccError::Store(error) => RangeError::Storage(error.to_string()),
+    }
+}
+
+fn holder(intent: &Intent) -> Holder {
+    Holder {
+        transaction: intent.transaction,
+        anchor: intent.anchor.clone(),
+        started: intent.started,
+        written: intent.write_timestamp,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `QueryTransaction`: how did a transaction end? An answer of "aborted" makes itself true.
 //!
-//! Asked after a lost answer, while the commit itself may still be on its way: where there is no record, an ABORTED one
-//! is written through the log, and a commit that arrives later finds it. Runs under an exclusive latch on the anchor,
+//! Asked after a lost answer, while the commit itself may still be on its way: where there is no record, or one of a
+//! transaction that is not over, an ABORTED one is written through the log, and a commit that arrives later finds it. Runs under an exclusive latch on the anchor,
 //! as the commit does, so that one of both comes first.
 
 use quorate_engine::hlc::Timestamp;
@@ -34,34 +34,46 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Result<Outcome, RangeError> {
     match record::get(snapshot, anchor, transaction).map_err(mvcc_error)? {
-        Some(record) => Ok(Outcome::Known(outcome(&record))),
+        Some(record) => Ok(match record.status {
+            TransactionStatus::Committed => {
+                Outcome::Known(TransactionOutcome::Committed(record.timestamp))
+            }
+            TransactionStatus::Aborted => Outcome::Known(TransactionOutcome::Aborted),
+            TransactionStatus::Pending => Outcome::Aborts(aborted(record, now)),
+            // Its writes in flight decide, and nobody writes such records yet.
+            TransactionStatus::Staging => Outcome::Known(TransactionOutcome::Unknown),
+        }),
         // Its record may have been removed: nothing can be said any more. A commit that old is refused.
         None if is_too_old(started, now) => Ok(Outcome::Known(TransactionOutcome::Unknown)),
-        None => Ok(Outcome::Aborts(abort(transaction, anchor, now))),
+        None => Ok(Outcome::Aborts(prevent(transaction, anchor, started, now))),
     }
 }
 
-fn outcome(record: &TransactionRecord) -> TransactionOutcome {
-    match record.status {
-        TransactionStatus::Committed => TransactionOutcome::Committed(record.timestamp),
-        TransactionStatus::Aborted => TransactionOutcome::Aborted,
-        TransactionStatus::Pending | TransactionStatus::Staging => TransactionOutcome::Unknown,
-    }
+/// A transaction that is not over ends here, without effect; where its intents lie stays known.
+pub(super) fn aborted(record: TransactionRecord, now: Timestamp) -> Effects {
+    put(&TransactionRecord { status: TransactionStatus::Aborted, timestamp: now, ..record }, now)
 }
 
-fn abort(transaction: Uuid, anchor: &Key, now: Timestamp) -> Effects {
+/// A transaction without a record can never have one that says otherwise.
+pub(super) fn prevent(transaction: Uuid, anchor: &Key, started: Timestamp, now: Timestamp) -> Effects {
     let record = TransactionRecord {
         status: TransactionStatus::Aborted,
         transaction,
         // Whoever asks does not name an attempt: none can commit any more.
         attempt: u32::MAX,
         anchor: anchor.clone(),
+        started,
         timestamp: now,
         heartbeat: now,
         intent_spans: Vec::new(),
         in_flight: Vec::new(),
     };
+    put(&record, now)
+}
+
+/// The record alone, written at `now`.
+pub(super) fn put(record: &TransactionRecord, now: Timestamp) -> Effects {
     let mut batch = Batch::new();
-    record::put(&mut batch, &record);
+    record::put(&mut batch, record);
     Effects { batch, timestamp: now, size_delta: 0 }
 }

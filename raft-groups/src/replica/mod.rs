@@ -18,6 +18,7 @@ mod raft_task;
 mod read;
 mod serve;
 mod status;
+mod transact;
 
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ pub struct Replica {
     gate: tokio::sync::RwLock<()>,
     /// The last EndLease that was seen on its way into this replica's log.
     end_lease: Mutex<Option<LogPosition>>,
+    /// Told when a transaction whose record lies here may have ended.
+    ended: Notify,
     /// Told when leadership, lease or applied state may have changed.
     changed: Notify,
 }
@@ -130,6 +133,7 @@ impl Replica {
             task: RaftTask::default(),
             gate: tokio::sync::RwLock::new(()),
             end_lease: Mutex::new(None),
+            ended: Notify::new(),
             changed: Notify::new(),
         })
     }
@@ -158,7 +162,8 @@ impl Replica {
         match request.request {
             Request::Get { keys, read } => self.get(keys, read).await,
             Request::Scan { scan, read } => self.scan(scan, read).await,
-            Request::Refresh { spans, after, upto } => self.refresh(spans, after, upto).await,
+            Request::Refresh { spans, after, upto, own } => self.refresh(spans, after, upto, own).await,
+            Request::Transact(step) => self.transact(step).await,
             Request::Commit(commit) => self.commit(commit).await,
             Request::QueryTransaction { transaction, anchor, started } => {
                 self.query_transaction(transaction, anchor, started).await
@@ -179,6 +184,7 @@ impl Replica {
                 commit.writes.iter().all(|write| own.contains(&write.key)) && all(&commit.read_spans)
             }
             Request::QueryTransaction { anchor, .. } => own.contains(anchor),
+            Request::Transact(step) => all(&step.spans()),
         };
         // An empty replica covers nothing, not even a request for no keys.
         if covers && descriptor.is_known() {

@@ -17,11 +17,12 @@ use uuid::Uuid;
 use super::Replica;
 use super::apply::EntryOutcome;
 use super::serve::{Deadline, ServingTerm};
+use super::transact::Step;
 use crate::api::{CommitRequest, RangeError, Response, TransactionOutcome};
 use crate::command_format::{Command, CommandKind};
 use crate::concurrency::latch::LatchGuard;
 use crate::concurrency::latch_table::{Access, LatchSpans};
-use crate::evaluate::{self, Effects, commit, query_transaction};
+use crate::evaluate::{self, Effects, Evaluated, commit, query_transaction};
 use crate::lease::Event;
 use crate::raft::{Applied, ProposeError, RaftGroup};
 
@@ -65,8 +66,9 @@ impl Drop for InFlightGuard {
 
 /// A request that may write.
 #[derive(Clone)]
-enum Intention {
+pub(super) enum Intention {
     Commit(CommitRequest),
+    Transact(Step),
     QueryTransaction { transaction: Uuid, anchor: Key, started: Timestamp },
 }
 
@@ -76,14 +78,6 @@ struct Held {
     hull: Option<Span>,
     _latches: LatchGuard,
     _room: OwnedSemaphorePermit,
-}
-
-/// What evaluation made of it.
-enum Evaluated {
-    /// The answer stands without writing.
-    Answer(Response),
-    /// The answer stands once the effects are applied.
-    Writes(Effects, Response),
 }
 
 /// Why one round of evaluation and proposal led to no answer.
@@ -108,6 +102,7 @@ impl Intention {
                 let reads = commit.read_spans.iter().map(|span| (span.clone(), Access::Shared));
                 LatchSpans::new(writes.chain(reads))
             }
+            Self::Transact(step) => step.latches(),
             Self::QueryTransaction { anchor, .. } => {
                 LatchSpans::new([(Span::point(anchor.clone()), Access::Exclusive)])
             }
@@ -117,6 +112,7 @@ impl Intention {
     fn bytes(&self) -> usize {
         match self {
             Self::Commit(commit) => commit.writes.iter().map(quorate_engine::kv::Write::size_bytes).sum(),
+            Self::Transact(step) => step.bytes(),
             Self::QueryTransaction { anchor, .. } => anchor.len(),
         }
     }
@@ -124,6 +120,7 @@ impl Intention {
     fn is_long(&self) -> bool {
         match self {
             Self::Commit(commit) => commit.writes.len() > INLINE_WRITES_MAX || !commit.read_spans.is_empty(),
+            Self::Transact(step) => step.is_long(),
             Self::QueryTransaction { .. } => false,
         }
     }
@@ -132,7 +129,10 @@ impl Intention {
     fn unknown(&self, replica: &Replica, detail: String) -> RangeError {
         match self {
             Self::Commit(_) => RangeError::Ambiguous { range_id: replica.range_id, detail },
-            Self::QueryTransaction { .. } => replica.unavailable(detail),
+            Self::Transact(step) if step.decides() => {
+                RangeError::Ambiguous { range_id: replica.range_id, detail }
+            }
+            Self::Transact(_) | Self::QueryTransaction { .. } => replica.unavailable(detail),
         }
     }
 }
@@ -156,7 +156,7 @@ impl Replica {
         self.write(Intention::QueryTransaction { transaction, anchor, started }).await
     }
 
-    async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {
+    pub(super) async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {
         let deadline = self.deadline();
         let room = self.room(&intention, deadline).await?;
         self.wait_to_serve(deadline).await?;
@@ -234,7 +234,7 @@ impl Replica {
         let snapshot = self.shared.engine.snapshot();
         match intention {
             Intention::Commit(request) => {
-                let read = self.newest_read(request);
+                let read = self.newest_read(&request.writes);
                 let floor = commit::Floor { now: self.hybrid_time()?, read };
                 match commit::evaluate(snapshot.as_ref(), request, floor)? {
                     commit::Outcome::Repeated(timestamp) => {
@@ -247,6 +247,7 @@ impl Replica {
                     }
                 }
             }
+            Intention::Transact(step) => self.evaluate_step(step),
             Intention::QueryTransaction { transaction, anchor, started } => {
                 let now = self.hybrid_time()?;
                 match query_transaction::evaluate(snapshot.as_ref(), *transaction, anchor, *started, now)? {
@@ -259,12 +260,6 @@ impl Replica {
                 }
             }
         }
-    }
-
-    fn newest_read(&self, request: &CommitRequest) -> Timestamp {
-        let cache = self.cache.lock();
-        let reads = request.writes.iter().map(|write| cache.newest(&Span::point(write.key.clone())));
-        reads.max().unwrap_or(Timestamp::MIN)
     }
 
     /// A commit reads, in effect, at its own timestamp: nothing is written below it into what it read.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, ScanRequest, Span};
 use quorate_engine::store::Snapshot;
+use uuid::Uuid;
 
 use super::Replica;
 use super::serve::{Deadline, ServingTerm};
@@ -65,11 +66,12 @@ impl Replica {
         spans: Vec<Span>,
         after: Timestamp,
         upto: Timestamp,
+        own: Option<Uuid>,
     ) -> Result<Response, RangeError> {
         let footprint = Footprint { spans: spans.clone(), timestamp: upto, is_long: true };
         let spans = Arc::new(spans);
         let evaluate = move |_: &Self, snapshot: &dyn Snapshot| {
-            evaluate::refresh::evaluate(snapshot, &spans, after, upto).map(|()| Response::Refreshed)
+            evaluate::refresh::evaluate(snapshot, &spans, after, upto, own).map(|()| Response::Refreshed)
         };
         self.read(footprint, evaluate).await
     }

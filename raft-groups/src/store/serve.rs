@@ -58,6 +58,7 @@ fn spans_of(request: &Request) -> Vec<Span> {
         Request::Scan { scan, .. } => vec![scan.span.clone()],
         Request::Refresh { spans, .. } => spans.clone(),
         Request::Commit(commit) => commit.writes.iter().map(|write| Span::point(write.key.clone())).collect(),
+        Request::Transact(step) => step.spans(),
         Request::QueryTransaction { anchor, .. } => vec![Span::point(anchor.clone())],
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::hlc::Timestamp;
 use crate::kv::{Direction, Key, ScanRequest, ScanRows, Span, Value};
-use crate::mvcc::intent::{self, Intent, IntentKind};
+use crate::mvcc::intent::{self, Intent, IntentKind, Laid};
 use crate::mvcc::{self, MvccError, MvccScan, PageError, ReadAt, read_page, stats};
 use crate::store::{Batch, Snapshot};
 use crate::testing::both::BothStore;
@@ -170,6 +170,8 @@ fn set_up(store: &BothStore, case: &Case) -> Naive {
         let (key, written) = (Key::from(key.clone()), Timestamp::from_raw(*time));
         let intent = Intent {
             transaction: Uuid::from_u128(1),
+            anchor: key.clone(),
+            started: written,
             attempt: 0,
             sequence: u32::try_from(naive.intents.len()).unwrap(),
             read_timestamp: written,
@@ -179,7 +181,7 @@ fn set_up(store: &BothStore, case: &Case) -> Naive {
         // Laid without looking, so that the later one wins in both.
         let empty = crate::memory::MemoryStore::new();
         let snapshot = crate::store::Store::snapshot(&empty);
-        assert!(intent::lay(snapshot.as_ref(), &mut batch, &key, &intent).unwrap());
+        assert_eq!(intent::lay(snapshot.as_ref(), &mut batch, &key, &intent).unwrap(), Laid::Now);
         naive.intents.insert(key, *time);
     }
     store.write(batch);
@@ -267,7 +269,7 @@ fn check_read(snapshot: &dyn Snapshot, naive: &Naive, read: &Read) {
         .collect();
     assert_eq!(scan_pages(snapshot, &request, at), pairs, "pages {span:?} {direction:?} {at:?}");
 
-    let changed = match mvcc::changed_in(snapshot, &span, timestamp, limit) {
+    let changed = match mvcc::changed_in(snapshot, &span, timestamp, limit, None) {
         Ok(None) => Found::Nothing,
         Ok(Some((key, timestamp))) => Found::Uncertain(key, timestamp.raw()),
         Err(error) => found_error(error),

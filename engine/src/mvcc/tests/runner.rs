@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::hlc::Timestamp;
 use crate::kv::{Direction, Key, Span, Value};
-use crate::mvcc::intent::{self, Intent, IntentKind, Outcome};
+use crate::mvcc::intent::{self, Intent, IntentKind, Laid, Outcome};
 use crate::mvcc::record::{self, InFlightWrite, TransactionRecord, TransactionStatus};
 use crate::mvcc::{self, MvccError, MvccScan, ReadAt, key_format, stats, version_format};
 use crate::store::{Batch, Family};
@@ -59,8 +59,10 @@ fn show_intent(intent: &Intent) -> String {
         IntentKind::Delete => "deletes".to_owned(),
     };
     format!(
-        "{new} (transaction {}, attempt {}, sequence {}, reads {}, writes {})",
+        "{new} (transaction {} from {} at {}, attempt {}, sequence {}, reads {}, writes {})",
         intent.transaction.as_u128(),
+        show_time(intent.started),
+        intent.anchor,
         intent.attempt,
         intent.sequence,
         show_time(intent.read_timestamp),
@@ -162,8 +164,9 @@ impl MvccRunner {
 
     fn changed(&self, args: &mut ArgumentConsumer<'_>) -> Output {
         let after = timestamp(args.take_key("after").ok_or("after= is missing")?)?;
+        let own = args.take_key("own").map(str::parse).transpose()?.map(Uuid::from_u128);
         let upto = timestamp(args.take_key("upto").unwrap_or("max"))?;
-        match mvcc::changed_in(self.store.store().snapshot().as_ref(), &span(args), after, upto) {
+        match mvcc::changed_in(self.store.store().snapshot().as_ref(), &span(args), after, upto, own) {
             Ok(None) => Ok("unchanged".to_owned()),
             Ok(Some((key, timestamp))) => Ok(format!("{key} changed at {}", show_time(timestamp))),
             Err(error) => show_error(error),
@@ -176,6 +179,8 @@ impl MvccRunner {
         let read_timestamp = args.take_key("reads").map(timestamp).transpose()?.unwrap_or(write_timestamp);
         let intent = Intent {
             transaction: Uuid::from_u128(number(args, "txn", 1)?),
+            anchor: args.take_key("anchor").map_or_else(|| at.clone(), key),
+            started: args.take_key("started").map(timestamp).transpose()?.unwrap_or(read_timestamp),
             attempt: number(args, "attempt", 0)?,
             sequence: number(args, "sequence", 0)?,
             read_timestamp,
@@ -185,8 +190,8 @@ impl MvccRunner {
         let mut batch = Batch::new();
         let laid = intent::lay(self.store.store().snapshot().as_ref(), &mut batch, &at, &intent);
         let output = match laid {
-            Ok(true) => show_batch(&batch),
-            Ok(false) => "late repeat".to_owned(),
+            Ok(Laid::Now) => show_batch(&batch),
+            Ok(Laid::Before(timestamp)) => format!("laid before at {}", show_time(timestamp)),
             Err(error) => show_error(error)?,
         };
         self.store.write(batch);
@@ -234,6 +239,7 @@ impl MvccRunner {
             transaction,
             attempt: number(args, "attempt", 0)?,
             anchor,
+            started: timestamp(args.take_key("started").unwrap_or("0"))?,
             timestamp: timestamp(args.take_key("at").unwrap_or("0"))?,
             heartbeat: timestamp(args.take_key("heartbeat").unwrap_or("0"))?,
             intent_spans: args.take_key("span").map(|start| Span::point(key(start))).into_iter().collect(),

@@ -148,7 +148,7 @@ impl DistributedTransaction {
             let Some(here) = range.span.intersection(&span) else {
                 return Err(KvError::NoRange { key: span.start });
             };
-            let request = Request::Refresh { spans: vec![here.clone()], after, upto };
+            let request = Request::Refresh { spans: vec![here.clone()], after, upto, own: None };
             match self.shared.router.send(&range, request, &mut self.budget).await {
                 Ok(Response::Refreshed) => rest = behind(&span, &here),
                 Ok(_) => return Err(unexpected("another answer than to a refresh")),
@@ -185,6 +185,9 @@ fn visited(part: &ScanRequest, resume: Option<&Span>) -> Span {
 /// The page with what is left of the whole request, not only of the part that lay in one range.
 fn with_rest(mut page: ScanPage, request: &ScanRequest, part: &Span) -> ScanPage {
     let whole = &request.span;
+    if page.is_stopped {
+        return page;
+    }
     page.resume = match (page.resume, request.direction) {
         (Some(rest), Direction::Forward) => Some(Span::new(rest.start, whole.end.clone())),
         (Some(rest), Direction::Reverse) => Some(Span::new(whole.start.clone(), rest.end)),

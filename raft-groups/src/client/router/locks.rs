@@ -1,0 +1,135 @@
+//! Intents in the way of a request: ask their transaction's record, resolve, and ask again.
+//!
+//! ```text
+//! send ──locked──▶ push at the anchor ──ended────▶ resolve where it was met ──▶ send again
+//!                    ▲   └─ alive ──▶ wait ──┘
+//! ```
+//!
+//! Invariant: intents are resolved only as a record says that the question has found, or written. Waiting for a
+//! transaction that is alive takes nothing from the caller's [`QuorumBudget`]; it has a limit of its own.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use quorate_engine::kv::{Key, Span};
+use quorate_engine::mvcc::intent::Outcome;
+
+use super::{Router, SendError, unexpected};
+use crate::api::{
+    Holder, PushRequest, RangeError, Rank, Request, ResolveRequest, Response, Transact, TransactionState,
+};
+use crate::client::budget::QuorumBudget;
+use crate::descriptor::RangeDescriptor;
+
+/// Longest wait of one request for transactions that are alive: longer than a dead one takes to expire, so that only a
+/// long commit makes others fail.
+pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(6);
+/// Shortest time between two questions about the same transaction.
+const PUSH_PAUSE: Duration = Duration::from_millis(5);
+
+/// A lock that a request met, and who waits.
+struct Met<'a> {
+    descriptor: &'a RangeDescriptor,
+    key: Key,
+    holder: Holder,
+    rank: Option<Rank>,
+    /// When the request gives up, by the clock that counts suspended time.
+    until: Duration,
+}
+
+impl Router {
+    /// Sends a request to a range, all of whose keys lie in `descriptor`, and waits for the leaseholder's answer; where
+    /// an intent is in the way, until its transaction is over. `rank` is that of a sender that holds intents itself.
+    ///
+    /// # Errors
+    /// See [`SendError`]; [`RangeError::Locked`] after [`LOCK_WAIT_MAX`].
+    pub async fn send_as(
+        &self,
+        descriptor: &RangeDescriptor,
+        request: Request,
+        budget: &mut QuorumBudget,
+        rank: Option<Rank>,
+    ) -> Result<Response, SendError> {
+        let until = self.clock.physical().boottime() + LOCK_WAIT_MAX;
+        loop {
+            match self.send_once(descriptor, request.clone(), budget).await {
+                Err(SendError::Answered(RangeError::Locked { key, holder })) => {
+                    let met = Met { descriptor, key, holder: *holder, rank, until };
+                    self.clear(met, budget).await?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Waits until the holder of a key is over, and resolves its intents.
+    async fn clear(&self, met: Met<'_>, budget: &mut QuorumBudget) -> Result<(), SendError> {
+        let outcome = loop {
+            let request =
+                Transact::Push(PushRequest { holder: met.holder.clone(), pusher: met.rank });
+            match self.ask_anchor(&met.holder.anchor, request, budget).await? {
+                Response::State(TransactionState::Ended(outcome)) => break outcome,
+                Response::State(TransactionState::Pending) => {}
+                _ => return Err(SendError::Answered(wrong_answer("a question about a transaction"))),
+            }
+            if self.clock.physical().boottime() >= met.until {
+                let Met { key, holder, .. } = met;
+                return Err(SendError::Answered(RangeError::Locked { key, holder: Box::new(holder) }));
+            }
+            tokio::time::sleep(PUSH_PAUSE).await;
+        };
+        self.resolve_met(met, outcome, budget).await
+    }
+
+    /// Resolves the intent that was met, and a command's worth of others of its transaction in the same range: whoever
+    /// reads on would meet them next.
+    async fn resolve_met(
+        &self,
+        met: Met<'_>,
+        outcome: Outcome,
+        budget: &mut QuorumBudget,
+    ) -> Result<(), SendError> {
+        let spans = vec![Span::point(met.key), met.descriptor.span.clone()];
+        let request = ResolveRequest { transaction: met.holder.transaction, outcome, spans };
+        match self.send_once(met.descriptor, Request::Transact(Transact::Resolve(request)), budget).await? {
+            Response::Resolved { .. } => Ok(()),
+            _ => Err(SendError::Answered(wrong_answer("a resolution"))),
+        }
+    }
+
+    /// Asks the range of an anchor, wherever it lies now.
+    ///
+    /// # Errors
+    /// See [`SendError`], but for [`SendError::Stale`].
+    pub async fn ask_anchor(
+        &self,
+        anchor: &Key,
+        step: Transact,
+        budget: &mut QuorumBudget,
+    ) -> Result<Response, SendError> {
+        loop {
+            let range = match self.boxed_range_of(anchor, budget).await {
+                Ok(range) => range,
+                Err(error) => return Err(SendError::Answered(RangeError::Storage(error.to_string()))),
+            };
+            match self.send_once(&range, Request::Transact(step.clone()), budget).await {
+                Err(SendError::Stale) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Looking a range up may meet an intent itself, in range 1: without the box the type would contain itself.
+    fn boxed_range_of<'a>(
+        &'a self,
+        key: &'a Key,
+        budget: &'a mut QuorumBudget,
+    ) -> BoxFuture<'a, Result<std::sync::Arc<RangeDescriptor>, quorate_engine::kv::KvError>> {
+        self.range_of(key, budget).boxed()
+    }
+}
+
+fn wrong_answer(to: &str) -> RangeError {
+    RangeError::Storage(unexpected(&format!("another answer than to {to}")).to_string())
+}

@@ -1,0 +1,71 @@
+//! `End`: the coordinator commits or aborts its transaction: one record decides over all its intents.
+//!
+//! Runs under an exclusive latch on the anchor, so that a commit and a question about the transaction come one after
+//! the other. Story 8 of section 14: where somebody has aborted it meanwhile, the commit finds that, and says so.
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
+use quorate_engine::store::Snapshot;
+
+use super::query_transaction::{prevent, put};
+use super::{Evaluated, is_too_old, mvcc_error};
+use crate::api::{Decision, EndRequest, RangeError, Response, TransactionState};
+
+/// Ends a transaction, if it is not over yet. The answer is how it has ended, which may be the other way.
+///
+/// # Errors
+/// Nothing is done for [`RangeError::PastDeadline`], and for [`RangeError::Refused`]: a commit of another attempt, or of a
+/// transaction that is too old to be known.
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    request: &EndRequest,
+    now: Timestamp,
+) -> Result<Evaluated, RangeError> {
+    let transaction = &request.transaction;
+    let found = record::get(snapshot, &transaction.anchor, transaction.id).map_err(mvcc_error)?;
+    let Some(record) = found else {
+        if is_too_old(transaction.started, now) {
+            return Err(RangeError::Refused(
+                "the transaction began more than ten minutes ago, and nothing is known of it any more".to_owned(),
+            ));
+        }
+        // Without a record no intent of it was left to the others' mercy: it cannot commit, and never will.
+        let effects = prevent(transaction.id, &transaction.anchor, transaction.started, now);
+        return Ok(Evaluated::Writes(effects, ended(Outcome::Aborted)));
+    };
+    match record.status {
+        TransactionStatus::Committed => Ok(Evaluated::Answer(ended(Outcome::Committed {
+            attempt: record.attempt,
+            timestamp: record.timestamp,
+        }))),
+        TransactionStatus::Aborted => Ok(Evaluated::Answer(ended(Outcome::Aborted))),
+        TransactionStatus::Pending | TransactionStatus::Staging => decide(record, request, now),
+    }
+}
+
+fn decide(record: TransactionRecord, request: &EndRequest, now: Timestamp) -> Result<Evaluated, RangeError> {
+    let (status, timestamp, outcome) = match request.decision {
+        Decision::Abort => (TransactionStatus::Aborted, now, Outcome::Aborted),
+        Decision::Commit { timestamp, deadline } => {
+            let attempt = request.transaction.attempt;
+            if attempt != record.attempt {
+                return Err(RangeError::Refused(format!(
+                    "attempt {attempt} cannot commit: the transaction is at attempt {}",
+                    record.attempt
+                )));
+            }
+            if deadline.is_some_and(|deadline| timestamp >= deadline) {
+                return Err(RangeError::PastDeadline { timestamp });
+            }
+            (TransactionStatus::Committed, timestamp, Outcome::Committed { attempt, timestamp })
+        }
+    };
+    let record =
+        TransactionRecord { status, timestamp, intent_spans: request.intent_spans.clone(), ..record };
+    Ok(Evaluated::Writes(put(&record, now.max(timestamp)), ended(outcome)))
+}
+
+fn ended(outcome: Outcome) -> Response {
+    Response::State(TransactionState::Ended(outcome))
+}

@@ -1,0 +1,125 @@
+//! `Resolve`: intents become what became of their transaction.
+//!
+//! Two steps: [`find`] looks for them, a command's worth at a time, and [`evaluate`] resolves those keys under exclusive
+//! latches. It looks at each key once more, so that what somebody else resolved, or laid, meanwhile is left alone.
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Span, VALUE_MAX_BYTES};
+use quorate_engine::mvcc::intent::{self, Intent, Outcome};
+use quorate_engine::mvcc::intent_format;
+use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
+use uuid::Uuid;
+
+use super::{Effects, Evaluated, mvcc_error};
+use crate::api::{RangeError, ResolveRequest, Response};
+
+/// Bytes of intents after which no more are resolved by one command.
+const PAGE_BYTES: usize = 320 << 10;
+/// Intents that one command resolves at most.
+const PAGE_KEYS_MAX: usize = 4_096;
+/// Intents of anybody that are looked at for one command.
+const PAGE_LOOK_MAX: usize = 65_536;
+/// Allowance per key for timestamps and lengths.
+const KEY_OVERHEAD_BYTES: usize = 48;
+const _: () = assert!(
+    // A key is written twice: as a lock, and escaped, which may double it.
+    PAGE_BYTES + 3 * KEY_MAX_BYTES + VALUE_MAX_BYTES + KEY_OVERHEAD_BYTES < COMMAND_MAX_BYTES,
+    "a page that is one intent over its limit still fits one command"
+);
+
+/// What there is to resolve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Keys with intents of the transaction.
+    pub keys: Vec<Key>,
+    /// What was not looked at.
+    pub rest: Vec<Span>,
+    /// About how many bytes resolving them writes.
+    pub bytes: usize,
+}
+
+/// Looks for a command's worth of the transaction's intents.
+///
+/// # Errors
+/// The store failed.
+pub fn find(snapshot: &dyn Snapshot, request: &ResolveRequest) -> Result<Found, RangeError> {
+    let mut page = Page::default();
+    let mut spans = request.spans.iter();
+    while !page.is_full()
+        && let Some(span) = spans.next()
+    {
+        let mut locks = snapshot.cursor(Family::Lock, span.start.as_ref(), span.end.as_ref());
+        locks.next().map_err(store_error)?;
+        while let (Some(key), Some(value)) = (locks.key(), locks.value()) {
+            let key = Key::from(key);
+            if page.is_full() {
+                let rest = std::iter::once(Span::new(key, span.end.clone())).chain(spans.cloned()).collect();
+                return Ok(Found { keys: page.keys, rest, bytes: page.bytes });
+            }
+            let intent = intent_format::decode(value).map_err(|error| mvcc_error(error.into()))?;
+            page.look_at(key, &intent, request.transaction);
+            locks.next().map_err(store_error)?;
+        }
+    }
+    Ok(Found { keys: page.keys, rest: spans.cloned().collect(), bytes: page.bytes })
+}
+
+/// A command's worth of keys.
+#[derive(Default)]
+struct Page {
+    keys: Vec<Key>,
+    bytes: usize,
+    looked_at: usize,
+}
+
+impl Page {
+    fn is_full(&self) -> bool {
+        self.bytes >= PAGE_BYTES || self.keys.len() >= PAGE_KEYS_MAX || self.looked_at >= PAGE_LOOK_MAX
+    }
+
+    fn look_at(&mut self, key: Key, intent: &Intent, transaction: Uuid) {
+        self.looked_at += 1;
+        if intent.transaction == transaction {
+            let value = intent.kind.value().map_or(0, |value| value.len());
+            self.bytes += 3 * key.len() + value + KEY_OVERHEAD_BYTES;
+            self.keys.push(key);
+        }
+    }
+}
+
+fn store_error(error: StoreError) -> RangeError {
+    mvcc_error(error.into())
+}
+
+/// Resolves the intents at the keys that were found.
+///
+/// # Errors
+/// The store failed.
+pub fn evaluate(
+    snapshot: &dyn Snapshot,
+    transaction: Uuid,
+    outcome: Outcome,
+    found: &Found,
+) -> Result<Evaluated, RangeError> {
+    let mut batch = Batch::new();
+    let mut intents = 0;
+    for key in &found.keys {
+        let Some(bytes) = snapshot.get(Family::Lock, key.as_ref()).map_err(store_error)? else { continue };
+        let intent = intent_format::decode(&bytes).map_err(|error| mvcc_error(error.into()))?;
+        if intent.transaction == transaction {
+            intents += key.len() + bytes.len();
+            intent::resolve_found(&mut batch, key, &intent, outcome);
+        }
+    }
+    let response = Response::Resolved { rest: found.rest.clone() };
+    if batch.changes().is_empty() {
+        return Ok(Evaluated::Answer(response));
+    }
+    let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let size_delta = signed(batch.size_bytes()) - signed(intents);
+    let timestamp = match outcome {
+        Outcome::Committed { timestamp, .. } => timestamp,
+        Outcome::Aborted => Timestamp::MIN,
+    };
+    Ok(Evaluated::Writes(Effects { batch, timestamp, size_delta }, response))
+}

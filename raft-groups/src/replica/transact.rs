@@ -1,0 +1,174 @@
+//! Steps of transactions with intents: what they latch, and what they mean for this range.
+//!
+//! Reads and writes that meet an intent are told so at once, and wait elsewhere, without latches; only a question about a
+//! transaction that is alive waits here a little, as its end is applied here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, Span, Write};
+use quorate_engine::mvcc::intent::Outcome;
+use uuid::Uuid;
+
+use super::Replica;
+use super::propose::Intention;
+use crate::api::{
+    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, Request, ResolveRequest, Response, Transact,
+    TransactionState,
+};
+use crate::concurrency::latch_table::{Access, LatchSpans};
+use crate::evaluate::commit::Floor;
+use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve};
+
+/// How long a question about a transaction that is alive waits for its end: short beside any timeout of a request.
+const PUSH_WAIT_MAX: Duration = Duration::from_millis(400);
+/// Writes or keys that are evaluated on the spot; more are evaluated on a thread that may block.
+const INLINE_KEYS_MAX: usize = 16;
+
+/// A step as it is proposed: [`Transact`] with the keys of a resolution found.
+#[derive(Clone)]
+pub(super) enum Step {
+    LayIntents(IntentsRequest),
+    Heartbeat { transaction: Uuid, anchor: Key },
+    End(EndRequest),
+    Push(PushRequest),
+    Resolve { transaction: Uuid, outcome: Outcome, found: resolve::Found },
+}
+
+impl Step {
+    pub(super) fn latches(&self) -> LatchSpans {
+        let exclusive = |key: &Key| (Span::point(key.clone()), Access::Exclusive);
+        match self {
+            Self::LayIntents(request) => {
+                LatchSpans::new(request.writes.iter().map(|write| exclusive(&write.key)))
+            }
+            Self::Heartbeat { anchor, .. } => LatchSpans::new([exclusive(anchor)]),
+            Self::End(request) => LatchSpans::new([exclusive(&request.transaction.anchor)]),
+            Self::Push(request) => LatchSpans::new([exclusive(&request.holder.anchor)]),
+            Self::Resolve { found, .. } => LatchSpans::new(found.keys.iter().map(exclusive)),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::LayIntents(request) => request.writes.iter().map(Write::size_bytes).sum(),
+            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) => 0,
+            Self::Resolve { found, .. } => found.bytes,
+        }
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        match self {
+            Self::LayIntents(request) => request.writes.len() > INLINE_KEYS_MAX,
+            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) => false,
+            Self::Resolve { found, .. } => found.keys.len() > INLINE_KEYS_MAX,
+        }
+    }
+
+    /// Whether an answer that never comes leaves a transaction's fate open.
+    pub(super) fn decides(&self) -> bool {
+        match self {
+            Self::End(request) => matches!(request.decision, Decision::Commit { .. }),
+            Self::LayIntents(_) | Self::Heartbeat { .. } | Self::Push(_) | Self::Resolve { .. } => false,
+        }
+    }
+
+    /// Whether it may have ended a transaction: whoever waits for that looks again.
+    fn ends(&self) -> bool {
+        matches!(self, Self::End(_) | Self::Push(_))
+    }
+}
+
+impl Replica {
+    pub(super) async fn transact(self: &Arc<Self>, step: Transact) -> Result<Response, RangeError> {
+        match step {
+            Transact::LayIntents(request) => {
+                self.forward_clock(request.transaction.read_timestamp)?;
+                self.step(Step::LayIntents(request)).await
+            }
+            Transact::Heartbeat { transaction, anchor } => {
+                self.step(Step::Heartbeat { transaction, anchor }).await
+            }
+            Transact::End(request) => {
+                if let Decision::Commit { timestamp, .. } = request.decision {
+                    self.forward_clock(timestamp)?;
+                }
+                self.step(Step::End(request)).await
+            }
+            Transact::Push(request) => self.push(request).await,
+            Transact::Resolve(request) => self.resolve(request).await,
+        }
+    }
+
+    async fn step(self: &Arc<Self>, step: Step) -> Result<Response, RangeError> {
+        let ends = step.ends();
+        let response = self.write(Intention::Transact(step)).await?;
+        if ends && matches!(response, Response::State(TransactionState::Ended(_))) {
+            self.ended.notify_waiters();
+        }
+        Ok(response)
+    }
+
+    /// Asks for a transaction; while it is alive, until it ends or [`PUSH_WAIT_MAX`] is over.
+    async fn push(self: &Arc<Self>, request: PushRequest) -> Result<Response, RangeError> {
+        let until = self.shared.physical.boottime() + PUSH_WAIT_MAX;
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            let response = self.step(Step::Push(request.clone())).await?;
+            let left = until.saturating_sub(self.shared.physical.boottime());
+            if response != Response::State(TransactionState::Pending) || left.is_zero() {
+                return Ok(response);
+            }
+            let _ = tokio::time::timeout(left, ended).await;
+        }
+    }
+
+    /// Resolves a command's worth of intents.
+    async fn resolve(self: &Arc<Self>, request: ResolveRequest) -> Result<Response, RangeError> {
+        let ResolveRequest { transaction, outcome, .. } = request;
+        let deadline = self.deadline();
+        self.wait_to_serve(deadline).await?;
+        // Found without latches: a span may hold many keys that have nothing to do with this transaction. What changes
+        // until the latches are held is seen again then.
+        let found = self
+            .offload(true, move |this| resolve::find(this.shared.engine.snapshot().as_ref(), &request))
+            .await??;
+        let spans = found.keys.iter().cloned().map(Span::point).collect();
+        self.check_bounds(&Request::Transact(Transact::Resolve(ResolveRequest { transaction, outcome, spans })))?;
+        if let Outcome::Committed { timestamp, .. } = outcome {
+            self.forward_clock(timestamp)?;
+        }
+        self.step(Step::Resolve { transaction, outcome, found }).await
+    }
+
+    /// What a step means for the data as it is now, under its latches.
+    pub(super) fn evaluate_step(&self, step: &Step) -> Result<Evaluated, RangeError> {
+        let snapshot = self.shared.engine.snapshot();
+        let snapshot = snapshot.as_ref();
+        let now = self.hybrid_time()?;
+        match step {
+            Step::LayIntents(request) => {
+                let floor = Floor { now, read: self.newest_read(&request.writes) };
+                intents::evaluate(snapshot, request, floor)
+            }
+            Step::Heartbeat { transaction, anchor } => {
+                heartbeat::evaluate(snapshot, *transaction, anchor, now)
+            }
+            Step::End(request) => end::evaluate(snapshot, request, now),
+            Step::Push(request) => push::evaluate(snapshot, request, now),
+            Step::Resolve { transaction, outcome, found } => {
+                resolve::evaluate(snapshot, *transaction, *outcome, found)
+            }
+        }
+    }
+
+    /// Newest read of any key that is written.
+    pub(super) fn newest_read(&self, writes: &[Write]) -> Timestamp {
+        let cache = self.cache.lock();
+        let reads = writes.iter().map(|write| cache.newest(&Span::point(write.key.clone())));
+        reads.max().unwrap_or(Timestamp::MIN)
+    }
+}
