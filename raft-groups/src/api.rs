@@ -14,8 +14,8 @@ use crate::descriptor::RangeDescriptor;
 mod transact;
 
 pub use transact::{
-    Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ResolveRequest, Transact, TransactionMeta,
-    TransactionState,
+    Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ResolveRequest, Transact,
+    TransactionMeta, TransactionState,
 };
 
 /// A request to one range.

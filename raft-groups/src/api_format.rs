@@ -13,9 +13,9 @@ use crate::api::{RangeError, RangeRequest, Response};
 mod error;
 mod request;
 mod response;
-mod transact;
 #[cfg(test)]
 mod tests;
+mod transact;
 
 /// Newest version of these bytes.
 const API_VERSION: u8 = 1;

@@ -17,7 +17,10 @@ const WHAT: &str = "transaction record";
 pub fn encode(record: &TransactionRecord) -> Vec<u8> {
     let mut out = Writer::versioned(VERSION);
     out.u8(status_tag(record.status)).uuid(record.transaction).u32(record.attempt);
-    out.bytes(record.anchor.as_ref()).timestamp(record.started).timestamp(record.timestamp).timestamp(record.heartbeat);
+    out.bytes(record.anchor.as_ref())
+        .timestamp(record.started)
+        .timestamp(record.timestamp)
+        .timestamp(record.heartbeat);
     out.count(record.intent_spans.len());
     for span in &record.intent_spans {
         out.bytes(span.start.as_ref()).bytes(span.end.as_ref());

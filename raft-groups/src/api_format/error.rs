@@ -81,10 +81,9 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeError, CodecError> {
             let timestamp = reader.timestamp()?;
             RangeError::Conflict { key: take_key(reader)?, timestamp }
         }
-        LOCKED => RangeError::Locked {
-            key: take_key(reader)?,
-            holder: Box::new(transact::take_holder(reader)?),
-        },
+        LOCKED => {
+            RangeError::Locked { key: take_key(reader)?, holder: Box::new(transact::take_holder(reader)?) }
+        }
         CONDITION_FAILED => RangeError::ConditionFailed { key: take_key(reader)? },
         PAST_DEADLINE => RangeError::PastDeadline { timestamp: reader.timestamp()? },
         UNAVAILABLE => {

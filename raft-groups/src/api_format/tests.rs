@@ -6,12 +6,16 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
     Direction, ProgramError, ScanPage, ScanProgram, ScanRequest, ScanRows, ScanServed, Write, WriteCondition,
 };
+use quorate_engine::mvcc::intent::Outcome;
 use quorate_engine::testing::fixture;
 use quorate_placement::topology::{NodeId, RangeId};
 use uuid::Uuid;
 
 use super::*;
-use crate::api::{CommitRequest, ReadAt, Request, TransactionOutcome};
+use crate::api::{
+    CommitRequest, Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ReadAt, Request,
+    ResolveRequest, Transact, TransactionMeta, TransactionOutcome, TransactionState,
+};
 use crate::descriptor::RangeDescriptor;
 
 fn key() -> impl Strategy<Value = Key> {
@@ -76,15 +80,72 @@ fn commit() -> impl Strategy<Value = CommitRequest> {
     )
 }
 
+fn meta() -> impl Strategy<Value = TransactionMeta> {
+    (any::<u128>(), key(), any::<u32>(), time(), time()).prop_map(
+        |(id, anchor, attempt, started, read_timestamp)| TransactionMeta {
+            id: Uuid::from_u128(id),
+            anchor,
+            attempt,
+            started,
+            read_timestamp,
+        },
+    )
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let committed =
+        (any::<u32>(), time()).prop_map(|(attempt, timestamp)| Outcome::Committed { attempt, timestamp });
+    prop_oneof![committed, Just(Outcome::Aborted)]
+}
+
+fn holder() -> impl Strategy<Value = Holder> {
+    (any::<u128>(), key(), time(), time()).prop_map(|(id, anchor, started, written)| Holder {
+        transaction: Uuid::from_u128(id),
+        anchor,
+        started,
+        written,
+    })
+}
+
+fn transact() -> impl Strategy<Value = Transact> {
+    let decision = prop_oneof![
+        (time(), prop::option::of(time()))
+            .prop_map(|(timestamp, deadline)| Decision::Commit { timestamp, deadline }),
+        Just(Decision::Abort),
+    ];
+    let rank = (time(), any::<u128>()).prop_map(|(started, id)| Rank { started, id: Uuid::from_u128(id) });
+    prop_oneof![
+        (meta(), any::<u32>(), list(write()), any::<bool>()).prop_map(
+            |(transaction, sequence, writes, with_record)| Transact::LayIntents(IntentsRequest {
+                transaction,
+                sequence,
+                writes,
+                with_record,
+            })
+        ),
+        (any::<u128>(), key())
+            .prop_map(|(id, anchor)| Transact::Heartbeat { transaction: Uuid::from_u128(id), anchor }),
+        (meta(), decision, list(span())).prop_map(|(transaction, decision, intent_spans)| Transact::End(
+            EndRequest { transaction, decision, intent_spans }
+        )),
+        (holder(), prop::option::of(rank))
+            .prop_map(|(holder, pusher)| Transact::Push(PushRequest { holder, pusher })),
+        (any::<u128>(), outcome(), list(span())).prop_map(|(id, outcome, spans)| Transact::Resolve(
+            ResolveRequest { transaction: Uuid::from_u128(id), outcome, spans }
+        )),
+    ]
+}
+
 fn request() -> impl Strategy<Value = RangeRequest> {
     let kinds = prop_oneof![
         (list(key()), read_at()).prop_map(|(keys, read)| Request::Get { keys, read }),
         (scan(), read_at()).prop_map(|(scan, read)| Request::Scan { scan, read }),
-        (list(span()), time(), time()).prop_map(|(spans, after, upto)| Request::Refresh {
-            spans,
-            after,
-            upto
-        }),
+        (list(span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
+            |(spans, after, upto, own)| {
+                Request::Refresh { spans, after, upto, own: own.map(Uuid::from_u128) }
+            }
+        ),
+        transact().prop_map(Request::Transact),
         commit().prop_map(Request::Commit),
         (any::<u128>(), key(), time()).prop_map(|(id, anchor, started)| Request::QueryTransaction {
             transaction: Uuid::from_u128(id),
@@ -110,11 +171,8 @@ fn page() -> impl Strategy<Value = ScanPage> {
         rows_read,
         rows_returned,
     });
-    (rows, prop::option::of(span()), served).prop_map(|(rows, resume, served)| ScanPage {
-        rows,
-        resume,
-        served,
-    })
+    (rows, prop::option::of(span()), any::<bool>(), served)
+        .prop_map(|(rows, resume, is_stopped, served)| ScanPage { rows, resume, is_stopped, served })
 }
 
 fn response() -> impl Strategy<Value = Response> {
@@ -124,6 +182,10 @@ fn response() -> impl Strategy<Value = Response> {
         Just(Response::Refreshed),
         time().prop_map(Response::Committed),
         time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),
+        time().prop_map(Response::IntentsLaid),
+        outcome().prop_map(|outcome| Response::State(TransactionState::Ended(outcome))),
+        Just(Response::State(TransactionState::Pending)),
+        list(span()).prop_map(|rest| Response::Resolved { rest }),
         Just(Response::Outcome(TransactionOutcome::Aborted)),
         Just(Response::Outcome(TransactionOutcome::Unknown)),
     ]
@@ -145,6 +207,7 @@ fn error() -> impl Strategy<Value = RangeError> {
         (range(), list(descriptor())).prop_map(|(range_id, known)| RangeError::Mismatch { range_id, known }),
         (key(), time()).prop_map(|(key, timestamp)| RangeError::Uncertain { key, timestamp }),
         (key(), time()).prop_map(|(key, timestamp)| RangeError::Conflict { key, timestamp }),
+        (key(), holder()).prop_map(|(key, holder)| RangeError::Locked { key, holder: Box::new(holder) }),
         key().prop_map(|key| RangeError::ConditionFailed { key }),
         time().prop_map(|timestamp| RangeError::PastDeadline { timestamp }),
         (range(), any::<String>())
@@ -217,6 +280,21 @@ fn bytes_are_as_in_the_fixtures() {
     };
     let request = RangeRequest { range_id: RangeId(300), generation: 4, request: Request::Commit(commit) };
     let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "range_request", &encode_request(&request));
+    assert_eq!(decode_request(&stored), Ok(request));
+
+    let transaction = TransactionMeta {
+        id: Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        anchor: Key::from(b"k".as_slice()),
+        attempt: 2,
+        started: Timestamp::from_raw(1),
+        read_timestamp: Timestamp::from_raw(3),
+    };
+    let decision =
+        Decision::Commit { timestamp: Timestamp::from_raw(5), deadline: Some(Timestamp::from_raw(9)) };
+    let intent_spans = vec![Span::point(Key::from(b"k".as_slice()))];
+    let end = Transact::End(EndRequest { transaction, decision, intent_spans });
+    let request = RangeRequest { range_id: RangeId(300), generation: 4, request: Request::Transact(end) };
+    let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "range_request_end", &encode_request(&request));
     assert_eq!(decode_request(&stored), Ok(request));
 
     let span = Span::new(Key::from(b"a".as_slice()), Key::default());

@@ -1,7 +1,7 @@
 //! Ranges that are played: one memory for all nodes, whose leaders are moved and whose answers are lost on command.
 //!
-//! What replication would do happens at once; reads, uncertainty, conflicts and records mean what they mean in a real
-//! range, since `engine::mvcc` answers them.
+//! What replication would do happens at once, one request after the other; what a request means is what it means in a
+//! real range, since [`crate::evaluate`] answers it, with a timestamp cache of the range's own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,20 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{
-    Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Value, WriteCondition,
-};
+use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Value, Write};
 use quorate_engine::memory::MemoryStore;
-use quorate_engine::mvcc::{self, MvccError, PageError};
+use quorate_engine::mvcc;
 use quorate_engine::store::{Batch, Durability, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
-use uuid::Uuid;
 
-use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response, TransactionOutcome};
+use crate::api::{
+    RangeError, RangeRequest, ReadAt, Request, Response, Transact, TransactionOutcome, TransactionState,
+};
+use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
+use crate::evaluate::{
+    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve, scan,
+};
 use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges, ReplicaStatus};
 
 /// Wall and boot time that follow tokio's, which a test may pause.
@@ -46,7 +49,7 @@ impl PhysicalClock for TokioClock {
     }
 }
 
-/// What becomes of the next commit's answer.
+/// What becomes of the next commit, in one range or by its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The commit takes place, and its answer is lost.
@@ -61,9 +64,9 @@ struct FakeRange {
     leader: Option<NodeId>,
     term: u64,
     created: Vec<NodeId>,
-    store: MemoryStore,
-    records: BTreeMap<Uuid, Timestamp>,
-    aborted: Vec<Uuid>,
+    /// Shared with the range that it was split from.
+    store: Arc<MemoryStore>,
+    cache: TimestampCache,
 }
 
 /// All ranges.
@@ -79,6 +82,10 @@ struct FakeState {
     commits: u64,
     breaker: BTreeMap<RangeId, String>,
     down: Vec<NodeId>,
+    /// How long each request is on its way.
+    latency: Duration,
+    /// Steps of transactions with intents that were served, by name, in their order.
+    steps: Vec<&'static str>,
     tombstones: Vec<(NodeId, RangeId)>,
 }
 
@@ -90,9 +97,8 @@ impl FakeWorld {
             leader: Some(leader),
             term: 2,
             created,
-            store: MemoryStore::new(),
-            records: BTreeMap::new(),
-            aborted: Vec::new(),
+            store: Arc::default(),
+            cache: TimestampCache::new(Timestamp::MIN),
             descriptor: descriptor.clone(),
         };
         self.state.lock().ranges.insert(descriptor.range_id, range);
@@ -104,6 +110,46 @@ impl FakeWorld {
         let range = state.ranges.get_mut(&range_id).expect("the range exists");
         range.leader = leader;
         range.term += 1;
+    }
+
+    /// Splits a range in two, of which nobody is told.
+    pub fn split(&self, range_id: RangeId, at: &str, right: RangeId) {
+        let mut state = self.state.lock();
+        let range = state.ranges.get_mut(&range_id).expect("the range exists");
+        range.descriptor.generation += 1;
+        let at = Key::from(at.as_bytes());
+        let span = Span::new(at.clone(), range.descriptor.span.end.clone());
+        range.descriptor.span.end = at;
+        let descriptor = RangeDescriptor { range_id: right, span, ..range.descriptor.clone() };
+        let split = FakeRange {
+            descriptor,
+            leader: range.leader,
+            term: 2,
+            created: range.created.clone(),
+            store: Arc::clone(&range.store),
+            cache: TimestampCache::new(range.cache.high_water()),
+        };
+        state.ranges.insert(right, split);
+    }
+
+    /// Each request takes this long to arrive, so that requests of several transactions come in between each other.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state.lock().latency = latency;
+    }
+
+    /// Takes the names of the steps of transactions with intents that were served since.
+    pub fn take_steps(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.state.lock().steps)
+    }
+
+    /// Intents that lie anywhere.
+    pub fn intents(&self) -> usize {
+        let state = self.state.lock();
+        let all = |range: &FakeRange| {
+            let span = &range.descriptor.span;
+            mvcc::intent::intents_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap().len()
+        };
+        state.ranges.values().map(all).sum()
     }
 
     /// The node that leads.
@@ -166,9 +212,15 @@ pub(crate) struct FakeRanges {
 #[async_trait]
 impl LocalRanges for FakeRanges {
     async fn execute(&self, request: RangeRequest) -> Result<Response, RangeError> {
+        let latency = self.world.state.lock().latency;
+        tokio::time::sleep(latency).await;
         let response = self.serve(&request)?;
         if let Response::Committed(timestamp) = response {
             tokio::time::sleep(self.clock.wait_until_passed(timestamp)).await;
+        }
+        if response == Response::State(TransactionState::Pending) {
+            // A real range waits a little for the transaction's end.
+            tokio::time::sleep(PENDING_WAIT).await;
         }
         Ok(response)
     }
@@ -191,9 +243,8 @@ impl LocalRanges for FakeRanges {
             leader: None,
             term: 1,
             created: Vec::new(),
-            store: MemoryStore::new(),
-            records: BTreeMap::new(),
-            aborted: Vec::new(),
+            store: Arc::default(),
+            cache: TimestampCache::new(Timestamp::MIN),
         });
         if !range.created.contains(&self.node) {
             range.created.push(self.node);
@@ -274,11 +325,12 @@ impl FakeRanges {
         if let Some(text) = state.breaker.get(&range_id) {
             return Err(RangeError::Unavailable { range_id, detail: text.clone() });
         }
-        let is_commit = matches!(request.request, Request::Commit(_));
-        let fault = if is_commit { state.fault.take() } else { None };
-        let known = state.ranges.get_mut(&range_id);
-        let Some(range) = known.filter(|range| range.created.contains(&self.node)) else {
-            return Err(RangeError::Mismatch { range_id, known: Vec::new() });
+        let fault = if is_commit(&request.request) { state.fault.take() } else { None };
+        let known = state.ranges.values().filter(|range| overlaps(range, &request.request));
+        let known = known.map(|range| range.descriptor.clone()).collect();
+        let found = state.ranges.get_mut(&range_id);
+        let Some(range) = found.filter(|range| range.created.contains(&self.node)) else {
+            return Err(RangeError::Mismatch { range_id, known });
         };
         if range.leader.is_none() && range.created.len() > range.descriptor.replicas.len() / 2 {
             // A majority without a leader elects one; here it is whoever is asked first.
@@ -288,106 +340,175 @@ impl FakeRanges {
         if range.leader != Some(self.node) {
             return Err(RangeError::NotLeaseholder { range_id, leaseholder: range.leader });
         }
-        match &request.request {
-            Request::Get { keys, read } => get(range, keys, *read),
+        let own = &range.descriptor.span;
+        if !spans_of(&request.request).iter().all(|span| span.is_empty() || own.covers(span)) {
+            return Err(RangeError::Mismatch { range_id, known });
+        }
+        if fault == Some(Fault::LoseCommit) {
+            return Err(lost(range_id));
+        }
+        let response = Serving { node: self.node, clock: &self.clock, range }.serve(&request.request)?;
+        if let Request::Transact(step) = &request.request {
+            state.steps.push(name(step));
+        }
+        if is_commit(&request.request) {
+            state.commits += 1;
+        }
+        if fault == Some(Fault::LoseAnswer) { Err(lost(range_id)) } else { Ok(response) }
+    }
+}
+
+/// How long a played range keeps whoever asks for a transaction that is alive.
+const PENDING_WAIT: Duration = Duration::from_millis(10);
+
+fn lost(range_id: RangeId) -> RangeError {
+    RangeError::Ambiguous { range_id, detail: "its answer was lost".to_owned() }
+}
+
+fn is_commit(request: &Request) -> bool {
+    match request {
+        Request::Commit(_) => true,
+        Request::Transact(step) => step.decides(),
+        Request::Get { .. }
+        | Request::Scan { .. }
+        | Request::Refresh { .. }
+        | Request::QueryTransaction { .. } => false,
+    }
+}
+
+fn name(step: &Transact) -> &'static str {
+    match step {
+        Transact::LayIntents(request) if request.with_record => "lay with record",
+        Transact::LayIntents(_) => "lay",
+        Transact::Heartbeat { .. } => "heartbeat",
+        Transact::End(_) if step.decides() => "commit",
+        Transact::End(_) => "abort",
+        Transact::Push(_) => "push",
+        Transact::Resolve(_) => "resolve",
+    }
+}
+
+fn spans_of(request: &Request) -> Vec<Span> {
+    let points = |keys: &[Key]| keys.iter().cloned().map(Span::point).collect();
+    match request {
+        Request::Get { keys, .. } => points(keys),
+        Request::Scan { scan, .. } => vec![scan.span.clone()],
+        Request::Refresh { spans, .. } => spans.clone(),
+        Request::Commit(commit) => {
+            let writes = commit.writes.iter().map(|write| Span::point(write.key.clone()));
+            writes.chain(commit.read_spans.iter().cloned()).collect()
+        }
+        Request::QueryTransaction { anchor, .. } => vec![Span::point(anchor.clone())],
+        Request::Transact(step) => step.spans(),
+    }
+}
+
+fn overlaps(range: &FakeRange, request: &Request) -> bool {
+    spans_of(request).iter().any(|span| range.descriptor.span.overlaps(span))
+}
+
+/// A range at the moment in which it serves a request: alone, so that there is nothing to latch.
+struct Serving<'a> {
+    node: NodeId,
+    clock: &'a HybridClock,
+    range: &'a mut FakeRange,
+}
+
+impl Serving<'_> {
+    fn serve(&mut self, request: &Request) -> Result<Response, RangeError> {
+        let store = Arc::clone(&self.range.store);
+        let snapshot = store.snapshot();
+        let snapshot = snapshot.as_ref();
+        match request {
+            Request::Get { keys, read } => {
+                self.note_reads(keys.iter().cloned().map(Span::point), *read);
+                get::evaluate(snapshot, keys, *read).map(Response::Values)
+            }
             Request::Scan { scan, read } => {
-                let at =
-                    mvcc::ReadAt { timestamp: read.timestamp, uncertainty_limit: read.uncertainty_limit };
-                let page = mvcc::read_page(range.store.snapshot().as_ref(), scan, at, &CountPairs);
-                let mut page = page.map_err(page_error)?;
-                (page.served.range_id, page.served.node_id) = (range_id.0, self.node.0);
+                self.note_reads([scan.span.clone()], *read);
+                let mut page = scan::evaluate(snapshot, scan, *read, &CountPairs)?;
+                (page.served.range_id, page.served.node_id) = (self.range.descriptor.range_id.0, self.node.0);
                 Ok(Response::Page(page))
             }
-            Request::Refresh { spans, after, upto } => {
-                refresh(range, spans.iter(), *after, *upto).map(|()| Response::Refreshed)
+            Request::Refresh { spans, after, upto, own } => {
+                self.note_reads(spans.iter().cloned(), exactly(*upto));
+                refresh::evaluate(snapshot, spans, *after, *upto, *own).map(|()| Response::Refreshed)
             }
-            Request::QueryTransaction { transaction, .. } => {
-                let found = range.records.get(transaction);
-                if found.is_none() {
-                    range.aborted.push(*transaction);
-                }
-                Ok(Response::Outcome(match found {
-                    Some(at) => TransactionOutcome::Committed(*at),
-                    None => TransactionOutcome::Aborted,
-                }))
-            }
-            Request::Commit(commit) => {
-                let lost = || RangeError::Ambiguous { range_id, detail: "its answer was lost".to_owned() };
-                if fault == Some(Fault::LoseCommit) {
-                    return Err(lost());
-                }
-                let timestamp = self.commit(range, commit)?;
-                state.commits += 1;
-                if fault == Some(Fault::LoseAnswer) {
-                    Err(lost())
-                } else {
-                    Ok(Response::Committed(timestamp))
+            Request::QueryTransaction { transaction, anchor, started } => {
+                let now = self.now();
+                match query_transaction::evaluate(snapshot, *transaction, anchor, *started, now)? {
+                    query_transaction::Outcome::Known(outcome) => Ok(Response::Outcome(outcome)),
+                    query_transaction::Outcome::Aborts(effects) => {
+                        Ok(self.apply(effects, Response::Outcome(TransactionOutcome::Aborted)))
+                    }
                 }
             }
-        }
-    }
-
-    fn commit(&self, range: &mut FakeRange, commit: &CommitRequest) -> Result<Timestamp, RangeError> {
-        assert!(!range.aborted.contains(&commit.transaction), "an aborted id must not be sent again");
-        if let Some(done) = range.records.get(&commit.transaction) {
-            return Ok(*done);
-        }
-        let timestamp = self.clock.now().unwrap();
-        refresh(range, commit.read_spans.iter(), commit.read_timestamp, timestamp)?;
-        if commit.deadline.is_some_and(|deadline| timestamp >= deadline) {
-            return Err(RangeError::PastDeadline { timestamp });
-        }
-        let mut batch = Batch::new();
-        for write in &commit.writes {
-            let newest = mvcc::newest(range.store.snapshot().as_ref(), &write.key).map_err(mvcc_error)?;
-            if write.condition == WriteCondition::Absent && newest.is_some_and(|(_, deleted)| !deleted) {
-                return Err(RangeError::ConditionFailed { key: write.key.clone() });
+            Request::Commit(request) => {
+                let floor = self.floor(&request.writes, request.read_timestamp);
+                match commit::evaluate(snapshot, request, floor)? {
+                    commit::Outcome::Repeated(timestamp) => Ok(Response::Committed(timestamp)),
+                    commit::Outcome::Commits(effects) => {
+                        self.note_reads(request.read_spans.iter().cloned(), exactly(effects.timestamp));
+                        let response = Response::Committed(effects.timestamp);
+                        Ok(self.apply(effects, response))
+                    }
+                }
             }
-            mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
+            Request::Transact(step) => match self.step(snapshot, step)? {
+                Evaluated::Answer(response) => Ok(response),
+                Evaluated::Writes(effects, response) => Ok(self.apply(effects, response)),
+            },
         }
-        range.store.write(batch, Durability::Buffered).unwrap();
-        range.records.insert(commit.transaction, timestamp);
-        Ok(timestamp)
     }
-}
 
-fn get(range: &FakeRange, keys: &[Key], read: ReadAt) -> Result<Response, RangeError> {
-    let at = mvcc::ReadAt { timestamp: read.timestamp, uncertainty_limit: read.uncertainty_limit };
-    let snapshot = range.store.snapshot();
-    let values: Result<Vec<_>, _> = keys
-        .iter()
-        .map(|key| mvcc::get(snapshot.as_ref(), key, at).map(|found| found.map(|found| found.value)))
-        .collect();
-    values.map(Response::Values).map_err(mvcc_error)
-}
-
-fn refresh<'a>(
-    range: &FakeRange,
-    mut spans: impl Iterator<Item = &'a quorate_engine::kv::Span>,
-    after: Timestamp,
-    upto: Timestamp,
-) -> Result<(), RangeError> {
-    spans.try_for_each(|span| {
-        let changed = mvcc::changed_in(range.store.snapshot().as_ref(), span, after, upto);
-        match changed.map_err(mvcc_error)? {
-            Some((key, timestamp)) => Err(RangeError::Conflict { key, timestamp }),
-            None => Ok(()),
+    fn step(
+        &self,
+        snapshot: &dyn quorate_engine::store::Snapshot,
+        step: &Transact,
+    ) -> Result<Evaluated, RangeError> {
+        match step {
+            Transact::LayIntents(request) => {
+                let floor = self.floor(&request.writes, request.transaction.read_timestamp);
+                intents::evaluate(snapshot, request, floor)
+            }
+            Transact::Heartbeat { transaction, anchor } => {
+                heartbeat::evaluate(snapshot, *transaction, anchor, self.now())
+            }
+            Transact::End(request) => end::evaluate(snapshot, request, self.now()),
+            Transact::Push(request) => push::evaluate(snapshot, request, self.now()),
+            Transact::Resolve(request) => {
+                let found = resolve::find(snapshot, request)?;
+                resolve::evaluate(snapshot, request.transaction, request.outcome, &found)
+            }
         }
-    })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now().unwrap()
+    }
+
+    fn floor(&self, writes: &[Write], read_timestamp: Timestamp) -> commit::Floor {
+        self.clock.forward(read_timestamp).unwrap();
+        let reads = writes.iter().map(|write| self.range.cache.newest(&Span::point(write.key.clone())));
+        commit::Floor { read: reads.max().unwrap_or_default(), now: self.now() }
+    }
+
+    fn note_reads(&mut self, spans: impl IntoIterator<Item = Span>, read: ReadAt) {
+        self.clock.forward(read.timestamp).unwrap();
+        for span in spans {
+            self.range.cache.add(&span, read.timestamp);
+        }
+    }
+
+    fn apply(&self, effects: Effects, response: Response) -> Response {
+        self.clock.forward_applied(effects.timestamp);
+        self.range.store.write(effects.batch, Durability::Buffered).unwrap();
+        response
+    }
 }
 
-fn mvcc_error(error: MvccError) -> RangeError {
-    if let MvccError::Uncertain { key, timestamp } = error {
-        return RangeError::Uncertain { key, timestamp };
-    }
-    RangeError::Storage(error.to_string())
-}
-
-fn page_error(error: PageError) -> RangeError {
-    match error {
-        PageError::Mvcc(error) => mvcc_error(error),
-        PageError::Program(error) => RangeError::Program(error),
-    }
+fn exactly(timestamp: Timestamp) -> ReadAt {
+    ReadAt { timestamp, uncertainty_limit: timestamp }
 }
 
 /// Every program counts the pairs of a page.

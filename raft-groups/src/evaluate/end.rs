@@ -27,7 +27,8 @@ pub fn evaluate(
     let Some(record) = found else {
         if is_too_old(transaction.started, now) {
             return Err(RangeError::Refused(
-                "the transaction began more than ten minutes ago, and nothing is known of it any more".to_owned(),
+                "the transaction began more than ten minutes ago, and nothing is known of it any more"
+                    .to_owned(),
             ));
         }
         // Without a record no intent of it was left to the others' mercy: it cannot commit, and never will.

@@ -35,9 +35,7 @@ pub fn evaluate(
 ) -> Result<Outcome, RangeError> {
     match record::get(snapshot, anchor, transaction).map_err(mvcc_error)? {
         Some(record) => Ok(match record.status {
-            TransactionStatus::Committed => {
-                Outcome::Known(TransactionOutcome::Committed(record.timestamp))
-            }
+            TransactionStatus::Committed => Outcome::Known(TransactionOutcome::Committed(record.timestamp)),
             TransactionStatus::Aborted => Outcome::Known(TransactionOutcome::Aborted),
             TransactionStatus::Pending => Outcome::Aborts(aborted(record, now)),
             // Its writes in flight decide, and nobody writes such records yet.

@@ -21,7 +21,9 @@ pub fn evaluate(
     own: Option<Uuid>,
 ) -> Result<(), RangeError> {
     for span in spans {
-        if let Some((key, timestamp)) = mvcc::changed_in(snapshot, span, after, upto, own).map_err(mvcc_error)? {
+        if let Some((key, timestamp)) =
+            mvcc::changed_in(snapshot, span, after, upto, own).map_err(mvcc_error)?
+        {
             return Err(RangeError::Conflict { key, timestamp });
         }
     }

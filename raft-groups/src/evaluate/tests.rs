@@ -3,7 +3,9 @@
 //!
 //! Timestamps are seconds. `commit ID put=k/v insert=k/v delete=k span=a-b read=T now=T floor=T deadline=T started=T
 //! attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
-//! `query ID anchor=k started=T now=T`; `versions` shows everything stored.
+//! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
+//! started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
+//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `versions` shows everything stored.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,13 +17,19 @@ use quorate_engine::kv::{
     Direction, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRequest, ScanRows, ScanRun, Span, Write,
 };
 use quorate_engine::memory::MemoryStore;
+use quorate_engine::mvcc::intent::{Outcome, intents_in};
 use quorate_engine::mvcc::{key_format, record_format, version_format};
 use quorate_engine::store::{Durability, Family, Store};
 use quorate_engine::testing::script::run_folder;
 use uuid::Uuid;
 
-use super::{Effects, commit, get, query_transaction, refresh, scan};
-use crate::api::{CommitRequest, ReadAt};
+use super::{
+    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve, scan,
+};
+use crate::api::{
+    CommitRequest, Decision, EndRequest, Holder, IntentsRequest, PushRequest, RangeError, Rank, ReadAt,
+    ResolveRequest, TransactionMeta,
+};
 
 /// No script runs a program here: engine's own scripts do.
 struct NoPrograms;
@@ -143,6 +151,85 @@ impl Runner {
         }
     }
 
+    /// Applies what a step of a transaction became.
+    fn step(&self, evaluated: Result<Evaluated, RangeError>) -> Result<String, Box<dyn Error>> {
+        match evaluated {
+            Ok(Evaluated::Answer(response)) => Ok(format!("{response:?}\n")),
+            Ok(Evaluated::Writes(effects, response)) => Ok(format!("{response:?} {}", self.apply(effects)?)),
+            Err(error) => Ok(format!("{error}\n")),
+        }
+    }
+
+    fn meta(words: &Words) -> Result<TransactionMeta, Box<dyn Error>> {
+        Ok(TransactionMeta {
+            id: id(words.words.first().ok_or("ID")?)?,
+            anchor: key(words.all("anchor").first().ok_or("anchor=KEY")?),
+            attempt: u32::try_from(words.number("attempt")?.unwrap_or(1))?,
+            started: words.time("started", 100)?,
+            read_timestamp: words.time("read", 100)?,
+        })
+    }
+
+    fn lay(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let request = IntentsRequest {
+            transaction: Self::meta(words)?,
+            sequence: u32::try_from(words.number("sequence")?.unwrap_or(1))?,
+            writes: writes(words)?,
+            with_record: words.words.get(1).is_some_and(|word| word == "record"),
+        };
+        let floor = commit::Floor { now: words.time("now", 100)?, read: words.time("floor", 0)? };
+        self.step(intents::evaluate(&*self.store.snapshot(), &request, floor))
+    }
+
+    fn beat(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let meta = Self::meta(words)?;
+        let now = words.time("now", 100)?;
+        self.step(heartbeat::evaluate(&*self.store.snapshot(), meta.id, &meta.anchor, now))
+    }
+
+    fn end(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let deadline = words.number("deadline")?.map(seconds);
+        let decision = words
+            .number("commit")?
+            .map_or(Decision::Abort, |at| Decision::Commit { timestamp: seconds(at), deadline });
+        let request = EndRequest {
+            transaction: Self::meta(words)?,
+            decision,
+            intent_spans: words.all("span").iter().map(|text| span(text)).collect(),
+        };
+        self.step(end::evaluate(&*self.store.snapshot(), &request, words.time("now", 100)?))
+    }
+
+    fn push(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let meta = Self::meta(words)?;
+        let pusher = words.all("pusher").first().map(|text| {
+            let (started, name) = text.split_once('/').ok_or("pusher=T/ID")?;
+            Ok::<_, Box<dyn Error>>(Rank { started: seconds(started.parse()?), id: id(name)? })
+        });
+        let holder = Holder {
+            transaction: meta.id,
+            anchor: meta.anchor,
+            started: meta.started,
+            written: words.time("written", 100)?,
+        };
+        let request = PushRequest { holder, pusher: pusher.transpose()? };
+        self.step(push::evaluate(&*self.store.snapshot(), &request, words.time("now", 100)?))
+    }
+
+    fn resolve(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let mut spans = words.words.iter();
+        let transaction = id(spans.next().ok_or("resolve ID")?)?;
+        let attempt = u32::try_from(words.number("attempt")?.unwrap_or(1))?;
+        let outcome = words
+            .number("commit")?
+            .map_or(Outcome::Aborted, |at| Outcome::Committed { attempt, timestamp: seconds(at) });
+        let request = ResolveRequest { transaction, outcome, spans: spans.map(|text| span(text)).collect() };
+        let found = resolve::find(&*self.store.snapshot(), &request)?;
+        let keys: Vec<_> = found.keys.iter().map(Key::to_string).collect();
+        let evaluated = resolve::evaluate(&*self.store.snapshot(), transaction, outcome, &found);
+        Ok(format!("found {}: {}", keys.join(" "), self.step(evaluated)?))
+    }
+
     fn read_at(words: &Words) -> Result<ReadAt, Box<dyn Error>> {
         let timestamp = words.time("at", 1000)?;
         Ok(ReadAt { timestamp, uncertainty_limit: words.number("limit")?.map_or(timestamp, seconds) })
@@ -183,9 +270,10 @@ impl Runner {
     }
 
     fn refresh(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let own = words.all("own").first().map(|text| id(text)).transpose()?;
         let spans: Vec<_> = words.words.iter().map(|word| span(word)).collect();
         let (after, upto) = (words.time("after", 0)?, words.time("upto", 1000)?);
-        Ok(match refresh::evaluate(&*self.store.snapshot(), &spans, after, upto) {
+        Ok(match refresh::evaluate(&*self.store.snapshot(), &spans, after, upto, own) {
             Ok(()) => "unchanged\n".to_owned(),
             Err(error) => format!("{error}\n"),
         })
@@ -202,12 +290,19 @@ impl Runner {
             text += &format!("{timestamp} {}", pair(&key, version_format::decode(value)?.as_ref()));
             data.next()?;
         }
+        for (key, intent) in intents_in(&*snapshot, &Span::prefix(Key::default()), 1_000)? {
+            let (id, at) = (intent.transaction.as_u128(), intent.write_timestamp);
+            text += &format!("intent {id}/{} at {at} {}", intent.sequence, pair(&key, intent.kind.value()));
+        }
         let mut records = snapshot.cursor(Family::Txn, b"", b"");
         records.next()?;
         while let Some(value) = records.value() {
             let record = record_format::decode(value)?;
             let (id, status) = (record.transaction.as_u128(), record.status);
-            text += &format!("transaction {id} at {} {status:?} {}\n", record.anchor, record.timestamp);
+            text += &format!("transaction {id} at {} {status:?} {}", record.anchor, record.timestamp);
+            let spans = record.intent_spans.iter();
+            text += &spans.map(|span| format!(" [{}, {})", span.start, span.end)).collect::<String>();
+            text += "\n";
             records.next()?;
         }
         Ok(text)
@@ -232,6 +327,11 @@ impl goldenscript::Runner for Runner {
             "get" => self.get(&words),
             "scan" => self.scan(&words),
             "refresh" => self.refresh(&words),
+            "lay" => self.lay(&words),
+            "beat" => self.beat(&words),
+            "end" => self.end(&words),
+            "push" => self.push(&words),
+            "resolve" => self.resolve(&words),
             "versions" => self.versions(),
             other => Err(format!("no command {other}").into()),
         }

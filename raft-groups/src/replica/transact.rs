@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::Replica;
 use super::propose::Intention;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, Request, ResolveRequest, Response, Transact,
-    TransactionState,
+    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, Request, ResolveRequest, Response,
+    Transact, TransactionState,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
@@ -137,7 +137,11 @@ impl Replica {
             .offload(true, move |this| resolve::find(this.shared.engine.snapshot().as_ref(), &request))
             .await??;
         let spans = found.keys.iter().cloned().map(Span::point).collect();
-        self.check_bounds(&Request::Transact(Transact::Resolve(ResolveRequest { transaction, outcome, spans })))?;
+        self.check_bounds(&Request::Transact(Transact::Resolve(ResolveRequest {
+            transaction,
+            outcome,
+            spans,
+        })))?;
         if let Outcome::Committed { timestamp, .. } = outcome {
             self.forward_clock(timestamp)?;
         }

@@ -66,8 +66,7 @@ impl Router {
     /// Waits until the holder of a key is over, and resolves its intents.
     async fn clear(&self, met: Met<'_>, budget: &mut QuorumBudget) -> Result<(), SendError> {
         let outcome = loop {
-            let request =
-                Transact::Push(PushRequest { holder: met.holder.clone(), pusher: met.rank });
+            let request = Transact::Push(PushRequest { holder: met.holder.clone(), pusher: met.rank });
             match self.ask_anchor(&met.holder.anchor, request, budget).await? {
                 Response::State(TransactionState::Ended(outcome)) => break outcome,
                 Response::State(TransactionState::Pending) => {}
