@@ -44,6 +44,7 @@ pub mod memory;
 pub mod mvcc;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
+pub mod staging;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use crate::staging::{Pair, PinnedView, StagedPart, Staging, page_of};
 use crate::store::{Batch, Change, Cursor, Durability, Family, Snapshot, Store, StoreError};
 
 /// Keys of one family.
@@ -71,7 +72,11 @@ impl Families {
 pub struct MemoryStore {
     families: RwLock<Families>,
     syncs: AtomicU64,
+    staged: Mutex<Areas>,
 }
+
+/// Staged parts by area and number.
+type Areas = BTreeMap<u64, BTreeMap<u32, StagedPart>>;
 
 impl MemoryStore {
     /// An empty store.
@@ -86,7 +91,11 @@ impl MemoryStore {
 
     /// A store of its own with the same contents.
     pub fn fork(&self) -> Self {
-        Self { families: RwLock::new(self.families.read().clone()), syncs: AtomicU64::new(0) }
+        Self {
+            families: RwLock::new(self.families.read().clone()),
+            syncs: AtomicU64::new(0),
+            staged: Mutex::new(self.staged.lock().clone()),
+        }
     }
 }
 
@@ -114,10 +123,57 @@ impl Store for MemoryStore {
         Box::new(MemorySnapshot { families: self.families.read().clone() })
     }
 
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        Ok(Box::new(MemorySnapshot { families: self.families.read().clone() }))
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        self
+    }
+
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         let map = self.families.read().of(family).clone();
         let Some(bounds) = bounds(start, end) else { return Ok(0) };
         Ok(map.range::<[u8], _>(bounds).map(|(key, value)| (key.len() + value.len()) as u64).sum())
+    }
+}
+
+impl Staging for MemoryStore {
+    fn stage(&self, area: u64, part: &StagedPart) -> Result<(), StoreError> {
+        self.staged.lock().entry(area).or_default().insert(part.number, part.clone());
+        Ok(())
+    }
+
+    fn ingest(&self, area: u64, family: Family) -> Result<(), StoreError> {
+        let staged = self.staged.lock();
+        let parts = staged.get(&area).into_iter().flat_map(BTreeMap::values);
+        let mut families = self.families.write();
+        for part in parts.filter(|part| part.family == family) {
+            families.apply(Change::DeleteRange(family, part.start.clone(), part.end.clone()));
+            families.of_mut(family).extend(part.pairs.iter().cloned());
+        }
+        Ok(())
+    }
+
+    fn unstage(&self, area: u64) -> Result<(), StoreError> {
+        self.staged.lock().remove(&area);
+        Ok(())
+    }
+
+    fn areas(&self) -> Result<Vec<u64>, StoreError> {
+        Ok(self.staged.lock().keys().copied().collect())
+    }
+}
+
+impl PinnedView for MemorySnapshot {
+    fn page(
+        &self,
+        family: Family,
+        start: &[u8],
+        end: &[u8],
+        bytes_max: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        page_of(self, family, (start, end), bytes_max)
     }
 }
 

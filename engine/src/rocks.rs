@@ -1,4 +1,4 @@
-//! [`RocksStore`]: the [`Store`] contract over one RocksDB. The only file that names the library.
+//! [`RocksStore`]: the [`Store`] contract over one RocksDB. Only this file and its folder name the library.
 //!
 //! One database a node, one column family for each [`Family`], one write-ahead log for all of them: a crash leaves a
 //! prefix of the batches (point-in-time recovery). Only [`Durability::Synced`] writes and [`Store::sync`] wait for the
@@ -8,7 +8,11 @@
 //! length of what follows the user key, see [`crate::mvcc::key_format`]), so that bloom filters answer for user keys.
 //! A cursor whose bounds are exactly one user key uses the filter; all others seek in total order.
 
+mod staging;
+mod view;
+
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -18,7 +22,10 @@ use rocksdb::{
     DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
+use crate::staging::{PinnedView, Staging};
 use crate::store::{Batch, Change, Cursor, Durability, Family, Snapshot, Store, StoreError};
+use staging::{FileOptions, RocksStaging};
+use view::RocksView;
 
 /// Bits of bloom filter for each user key: about 1 % of false positives.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -61,8 +68,10 @@ impl Default for RocksOptions {
 
 /// A store on disk.
 pub struct RocksStore {
-    db: DB,
+    /// Shared with pinned views, which are to be dropped before the store is opened again.
+    db: Arc<DB>,
     syncs: AtomicU64,
+    staging: RocksStaging,
 }
 
 impl RocksStore {
@@ -80,7 +89,9 @@ impl RocksStore {
         });
         let db = DB::open_cf_descriptors(&database_options(&options), path, families)
             .map_err(|error| open_error(path, &error))?;
-        Ok(Self { db, syncs: AtomicU64::new(0) })
+        let db = Arc::new(db);
+        let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
+        Ok(Self { db, syncs: AtomicU64::new(0), staging })
     }
 
     /// Syncs since the start: synced writes and [`Store::sync`].
@@ -110,7 +121,7 @@ impl RocksStore {
     }
 
     fn handle(&self, family: Family) -> &ColumnFamily {
-        self.db.cf_handle(family.name()).expect("every family is made when the store is opened")
+        handle(&self.db, family)
     }
 
     /// Runs what waits for the disk, counts it and measures it.
@@ -136,6 +147,10 @@ impl RocksStore {
         }
         Ok(bytes)
     }
+}
+
+fn handle(db: &DB, family: Family) -> &ColumnFamily {
+    db.cf_handle(family.name()).expect("every family is made when the store is opened")
 }
 
 impl Store for RocksStore {
@@ -174,7 +189,15 @@ impl Store for RocksStore {
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {
-        Box::new(RocksSnapshot { store: self, snapshot: self.db.snapshot() })
+        Box::new(RocksSnapshot { db: &self.db, snapshot: self.db.snapshot() })
+    }
+
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        Ok(Box::new(RocksView::open(&self.db)?))
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        &self.staging
     }
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
@@ -189,7 +212,7 @@ impl Store for RocksStore {
 
 /// A consistent view; holds the library's snapshot.
 struct RocksSnapshot<'a> {
-    store: &'a RocksStore,
+    db: &'a DB,
     snapshot: rocksdb::Snapshot<'a>,
 }
 
@@ -197,7 +220,7 @@ impl Snapshot for RocksSnapshot<'_> {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let value = self
             .snapshot
-            .get_pinned_cf(self.store.handle(family), key)
+            .get_pinned_cf(handle(self.db, family), key)
             .map_err(|error| device("get", &error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -226,7 +249,7 @@ impl RocksSnapshot<'_> {
         }
         options.set_total_order_seek(!one_prefix);
         options.set_prefix_same_as_start(one_prefix);
-        self.snapshot.raw_iterator_cf_opt(self.store.handle(family), options)
+        self.snapshot.raw_iterator_cf_opt(handle(self.db, family), options)
     }
 }
 

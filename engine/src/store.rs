@@ -7,6 +7,8 @@
 
 use bytes::Bytes;
 
+use crate::staging::{PinnedView, Staging};
+
 /// The column families of design.md section 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
@@ -155,6 +157,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// A consistent view of all families as of now.
     fn snapshot(&self) -> Box<dyn Snapshot + '_>;
+
+    /// A consistent view of all families as of now that does not borrow the store; for one reader of a whole span.
+    ///
+    /// # Errors
+    /// The library or the system gives none.
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError>;
+
+    /// Parts staged beside this store.
+    fn staging(&self) -> &dyn Staging;
 
     /// Estimate of the bytes that the keys from `start` to before `end` take on disk and in memory; cheap.
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError>;

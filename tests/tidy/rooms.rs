@@ -7,7 +7,7 @@ use super::{assert_found, assert_none, repository};
 /// A crate's name in code, and the beginnings of the paths that may say it.
 const ROOMS: [(&str, &[&str]); 9] = [
     ("openraft", &["raft-groups/src/raft/"]),
-    ("rocksdb", &["engine/src/rocks.rs"]),
+    ("rocksdb", &["engine/src/rocks.rs", "engine/src/rocks/"]),
     ("sqlparser", &["sql/src/parser/", "sql/src/parser.rs"]),
     ("tonic", &["server/"]),
     ("tonic_prost", &["server/"]),

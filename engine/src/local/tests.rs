@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::{ForgetBound, ManualClock};
 use crate::kv::{Direction, ScanRows};
 use crate::memory::MemoryStore;
+use crate::staging::{PinnedView, Staging};
 use crate::store::Family;
 use crate::testing::both::BothStore;
 use crate::testing::evaluator::{TextEvaluator, program};
@@ -220,6 +221,14 @@ impl Store for HookStore {
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {
         self.inner.snapshot()
+    }
+
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        self.inner.pin()
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        self.inner.staging()
     }
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::memory::MemoryStore;
+use crate::staging::StagedPart;
 use crate::testing::both::BothStore;
 use crate::testing::script::{run_folder, unescape};
 use crate::testing::{FaultStore, MirrorStore, PowerCutStore};
@@ -224,4 +225,141 @@ fn fault_store_fails_from_its_write_on() {
     assert_eq!(error.to_string(), "store write failed: injected at write 3");
     assert!(store.sync().is_err());
     assert_eq!((last(&store), store.writes()), (1, 4));
+}
+
+const AREA: u64 = 7;
+
+/// A part over `start..end` with the pairs `keys` = `value`.
+fn part(number: u32, family: Family, (start, end): (&str, &str), keys: &[&str], value: &str) -> StagedPart {
+    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let pairs = keys.iter().map(|key| (bytes(key), bytes(value))).collect();
+    StagedPart { number, family, start: bytes(start), end: bytes(end), pairs }
+}
+
+fn all(store: &dyn Store, family: Family) -> Vec<(String, String)> {
+    let page = store.pin().unwrap().page(family, b"", b"", usize::MAX).unwrap();
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    page.iter().map(|(key, value)| (text(key), text(value))).collect()
+}
+
+fn texts(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A store with old values in two families, and parts staged for both.
+fn staged(flushed: bool) -> BothStore {
+    let both = BothStore::new();
+    for family in [Family::Data, Family::Lock] {
+        let mut batch = Batch::new();
+        for key in ["a", "b", "c", "f", "m", "p", "z"] {
+            batch.put(family, key, "old");
+        }
+        both.write(batch);
+    }
+    if flushed {
+        both.flush();
+    }
+    let staging = both.store().staging();
+    staging.stage(AREA, &part(0, Family::Data, ("b", "f"), &["b", "d"], "new")).unwrap();
+    staging.stage(AREA, &part(1, Family::Data, ("f", "m"), &["f", "g"], "new")).unwrap();
+    staging.stage(AREA, &part(2, Family::Data, ("m", "p"), &[], "")).unwrap();
+    staging.stage(AREA, &part(3, Family::Lock, ("b", "p"), &[], "")).unwrap();
+    staging.stage(AREA + 1, &part(0, Family::Data, ("p", "q"), &["p"], "other")).unwrap();
+    assert_eq!(all(both.store(), Family::Data).len(), 7, "staging changes nothing");
+    both
+}
+
+#[test]
+fn staged_parts_replace_their_spans_and_nothing_else() {
+    let data =
+        [("a", "old"), ("b", "new"), ("d", "new"), ("f", "new"), ("g", "new"), ("p", "old"), ("z", "old")];
+    for flushed in [false, true] {
+        let both = staged(flushed);
+        let staging = both.store().staging();
+        for _ in 0..2 {
+            staging.ingest(AREA, Family::Data).unwrap();
+            assert_eq!(
+                all(both.store(), Family::Data),
+                texts(&data),
+                "flushed: {flushed}; again is the same"
+            );
+        }
+        assert_eq!(all(both.store(), Family::Lock).len(), 7, "one family at a time");
+        staging.ingest(AREA, Family::Lock).unwrap();
+        staging.ingest(AREA, Family::Txn).unwrap();
+        assert_eq!(all(both.store(), Family::Lock), texts(&[("a", "old"), ("p", "old"), ("z", "old")]));
+    }
+}
+
+#[test]
+fn staged_areas_stay_until_they_are_removed() {
+    let both = staged(false);
+    let staging = both.store().staging();
+    assert_eq!(staging.areas(), Ok(vec![AREA, AREA + 1]));
+    for _ in 0..2 {
+        staging.unstage(AREA).unwrap();
+        assert_eq!(staging.areas(), Ok(vec![AREA + 1]));
+    }
+    staging.ingest(AREA, Family::Data).unwrap();
+    assert_eq!(all(both.store(), Family::Data).len(), 7, "nothing is left to take in");
+}
+
+#[test]
+fn staged_part_again_takes_the_place_of_the_first() {
+    let both = BothStore::new();
+    let staging = both.store().staging();
+    staging.stage(AREA, &part(0, Family::Data, ("a", "z"), &["b", "c"], "first")).unwrap();
+    staging.stage(AREA, &part(0, Family::Data, ("a", "z"), &["c"], "second")).unwrap();
+    staging.ingest(AREA, Family::Data).unwrap();
+    assert_eq!(all(both.store(), Family::Data), texts(&[("c", "second")]));
+    // What is written afterwards is newer.
+    let mut batch = Batch::new();
+    batch.put(Family::Data, "c", "third");
+    both.write(batch);
+    assert_eq!(all(both.store(), Family::Data), texts(&[("c", "third")]));
+}
+
+#[test]
+fn pinned_view_stays_as_it_was_and_comes_in_pages() {
+    let both = BothStore::new();
+    (1..=9).for_each(|number| both.write(numbered(number)));
+    let view = both.store().pin().unwrap();
+    both.write(numbered(10));
+    both.flush();
+    let mut batch = Batch::new();
+    batch.delete_range(Family::Raft, vec![0], vec![9]);
+    both.write(batch);
+    let (mut numbers, mut start) = (Vec::new(), Vec::new());
+    loop {
+        // Eight bytes of key and three of value: two pairs a page.
+        let page = view.page(Family::Raft, &start, &9u64.to_be_bytes(), 20).unwrap();
+        assert!(page.len() <= 2);
+        let Some((last, _)) = page.last() else { break };
+        start = [last.as_ref(), &[0]].concat();
+        numbers.extend(page.iter().map(|(key, _)| u64::from_be_bytes(key.as_ref().try_into().unwrap())));
+    }
+    assert_eq!(numbers, (1..9).collect::<Vec<_>>(), "the end is excluded, and later changes are not seen");
+    assert_eq!(view.page(Family::Raft, &[], &[], 0).unwrap().len(), 1, "at least one");
+}
+
+#[test]
+fn power_cut_keeps_staged_parts_and_what_was_taken_in() {
+    for operations in 0..6 {
+        let store = PowerCutStore::new();
+        store.write(numbered(1), Durability::Buffered).unwrap();
+        store.cut_after(operations);
+        let work = || -> Result<(), StoreError> {
+            store.stage(AREA, &part(0, Family::Data, ("a", "k"), &["b"], "new"))?;
+            store.stage(AREA, &part(1, Family::Lock, ("a", "k"), &["b"], "new"))?;
+            store.ingest(AREA, Family::Data)?;
+            store.ingest(AREA, Family::Lock)?;
+            store.unstage(AREA)
+        };
+        assert_eq!(work().is_ok(), operations == 5);
+        let after = store.cut();
+        let has = |family| after.get(family, b"b").unwrap().is_some();
+        assert_eq!((has(Family::Data), has(Family::Lock)), (operations >= 3, operations >= 4));
+        assert_eq!(after.areas().unwrap().is_empty(), operations == 0 || operations == 5);
+        assert_eq!(last(&after), u64::from(operations >= 3), "taking in syncs what was before");
+    }
 }

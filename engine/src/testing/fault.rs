@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use crate::staging::{PinnedView, StagedPart, Staging};
 use crate::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
 
 /// A store around another one that fails from a certain write on, as a device does: what failed was not done.
@@ -14,7 +15,8 @@ pub struct FaultStore<S> {
 }
 
 impl<S: Store> FaultStore<S> {
-    /// Fails the write with this number, counted from 1, and all after it. Syncs count as writes.
+    /// Fails the write with this number, counted from 1, and all after it. Syncs, and all that is done with
+    /// staged parts, count as writes.
     pub fn failing_at(inner: S, fail_at: u64) -> Self {
         Self { inner, fail_at, writes: AtomicU64::new(0) }
     }
@@ -57,7 +59,36 @@ impl<S: Store> Store for FaultStore<S> {
         self.inner.snapshot()
     }
 
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        self.inner.pin()
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        self
+    }
+
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.inner.approximate_bytes(family, start, end)
+    }
+}
+
+impl<S: Store> Staging for FaultStore<S> {
+    fn stage(&self, area: u64, part: &StagedPart) -> Result<(), StoreError> {
+        self.count("stage")?;
+        self.inner.staging().stage(area, part)
+    }
+
+    fn ingest(&self, area: u64, family: Family) -> Result<(), StoreError> {
+        self.count("ingest")?;
+        self.inner.staging().ingest(area, family)
+    }
+
+    fn unstage(&self, area: u64) -> Result<(), StoreError> {
+        self.count("unstage")?;
+        self.inner.staging().unstage(area)
+    }
+
+    fn areas(&self) -> Result<Vec<u64>, StoreError> {
+        self.inner.staging().areas()
     }
 }

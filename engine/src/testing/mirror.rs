@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::staging::{Pair, PinnedView, StagedPart, Staging};
 use crate::store::{Batch, Cursor, Durability, Family, Snapshot, Store, StoreError};
 
 /// Writes to two stores and compares every answer; a difference is a panic, since it is a defect of one of them.
@@ -48,10 +49,61 @@ impl<A: Store, B: Store> Store for MirrorStore<A, B> {
         Box::new(MirrorSnapshot { left: self.left.snapshot(), right: self.right.snapshot() })
     }
 
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        Ok(Box::new(MirrorView { left: self.left.pin()?, right: self.right.pin()? }))
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        self
+    }
+
     /// The first store's estimate: estimates may differ.
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.right.approximate_bytes(family, start, end)?;
         self.left.approximate_bytes(family, start, end)
+    }
+}
+
+impl<A: Store, B: Store> Staging for MirrorStore<A, B> {
+    fn stage(&self, area: u64, part: &StagedPart) -> Result<(), StoreError> {
+        self.left.staging().stage(area, part)?;
+        self.right.staging().stage(area, part)
+    }
+
+    fn ingest(&self, area: u64, family: Family) -> Result<(), StoreError> {
+        self.left.staging().ingest(area, family)?;
+        self.right.staging().ingest(area, family)
+    }
+
+    fn unstage(&self, area: u64) -> Result<(), StoreError> {
+        self.left.staging().unstage(area)?;
+        self.right.staging().unstage(area)
+    }
+
+    fn areas(&self) -> Result<Vec<u64>, StoreError> {
+        let (left, right) = (self.left.staging().areas()?, self.right.staging().areas()?);
+        assert_eq!(left, right, "staged areas");
+        Ok(left)
+    }
+}
+
+struct MirrorView {
+    left: Box<dyn PinnedView>,
+    right: Box<dyn PinnedView>,
+}
+
+impl PinnedView for MirrorView {
+    fn page(
+        &self,
+        family: Family,
+        start: &[u8],
+        end: &[u8],
+        bytes_max: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let left = self.left.page(family, start, end, bytes_max)?;
+        let right = self.right.page(family, start, end, bytes_max)?;
+        assert_eq!(left, right, "page of {family:?} from {}", start.escape_ascii());
+        Ok(left)
     }
 }
 

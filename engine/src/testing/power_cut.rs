@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::memory::MemoryStore;
+use crate::staging::{PinnedView, StagedPart, Staging};
 use crate::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
 
 /// A store in memory with a disk that can lose power.
@@ -27,10 +28,18 @@ struct Disk {
     unsynced: VecDeque<Batch>,
     syncs: u64,
     is_cut: bool,
+    /// Operations until the power goes by itself.
+    left: Option<u64>,
 }
 
 impl Disk {
-    fn check(&self, operation: &'static str) -> Result<(), StoreError> {
+    /// Counts an operation, and says whether there still is power for it.
+    fn check(&mut self, operation: &'static str) -> Result<(), StoreError> {
+        match &mut self.left {
+            Some(0) => self.is_cut = true,
+            Some(left) => *left -= 1,
+            None => {}
+        }
         if self.is_cut {
             return Err(StoreError::Device { operation, detail: "the power was cut".to_owned() });
         }
@@ -58,6 +67,12 @@ impl PowerCutStore {
     /// Batches that a cut would lose now.
     pub fn unsynced(&self) -> usize {
         self.disk.lock().unsynced.len()
+    }
+
+    /// Lets the power go by itself after so many more writes, syncs and doings with staged parts: none of those after
+    /// is done. What is on the disk is asked for by [`PowerCutStore::cut`].
+    pub fn cut_after(&self, operations: u64) {
+        self.disk.lock().left = Some(operations);
     }
 
     /// Cuts the power: this store fails every write from now on, and the store returned holds what had been synced.
@@ -107,7 +122,44 @@ impl Store for PowerCutStore {
         self.live.snapshot()
     }
 
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        self.live.pin()
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        self
+    }
+
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.live.approximate_bytes(family, start, end)
+    }
+}
+
+/// Staged parts and what was taken in are on the disk at once; parts live beside the durable store.
+impl Staging for PowerCutStore {
+    fn stage(&self, area: u64, part: &StagedPart) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        disk.check("stage")?;
+        self.live.stage(area, part)?;
+        disk.durable.stage(area, part)
+    }
+
+    fn ingest(&self, area: u64, family: Family) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        disk.check("ingest")?;
+        disk.sync()?;
+        self.live.ingest(area, family)?;
+        disk.durable.ingest(area, family)
+    }
+
+    fn unstage(&self, area: u64) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        disk.check("unstage")?;
+        self.live.unstage(area)?;
+        disk.durable.unstage(area)
+    }
+
+    fn areas(&self) -> Result<Vec<u64>, StoreError> {
+        self.live.areas()
     }
 }

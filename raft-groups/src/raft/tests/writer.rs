@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_engine::memory::MemoryStore;
+use quorate_engine::staging::{PinnedView, Staging};
 use quorate_engine::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
 use quorate_engine::testing::FaultStore;
 use quorate_placement::topology::{NodeId, RangeId};
@@ -43,6 +44,14 @@ impl Store for SlowDisk {
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {
         self.inner.snapshot()
+    }
+
+    fn pin(&self) -> Result<Box<dyn PinnedView>, StoreError> {
+        self.inner.pin()
+    }
+
+    fn staging(&self) -> &dyn Staging {
+        self.inner.staging()
     }
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
