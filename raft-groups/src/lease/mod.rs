@@ -83,6 +83,23 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether it may bring the next due moment forward (see [`LeaseState::due_at`]).
+    pub fn may_hasten(&self) -> bool {
+        match self {
+            Self::Sent | Self::Acknowledged { .. } | Self::AcknowledgementLeaves => false,
+            Self::AppendArrived { .. }
+            | Self::VoteArrived { .. }
+            | Self::Elected { .. }
+            | Self::Deposed
+            | Self::BlankApplied { .. }
+            | Self::HandingOver
+            | Self::Campaign
+            | Self::Tick { .. } => true,
+        }
+    }
+}
+
 /// The last log entry is an EndLease of this term's leader, and the stored vote is still that leader's: the promise is
 /// void, for one vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

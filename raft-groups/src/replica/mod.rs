@@ -21,6 +21,7 @@ mod status;
 mod transact;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use quorate_engine::clock::{HybridClock, PhysicalClock};
@@ -36,7 +37,7 @@ use crate::concurrency::latch::Latches;
 use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
-use crate::lease::{Event, LeaseState, Quorum};
+use crate::lease::{Effect, Event, LeaseState, Quorum};
 use crate::raft::{LogPosition, LogWriter};
 use crate::rpc::Rpc;
 
@@ -82,6 +83,8 @@ pub struct Replica {
     replica_id: ReplicaId,
     descriptor: RwLock<Arc<RangeDescriptor>>,
     lease: Mutex<LeaseState>,
+    /// Nothing is due before, in microseconds: spares the ticker the lock. Changed under the lock of `lease` only.
+    due_hint: AtomicU64,
     cache: Mutex<TimestampCache>,
     latches: Arc<Latches>,
     in_flight: Arc<InFlight>,
@@ -126,6 +129,7 @@ impl Replica {
             replica_id,
             descriptor: RwLock::new(descriptor),
             lease: Mutex::new(lease),
+            due_hint: AtomicU64::new(0),
             cache: Mutex::new(TimestampCache::new(Timestamp::MIN)),
             latches: Arc::new(Latches::default()),
             in_flight: Arc::default(),
@@ -195,8 +199,21 @@ impl Replica {
 
     /// Lets the lease's clockwork take a step that needs no quorum.
     fn note(&self, event: Event) {
-        let _ = self.lease.lock().step(self.shared.now(), event, &Nobody);
-        self.changed.notify_waiters();
+        // Heartbeats that come in mean nothing to whoever waits here for a lease.
+        let is_told = !matches!(event, Event::AppendArrived { .. } | Event::AcknowledgementLeaves);
+        self.step_lease(event, &Nobody);
+        if is_told {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Lets the lease's clockwork take a step.
+    fn step_lease(&self, event: Event, quorum: &dyn Quorum) -> Option<Effect> {
+        let mut lease = self.lease.lock();
+        if event.may_hasten() {
+            self.due_hint.store(0, Ordering::Relaxed);
+        }
+        lease.step(self.shared.now(), event, quorum)
     }
 }
 

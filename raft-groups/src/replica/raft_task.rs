@@ -1,6 +1,7 @@
 //! The replica's Raft task: started, told what comes in, driven by the ticker, rebuilt from disk when it died.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -197,27 +198,37 @@ impl Replica {
             MessageBody::Vote(_) => false,
         };
         let event = Event::VoteArrived { pre: is_pre_vote, hand_over: self.hand_over(group) };
-        let effect = self.lease.lock().step(self.shared.now(), event, &self.members(group));
+        let effect = self.step_lease(event, &self.members(group));
         effect == Some(Effect::Admit)
     }
 
     /// What the store's ticker calls all the time: a comparison, unless something is due.
     pub fn tick(self: &Arc<Self>, now: u64) {
-        if now < self.lease.lock().due_at() {
+        if now < self.due_hint.load(Ordering::Relaxed) || !self.is_due(now) {
             return;
         }
         let Some(group) = self.task.group() else { return };
         let members = self.members(&group);
         let can_stand = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
         let event = Event::Tick { can_stand, hand_over: self.hand_over(&group) };
-        let effect = self.lease.lock().step(now, event, &members);
+        let effect = self.step_lease(event, &members);
         Self::carry_out(effect, group);
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        let lease = self.lease.lock();
+        let due_at = lease.due_at();
+        if now < due_at {
+            self.due_hint.store(due_at, Ordering::Relaxed);
+        }
+        drop(lease);
+        now >= due_at
     }
 
     /// Stands for election as soon as no promise forbids it: one replica of a fresh range is told to.
     pub fn campaign(self: &Arc<Self>) {
         let Some(group) = self.task.group() else { return };
-        let effect = self.lease.lock().step(self.shared.now(), Event::Campaign, &self.members(&group));
+        let effect = self.step_lease(Event::Campaign, &self.members(&group));
         Self::carry_out(effect, group);
     }
 
