@@ -34,6 +34,7 @@ pub mod board;
 pub mod bootstrap;
 pub mod bootstrap_format;
 pub mod catalog;
+mod change;
 pub mod error;
 pub mod hello;
 mod leader;

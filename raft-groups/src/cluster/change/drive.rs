@@ -1,0 +1,1 @@
+//! Carries the steps of a change out.
