@@ -109,6 +109,18 @@ impl RangeDescriptor {
         }
     }
 
+    /// Whether nothing of the range has changed since it was made for a new table: no split, no change of replicas.
+    pub fn is_as_created(&self) -> bool {
+        self.generation == 1
+    }
+
+    /// Nodes of the replicas that vote, ascending.
+    pub fn voter_nodes(&self) -> Vec<NodeId> {
+        let mut nodes: Vec<_> = self.voters().map(|replica| replica.node_id).collect();
+        nodes.sort_unstable();
+        nodes
+    }
+
     /// The replicas that vote.
     pub fn voters(&self) -> impl Iterator<Item = &ReplicaDescriptor> {
         self.replicas.iter().filter(|replica| replica.is_voter())

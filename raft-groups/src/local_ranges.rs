@@ -11,6 +11,7 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use crate::api::{RangeError, RangeRequest, Response};
 use crate::descriptor::RangeDescriptor;
+use crate::raft::{ChangeError, LedMembers, MemberChange, MembersStamp};
 
 /// The replicas of one store.
 #[async_trait]
@@ -57,11 +58,57 @@ pub trait LocalRanges: Send + Sync + 'static {
     /// Not led here, no replica there, or not done in time.
     async fn end_lease_and_transfer(&self, range_id: RangeId, to: NodeId) -> Result<(), LocalRangeError>;
 
+    /// A range that is led here, for whoever changes its replicas; `None` where this node does not lead it.
+    fn led_range(&self, range_id: RangeId) -> Option<LedRange>;
+
+    /// Changes the members of a range that is led here, by one entry, within a bounded time.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]; after most of them looking again shows what is true.
+    async fn change_members(
+        &self,
+        range_id: RangeId,
+        on: MembersStamp,
+        change: MemberChange,
+    ) -> Result<(), ChangeError>;
+
+    /// How far a local replica is, counting only what is on the disk; `None` where it is not here.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn progress(
+        &self,
+        range_id: RangeId,
+        replica_id: ReplicaId,
+    ) -> Result<Option<ReplicaProgress>, LocalRangeError>;
+
     /// All local replicas, by range id.
     fn statuses(&self) -> Vec<ReplicaStatus>;
 
     /// One local replica.
     fn status(&self, range_id: RangeId) -> Option<ReplicaStatus>;
+}
+
+/// A range, as the node that leads it sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedRange {
+    /// As applied here.
+    pub descriptor: RangeDescriptor,
+    /// The replica that leads.
+    pub replica_id: ReplicaId,
+    /// Who belongs to the group, also as of an entry that is not committed yet.
+    pub members: LedMembers,
+}
+
+/// How far a replica has come. Only what is on its disk counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaProgress {
+    /// Last log index applied and synced.
+    pub applied: u64,
+    /// Bytes of a snapshot that comes in.
+    pub bytes: u64,
+    /// About how many bytes it will be; 0 where none comes in.
+    pub bytes_expected: u64,
 }
 
 /// How a local replica is.

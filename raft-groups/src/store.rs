@@ -27,8 +27,8 @@ use crate::api::{RangeError, RangeRequest, Response};
 use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
-use crate::local_ranges::{LocalRangeError, LocalRanges, ReplicaStatus};
-use crate::raft::LogWriterCounts;
+use crate::local_ranges::{LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus};
+use crate::raft::{ChangeError, LogWriterCounts, MemberChange, MembersStamp};
 use crate::replica::{Replica, Shared};
 use crate::rpc::Rpc;
 
@@ -134,6 +134,34 @@ impl LocalRanges for RangeStore {
 
     async fn end_lease_and_transfer(&self, range_id: RangeId, to: NodeId) -> Result<(), LocalRangeError> {
         self.hand_over(range_id, to).await
+    }
+
+    fn led_range(&self, range_id: RangeId) -> Option<LedRange> {
+        self.replica(range_id)?.led()
+    }
+
+    async fn change_members(
+        &self,
+        range_id: RangeId,
+        on: MembersStamp,
+        change: MemberChange,
+    ) -> Result<(), ChangeError> {
+        match self.replica(range_id) {
+            Some(replica) => replica.change_members(on, change).await,
+            None => Err(ChangeError::Stale(format!("{range_id} is not on this node"))),
+        }
+    }
+
+    async fn progress(
+        &self,
+        range_id: RangeId,
+        replica_id: ReplicaId,
+    ) -> Result<Option<ReplicaProgress>, LocalRangeError> {
+        let replica = self.replica(range_id).filter(|replica| replica.replica_id() == replica_id);
+        match replica {
+            Some(replica) => replica.progress().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn statuses(&self) -> Vec<ReplicaStatus> {

@@ -26,7 +26,10 @@ use crate::descriptor::RangeDescriptor;
 use crate::evaluate::{
     Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve, scan,
 };
-use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges, ReplicaStatus};
+use crate::local_ranges::{
+    GroupRole, LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus,
+};
+use crate::raft::{ChangeError, MemberChange, MembersStamp};
 
 /// Wall and boot time that follow tokio's, which a test may pause.
 pub(crate) struct TokioClock {
@@ -287,6 +290,24 @@ impl LocalRanges for FakeRanges {
             }
             Some(_) | None => Err(LocalRangeError::NotLeader { range_id }),
         }
+    }
+
+    fn led_range(&self, _: RangeId) -> Option<LedRange> {
+        // Nobody's replicas change here.
+        None
+    }
+
+    async fn change_members(
+        &self,
+        range_id: RangeId,
+        _: MembersStamp,
+        _: MemberChange,
+    ) -> Result<(), ChangeError> {
+        Err(ChangeError::Refused(format!("{range_id} is a fake: its replicas stay where they are")))
+    }
+
+    async fn progress(&self, _: RangeId, _: ReplicaId) -> Result<Option<ReplicaProgress>, LocalRangeError> {
+        Ok(None)
     }
 
     fn statuses(&self) -> Vec<ReplicaStatus> {

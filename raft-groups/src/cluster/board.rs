@@ -12,14 +12,16 @@ use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::{NodeId, RangeId};
-use quorate_placement::view::Liveness;
+use quorate_placement::view::{Liveness, PendingChange};
 
-use super::message_format::NodeReport;
+use super::message_format::{NodeReport, ReplicaReport};
+use super::status::ChangeStatus;
+use crate::descriptor::ReplicaDescriptor;
 
 /// Reports missed for this long make a node suspect (design.md section 12).
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(3);
-/// Reports missed for this long make a node dead (design.md section 12).
-pub const DEAD_AFTER: Duration = Duration::from_secs(300);
+/// How long a change of replicas that was handed out counts as under way before its leader reports it.
+const BEGUN_UNREPORTED: Duration = Duration::from_secs(3);
 /// How long a node may rely on a catalog that it has confirmed (design.md section 12).
 pub const CATALOG_LEASE: Duration = Duration::from_secs(10);
 
@@ -54,13 +56,57 @@ pub(super) struct Board {
     required_version: u64,
     /// First leaders of ranges that no report has shown yet, so that the next range is placed with them in mind.
     placed: BTreeMap<RangeId, NodeId>,
+    /// Changes of replicas handed out a moment ago.
+    begun: BTreeMap<RangeId, (PendingChange, Duration)>,
+    /// Reports missed for this long make a node dead.
+    dead_after: Duration,
 }
 
 impl Board {
-    /// An empty board of a leaseholder that begins now.
-    pub fn new(started: Moment) -> Self {
-        let (heard, leases, placed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { started, heard, leases, required_version: 0, placed }
+    /// An empty board of a leaseholder that begins now. A node is dead once it was silent for `dead_after`.
+    pub fn new(started: Moment, dead_after: Duration) -> Self {
+        let (heard, leases, placed, begun) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { started, heard, leases, required_version: 0, placed, begun, dead_after }
+    }
+
+    /// A node is dead once it was silent for this long: a setting, which may change.
+    pub fn set_dead_after(&mut self, dead_after: Duration) {
+        self.dead_after = dead_after;
+    }
+
+    /// A change of replicas was handed to its range's leader.
+    pub fn begun(&mut self, change: PendingChange, now: Duration) {
+        self.begun.insert(change.range, (change, now));
+    }
+
+    /// Changes of replicas that are under way: those that live nodes report, and those handed out a moment ago.
+    pub fn pending_changes(&self, now: Duration) -> Vec<PendingChange> {
+        let pending = |change: &ChangeStatus| PendingChange {
+            range: change.range_id,
+            add: change.add,
+            remove: change.remove,
+        };
+        let mut changes: BTreeMap<RangeId, PendingChange> = self
+            .begun
+            .values()
+            .filter(|(_, at)| now.saturating_sub(*at) < BEGUN_UNREPORTED)
+            .map(|(change, _)| (change.range, *change))
+            .collect();
+        let reported = self.reported_changes(now).filter(|change| change.failure.is_none());
+        changes.extend(reported.map(|change| (change.range_id, pending(change))));
+        changes.into_values().collect()
+    }
+
+    /// What is reported of a range's change: under way rather than failed, then the latest.
+    pub fn change_of(&self, range_id: RangeId, now: Duration) -> Option<&ChangeStatus> {
+        let of_range = self.reported_changes(now).filter(|change| change.range_id == range_id);
+        of_range.min_by_key(|change| (change.failure.is_some(), change.elapsed_ms))
+    }
+
+    fn reported_changes(&self, now: Duration) -> impl Iterator<Item = &ChangeStatus> {
+        let fresh = self.heard.iter().filter(move |(node, _)| self.liveness(**node, now) == Liveness::Live);
+        fresh.flat_map(|(_, heard)| heard.report.changes.iter())
     }
 
     /// Takes a report, and gives a lease on the catalog where the confirmed version is not outdated.
@@ -127,7 +173,7 @@ impl Board {
     /// What is believed of a node.
     pub fn liveness(&self, node: NodeId, now: Duration) -> Liveness {
         match self.silence(node, now) {
-            silence if silence >= DEAD_AFTER => Liveness::Dead,
+            silence if silence >= self.dead_after => Liveness::Dead,
             silence if silence >= SUSPECT_AFTER => Liveness::Suspect,
             _ => Liveness::Live,
         }
@@ -136,6 +182,14 @@ impl Board {
     /// The last report of a node.
     pub fn last_report(&self, node: NodeId) -> Option<&NodeReport> {
         self.heard.get(&node).map(|heard| &heard.report)
+    }
+
+    /// What a replica has applied, by its node's last report.
+    pub fn applied(&self, replica: &ReplicaDescriptor, range_id: RangeId) -> Option<u64> {
+        let report = self.last_report(replica.node_id)?;
+        let is_it =
+            |told: &&ReplicaReport| told.range_id == range_id && told.replica_id == replica.replica_id;
+        report.replicas.iter().find(is_it).map(|told| told.applied)
     }
 
     /// Whether a node has reported a replica of a range.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
+use crate::local_ranges::ReplicaProgress as Progress;
 use crate::raft::{ChangeError, LedMembers, MemberChange, MembersStamp};
 
 pub(super) mod drive;
@@ -70,17 +71,6 @@ impl Seen {
     }
 }
 
-/// How far a replica has come, as it says itself. Only what is on its disk counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// Last log index applied and synced.
-    pub applied: u64,
-    /// Bytes of a snapshot that comes in.
-    pub bytes: u64,
-    /// About how many bytes it will be; 0 where none comes in.
-    pub bytes_expected: u64,
-}
-
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -117,12 +107,6 @@ pub(crate) enum Stage {
     Collecting,
     /// It did not work out: the new replica is removed again.
     GivingUp,
-}
-
-impl Stage {
-    /// All stages, in their order.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Beginning, Self::Adding, Self::CatchingUp, Self::Joining, Self::Collecting, Self::GivingUp];
 }
 
 impl fmt::Display for Stage {
@@ -220,7 +204,8 @@ impl ReplicaChange {
         if now.saturating_sub(self.forward_at) < STEP_TIMEOUT {
             return None;
         }
-        let reason = format!("{}: no step forward within {STEP_TIMEOUT:?} while {}", self.range_id, self.stage);
+        let reason =
+            format!("{}: no step forward within {STEP_TIMEOUT:?} while {}", self.range_id, self.stage);
         match (self.given_up.take(), self.stage) {
             (None, Stage::Adding | Stage::CatchingUp) => {
                 self.give_up(now, reason);
@@ -280,7 +265,8 @@ impl ReplicaChange {
             self.stage = Stage::Adding;
             return Some(Step::Create { node, replica });
         }
-        let lacks = self.progress.map(|(progress, _)| seen.members.committed.saturating_sub(progress.applied));
+        let lacks =
+            self.progress.map(|(progress, _)| seen.members.committed.saturating_sub(progress.applied));
         if self.is_caught_up && lacks.is_some_and(|lacks| lacks <= CATCH_UP_LAG_MAX) {
             return None;
         }
@@ -288,7 +274,12 @@ impl ReplicaChange {
         Some(Step::Ask { node, replica })
     }
 
-    fn join(&mut self, seen: &Seen, promote: Option<ReplicaId>, leaving: Option<(NodeId, ReplicaId)>) -> Step {
+    fn join(
+        &mut self,
+        seen: &Seen,
+        promote: Option<ReplicaId>,
+        leaving: Option<(NodeId, ReplicaId)>,
+    ) -> Step {
         self.stage = Stage::Joining;
         let remove = leaving.map(|(_, replica)| replica).filter(|replica| seen.votes(*replica));
         let change = MemberChange::Join {

@@ -120,7 +120,7 @@ impl Member {
     }
 
     /// The cluster as the allocator sees it; `None` where this node does not hold range 1's lease.
-    fn view(&self, directory: &[RangeDescriptor]) -> Option<View> {
+    pub(super) fn view(&self, directory: &[RangeDescriptor]) -> Option<View> {
         let system = self.router().system_range();
         self.with_board(|board, now| {
             let node = |record: super::node_format::NodeRecord| {
@@ -152,11 +152,12 @@ impl Member {
             let listed = directory.iter().filter(|descriptor| is_listed(descriptor.range_id));
             ranges.extend(listed.map(|descriptor| range(descriptor, Policy::default())));
             View::new(self.registry.all().into_iter().map(node).collect(), ranges, Vec::new())
+                .with_changes(board.pending_changes(now.boot))
         })
     }
 
     /// A row of the placement log: when, what for, and why.
-    fn placement_row(&self, range_id: RangeId, reason: &str) -> Write {
+    pub(super) fn placement_row(&self, range_id: RangeId, reason: &str) -> Write {
         let now = self.moment().wall;
         let prefix = keyspace::system_prefix(keyspace::SYSTEM_PLACEMENT);
         let key = [prefix.as_ref(), &now.raw().to_be_bytes(), &range_id.0.to_be_bytes()].concat();

@@ -1,6 +1,6 @@
 //! A node that belongs to a cluster: what it offers to SQL and the command line, and what it does by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::DiskSpace;
 use super::board::{Board, Moment};
 use super::catalog::{CATALOG_RENEWAL, CatalogLease, CatalogListener};
+use super::change::drive::Changes;
 use super::error::ClusterError;
 use super::local_state::{LocalState, Membership};
 use super::message_format::{
@@ -25,7 +26,9 @@ use super::message_format::{
 use super::node_format::{NodeRecord, decode_node, encode_node, node_key};
 use super::registry::Registry;
 use super::service::ClusterService;
-use super::settings::{self, STATEMENT_QUORUM_WAIT, SettingValue, Settings, name_of_key, setting_key};
+use super::settings::{
+    self, NODE_DEAD_AFTER, STATEMENT_QUORUM_WAIT, SettingValue, Settings, name_of_key, setting_key,
+};
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
 use crate::client::call::{Call, CallError};
 use crate::client::router::{Router, RouterConfig, SYSTEM_RANGE};
@@ -79,6 +82,8 @@ pub struct Member {
     listener: OnceLock<Arc<dyn CatalogListener>>,
     /// What this node keeps while it holds range 1's lease, with the term in which it began.
     pub(super) board: Mutex<Option<(u64, Board)>>,
+    /// Changes of replicas that this node drives.
+    pub(super) changes: Mutex<Changes>,
     /// Who answered last as range 1's leaseholder.
     leader_hint: Mutex<Option<NodeId>>,
     /// One change of the directory at a time.
@@ -114,6 +119,7 @@ impl Member {
             catalog: CatalogLease::default(),
             listener: OnceLock::new(),
             board: Mutex::new(None),
+            changes: Mutex::default(),
             leader_hint: Mutex::new(None),
             directory_lock: tokio::sync::Mutex::new(()),
             rng: Mutex::new(rng),
@@ -126,11 +132,13 @@ impl Member {
         member.spawn(Arc::clone(&member).confirm_catalog_forever());
         member.spawn(Arc::clone(&member).reconcile_forever());
         member.spawn(Arc::clone(&member).spread_leaders_forever());
+        member.spawn(Arc::clone(&member).tidy_members_forever());
+        member.spawn(Arc::clone(&member).repair_forever());
         member
     }
 
     /// Runs a task until the node is stopped.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut stop = self.stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -275,15 +283,29 @@ impl Member {
     pub(super) fn with_board<R>(&self, work: impl FnOnce(&mut Board, Moment) -> R) -> Option<R> {
         let status = self.ranges.status(SYSTEM_RANGE).filter(|status| status.has_lease);
         let now = self.moment();
+        let dead_after = self.node_dead_after();
         let mut board = self.board.lock();
         let Some(status) = status else {
             *board = None;
             return None;
         };
         if board.as_ref().is_none_or(|(term, _)| *term != status.term) {
-            *board = Some((status.term, Board::new(now)));
+            *board = Some((status.term, Board::new(now, dead_after)));
         }
-        board.as_mut().map(|(_, board)| work(board, now))
+        board.as_mut().map(|(_, board)| {
+            board.set_dead_after(dead_after);
+            work(board, now)
+        })
+    }
+
+    /// How long a node may be silent before it counts as dead.
+    pub(super) fn node_dead_after(&self) -> Duration {
+        Duration::from_millis(self.settings.number(NODE_DEAD_AFTER).unwrap_or(u64::MAX))
+    }
+
+    /// Time since some start, also while the machine slept.
+    pub(super) fn boottime(&self) -> Duration {
+        self.clock.physical().boottime()
     }
 
     /// Whether this node holds range 1's lease.
@@ -301,9 +323,12 @@ impl Member {
 
     /// How this node is.
     fn report(&self) -> NodeReport {
+        self.learn_system_range();
         let (disk_used_bytes, disk_total_bytes) = self.disk.used_and_total();
         let replicas = self.ranges.statuses().into_iter().map(|status| ReplicaReport {
             range_id: status.descriptor.range_id,
+            replica_id: status.replica_id,
+            applied: status.applied,
             has_lease: status.has_lease,
             leader: status.leader_node,
             size_bytes: status.size_bytes,
@@ -313,7 +338,16 @@ impl Member {
             catalog_version: self.catalog.version(self.clock.physical().boottime()),
             disk_used_bytes,
             disk_total_bytes,
+            system_generation: self.router().system_range().generation,
             replicas: replicas.collect(),
+            changes: self.changes.lock().told(self.boottime()),
+        }
+    }
+
+    /// The router learns where range 1 is from the replica here.
+    fn learn_system_range(&self) {
+        if let Some(status) = self.ranges.status(SYSTEM_RANGE).filter(|status| status.is_whole) {
+            self.router().learn(status.descriptor);
         }
     }
 
@@ -329,7 +363,10 @@ impl Member {
         let report = self.report();
         let version = report.catalog_version;
         let answer = self.ask_leader(&ClusterRequest::Report(report), REPORT_TIMEOUT).await;
-        let Ok(ClusterAnswer::Lease { until, required_version }) = answer else { return };
+        let Ok(ClusterAnswer::Lease { until, required_version, system }) = answer else { return };
+        if let Some(system) = system {
+            self.router().learn(system);
+        }
         if let (Some(until), Some(version)) = (until, version) {
             self.catalog.extend(version, until);
         }
@@ -348,12 +385,17 @@ impl Member {
         let asking = async {
             loop {
                 let system = self.router().system_range().nodes();
-                let hinted = self.leader();
-                let others = system.into_iter().filter(|node| Some(*node) != hinted);
-                for node in hinted.into_iter().chain(others) {
+                let mut asked = BTreeSet::new();
+                let mut others: VecDeque<NodeId> = self.leader().into_iter().chain(system).collect();
+                while let Some(node) = others.pop_front() {
+                    if !asked.insert(node) {
+                        continue;
+                    }
                     match self.ask_node(node, request, timeout).await {
-                        Ok(ClusterAnswer::NotLeader { .. }) => {
+                        Ok(ClusterAnswer::NotLeader { leader }) => {
                             reasons.lock().insert(node, "does not hold its lease".to_owned());
+                            // Where range 1 has moved on, whoever held it knows whither.
+                            leader.into_iter().for_each(|leader| others.push_front(leader));
                         }
                         Ok(answer) => {
                             *self.leader_hint.lock() = Some(node);

@@ -8,10 +8,13 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Span;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
-use super::status::ClusterStatus;
-use super::status_format::{put_number, put_status, put_text, take_number, take_status, take_text};
+use super::status::{ChangeStatus, ClusterStatus};
+use super::status_format::{
+    put_change, put_number, put_status, put_text, take_change, take_number, take_status, take_text,
+};
 use crate::api_format::{put_list, put_span, take_list, take_span};
 use crate::descriptor::RangeDescriptor;
+use crate::local_ranges::ReplicaProgress;
 use crate::range_format::{get_descriptor, put_descriptor};
 
 /// Newest version of these bytes.
@@ -28,6 +31,14 @@ pub(super) enum ClusterRequest {
     CreateReplica { descriptor: RangeDescriptor, campaign: bool },
     /// Remove your replica of this range.
     DestroyReplica { range_id: RangeId, next_replica_id: ReplicaId },
+    /// To a range's leader: give one node a replica, take one from another; decided on this generation.
+    ChangeReplicas { range_id: RangeId, generation: u64, add: Option<NodeId>, remove: Option<NodeId> },
+    /// Create the empty replica that the descriptor gives you; a replica of yours that it proves gone goes first.
+    CreateLearner { descriptor: RangeDescriptor },
+    /// How far is your replica?
+    Progress { range_id: RangeId, replica_id: ReplicaId },
+    /// Your replica is gone from this range: remove it, if this descriptor proves it.
+    Collect { descriptor: RangeDescriptor },
     /// Hand the lease of a range over.
     TransferLease { range_id: RangeId, to: NodeId },
     /// To range 1's leaseholder: make a range of these keys.
@@ -45,13 +56,16 @@ pub(super) enum ClusterRequest {
 pub(super) enum ClusterAnswer {
     /// Done.
     Done,
-    /// To a report: until when the catalog may be relied on, if the confirmed version is not outdated.
-    Lease { until: Option<Timestamp>, required_version: u64 },
+    /// To a report: until when the catalog may be relied on, if the confirmed version is not outdated; and
+    /// range 1, where the reporter knows an older one.
+    Lease { until: Option<Timestamp>, required_version: u64, system: Option<RangeDescriptor> },
     /// To `CatalogChanged`.
     Catalog { version: Option<u64> },
     /// To `Status`.
     Status(Box<ClusterStatus>),
-    /// This node does not lead range 1; perhaps that one does.
+    /// To `Progress`; `None` where the replica is not there.
+    Progress(Option<ReplicaProgress>),
+    /// This node does not lead the range (range 1, where none was named); perhaps that one does.
     NotLeader { leader: Option<NodeId> },
     /// Not now: somebody or something is missing.
     Unavailable(String),
@@ -68,8 +82,12 @@ pub(super) struct NodeReport {
     pub disk_used_bytes: u64,
     /// Size of its disk.
     pub disk_total_bytes: u64,
+    /// Generation of range 1 as it knows it.
+    pub system_generation: u64,
     /// Its replicas.
     pub replicas: Vec<ReplicaReport>,
+    /// Changes of replicas that it drives, or that ended a moment ago.
+    pub changes: Vec<ChangeStatus>,
 }
 
 /// How a replica is.
@@ -77,6 +95,10 @@ pub(super) struct NodeReport {
 pub(super) struct ReplicaReport {
     /// Its range.
     pub range_id: RangeId,
+    /// Its own id.
+    pub replica_id: ReplicaId,
+    /// Last log index applied.
+    pub applied: u64,
     /// Whether it serves strong reads.
     pub has_lease: bool,
     /// Who leads, as far as it knows.
@@ -96,6 +118,10 @@ const CREATE_RANGE: u8 = 6;
 const DROP_RANGES: u8 = 7;
 const AWAIT_CATALOG: u8 = 8;
 const STATUS: u8 = 9;
+const CHANGE_REPLICAS: u8 = 10;
+const CREATE_LEARNER: u8 = 11;
+const PROGRESS: u8 = 12;
+const COLLECT: u8 = 13;
 
 const DONE: u8 = 1;
 const LEASE: u8 = 2;
@@ -104,6 +130,7 @@ const STATUS_ANSWER: u8 = 4;
 const NOT_LEADER: u8 = 5;
 const UNAVAILABLE: u8 = 6;
 const REFUSED: u8 = 7;
+const PROGRESS_ANSWER: u8 = 8;
 
 /// The bytes of a request.
 pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
@@ -119,6 +146,18 @@ pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
         ClusterRequest::DestroyReplica { range_id, next_replica_id } => {
             writer.u8(DESTROY_REPLICA).varint(range_id.0).varint(next_replica_id.0);
         }
+        ClusterRequest::ChangeReplicas { range_id, generation, add, remove } => {
+            writer.u8(CHANGE_REPLICAS).varint(range_id.0).varint(*generation);
+            put_number(&mut writer, add.map(|node| node.0));
+            put_number(&mut writer, remove.map(|node| node.0));
+        }
+        ClusterRequest::CreateLearner { descriptor } => {
+            put_descriptor(writer.u8(CREATE_LEARNER), descriptor);
+        }
+        ClusterRequest::Progress { range_id, replica_id } => {
+            writer.u8(PROGRESS).varint(range_id.0).varint(replica_id.0);
+        }
+        ClusterRequest::Collect { descriptor } => put_descriptor(writer.u8(COLLECT), descriptor),
         ClusterRequest::TransferLease { range_id, to } => {
             writer.u8(TRANSFER_LEASE).varint(range_id.0).varint(to.0);
         }
@@ -148,6 +187,18 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
             range_id: RangeId(reader.varint()?),
             next_replica_id: ReplicaId(reader.varint()?),
         },
+        CHANGE_REPLICAS => ClusterRequest::ChangeReplicas {
+            range_id: RangeId(reader.varint()?),
+            generation: reader.varint()?,
+            add: take_number(&mut reader)?.map(NodeId),
+            remove: take_number(&mut reader)?.map(NodeId),
+        },
+        CREATE_LEARNER => ClusterRequest::CreateLearner { descriptor: get_descriptor(&mut reader)? },
+        PROGRESS => ClusterRequest::Progress {
+            range_id: RangeId(reader.varint()?),
+            replica_id: ReplicaId(reader.varint()?),
+        },
+        COLLECT => ClusterRequest::Collect { descriptor: get_descriptor(&mut reader)? },
         TRANSFER_LEASE => ClusterRequest::TransferLease {
             range_id: RangeId(reader.varint()?),
             to: NodeId(reader.varint()?),
@@ -169,10 +220,15 @@ pub(super) fn encode_answer(answer: &ClusterAnswer) -> Vec<u8> {
         ClusterAnswer::Done => {
             writer.u8(DONE);
         }
-        ClusterAnswer::Lease { until, required_version } => {
+        ClusterAnswer::Lease { until, required_version, system } => {
             writer.u8(LEASE).varint(*required_version);
             writer.bool(until.is_some()).timestamp(until.unwrap_or_default());
+            writer.bool(system.is_some());
+            if let Some(system) = system {
+                put_descriptor(&mut writer, system);
+            }
         }
+        ClusterAnswer::Progress(progress) => put_progress(writer.u8(PROGRESS_ANSWER), *progress),
         ClusterAnswer::Catalog { version } => put_number(writer.u8(CATALOG), *version),
         ClusterAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
         ClusterAnswer::NotLeader { leader } => {
@@ -197,8 +253,10 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<ClusterAnswer, CodecError> {
             let required_version = reader.varint()?;
             let is_some = reader.bool()?;
             let until = reader.timestamp()?;
-            ClusterAnswer::Lease { until: is_some.then_some(until), required_version }
+            let system = if reader.bool()? { Some(get_descriptor(&mut reader)?) } else { None };
+            ClusterAnswer::Lease { until: is_some.then_some(until), required_version, system }
         }
+        PROGRESS_ANSWER => ClusterAnswer::Progress(take_progress(&mut reader)?),
         CATALOG => ClusterAnswer::Catalog { version: take_number(&mut reader)? },
         STATUS_ANSWER => ClusterAnswer::Status(Box::new(take_status(&mut reader)?)),
         NOT_LEADER => ClusterAnswer::NotLeader { leader: take_number(&mut reader)?.map(NodeId) },
@@ -212,12 +270,29 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<ClusterAnswer, CodecError> {
 
 fn put_report(writer: &mut Writer, report: &NodeReport) {
     put_number(writer, report.catalog_version);
-    writer.varint(report.disk_used_bytes).varint(report.disk_total_bytes);
+    writer.varint(report.disk_used_bytes).varint(report.disk_total_bytes).varint(report.system_generation);
     put_list(writer, &report.replicas, |writer, replica| {
-        writer.varint(replica.range_id.0).bool(replica.has_lease);
+        writer.varint(replica.range_id.0).varint(replica.replica_id.0).varint(replica.applied);
+        writer.bool(replica.has_lease);
         put_number(writer, replica.leader.map(|node| node.0));
         put_text(writer.varint(replica.size_bytes), replica.complaint.as_deref());
     });
+    put_list(writer, &report.changes, put_change);
+}
+
+fn put_progress(writer: &mut Writer, progress: Option<ReplicaProgress>) {
+    let ReplicaProgress { applied, bytes, bytes_expected } = progress.unwrap_or_default();
+    writer.bool(progress.is_some()).varint(applied).varint(bytes).varint(bytes_expected);
+}
+
+fn take_progress(reader: &mut Reader<'_>) -> Result<Option<ReplicaProgress>, CodecError> {
+    let is_some = reader.bool()?;
+    let progress = ReplicaProgress {
+        applied: reader.varint()?,
+        bytes: reader.varint()?,
+        bytes_expected: reader.varint()?,
+    };
+    Ok(is_some.then_some(progress))
 }
 
 fn take_report(reader: &mut Reader<'_>) -> Result<NodeReport, CodecError> {
@@ -225,15 +300,19 @@ fn take_report(reader: &mut Reader<'_>) -> Result<NodeReport, CodecError> {
         catalog_version: take_number(reader)?,
         disk_used_bytes: reader.varint()?,
         disk_total_bytes: reader.varint()?,
+        system_generation: reader.varint()?,
         replicas: take_list(reader, |reader| {
             Ok(ReplicaReport {
                 range_id: RangeId(reader.varint()?),
+                replica_id: ReplicaId(reader.varint()?),
+                applied: reader.varint()?,
                 has_lease: reader.bool()?,
                 leader: take_number(reader)?.map(NodeId),
                 size_bytes: reader.varint()?,
                 complaint: take_text(reader)?,
             })
         })?,
+        changes: take_list(reader, take_change)?,
     })
 }
 

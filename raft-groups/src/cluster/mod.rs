@@ -35,6 +35,7 @@ pub mod bootstrap;
 pub mod bootstrap_format;
 pub mod catalog;
 mod change;
+mod collect;
 pub mod error;
 pub mod hello;
 mod leader;
@@ -46,6 +47,7 @@ mod place;
 mod ranges;
 mod reconcile;
 pub mod registry;
+mod repair;
 mod service;
 pub mod settings;
 pub mod status;
@@ -298,7 +300,10 @@ impl ClusterNode {
         self.registry.learn([self.record()]);
         let MemberParts { rpc, ranges } =
             self.config.host.open(identity).await.map_err(ClusterError::Refused)?;
-        if membership.system.replica_on(identity.node_id).is_some() {
+        // Written down before the replica was made; where range 1 has changed since, others know better.
+        let is_founder =
+            membership.system.replica_on(identity.node_id).is_some() && membership.system.is_as_created();
+        if is_founder && ranges.status(membership.system.range_id).is_none() {
             let created = ranges.create_replica(&membership.system, campaign).await;
             created.map_err(|error| ClusterError::Refused(error.to_string()))?;
         }

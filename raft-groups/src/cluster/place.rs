@@ -51,5 +51,7 @@ impl ClusterNode {
 
 /// The node that is registered at an address.
 fn registered_at(membership: &Membership, address: &str) -> Option<NodeId> {
-    membership.nodes.iter().find(|record| record.address == address).map(|record| record.node_id)
+    // A node that came with an empty disk stands at the address of the one that it replaces: the last one counts.
+    let here = membership.nodes.iter().filter(|record| record.address == address);
+    here.map(|record| record.node_id).max()
 }

@@ -1,19 +1,21 @@
 //! What SQL and the command line ask of the cluster; most of it is done by range 1's leaseholder.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, keyspace};
+use quorate_placement::repair::{Outlook, outlook};
 use quorate_placement::topology::{NodeId, RangeId};
-use quorate_placement::view::Liveness;
+use quorate_placement::view::{Liveness, RangeView};
 
 use super::board::CATALOG_LEASE;
 use super::error::ClusterError;
 use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest};
-use super::status::{ClusterStatus, NodeStatus, RangeStatus};
+use super::status::{ClusterStatus, MemberStatus, NodeStatus, RangeStatus};
 use super::system::{self, CHANGE_ATTEMPTS_MAX};
 use crate::client::router::SYSTEM_RANGE;
-use crate::descriptor::RangeDescriptor;
+use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
 use crate::local_ranges::ReplicaStatus;
 
 /// Longest wait for a new range: directory, replicas, election, first read.
@@ -131,13 +133,13 @@ impl Member {
     /// What this node knows without asking anybody.
     fn own_status(&self, partial: String) -> ClusterStatus {
         let statuses = self.ranges.statuses();
-        let now = self.moment();
+        let (now, dead_after) = (self.moment(), self.node_dead_after());
         let node = |record: super::node_format::NodeRecord| {
             let heard = self.rpc.last_heard(record.node_id);
             let leads = |status: &&ReplicaStatus| status.leader_node == Some(record.node_id);
             let holds = |status: &&ReplicaStatus| status.descriptor.replica_on(record.node_id).is_some();
             NodeStatus {
-                liveness: liveness_of_silence(heard),
+                liveness: liveness_of_silence(heard, dead_after),
                 heard_ms: heard.map(millis),
                 leaders: statuses.iter().filter(leads).count() as u64,
                 replicas: statuses.iter().filter(holds).count() as u64,
@@ -148,15 +150,22 @@ impl Member {
             }
         };
         let nodes = self.registry.all().into_iter().map(node).collect();
+        let liveness_of_silence = |heard| liveness_of_silence(heard, dead_after);
         let is_live = |node: NodeId| liveness_of_silence(self.rpc.last_heard(node)) == Liveness::Live;
         let range = |status: &ReplicaStatus| RangeStatus {
             range_id: status.descriptor.range_id,
             span: status.descriptor.span.clone(),
-            replicas: status.descriptor.nodes(),
-            missing: status.descriptor.nodes().into_iter().filter(|node| !is_live(*node)).collect(),
+            replicas: status.descriptor.voter_nodes(),
+            missing: status.descriptor.voter_nodes().into_iter().filter(|node| !is_live(*node)).collect(),
             leader: status.leader_node.filter(|node| is_live(*node)),
             size_bytes: status.size_bytes,
             complaint: status.breaker.clone(),
+            generation: status.descriptor.generation,
+            members: members_of(&status.descriptor, |replica| {
+                (replica.replica_id == status.replica_id).then_some(status.applied)
+            }),
+            change: None,
+            outlook: None,
         };
         let mut ranges: Vec<_> = statuses.iter().map(range).collect();
         ranges.sort_by(|a, b| a.span.cmp(&b.span));
@@ -179,6 +188,7 @@ impl Member {
         let directory = self.directory(&everything).await.ok()?;
         // The leaseholder's own report must not be a second old in its own answer.
         self.report_once().await;
+        let outlooks = self.outlooks(&directory);
         self.with_board(|board, now| {
             let live = |node: NodeId| board.liveness(node, now.boot) == Liveness::Live;
             let range = |descriptor: &RangeDescriptor| {
@@ -189,11 +199,15 @@ impl Member {
                 RangeStatus {
                     range_id: descriptor.range_id,
                     span: descriptor.span.clone(),
-                    replicas: descriptor.nodes(),
-                    missing: descriptor.nodes().into_iter().filter(missing).collect(),
+                    replicas: descriptor.voter_nodes(),
+                    missing: descriptor.voter_nodes().into_iter().filter(missing).collect(),
                     leader,
                     size_bytes,
                     complaint,
+                    generation: descriptor.generation,
+                    members: members_of(descriptor, |replica| board.applied(replica, descriptor.range_id)),
+                    change: board.change_of(descriptor.range_id, now.boot).cloned(),
+                    outlook: outlooks.get(&descriptor.range_id).cloned(),
                 }
             };
             let ranges: Vec<_> = directory.iter().map(range).collect();
@@ -224,6 +238,22 @@ impl Member {
     }
 }
 
+impl Member {
+    /// What becomes of ranges that are short of replicas, in words.
+    fn outlooks(&self, directory: &[RangeDescriptor]) -> BTreeMap<RangeId, String> {
+        let Some(view) = self.view(directory) else { return BTreeMap::new() };
+        let told = |range: &RangeView| match outlook(&view, range, 0) {
+            Outlook::Whole | Outlook::UnderWay => None,
+            other @ (Outlook::Next(_)
+            | Outlook::NoQuorum
+            | Outlook::Waits(_)
+            | Outlook::Queued(_)
+            | Outlook::NoNode(_)) => Some((range.id, other.to_string())),
+        };
+        view.ranges().filter_map(told).collect()
+    }
+}
+
 /// Whether a range is one that the directory lists: all but range 1.
 pub(super) fn is_listed(range_id: RangeId) -> bool {
     range_id != SYSTEM_RANGE
@@ -238,10 +268,23 @@ fn told_range(status: &ClusterStatus, range_id: RangeId) -> Option<&RangeStatus>
     status.ranges.iter().find(|range| range.range_id == range_id)
 }
 
-fn liveness_of_silence(heard: Option<Duration>) -> Liveness {
+fn members_of(
+    descriptor: &RangeDescriptor,
+    applied: impl Fn(&ReplicaDescriptor) -> Option<u64>,
+) -> Vec<MemberStatus> {
+    let member = |replica: &ReplicaDescriptor| MemberStatus {
+        replica_id: replica.replica_id,
+        node_id: replica.node_id,
+        is_voter: replica.is_voter(),
+        applied: applied(replica),
+    };
+    descriptor.replicas.iter().map(member).collect()
+}
+
+fn liveness_of_silence(heard: Option<Duration>, dead_after: Duration) -> Liveness {
     match heard {
         Some(silence) if silence < super::board::SUSPECT_AFTER => Liveness::Live,
-        Some(silence) if silence >= super::board::DEAD_AFTER => Liveness::Dead,
+        Some(silence) if silence >= dead_after => Liveness::Dead,
         Some(_) | None => Liveness::Suspect,
     }
 }
@@ -258,7 +301,10 @@ pub(super) fn expect_done(answer: ClusterAnswer) -> Result<(), ClusterError> {
         ClusterAnswer::NotLeader { .. } => Err(ClusterError::Unavailable(
             "range 1 is between two leaseholders; repeat the statement".to_owned(),
         )),
-        other @ (ClusterAnswer::Lease { .. } | ClusterAnswer::Catalog { .. } | ClusterAnswer::Status(_)) => {
+        other @ (ClusterAnswer::Lease { .. }
+        | ClusterAnswer::Catalog { .. }
+        | ClusterAnswer::Progress(_)
+        | ClusterAnswer::Status(_)) => {
             Err(ClusterError::Unavailable(format!("an answer to another request came: {other:?}")))
         }
     }

@@ -10,6 +10,9 @@ use std::time::Duration;
 use super::error::ClusterError;
 use super::member::Member;
 use super::ranges::{is_listed, table_keys};
+use crate::descriptor::RangeDescriptor;
+use crate::local_ranges::LocalRangeError;
+use quorate_placement::topology::ReplicaId;
 
 /// How often a node compares.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(3);
@@ -24,15 +27,31 @@ impl Member {
         }
     }
 
+    /// Creates a replica that is in the directory and not here. Only a range that never changed begins with nothing:
+    /// of any other one this replica needs a snapshot.
+    async fn create_missed(
+        &self,
+        descriptor: &RangeDescriptor,
+        own: ReplicaId,
+    ) -> Result<(), LocalRangeError> {
+        if descriptor.is_as_created() {
+            return self.ranges.create_replica(descriptor, false).await;
+        }
+        self.ranges.create_learner(descriptor.range_id, own).await
+    }
+
     /// Compares once.
     pub(super) async fn reconcile(&self) -> Result<(), ClusterError> {
         let local = self.ranges.statuses();
         let directory = self.directory(&table_keys()).await?;
+        let system = self.router().system_range();
+        let known: Vec<_> = directory.iter().chain([system.as_ref()]).cloned().collect();
+        self.collect_gone(&known).await;
         for descriptor in &directory {
-            let is_here = descriptor.replica_on(self.node_id()).is_some();
-            if is_here && self.ranges.status(descriptor.range_id).is_none() {
+            let Some(own) = descriptor.replica_on(self.node_id()) else { continue };
+            if self.ranges.status(descriptor.range_id).is_none() {
                 tracing::info!(range = %descriptor.range_id, "a replica is created that was missed");
-                if let Err(error) = self.ranges.create_replica(descriptor, false).await {
+                if let Err(error) = self.create_missed(descriptor, own.replica_id).await {
                     tracing::warn!(range = %descriptor.range_id, %error, "it could not be created");
                 }
             }

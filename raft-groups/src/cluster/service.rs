@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_placement::topology::NodeId;
 
+use super::change::Goal;
 use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest, NodeReport, decode_request, encode_answer};
 use crate::local_ranges::LocalRangeError;
@@ -56,6 +57,17 @@ impl Member {
                 self.forget_range(range_id);
                 done(self.ranges.destroy_replica(range_id, next_replica_id).await)
             }
+            ClusterRequest::ChangeReplicas { range_id, generation, add, remove } => {
+                self.begin_change(range_id, Goal { generation, add, remove })
+            }
+            ClusterRequest::CreateLearner { descriptor } => self.answer_create_learner(&descriptor).await,
+            ClusterRequest::Progress { range_id, replica_id } => {
+                match self.ranges.progress(range_id, replica_id).await {
+                    Ok(progress) => ClusterAnswer::Progress(progress),
+                    Err(error) => ClusterAnswer::Unavailable(error.to_string()),
+                }
+            }
+            ClusterRequest::Collect { descriptor } => self.answer_collect(&descriptor).await,
             ClusterRequest::TransferLease { range_id, to } => {
                 done(self.ranges.end_lease_and_transfer(range_id, to).await)
             }
@@ -83,9 +95,11 @@ impl Member {
     }
 
     fn answer_report(&self, from: NodeId, report: NodeReport) -> ClusterAnswer {
+        let system = self.router().system_range();
+        let system = (report.system_generation < system.generation).then(|| system.as_ref().clone());
         let lease = self.with_board(|board, now| (board.report(from, report, now), board.required_version()));
         match lease {
-            Some((until, required_version)) => ClusterAnswer::Lease { until, required_version },
+            Some((until, required_version)) => ClusterAnswer::Lease { until, required_version, system },
             None => self.not_leader(),
         }
     }

@@ -45,8 +45,20 @@ pub struct Setting {
 /// How long a statement waits for quorums, summed.
 pub const STATEMENT_QUORUM_WAIT: &str = "statement_quorum_wait";
 
+/// How long a node may be silent before its replicas are replaced.
+pub const NODE_DEAD_AFTER: &str = "node_dead_after";
+/// Its smallest value in milliseconds: a node is suspect before it is dead.
+const NODE_DEAD_AFTER_MIN_MS: u64 = 5_000;
+const _: () = assert!(NODE_DEAD_AFTER_MIN_MS as u128 > super::board::SUSPECT_AFTER.as_millis());
+
 /// All settings, by name.
-pub const SETTINGS: [Setting; 2] = [
+pub const SETTINGS: [Setting; 3] = [
+    Setting {
+        name: NODE_DEAD_AFTER,
+        kind: SettingKind::Millis { min: NODE_DEAD_AFTER_MIN_MS, max: 86_400_000 },
+        default: "5min",
+        description: "silence after which a node counts as dead, and its replicas are replaced by other nodes",
+    },
     Setting {
         name: "range_max_bytes",
         kind: SettingKind::Bytes { min: 64 << 10, max: 8 << 30 },
@@ -180,7 +192,7 @@ mod tests {
     #[test]
     fn settings_refuse_unknown_names_and_values() {
         for (name, value, said) in [
-            ("range_max", "1MiB", "there are: range_max_bytes, statement_quorum_wait"),
+            ("range_max", "1MiB", "there are: node_dead_after, range_max_bytes, statement_quorum_wait"),
             ("range_max_bytes", "many", "a number of bytes, for example 256MiB"),
             ("range_max_bytes", "64MB", "a number of bytes"),
             ("range_max_bytes", "1KiB", "between 65536 and 8589934592 bytes"),

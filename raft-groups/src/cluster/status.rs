@@ -2,7 +2,7 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Span;
-use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use quorate_placement::view::Liveness;
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ pub struct RangeStatus {
     pub range_id: RangeId,
     /// Its keys.
     pub span: Span,
-    /// Nodes that should hold its replicas, ascending.
+    /// Nodes of the replicas that vote, ascending.
     pub replicas: Vec<NodeId>,
     /// Those of them that are not known to be live, or do not hold it yet.
     pub missing: Vec<NodeId>,
@@ -63,6 +63,62 @@ pub struct RangeStatus {
     pub size_bytes: u64,
     /// What its leader complains about.
     pub complaint: Option<String>,
+    /// Raised by every change of it.
+    pub generation: u64,
+    /// Its replicas one by one, learners too, by replica id.
+    pub members: Vec<MemberStatus>,
+    /// The change of its replicas that is under way, or failed a moment ago.
+    pub change: Option<ChangeStatus>,
+    /// What becomes of it, where it is short of replicas and nothing is under way.
+    pub outlook: Option<String>,
+}
+
+/// One replica of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Its id.
+    pub replica_id: ReplicaId,
+    /// Its node.
+    pub node_id: NodeId,
+    /// Whether it votes.
+    pub is_voter: bool,
+    /// Last log index that it has applied; `None` where its node has not reported it.
+    pub applied: Option<u64>,
+}
+
+/// A change of a range's replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeStatus {
+    /// The range.
+    pub range_id: RangeId,
+    /// The node that gets a replica.
+    pub add: Option<NodeId>,
+    /// The node that loses its replica.
+    pub remove: Option<NodeId>,
+    /// What is being done, in words.
+    pub stage: String,
+    /// Since when, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Bytes that the new replica has got.
+    pub bytes: u64,
+    /// About how many bytes it will be; 0 where nothing is copied.
+    pub bytes_expected: u64,
+    /// How long it has been copying, in milliseconds.
+    pub copying_ms: u64,
+    /// Why it ended without success, if it did.
+    pub failure: Option<String>,
+}
+
+impl ChangeStatus {
+    /// Milliseconds until all is copied, by the rate so far; `None` where there is none yet.
+    pub fn left_ms(&self) -> Option<u64> {
+        if self.bytes == 0 || self.bytes_expected < self.bytes {
+            return None;
+        }
+        let left = u128::from(self.bytes_expected - self.bytes);
+        let millis = left * u128::from(self.copying_ms) / u128::from(self.bytes);
+        u64::try_from(millis).ok()
+    }
 }
 
 impl RangeStatus {

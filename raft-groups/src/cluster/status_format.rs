@@ -2,11 +2,11 @@
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
-use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use quorate_placement::view::Liveness;
 
 use super::node_format::{put_node, take_node};
-use super::status::{ClusterStatus, NodeStatus, RangeStatus};
+use super::status::{ChangeStatus, ClusterStatus, MemberStatus, NodeStatus, RangeStatus};
 use crate::api_format::{put_list, put_span, take_list, take_span};
 
 const LIVE: u8 = 1;
@@ -71,6 +71,47 @@ fn put_range_status(writer: &mut Writer, range: &RangeStatus) {
     put_list(writer, &range.missing, put_node_id);
     put_number(writer, range.leader.map(|node| node.0));
     put_text(writer.varint(range.size_bytes), range.complaint.as_deref());
+    put_list(writer.varint(range.generation), &range.members, |writer, member| {
+        writer.varint(member.replica_id.0).varint(member.node_id.0).bool(member.is_voter);
+        put_number(writer, member.applied);
+    });
+    writer.bool(range.change.is_some());
+    if let Some(change) = &range.change {
+        put_change(writer, change);
+    }
+    put_text(writer, range.outlook.as_deref());
+}
+
+pub(super) fn put_change(writer: &mut Writer, change: &ChangeStatus) {
+    writer.varint(change.range_id.0);
+    put_number(writer, change.add.map(|node| node.0));
+    put_number(writer, change.remove.map(|node| node.0));
+    writer.text(&change.stage).varint(change.elapsed_ms);
+    writer.varint(change.bytes).varint(change.bytes_expected).varint(change.copying_ms);
+    put_text(writer, change.failure.as_deref());
+}
+
+pub(super) fn take_change(reader: &mut Reader<'_>) -> Result<ChangeStatus, CodecError> {
+    Ok(ChangeStatus {
+        range_id: RangeId(reader.varint()?),
+        add: take_number(reader)?.map(NodeId),
+        remove: take_number(reader)?.map(NodeId),
+        stage: reader.text()?.to_owned(),
+        elapsed_ms: reader.varint()?,
+        bytes: reader.varint()?,
+        bytes_expected: reader.varint()?,
+        copying_ms: reader.varint()?,
+        failure: take_text(reader)?,
+    })
+}
+
+fn take_member(reader: &mut Reader<'_>) -> Result<MemberStatus, CodecError> {
+    Ok(MemberStatus {
+        replica_id: ReplicaId(reader.varint()?),
+        node_id: NodeId(reader.varint()?),
+        is_voter: reader.bool()?,
+        applied: take_number(reader)?,
+    })
 }
 
 fn take_range_status(reader: &mut Reader<'_>) -> Result<RangeStatus, CodecError> {
@@ -82,6 +123,10 @@ fn take_range_status(reader: &mut Reader<'_>) -> Result<RangeStatus, CodecError>
         leader: take_number(reader)?.map(NodeId),
         size_bytes: reader.varint()?,
         complaint: take_text(reader)?,
+        generation: reader.varint()?,
+        members: take_list(reader, take_member)?,
+        change: if reader.bool()? { Some(take_change(reader)?) } else { None },
+        outlook: take_text(reader)?,
     })
 }
 

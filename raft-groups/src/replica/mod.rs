@@ -12,6 +12,7 @@
 
 pub mod apply;
 mod hand_over;
+mod members;
 mod observe;
 mod propose;
 mod raft_task;

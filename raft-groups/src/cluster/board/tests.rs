@@ -3,7 +3,8 @@
 use super::*;
 
 /// Times are seconds since the board's start. Commands: `report n2 t=1 [catalog=3] [leads=r2]`, `confirm n2 version=3`,
-/// `require 3`, `relying 3 t=1`, `liveness t=1`, `placed r2 n1`, `leader r2 t=1`.
+/// `require 3`, `relying 3 t=1`, `liveness t=1`, `placed r2 n1`, `leader r2 t=1`, `begun r2 t=1`, `changes t=1`,
+/// `change r2 t=1`, `dead_after 30`; a report may carry `changing=r2` and `failed=r3`.
 struct Runner {
     board: Board,
 }
@@ -39,16 +40,24 @@ impl goldenscript::Runner for Runner {
                 let leads = parse::<String>(&mut args, "leads")?;
                 let replicas = leads.iter().map(|text| super::super::message_format::ReplicaReport {
                     range_id: range(text),
+                    replica_id: quorate_placement::topology::ReplicaId(1),
+                    applied: 11,
                     has_lease: true,
                     leader: Some(node(&first)),
                     size_bytes: 0,
                     complaint: None,
                 });
+                let changing = parse::<String>(&mut args, "changing")?;
+                let failed = parse::<String>(&mut args, "failed")?;
+                let changes = changing.iter().map(|text| (text, None));
+                let changes = changes.chain(failed.iter().map(|text| (text, Some("no".to_owned()))));
                 let report = NodeReport {
                     catalog_version: parse(&mut args, "catalog")?,
                     disk_used_bytes: 0,
                     disk_total_bytes: 0,
+                    system_generation: 1,
                     replicas: replicas.collect(),
+                    changes: changes.map(|(text, failure)| change(range(text), failure)).collect(),
                 };
                 let until = self.board.report(node(&first), report, now);
                 let seconds = until.map(|until| until.micros() / 1_000_000 - 50_000);
@@ -74,6 +83,24 @@ impl goldenscript::Runner for Runner {
                 self.board.placed(range(&first), node(args.next_pos().ok_or("node")?));
                 String::new()
             }
+            "begun" => {
+                let change = PendingChange { range: range(&first), add: Some(NodeId(9)), remove: None };
+                self.board.begun(change, now.boot);
+                String::new()
+            }
+            "changes" => {
+                let changes = self.board.pending_changes(now.boot).into_iter();
+                let changes = changes.map(|change| format!("{} to {:?} ", change.range, change.add));
+                changes.collect::<String>() + "."
+            }
+            "change" => {
+                let change = self.board.change_of(range(&first), now.boot);
+                format!("{:?}", change.map(|change| (&change.stage, &change.failure)))
+            }
+            "dead_after" => {
+                self.board.set_dead_after(Duration::from_secs(first.parse()?));
+                String::new()
+            }
             "leader" => format!("{:?}", self.board.leader(range(&first), now.boot)),
             other => return Err(format!("unknown command {other}").into()),
         };
@@ -82,8 +109,26 @@ impl goldenscript::Runner for Runner {
     }
 }
 
+fn board() -> Board {
+    Board::new(moment(0), Duration::from_secs(300))
+}
+
+fn change(range_id: RangeId, failure: Option<String>) -> ChangeStatus {
+    ChangeStatus {
+        range_id,
+        add: Some(NodeId(4)),
+        remove: Some(NodeId(2)),
+        stage: "copying".to_owned(),
+        elapsed_ms: 1_000,
+        bytes: 0,
+        bytes_expected: 0,
+        copying_ms: 0,
+        failure,
+    }
+}
+
 #[test]
 fn board_scripts() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testscripts/cluster/board");
-    quorate_engine::testing::script::run_folder(folder, || Runner { board: Board::new(moment(0)) });
+    quorate_engine::testing::script::run_folder(folder, || Runner { board: board() });
 }

@@ -32,7 +32,8 @@ impl Runner {
     fn begin(&mut self, args: &mut ArgumentConsumer<'_>) -> Answer {
         let node = |text: Option<&str>| text.map(|text| text.parse().map(NodeId)).transpose();
         let generation = args.take_key("generation").unwrap_or("1").parse()?;
-        let goal = Goal { generation, add: node(args.take_key("add"))?, remove: node(args.take_key("remove"))? };
+        let goal =
+            Goal { generation, add: node(args.take_key("add"))?, remove: node(args.take_key("remove"))? };
         self.change = ReplicaChange::new(RangeId(7), goal, self.now);
         Ok(String::new())
     }
@@ -108,11 +109,8 @@ impl Runner {
     fn report(&mut self, args: &mut ArgumentConsumer<'_>) -> Answer {
         let committed = self.seen.as_ref().map_or(0, |seen| seen.members.committed);
         let mut number = |key| args.take_key(key).map_or(Ok(0), str::parse);
-        let progress = Progress {
-            applied: number("applied")?,
-            bytes: number("bytes")?,
-            bytes_expected: number("of")?,
-        };
+        let progress =
+            Progress { applied: number("applied")?, bytes: number("bytes")?, bytes_expected: number("of")? };
         self.change.reported(self.now, committed, Some(progress));
         self.next()
     }

@@ -12,7 +12,7 @@ use crate::cluster::bootstrap_format::{
     encode_bootstrap_answer, encode_bootstrap_request,
 };
 use crate::cluster::node_format::NodeRecord;
-use crate::cluster::status::{NodeStatus, RangeStatus};
+use crate::cluster::status::{MemberStatus, NodeStatus, RangeStatus};
 
 fn span() -> Span {
     Span::new(Key::from(b"a".as_slice()), Key::default())
@@ -34,6 +34,8 @@ fn record() -> NodeRecord {
 fn requests() -> Vec<ClusterRequest> {
     let replica = ReplicaReport {
         range_id: RangeId(7),
+        replica_id: ReplicaId(3),
+        applied: 400,
         has_lease: true,
         leader: Some(NodeId(3)),
         size_bytes: 300,
@@ -44,7 +46,9 @@ fn requests() -> Vec<ClusterRequest> {
             catalog_version: Some(5),
             disk_used_bytes: 1,
             disk_total_bytes: 1 << 40,
+            system_generation: 4,
             replicas: vec![replica],
+            changes: vec![change()],
         }),
         ClusterRequest::CatalogChanged { version: 6 },
         ClusterRequest::CreateReplica {
@@ -52,12 +56,37 @@ fn requests() -> Vec<ClusterRequest> {
             campaign: true,
         },
         ClusterRequest::DestroyReplica { range_id: RangeId(7), next_replica_id: ReplicaId(4) },
+        ClusterRequest::ChangeReplicas {
+            range_id: RangeId(7),
+            generation: 300,
+            add: Some(NodeId(4)),
+            remove: None,
+        },
+        ClusterRequest::CreateLearner {
+            descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1), NodeId(3)]),
+        },
+        ClusterRequest::Progress { range_id: RangeId(7), replica_id: ReplicaId(4) },
+        ClusterRequest::Collect { descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1)]) },
         ClusterRequest::TransferLease { range_id: RangeId(7), to: NodeId(2) },
         ClusterRequest::CreateRange { span: span() },
         ClusterRequest::DropRanges { span: span() },
         ClusterRequest::AwaitCatalog { version: 6 },
         ClusterRequest::Status,
     ]
+}
+
+fn change() -> ChangeStatus {
+    ChangeStatus {
+        range_id: RangeId(7),
+        add: Some(NodeId(4)),
+        remove: None,
+        stage: "copying".to_owned(),
+        elapsed_ms: 2_000,
+        bytes: 300,
+        bytes_expected: 900,
+        copying_ms: 1_000,
+        failure: Some("n4 is full".to_owned()),
+    }
 }
 
 fn status() -> ClusterStatus {
@@ -85,6 +114,15 @@ fn status() -> ClusterStatus {
             leader: None,
             size_bytes: 9,
             complaint: None,
+            generation: 3,
+            members: vec![MemberStatus {
+                replica_id: ReplicaId(2),
+                node_id: NodeId(3),
+                is_voter: true,
+                applied: Some(500),
+            }],
+            change: Some(change()),
+            outlook: Some("no node can take a replica".to_owned()),
         }],
     }
 }
@@ -92,8 +130,14 @@ fn status() -> ClusterStatus {
 fn answers() -> Vec<ClusterAnswer> {
     vec![
         ClusterAnswer::Done,
-        ClusterAnswer::Lease { until: Some(Timestamp::from_micros(1)), required_version: 2 },
-        ClusterAnswer::Lease { until: None, required_version: 3 },
+        ClusterAnswer::Lease {
+            until: Some(Timestamp::from_micros(1)),
+            required_version: 2,
+            system: Some(RangeDescriptor::new(RangeId(1), span(), &[NodeId(1)])),
+        },
+        ClusterAnswer::Lease { until: None, required_version: 3, system: None },
+        ClusterAnswer::Progress(None),
+        ClusterAnswer::Progress(Some(ReplicaProgress { applied: 900, bytes: 5, bytes_expected: 6 })),
         ClusterAnswer::Catalog { version: Some(4) },
         ClusterAnswer::Status(Box::new(status())),
         ClusterAnswer::NotLeader { leader: Some(NodeId(2)) },

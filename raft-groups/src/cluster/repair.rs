@@ -1,0 +1,123 @@
+//! While this node holds range 1's lease: replicas of dead nodes are replaced, and missing ones added, without a person.
+//!
+//! What is decided is `placement`'s; here the view is built, the decision handed to the range's leader with the
+//! generation that it was decided on, and its reason stored. Nothing is remembered but what was handed out a moment ago
+//! and is not reported yet: whoever holds the lease next goes on from the reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::kv::{Database, KvError, TransactionOptions};
+use quorate_placement::repair::{ReplicaChange, next_change};
+use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::view::PendingChange;
+use rand::RngExt;
+
+use super::error::ClusterError;
+use super::member::Member;
+use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::ranges::table_keys;
+use crate::client::router::SYSTEM_RANGE;
+use crate::descriptor::RangeDescriptor;
+
+/// How often ranges are looked at.
+const REPAIR_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest wait for a range's leader to begin a change.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Leaders that are asked one after the other: each may name another one.
+const LEADERS_ASKED_MAX: usize = 3;
+/// Changes begun in one pass; the next pass is near.
+const CHANGES_A_PASS_MAX: usize = 8;
+
+impl Member {
+    pub(super) async fn repair_forever(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(REPAIR_INTERVAL).await;
+            if let Err(error) = self.repair_pass().await {
+                tracing::debug!(%error, "ranges could not be looked at");
+            }
+        }
+    }
+
+    async fn repair_pass(&self) -> Result<(), ClusterError> {
+        if !self.is_leader() {
+            return Ok(());
+        }
+        let _no_range_is_being_made = self.directory_lock.lock().await;
+        let directory = self.directory(&table_keys()).await?;
+        for _ in 0..CHANGES_A_PASS_MAX {
+            let seed = self.rng.lock().random();
+            let Some(view) = self.view(&directory) else { return Ok(()) };
+            let Some(change) = next_change(&view, seed) else { return Ok(()) };
+            if !self.begin_repair(&change, &directory).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a change to the range's leader and stores its reason; whether it was begun.
+    async fn begin_repair(
+        &self,
+        change: &ReplicaChange,
+        directory: &[RangeDescriptor],
+    ) -> Result<bool, ClusterError> {
+        let system = self.router().system_range();
+        let known = directory.iter().chain([system.as_ref()]);
+        let Some(descriptor) = known.into_iter().find(|known| known.range_id == change.range) else {
+            return Ok(false);
+        };
+        let answer = self.ask_to_change(descriptor, change.add, change.remove).await;
+        if answer != ClusterAnswer::Done {
+            tracing::info!(%change, ?answer, "a repair could not begin");
+            return Ok(false);
+        }
+        tracing::info!(%change, "a repair begins");
+        let pending = PendingChange { range: change.range, add: change.add, remove: change.remove };
+        self.with_board(|board, now| board.begun(pending, now.boot));
+        self.log_placement(change.range, &change.to_string()).await?;
+        Ok(true)
+    }
+
+    /// Asks a range's leader to change its replicas, whoever that is by now.
+    pub(super) async fn ask_to_change(
+        &self,
+        descriptor: &RangeDescriptor,
+        add: Option<NodeId>,
+        remove: Option<NodeId>,
+    ) -> ClusterAnswer {
+        let (range_id, generation) = (descriptor.range_id, descriptor.generation);
+        let request = ClusterRequest::ChangeReplicas { range_id, generation, add, remove };
+        let mut node = self.leader_of(descriptor);
+        let mut answer = ClusterAnswer::NotLeader { leader: None };
+        for _ in 0..LEADERS_ASKED_MAX {
+            let Some(asked) = node else { break };
+            answer = match self.ask_node(asked, &request, BEGIN_TIMEOUT).await {
+                Ok(answer) => answer,
+                Err(error) => ClusterAnswer::Unavailable(format!("{asked}: {error:?}")),
+            };
+            let ClusterAnswer::NotLeader { leader } = answer else { return answer };
+            node = leader;
+        }
+        answer
+    }
+
+    /// The node that leads a range, as reported, or as its replica here knows.
+    pub(super) fn leader_of(&self, descriptor: &RangeDescriptor) -> Option<NodeId> {
+        let range_id = descriptor.range_id;
+        let reported = self.with_board(|board, now| board.leader(range_id, now.boot)).flatten();
+        let here = || self.ranges.status(range_id).and_then(|status| status.leader_node);
+        let any = || descriptor.voters().map(|replica| replica.node_id).next();
+        match range_id {
+            SYSTEM_RANGE => self.leader().or_else(any),
+            _ => reported.or_else(here).or_else(any),
+        }
+    }
+
+    /// Stores why something was placed where it is.
+    async fn log_placement(&self, range_id: RangeId, reason: &str) -> Result<(), KvError> {
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        transaction.write(self.placement_row(range_id, reason))?;
+        transaction.commit(None).await.map(|_| ())
+    }
+}
