@@ -1,10 +1,14 @@
 //! `quorate status` as text and as JSON: a verdict first, then nodes, then ranges in trouble, then what to do.
 
+mod repair;
+
 use std::fmt::Write as _;
 
 use quorate_placement::topology::NodeId;
 use quorate_placement::view::Liveness;
-use quorate_raft_groups::cluster::status::{ClusterStatus, NodeStatus, RangeStatus};
+use quorate_raft_groups::cluster::status::{
+    ChangeStatus, ClusterStatus, MemberStatus, NodeStatus, RangeStatus,
+};
 use quorate_sql::storage::key_text;
 use serde_json::{Value, json};
 
@@ -29,7 +33,7 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict on a status.
     pub fn of(status: &ClusterStatus) -> Self {
-        let nodes_down = status.nodes.iter().any(|node| !node.liveness.answers());
+        let nodes_down = status.nodes.iter().any(|node| repair::is_missed(status, node));
         match (&status.partial, status.without_quorum().count(), status.short_of_replicas().count()) {
             (Some(_), 0, _) => Self::Unknown,
             (_, 1.., _) => Self::Critical,
@@ -61,12 +65,13 @@ pub fn render_text(status: &ClusterStatus, host: &str) -> String {
     text.push_str(&nodes_table(&status.nodes));
     text.push_str(&ranges_in_trouble("ranges without quorum", status.without_quorum()));
     text.push_str(&ranges_in_trouble("ranges short of replicas", status.short_of_replicas()));
+    text.push_str(&repair::moves(status));
     text.push_str(&next_steps(status, host));
     text
 }
 
 fn headline(status: &ClusterStatus) -> String {
-    let down = status.nodes.iter().filter(|node| !node.liveness.answers()).count();
+    let down = status.nodes.iter().filter(|node| repair::is_missed(status, node)).count();
     let (lost, short) = (status.without_quorum().count(), status.short_of_replicas().count());
     let verdict = Verdict::of(status).word();
     let counts = format!("{down} of {} nodes down", status.nodes.len());
@@ -140,6 +145,7 @@ fn ranges_in_trouble<'a>(title: &str, ranges: impl Iterator<Item = &'a RangeStat
             start_of(range),
             end_of(range)
         );
+        text.push_str(&repair::under(range));
     }
     if ranges.len() > RANGES_SHOWN_MAX {
         let _ = writeln!(text, " … and {} more", ranges.len() - RANGES_SHOWN_MAX);
@@ -164,7 +170,10 @@ fn names(nodes: &[NodeId]) -> String {
 /// What to run next.
 fn next_steps(status: &ClusterStatus, host: &str) -> String {
     let mut steps = Vec::new();
-    for node in status.nodes.iter().filter(|node| !node.liveness.answers()) {
+    for node in status.nodes.iter().filter(|node| repair::is_missed(status, node)) {
+        if let Some(step) = repair::instead_of(status, node) {
+            steps.push(step);
+        }
         let NodeStatus { record, .. } = node;
         let (id, address, locality) = (record.node_id, &record.address, &record.locality);
         steps.push(format!(
@@ -179,10 +188,11 @@ fn next_steps(status: &ClusterStatus, host: &str) -> String {
             "wait some seconds until all nodes have reported, and ask again: quorate status --host {host}"
         ));
     }
+    let replaced = repair::replaced(status);
     if steps.is_empty() {
-        return "\nnothing to do\n".to_owned();
+        return format!("{replaced}\nnothing to do\n");
     }
-    steps.iter().fold("\nnext:\n".to_owned(), |text, step| text + "  " + step + "\n")
+    steps.iter().fold(format!("{replaced}\nnext:\n"), |text, step| text + "  " + step + "\n")
 }
 
 /// The status for programs; the shape has a version.
@@ -226,12 +236,43 @@ fn range_json(range: &RangeStatus) -> Value {
         "leader": range.leader.map(|node| node.0),
         "size_bytes": range.size_bytes,
         "complaint": range.complaint,
+        "generation": range.generation,
+        "members": range.members.iter().map(member_json).collect::<Vec<_>>(),
+        "change": range.change.as_ref().map(change_json),
+        "outlook": range.outlook,
     })
 }
 
-/// Whether a node counts as up, for the exit code.
+fn member_json(member: &MemberStatus) -> Value {
+    json!({
+        "replica_id": member.replica_id.0,
+        "node": member.node_id.0,
+        "role": if member.is_voter { "voter" } else { "learner" },
+        "applied": member.applied,
+    })
+}
+
+fn change_json(change: &ChangeStatus) -> Value {
+    json!({
+        "add": change.add.map(|node| node.0),
+        "remove": change.remove.map(|node| node.0),
+        "stage": change.stage,
+        "elapsed_ms": change.elapsed_ms,
+        "bytes": change.bytes,
+        "bytes_expected": change.bytes_expected,
+        "left_ms": change.left_ms(),
+        "failure": change.failure,
+    })
+}
+
+/// Whether all is well, for the exit code. A dead node that holds nothing any more is no harm.
 pub fn is_healthy(status: &ClusterStatus) -> bool {
-    Verdict::of(status) == Verdict::Healthy && status.nodes.iter().all(|node| node.liveness == Liveness::Live)
+    let is_well = |node: &NodeStatus| match node.liveness {
+        Liveness::Live => true,
+        Liveness::Dead => !repair::is_missed(status, node),
+        Liveness::Suspect | Liveness::Draining => false,
+    };
+    Verdict::of(status) == Verdict::Healthy && status.nodes.iter().all(is_well)
 }
 
 #[cfg(test)]

@@ -43,6 +43,10 @@ fn range(id: u64, missing: &[u64]) -> RangeStatus {
         leader: Some(NodeId(1)),
         size_bytes: 1,
         complaint: None,
+        generation: 1,
+        members: Vec::new(),
+        change: None,
+        outlook: None,
     }
 }
 
