@@ -36,33 +36,7 @@ impl goldenscript::Runner for Runner {
         let first = args.next_pos().unwrap_or_default().to_owned();
         let nodes = [1, 2, 3].map(NodeId);
         let out = match command.name.as_str() {
-            "report" => {
-                let leads = parse::<String>(&mut args, "leads")?;
-                let replicas = leads.iter().map(|text| super::super::message_format::ReplicaReport {
-                    range_id: range(text),
-                    replica_id: quorate_placement::topology::ReplicaId(1),
-                    applied: 11,
-                    has_lease: true,
-                    leader: Some(node(&first)),
-                    size_bytes: 0,
-                    complaint: None,
-                });
-                let changing = parse::<String>(&mut args, "changing")?;
-                let failed = parse::<String>(&mut args, "failed")?;
-                let changes = changing.iter().map(|text| (text, None));
-                let changes = changes.chain(failed.iter().map(|text| (text, Some("no".to_owned()))));
-                let report = NodeReport {
-                    catalog_version: parse(&mut args, "catalog")?,
-                    disk_used_bytes: 0,
-                    disk_total_bytes: 0,
-                    system_generation: 1,
-                    replicas: replicas.collect(),
-                    changes: changes.map(|(text, failure)| change(range(text), failure)).collect(),
-                };
-                let until = self.board.report(node(&first), report, now);
-                let seconds = until.map(|until| until.micros() / 1_000_000 - 50_000);
-                seconds.map_or("no lease".to_owned(), |seconds| format!("lease until {seconds}"))
-            }
+            "report" => report(&mut self.board, &mut args, node(&first), now)?,
             "confirm" => {
                 self.board.confirm(node(&first), parse(&mut args, "version")?.ok_or("version")?);
                 String::new()
@@ -107,6 +81,41 @@ impl goldenscript::Runner for Runner {
         args.reject_next()?;
         Ok(if out.is_empty() { out } else { format!("{}\n", out.trim_end()) })
     }
+}
+
+/// A node reports.
+fn report(
+    board: &mut Board,
+    args: &mut goldenscript::ArgumentConsumer<'_>,
+    from: NodeId,
+    now: Moment,
+) -> Result<String, Box<dyn std::error::Error>> {
+    use crate::client::script_args::parse;
+    let leads = parse::<String>(args, "leads")?;
+    let replicas = leads.iter().map(|text| super::super::message_format::ReplicaReport {
+        range_id: range(text),
+        replica_id: quorate_placement::topology::ReplicaId(1),
+        applied: 11,
+        has_lease: true,
+        leader: Some(from),
+        size_bytes: 0,
+        complaint: None,
+    });
+    let changing = parse::<String>(args, "changing")?;
+    let failed = parse::<String>(args, "failed")?;
+    let changes = changing.iter().map(|text| (text, None));
+    let changes = changes.chain(failed.iter().map(|text| (text, Some("no".to_owned()))));
+    let report = NodeReport {
+        catalog_version: parse(args, "catalog")?,
+        disk_used_bytes: 0,
+        disk_total_bytes: 0,
+        system_generation: 1,
+        replicas: replicas.collect(),
+        changes: changes.map(|(text, failure)| change(range(text), failure)).collect(),
+    };
+    let until = board.report(from, report, now);
+    let seconds = until.map(|until| until.micros() / 1_000_000 - 50_000);
+    Ok(seconds.map_or("no lease".to_owned(), |seconds| format!("lease until {seconds}")))
 }
 
 fn board() -> Board {

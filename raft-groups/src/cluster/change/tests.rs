@@ -65,9 +65,10 @@ impl Runner {
 
     fn next(&mut self) -> Answer {
         let step = self.change.next(self.now, self.seen.as_ref());
-        let text = match &step {
-            Step::Members { change, .. } => format!("members: {change:?}"),
-            other => format!("{other:?}"),
+        let text = if let Step::Members { change, .. } = &step {
+            format!("members: {change:?}")
+        } else {
+            format!("{step:?}")
         };
         self.step = Some(step);
         Ok(format!("{}: {text}\n", self.change.stage()))
