@@ -40,6 +40,11 @@ impl QuorumBudget {
         self.left = self.left.saturating_sub(wasted);
     }
 
+    /// Leaves no more than another one has, which began as a copy of this one.
+    pub fn limit_to(&mut self, other: Self) {
+        self.left = self.left.min(other.left);
+    }
+
     /// Whether nothing is left.
     pub const fn is_spent(&self) -> bool {
         self.left.is_zero()

@@ -59,6 +59,8 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The commit is lost on its way, and so is its answer.
     LoseCommit,
+    /// The commit takes place, and neither its answer nor that to any further one comes.
+    LoseAllAnswers,
 }
 
 /// One range, on all its nodes at once.
@@ -347,6 +349,13 @@ impl FakeRanges {
             return Err(RangeError::Unavailable { range_id, detail: text.clone() });
         }
         let fault = if is_commit(&request.request) { state.fault.take() } else { None };
+        if fault == Some(Fault::LoseAllAnswers) {
+            state.fault = fault;
+        }
+        let is_heartbeat = matches!(request.request, Request::Transact(Transact::Heartbeat { .. }));
+        if is_heartbeat && state.fault == Some(Fault::LoseAllAnswers) {
+            return Err(lost(range_id));
+        }
         let known = state.ranges.values().filter(|range| overlaps(range, &request.request));
         let known = known.map(|range| range.descriptor.clone()).collect();
         let found = state.ranges.get_mut(&range_id);
@@ -375,7 +384,10 @@ impl FakeRanges {
         if is_commit(&request.request) {
             state.commits += 1;
         }
-        if fault == Some(Fault::LoseAnswer) { Err(lost(range_id)) } else { Ok(response) }
+        match fault {
+            Some(Fault::LoseAnswer | Fault::LoseAllAnswers) => Err(lost(range_id)),
+            Some(Fault::LoseCommit) | None => Ok(response),
+        }
     }
 }
 
@@ -532,25 +544,29 @@ fn exactly(timestamp: Timestamp) -> ReadAt {
     ReadAt { timestamp, uncertainty_limit: timestamp }
 }
 
-/// Every program counts the pairs of a page.
+/// Every program counts the pairs of a page; one that is a number stops after as many.
 pub(crate) struct CountPairs;
 
-struct Counting(u64);
+struct Counting {
+    pairs: u64,
+    stop_after: Option<u64>,
+}
 
 impl ScanEvaluator for CountPairs {
-    fn start(&self, _program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
-        Ok(Box::new(Counting(0)))
+    fn start(&self, program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
+        let stop_after = std::str::from_utf8(&program.0).ok().and_then(|text| text.parse().ok());
+        Ok(Box::new(Counting { pairs: 0, stop_after }))
     }
 }
 
 impl ScanRun for Counting {
     fn pair(&mut self, _key: &[u8], _value: &Value, _out: &mut Vec<Bytes>) -> Result<Flow, ProgramError> {
-        self.0 += 1;
-        Ok(Flow::Continue)
+        self.pairs += 1;
+        Ok(if Some(self.pairs) == self.stop_after { Flow::Stop } else { Flow::Continue })
     }
 
     fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), ProgramError> {
-        out.push(self.0.to_string().into());
+        out.push(self.pairs.to_string().into());
         Ok(())
     }
 }

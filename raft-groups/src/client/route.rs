@@ -45,6 +45,17 @@ struct Stop {
     failure: Option<Failure>,
 }
 
+impl Failure {
+    /// What it says, for a person.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::NotLeaseholder(_) => "follows",
+            Self::Mismatch => "has no replica",
+            Self::Unavailable(detail) | Self::Unreachable(detail) => detail,
+        }
+    }
+}
+
 /// One request's way.
 #[derive(Clone, Debug)]
 pub struct Route {

@@ -248,7 +248,7 @@ impl Router {
                         }
                         Verdict::Done(done) => return done,
                         Verdict::Perhaps(failure) => {
-                            perhaps = Some(format!("{node}: {failure:?}"));
+                            perhaps = Some(format!("{node}: {}", failure.detail()));
                             route.failed(node, failure);
                         }
                         Verdict::Next(failure) => route.failed(node, failure),
@@ -351,6 +351,8 @@ impl Router {
             RangeError::Mismatch { known, .. } => {
                 let mut learnt = false;
                 for known in known.into_iter().filter(|known| known.span.overlaps(&descriptor.span)) {
+                    // Somebody else may have learnt it in the meantime: then this request's sender has to look again, too.
+                    learnt |= known.generation > descriptor.generation;
                     learnt |= self.learn(known);
                 }
                 if learnt { Verdict::Done(Err(SendError::Stale)) } else { Verdict::Next(Failure::Mismatch) }

@@ -70,6 +70,27 @@ impl Router {
         self.cached(found.filter(reaches), end)
     }
 
+    /// The range that holds `key`, or the next one behind it; `None` where no range lies there.
+    ///
+    /// # Errors
+    /// As [`Router::range_of`], but for [`KvError::NoRange`].
+    pub async fn range_from(
+        &self,
+        key: &Key,
+        budget: &mut QuorumBudget,
+    ) -> Result<Option<Arc<RangeDescriptor>>, KvError> {
+        match self.range_of(key, budget).await {
+            Ok(range) => return Ok(Some(range)),
+            Err(KvError::NoRange { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let directory = keyspace::system_prefix(keyspace::SYSTEM_RANGES);
+        let behind = Span::new(directory_key(&key.successor()), directory.prefix_end());
+        let Some(next) = self.entry_in(behind, Direction::Forward, budget).await? else { return Ok(None) };
+        self.learn(next.clone());
+        Ok(Some(Arc::new(next)))
+    }
+
     fn cached(&self, found: Option<RangeDescriptor>, key: &Key) -> Result<Arc<RangeDescriptor>, KvError> {
         let Some(found) = found else { return Err(KvError::NoRange { key: key.clone() }) };
         self.learn(found.clone());
@@ -86,9 +107,19 @@ impl Router {
         budget: &mut QuorumBudget,
     ) -> Result<Option<RangeDescriptor>, KvError> {
         let start = keyspace::system_prefix(keyspace::SYSTEM_RANGES);
+        self.entry_in(Span::new(start, end), Direction::Reverse, budget).await
+    }
+
+    /// The first row of a part of the directory, in a direction, by a strong read.
+    async fn entry_in(
+        &self,
+        span: Span,
+        direction: Direction,
+        budget: &mut QuorumBudget,
+    ) -> Result<Option<RangeDescriptor>, KvError> {
         let scan = ScanRequest {
-            span: Span::new(start.clone(), end),
-            direction: Direction::Reverse,
+            span,
+            direction,
             program: None,
             rows_max: 1,
             bytes_max: DIRECTORY_PAGE_BYTES_MAX,

@@ -1,15 +1,16 @@
-//! COMMIT of a transaction whose writes and reads lie in one range: carries out what [`CommitSteps`] decides.
+//! COMMIT: by one command where writes and reads lie in one range, as [`CommitSteps`] decides, else in two phases.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, KvError, Span, Write};
+use quorate_engine::kv::{Key, KvError, Write};
 use uuid::Uuid;
 
-use super::DistributedTransaction;
+use super::two_phase::Coordinator;
+use super::{DistributedTransaction, ONE_COMMAND_MAX_BYTES};
 use super::commit_steps::{CommitSteps, Effect, Event, Outcome};
-use crate::api::{CommitRequest, RangeError, Request, Response};
+use crate::api::{CommitRequest, RangeError, Request, Response, TransactionMeta};
 use crate::client::router::{SendError, answered_error};
 use crate::descriptor::RangeDescriptor;
 
@@ -41,7 +42,7 @@ impl DistributedTransaction {
         let mut effect = Effect::Send;
         let mut range_id = 0;
         loop {
-            let event = match effect {
+            let sent = match effect {
                 Effect::Send => self.send_commit(&anchor, &commit, &mut range_id).await?,
                 Effect::SendUnderNewId => {
                     // A commit is refused as too old by when it started, so that the new one starts now.
@@ -49,9 +50,10 @@ impl DistributedTransaction {
                     commit.started = self.now()?;
                     self.send_commit(&anchor, &commit, &mut range_id).await?
                 }
-                Effect::AskRecord => self.ask_record(&anchor, &commit).await,
+                Effect::AskRecord => Some(self.ask_record(&anchor, &commit).await),
                 Effect::Done(outcome) => return finish(outcome, &commit, range_id),
             };
+            let Some(event) = sent else { return self.commit_in_two_phases(anchor, commit).await };
             effect = steps.step(event, self.budget.is_spent());
         }
     }
@@ -69,22 +71,51 @@ impl DistributedTransaction {
         Err(KvError::Retry { key: anchor.clone(), reason })
     }
 
-    /// Sends the commit to its range.
+    /// Commits over several ranges, or by several commands. Nothing was proposed under this id.
+    async fn commit_in_two_phases(
+        &mut self,
+        anchor: Key,
+        commit: CommitRequest,
+    ) -> Result<Timestamp, KvError> {
+        let transaction = TransactionMeta {
+            id: commit.transaction,
+            anchor,
+            attempt: commit.attempt,
+            started: commit.started,
+            read_timestamp: commit.read_timestamp,
+        };
+        let coordinator = Coordinator {
+            shared: Arc::clone(&self.shared),
+            transaction,
+            writes: Arc::new(commit.writes),
+            read_spans: commit.read_spans,
+            deadline: commit.deadline,
+            budget: self.budget,
+            anchored: 0,
+        };
+        let (committed, budget) = coordinator.commit().await;
+        self.budget = budget;
+        committed
+    }
+
+    /// Sends the commit to its range; `None`, and nothing was sent, where it does not fit into one command of one range.
     ///
     /// # Errors
-    /// Before anything was sent: no range, or more than one.
+    /// Before anything was sent: no range.
     async fn send_commit(
         &mut self,
         anchor: &Key,
         commit: &CommitRequest,
         range_id: &mut u64,
-    ) -> Result<Event, KvError> {
+    ) -> Result<Option<Event>, KvError> {
         let router = Arc::clone(&self.shared.router);
         let range = router.range_of(anchor, &mut self.budget).await?;
         *range_id = range.range_id.0;
-        check_one_range(&range, commit)?;
+        if !fits(&range, commit) {
+            return Ok(None);
+        }
         let request = Request::Commit(commit.clone());
-        Ok(match router.send(&range, request, &mut self.budget).await {
+        Ok(Some(match router.send(&range, request, &mut self.budget).await {
             Ok(Response::Committed(timestamp)) => Event::Committed(timestamp),
             Ok(_) => Event::Lost("the range gave another answer than to a commit".to_owned()),
             Err(SendError::Stale) => Event::Stale,
@@ -93,7 +124,7 @@ impl DistributedTransaction {
                 Event::Answered(RangeError::Unavailable { range_id, detail })
             }
             Err(SendError::Lost { range_id, detail }) => Event::Lost(format!("{range_id}: {detail}")),
-        })
+        }))
     }
 
     /// Asks for the commit's record.
@@ -126,22 +157,12 @@ impl DistributedTransaction {
     }
 }
 
-/// Everything that a commit writes or depends on must lie in its one range.
-fn check_one_range(range: &RangeDescriptor, commit: &CommitRequest) -> Result<(), KvError> {
-    if let Some(write) = commit.writes.iter().find(|write| !range.span.contains(&write.key)) {
-        return Err(several_ranges(&format!("it also writes key {}", write.key)));
-    }
-    let elsewhere = |span: &&Span| !range.span.covers(span);
-    if let Some(span) = commit.read_spans.iter().find(elsewhere) {
-        return Err(several_ranges(&format!("it also read keys from {}", span.start)));
-    }
-    Ok(())
-}
-
-fn several_ranges(detail: &str) -> KvError {
-    KvError::Unsupported(format!(
-        "a transaction over several ranges (tables) is not supported yet: {detail}; use one transaction a table"
-    ))
+/// Whether everything that a commit writes or depends on lies in one range, and its writes fit one command.
+fn fits(range: &RangeDescriptor, commit: &CommitRequest) -> bool {
+    let bytes: usize = commit.writes.iter().map(Write::size_bytes).sum();
+    bytes <= ONE_COMMAND_MAX_BYTES
+        && commit.writes.iter().all(|write| range.span.contains(&write.key))
+        && commit.read_spans.iter().all(|span| range.span.covers(span))
 }
 
 fn finish(outcome: Outcome, commit: &CommitRequest, range_id: u64) -> Result<Timestamp, KvError> {

@@ -4,9 +4,9 @@
 //! uncertainty limit and sends nothing. Reads ([`read`]) go to the leaseholders at that timestamp; a version within the
 //! uncertainty window raises it, after what was read before has been refreshed. Writes wait in a buffer, which the
 //! transaction's own reads see. COMMIT ([`commit`]) sends them to their range with the read spans; what to do about the
-//! answer, or about none, is decided by [`commit_steps`].
-//!
-//! Writes of one transaction lie in one range, and so must everything that it read: several ranges come later.
+//! answer, or about none, is decided by [`commit_steps`]. Where reads and writes lie in several ranges, or in more than
+//! one command, they go in two phases: intents, then a record ([`two_phase_steps`]), and behind the answer the intents
+//! become versions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,14 +27,21 @@ use uuid::Uuid;
 
 use super::budget::{QUORUM_WAIT_MAX, QuorumBudget};
 use super::router::Router;
+use resolver::Resolver;
 use crate::api::ReadAt;
 
 mod commit;
 pub mod commit_steps;
 mod read;
+mod refresh;
+mod resolver;
+mod two_phase;
+pub mod two_phase_steps;
 
-/// Bytes that a transaction's writes may take: one command, less what its envelope needs.
-pub const TRANSACTION_MAX_BYTES: usize = COMMAND_MAX_BYTES - COMMAND_ENVELOPE_BYTES;
+/// Bytes that a transaction's writes may take (design.md section 12, "transaction").
+pub const TRANSACTION_MAX_BYTES: usize = 64 << 20;
+/// Bytes of writes that one command commits: less than it may hold by what its envelope needs.
+const ONE_COMMAND_MAX_BYTES: usize = COMMAND_MAX_BYTES - COMMAND_ENVELOPE_BYTES;
 /// Allowance for the command's own fields and the transaction's record.
 const COMMAND_ENVELOPE_BYTES: usize = 4 << 10;
 
@@ -49,6 +56,7 @@ struct Shared {
     evaluator: Arc<dyn ScanEvaluator>,
     ids: Mutex<StdRng>,
     quorum_wait_ms: AtomicU64,
+    resolver: Resolver,
 }
 
 impl DistributedDatabase {
@@ -56,7 +64,7 @@ impl DistributedDatabase {
     pub fn new(router: Arc<Router>, evaluator: Arc<dyn ScanEvaluator>, seed: [u8; 32]) -> Self {
         let ids = Mutex::new(StdRng::from_seed(seed));
         let quorum_wait_ms = AtomicU64::new(u64::try_from(QUORUM_WAIT_MAX.as_millis()).unwrap_or(u64::MAX));
-        Self { shared: Arc::new(Shared { router, evaluator, ids, quorum_wait_ms }) }
+        Self { shared: Arc::new(Shared { router, evaluator, ids, quorum_wait_ms, resolver: Resolver::new() }) }
     }
 
     /// Sets how long a statement waits for quorums, for transactions that begin from now on.

@@ -8,6 +8,7 @@ use quorate_engine::kv_buffer::ScanPlan;
 use quorate_engine::kv_page::PageBuilder;
 
 use super::DistributedTransaction;
+use super::refresh::{Refresh, refresh};
 use crate::api::{RangeError, ReadAt, Request, Response};
 use crate::client::router::{SendError, read_error, unexpected};
 use crate::descriptor::RangeDescriptor;
@@ -128,41 +129,24 @@ impl DistributedTransaction {
         if upto <= self.read.timestamp {
             return Err(unexpected("an uncertain version below the read timestamp"));
         }
-        let spans: Vec<Span> = self.reads.iter().collect();
-        for span in spans {
-            self.refresh(span, upto, key).await?;
-        }
+        let question = Refresh {
+            spans: self.reads.iter().collect(),
+            after: self.read.timestamp,
+            upto,
+            own: None,
+            rank: None,
+        };
+        refresh(&self.shared.router, &question, &mut self.budget).await.map_err(|error| match error {
+            KvError::Retry { key: changed, reason } => {
+                let reason = format!("{reason}; the write of {key} at {upto} may have come before the transaction");
+                KvError::Retry { key: changed, reason }
+            }
+            other => other,
+        })?;
         self.read.timestamp = upto;
         self.read.uncertainty_limit = self.read.uncertainty_limit.max(upto);
         // No read whose timestamp was raised is answered before the physical clock has passed it.
         tokio::time::sleep(self.shared.router.clock().wait_until_passed(upto)).await;
-        Ok(())
-    }
-
-    /// Makes sure that a span, range by range, has not changed between the read timestamp and `upto`.
-    async fn refresh(&mut self, span: Span, upto: Timestamp, cause: &Key) -> Result<(), KvError> {
-        let after = self.read.timestamp;
-        let mut rest = Some(span);
-        while let Some(span) = rest.take() {
-            let range = self.shared.router.range_of(&span.start, &mut self.budget).await?;
-            let Some(here) = range.span.intersection(&span) else {
-                return Err(KvError::NoRange { key: span.start });
-            };
-            let request = Request::Refresh { spans: vec![here.clone()], after, upto, own: None };
-            match self.shared.router.send(&range, request, &mut self.budget).await {
-                Ok(Response::Refreshed) => rest = behind(&span, &here),
-                Ok(_) => return Err(unexpected("another answer than to a refresh")),
-                Err(SendError::Stale) => rest = Some(span),
-                Err(SendError::Answered(RangeError::Conflict { key, timestamp })) => {
-                    let reason = format!(
-                        "it was written at {timestamp}, after it was read, and the write of {cause} at {upto} may \
-                         have come before"
-                    );
-                    return Err(KvError::Retry { key, reason });
-                }
-                Err(error) => return Err(read_error(error, &span.start)),
-            }
-        }
         Ok(())
     }
 }
@@ -200,7 +184,7 @@ fn with_rest(mut page: ScanPage, request: &ScanRequest, part: &Span) -> ScanPage
 }
 
 /// What of `whole` lies behind `part`.
-fn behind(whole: &Span, part: &Span) -> Option<Span> {
+pub(super) fn behind(whole: &Span, part: &Span) -> Option<Span> {
     let rest = Span::new(part.end.clone(), whole.end.clone());
     (!part.end.is_empty() && !rest.is_empty()).then_some(rest)
 }

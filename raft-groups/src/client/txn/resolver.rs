@@ -1,0 +1,112 @@
+//! Resolves the intents of transactions that are over, behind their answers.
+//!
+//! Bounded in number and time: what is left undone is done by whoever meets the intents, as the record says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use quorate_engine::kv::{KvError, Span};
+use tokio::sync::Semaphore;
+
+use super::refresh::{Part, RANGES_AT_ONCE_MAX, by_range};
+use crate::api::{Request, ResolveRequest, Response, Transact};
+use crate::client::budget::QuorumBudget;
+use crate::client::router::{Router, SendError, read_error, unexpected};
+use crate::safeguard;
+
+/// Transactions whose intents wait to be resolved, on one node; those of further ones are left to whoever meets them.
+const QUEUED_MAX: usize = 4_096;
+/// Transactions whose intents are resolved at the same time.
+const AT_ONCE_MAX: usize = 32;
+/// Rounds over ranges that cannot be reached, before the intents are left to whoever meets them.
+const ROUNDS_MAX: u32 = 8;
+/// Pause after the first round that left something undone; it doubles.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+
+/// The background work of one node's coordinators.
+pub(super) struct Resolver {
+    queue: Arc<Semaphore>,
+    at_once: Arc<Semaphore>,
+}
+
+impl Resolver {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: Arc::new(Semaphore::new(QUEUED_MAX)),
+            at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+        }
+    }
+
+    /// Takes a transaction's intents in, if there is room.
+    pub(super) fn enqueue(&self, router: &Arc<Router>, request: ResolveRequest, wait: QuorumBudget) {
+        let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return };
+        let (at_once, router) = (Arc::clone(&self.at_once), Arc::clone(router));
+        tokio::spawn(async move {
+            let _place = place;
+            let Ok(_turn) = at_once.acquire().await else { return };
+            safeguard::reach("txn-before-resolve");
+            resolve_in_rounds(&router, request, wait).await;
+        });
+    }
+}
+
+async fn resolve_in_rounds(router: &Router, mut request: ResolveRequest, wait: QuorumBudget) {
+    let mut pause = PAUSE_FIRST;
+    for _ in 0..ROUNDS_MAX {
+        let mut budget = wait;
+        request.spans = match resolve_all(router, request.clone(), &mut budget).await {
+            Ok(left) if left.is_empty() => return,
+            Ok(left) => left,
+            Err(error) => {
+                tracing::debug!(transaction = %request.transaction, %error, "intents not resolved yet");
+                request.spans
+            }
+        };
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+/// Resolves a transaction's intents wherever they lie; the spans that are left undone come back.
+///
+/// # Errors
+/// The ranges could not be found.
+pub(super) async fn resolve_all(
+    router: &Router,
+    request: ResolveRequest,
+    budget: &mut QuorumBudget,
+) -> Result<Vec<Span>, KvError> {
+    let parts = by_range(router, request.spans.clone(), budget).await?;
+    let full = *budget;
+    let resolved = parts.into_iter().map(|part| resolve_part(router, &request, part, full));
+    let left: Vec<_> = futures::stream::iter(resolved).buffer_unordered(RANGES_AT_ONCE_MAX).collect().await;
+    Ok(left.into_iter().flatten().collect())
+}
+
+/// Resolves the intents in one range, a command's worth at a time; what is left undone comes back.
+async fn resolve_part(
+    router: &Router,
+    request: &ResolveRequest,
+    (range, mut spans): Part,
+    mut budget: QuorumBudget,
+) -> Vec<Span> {
+    while !spans.is_empty() {
+        let step = ResolveRequest { spans: spans.clone(), ..*request };
+        match router.send(&range, Request::Transact(Transact::Resolve(step)), &mut budget).await {
+            Ok(Response::Resolved { rest }) => spans = rest,
+            Ok(_) => {
+                let error = unexpected("another answer than to a resolution");
+                tracing::warn!(%error, "intents not resolved");
+                return spans;
+            }
+            Err(SendError::Stale) => return spans,
+            Err(error) => {
+                let error = read_error(error, &range.span.start);
+                tracing::debug!(%error, "intents not resolved yet");
+                return spans;
+            }
+        }
+    }
+    spans
+}

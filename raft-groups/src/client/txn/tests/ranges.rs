@@ -1,0 +1,384 @@
+//! Commits over several ranges, and what others see of them on their way.
+
+use quorate_engine::mvcc::intent::Outcome;
+use uuid::Uuid;
+
+use super::*;
+use crate::api::{
+    Decision, EndRequest, IntentsRequest, Request, Response, Transact, TransactionMeta, TransactionState,
+};
+use crate::client::router::LOCK_WAIT_MAX;
+
+/// Longer than anything takes here; time is tokio's, paused.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+async fn wait_for_no_intents(setup: &Setup) {
+    let gone = async {
+        while setup.world.intents() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.expect("intents are resolved behind the answer");
+}
+
+/// A coordinator that does by hand what it is told, and may stop at any point.
+struct ByHand {
+    database: DistributedDatabase,
+    meta: TransactionMeta,
+}
+
+impl ByHand {
+    async fn begin(database: &DistributedDatabase, id: u128, anchor: &str) -> Self {
+        let now = begin(database).await.read_timestamp();
+        let meta = TransactionMeta {
+            id: Uuid::from_u128(id),
+            anchor: key(anchor),
+            attempt: 1,
+            started: now,
+            read_timestamp: now,
+        };
+        Self { database: database.clone(), meta }
+    }
+
+    async fn ask(&self, at: &str, step: Transact) -> Response {
+        let router = self.database.router();
+        let mut budget = self.database.budget();
+        let range = router.range_of(&key(at), &mut budget).await.unwrap();
+        router.send(&range, Request::Transact(step), &mut budget).await.unwrap()
+    }
+
+    async fn lay(&self, name: &str, text: &str) -> Timestamp {
+        let with_record = key(name) == self.meta.anchor;
+        let request = IntentsRequest {
+            transaction: self.meta.clone(),
+            sequence: u32::from(!with_record),
+            writes: vec![Write::put(key(name), value(text))],
+            with_record,
+        };
+        let answer = self.ask(name, Transact::LayIntents(request)).await;
+        let Response::IntentsLaid(timestamp) = answer else { panic!("{answer:?}") };
+        timestamp
+    }
+
+    async fn end(&self, decision: Decision) -> TransactionState {
+        let request = EndRequest {
+            transaction: self.meta.clone(),
+            decision,
+            intent_spans: vec![span("a", "z")],
+        };
+        let anchor = String::from_utf8(self.meta.anchor.as_ref()[1..].to_vec()).unwrap();
+        let answer = self.ask(&anchor, Transact::End(request)).await;
+        let Response::State(state) = answer else { panic!("{answer:?}") };
+        state
+    }
+
+    async fn commit(&self, timestamp: Timestamp) -> TransactionState {
+        self.end(Decision::Commit { timestamp, deadline: None }).await
+    }
+
+    async fn beat(&self) {
+        let anchor = self.meta.anchor.clone();
+        let step = Transact::Heartbeat { transaction: self.meta.id, anchor: anchor.clone() };
+        let name = String::from_utf8(anchor.as_ref()[1..].to_vec()).unwrap();
+        assert_eq!(self.ask(&name, step).await, Response::State(TransactionState::Pending));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_over_several_ranges_commits_as_one() {
+    let setup = setup().await;
+    setup.world.split(LEFT, "\x02f", RangeId(4));
+    put(&setup.one, &[("b", "0")]).await;
+    put(&setup.one, &[("b", "1"), ("g", "2"), ("n", "3")]).await;
+    for database in [&setup.one, &setup.two] {
+        let mut transaction = begin(database).await;
+        let keys = vec![key("n"), key("g"), key("b")];
+        let values = transaction.get_many(keys).await.unwrap();
+        assert_eq!(values, [Some(value("3")), Some(value("2")), Some(value("1"))]);
+    }
+    wait_for_no_intents(&setup).await;
+    let steps = setup.world.take_steps();
+    assert_eq!(steps[..4], ["lay with record", "lay", "lay", "commit"], "{steps:?}");
+    assert!(steps[4..].iter().all(|step| *step == "resolve" || *step == "push"), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_in_one_range_stays_one_command() {
+    let setup = setup().await;
+    put(&setup.one, &[("b", "1"), ("c", "1")]).await;
+    let mut transaction = begin(&setup.one).await;
+    get(transaction.as_mut(), "c").await.unwrap();
+    transaction.write(Write::put(key("b"), value("2"))).unwrap();
+    transaction.commit(None).await.unwrap();
+    assert!(setup.world.take_steps().is_empty(), "no intents");
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_refreshes_what_it_read_in_other_ranges() {
+    let setup = setup().await;
+    put(&setup.one, &[("b", "1")]).await;
+    let mut transaction = begin(&setup.one).await;
+    get(transaction.as_mut(), "n").await.unwrap();
+    transaction.write(Write::put(key("b"), value("2"))).unwrap();
+    transaction.commit(None).await.unwrap();
+
+    let mut transaction = begin(&setup.one).await;
+    assert_eq!(get(transaction.as_mut(), "n").await.unwrap(), None);
+    put(&setup.two, &[("n", "changed")]).await;
+    transaction.write(Write::put(key("b"), value("3"))).unwrap();
+    let error = transaction.commit(None).await.unwrap_err();
+    assert!(matches!(&error, KvError::Retry { key: at, .. } if *at == key("n")), "{error}");
+    wait_for_no_intents(&setup).await;
+    assert_eq!(get(begin(&setup.two).await.as_mut(), "b").await.unwrap(), Some(value("2")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_conditions_and_deadlines_hold_over_several_ranges() {
+    let setup = setup().await;
+    put(&setup.one, &[("n", "1")]).await;
+    for first in [Write::put(key("b"), value("2")), Write::insert(key("b"), value("2"))] {
+        let mut transaction = begin(&setup.one).await;
+        transaction.write(first).unwrap();
+        transaction.write(Write::insert(key("n"), value("2"))).unwrap();
+        let error = transaction.commit(None).await.unwrap_err();
+        assert!(matches!(&error, KvError::ConditionFailed { key: at } if *at == key("n")), "{error}");
+    }
+    let mut transaction = begin(&setup.one).await;
+    let deadline = transaction.read_timestamp();
+    transaction.write(Write::put(key("b"), value("3"))).unwrap();
+    transaction.write(Write::put(key("n"), value("3"))).unwrap();
+    let error = transaction.commit(Some(deadline)).await.unwrap_err();
+    assert!(matches!(&error, KvError::Retry { reason, .. } if reason.contains("lease")), "{error}");
+    wait_for_no_intents(&setup).await;
+    let mut transaction = begin(&setup.two).await;
+    let values = transaction.get_many(vec![key("b"), key("n")]).await.unwrap();
+    assert_eq!(values, [None, Some(value("1"))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_larger_than_a_command_commits_in_chunks() {
+    let setup = setup().await;
+    let mut transaction = begin(&setup.two).await;
+    let large = Bytes::from(vec![7; 100 << 10]);
+    for number in 0..40 {
+        for range in ["b", "n"] {
+            let name = format!("{range}{number:02}");
+            transaction.write(Write::insert(key(&name), large.clone())).unwrap();
+        }
+    }
+    assert!(transaction.buffered_bytes() > 8_000_000);
+    transaction.commit(None).await.unwrap();
+    wait_for_no_intents(&setup).await;
+    let mut transaction = begin(&setup.one).await;
+    assert_eq!(scan(transaction.as_mut(), span("a", "z"), Direction::Reverse).await.len(), 80);
+    let steps = setup.world.take_steps();
+    let laid = steps.iter().filter(|step| step.starts_with("lay")).count();
+    assert!((8..=12).contains(&laid), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_beyond_its_limit_is_refused_when_it_is_written() {
+    let setup = setup().await;
+    let mut transaction = begin(&setup.one).await;
+    let large = Bytes::from(vec![7; 500 << 10]);
+    let error = (0..200)
+        .find_map(|number| transaction.write(Write::put(key(&format!("b{number:03}")), large.clone())).err())
+        .expect("a transaction has a limit");
+    assert!(matches!(error, KvError::TooLarge { what: "transaction", limit: TRANSACTION_MAX_BYTES, .. }));
+    assert!(transaction.buffered_bytes() > TRANSACTION_MAX_BYTES - (1 << 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_split_that_nobody_knows_of_is_followed() {
+    let setup = setup().await;
+    put(&setup.two, &[("b", "0"), ("g", "0"), ("n", "0"), ("q", "0")]).await;
+    wait_for_no_intents(&setup).await;
+    // What was one command for one range is two ranges' by now: nothing was proposed, and it goes in two phases.
+    setup.world.split(LEFT, "\x02f", RangeId(4));
+    put(&setup.two, &[("b", "1"), ("g", "1")]).await;
+    wait_for_no_intents(&setup).await;
+    // Further intents are grouped again, and so are refreshes and resolutions.
+    let mut transaction = begin(&setup.two).await;
+    assert_eq!(scan(transaction.as_mut(), span("a", "z"), Direction::Forward).await, ["b", "g", "n", "q"]);
+    setup.world.split(RIGHT, "\x02o", RangeId(5));
+    for name in ["b", "g", "n", "q"] {
+        transaction.write(Write::put(key(name), value("2"))).unwrap();
+    }
+    transaction.commit(None).await.unwrap();
+    wait_for_no_intents(&setup).await;
+    let mut transaction = begin(&setup.one).await;
+    let values = transaction.get_many(["b", "g", "n", "q"].map(key).to_vec()).await.unwrap();
+    assert!(values.iter().all(|found| *found == Some(value("2"))), "{values:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_lost_decision_is_asked_for_again() {
+    let setup = setup().await;
+    for (round, fault) in [Fault::LoseAnswer, Fault::LoseCommit].into_iter().enumerate() {
+        setup.world.fault(fault);
+        let text = round.to_string();
+        put(&setup.two, &[("b", &text), ("n", &text)]).await;
+        let mut transaction = begin(&setup.one).await;
+        let values = transaction.get_many(vec![key("b"), key("n")]).await.unwrap();
+        assert_eq!(values, [Some(value(&text)), Some(value(&text))]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_decision_without_any_answer_is_ambiguous_and_all_or_nothing() {
+    let setup = setup().await;
+    setup.world.fault(Fault::LoseAllAnswers);
+    let mut transaction = begin(&setup.two).await;
+    transaction.write(Write::put(key("b"), value("1"))).unwrap();
+    transaction.write(Write::put(key("n"), value("1"))).unwrap();
+    let begun = tokio::time::Instant::now();
+    let error = transaction.commit(None).await.unwrap_err();
+    assert!(matches!(error, KvError::Ambiguous { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // It did take place; its intents are resolved by whoever meets them.
+    let mut reader = begin(&setup.one).await;
+    let values = reader.get_many(vec![key("b"), key("n")]).await.unwrap();
+    assert_eq!(values, [Some(value("1")), Some(value("1"))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_reader_waits_for_a_transaction_that_is_alive() {
+    let setup = setup().await;
+    put(&setup.one, &[("b", "old"), ("n", "old")]).await;
+    let writer = ByHand::begin(&setup.one, 1, "b").await;
+    let first = writer.lay("b", "new").await;
+    let second = writer.lay("n", "new").await;
+    let mut readers = Vec::new();
+    for name in ["b", "n"] {
+        let database = setup.two.clone();
+        readers.push(tokio::spawn(async move { get(begin(&database).await.as_mut(), name).await }));
+    }
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(readers.iter().all(|reader| !reader.is_finished()), "nobody reads what is not decided");
+        writer.beat().await;
+    }
+    let timestamp = first.max(second);
+    let outcome = Outcome::Committed { attempt: 1, timestamp };
+    assert_eq!(writer.commit(timestamp).await, TransactionState::Ended(outcome));
+    for reader in readers {
+        assert_eq!(reader.await.unwrap().unwrap(), Some(value("new")));
+    }
+    assert_eq!(setup.world.intents(), 0, "the readers resolved what they met");
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_reader_aborts_a_transaction_that_gives_no_sign_of_life() {
+    let setup = setup().await;
+    put(&setup.one, &[("b", "old"), ("n", "old")]).await;
+    wait_for_no_intents(&setup).await;
+    let writer = ByHand::begin(&setup.one, 1, "b").await;
+    let timestamp = writer.lay("b", "new").await.max(writer.lay("n", "new").await);
+    let begun = tokio::time::Instant::now();
+    let mut transaction = begin(&setup.two).await;
+    let values = transaction.get_many(vec![key("b"), key("n")]).await.unwrap();
+    assert_eq!(values, [Some(value("old")), Some(value("old"))]);
+    let waited = begun.elapsed();
+    assert!(waited > Duration::from_secs(2) && waited < Duration::from_secs(4), "{waited:?}");
+    assert_eq!(setup.world.intents(), 0);
+    // Its commit comes too late, and finds that.
+    assert_eq!(writer.commit(timestamp).await, TransactionState::Ended(Outcome::Aborted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_waiting_for_a_lock_has_a_limit_of_its_own() {
+    let setup = setup().await;
+    let writer = ByHand::begin(&setup.one, 0xabc, "n").await;
+    writer.lay("n", "new").await;
+    let beating = tokio::spawn(async move {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            writer.beat().await;
+        }
+        writer
+    });
+    let mut transaction = begin(&setup.two).await;
+    let begun = tokio::time::Instant::now();
+    let error = get(transaction.as_mut(), "n").await.unwrap_err();
+    let KvError::Retry { key: at, reason } = &error else { panic!("{error}") };
+    assert!(*at == key("n") && reason.contains("abc"), "{error}");
+    assert!(begun.elapsed() >= LOCK_WAIT_MAX && begun.elapsed() < LOCK_WAIT_MAX + Duration::from_secs(1));
+    // Nothing of it came from the statement's allowance: a range without its leader is still waited for.
+    setup.network.isolate(N1);
+    let begun = tokio::time::Instant::now();
+    get(transaction.as_mut(), "b").await.unwrap_err();
+    assert!(begun.elapsed() > Duration::from_secs(4), "{:?}", begun.elapsed());
+    beating.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_writers_that_wait_for_each_other_go_on() {
+    let setup = setup().await;
+    setup.world.set_latency(Duration::from_millis(3));
+    let begun = tokio::time::Instant::now();
+    let mut tasks = Vec::new();
+    for number in 0..6_u32 {
+        let database = if number % 2 == 0 { setup.one.clone() } else { setup.two.clone() };
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..200 {
+                let mut transaction = begin(&database).await;
+                // Read here and written there, both ways round, so that each refresh meets the other's intents.
+                let (read, written) = if number % 3 == 0 { ("b", "n") } else { ("n", "b") };
+                let seen = get(transaction.as_mut(), read).await;
+                transaction.write(Write::put(key(written), value(&number.to_string()))).unwrap();
+                match seen.and(transaction.commit(None).await) {
+                    Ok(_) => return,
+                    Err(KvError::Retry { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                tokio::time::sleep(Duration::from_millis(u64::from(number) * 7 + 1)).await;
+            }
+            panic!("it never committed");
+        }));
+    }
+    for task in tasks {
+        tokio::time::timeout(DEADLINE, task).await.expect("nobody waits for ever").unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    wait_for_no_intents(&setup).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_scan_goes_on_in_the_next_range_unless_its_program_has_enough() {
+    let setup = setup().await;
+    setup.world.split(LEFT, "\x02f", RangeId(4));
+    put(&setup.one, &[("b", "1"), ("c", "1"), ("g", "1"), ("h", "1"), ("n", "1"), ("o", "1")]).await;
+    wait_for_no_intents(&setup).await;
+    let mut transaction = begin(&setup.two).await;
+    let mut pages = async |program: &str, direction| {
+        let program = Some(ScanProgram(Bytes::copy_from_slice(program.as_bytes())));
+        let (mut rest, mut counts) = (Some(span("a", "z")), Vec::new());
+        while let Some(span) = rest.take() {
+            let page = transaction.scan(ScanRequest { program: program.clone(), ..request(span, direction, 100) });
+            let page = page.await.unwrap();
+            let ScanRows::Outputs(outputs) = page.rows else { panic!("a program was sent") };
+            counts.push((page.served.range_id, String::from_utf8(outputs[0].to_vec()).unwrap()));
+            rest = page.resume;
+        }
+        counts
+    };
+    let count = |id: u64, text: &str| (id, text.to_owned());
+    assert_eq!(pages("all", Direction::Forward).await, [count(2, "2"), count(4, "2"), count(3, "2")]);
+    assert_eq!(pages("all", Direction::Reverse).await, [count(3, "2"), count(4, "2"), count(2, "2")]);
+    assert_eq!(pages("3", Direction::Forward).await.len(), 3, "no page has three");
+    for direction in [Direction::Forward, Direction::Reverse] {
+        assert_eq!(pages("1", direction).await.len(), 1, "the program has enough");
+        // The same where the program stops with the last pair of a range.
+        assert_eq!(pages("2", direction).await.len(), 1);
+    }
+    transaction.write(Write::put(key("i"), value("1"))).unwrap();
+    let all = scan(transaction.as_mut(), span("a", "z"), Direction::Reverse).await;
+    assert_eq!(all, ["o", "n", "i", "h", "g", "c", "b"]);
+    let mut pages = async |program: &str| {
+        let program = Some(ScanProgram(Bytes::copy_from_slice(program.as_bytes())));
+        let page = transaction.scan(ScanRequest { program, ..request(span("g", "z"), Direction::Forward, 100) });
+        page.await.unwrap().resume
+    };
+    assert_eq!(pages("3").await, None, "it stops here, over what was written here");
+    assert_eq!(pages("4").await, Some(span("m", "z")));
+}
