@@ -117,13 +117,8 @@ impl Router {
         direction: Direction,
         budget: &mut QuorumBudget,
     ) -> Result<Option<RangeDescriptor>, KvError> {
-        let scan = ScanRequest {
-            span,
-            direction,
-            program: None,
-            rows_max: 1,
-            bytes_max: DIRECTORY_PAGE_BYTES_MAX,
-        };
+        let scan =
+            ScanRequest { span, direction, program: None, rows_max: 1, bytes_max: DIRECTORY_PAGE_BYTES_MAX };
         let mut pairs = self.read_system_page(scan, budget).await?;
         let Some((key, value)) = pairs.pop() else { return Ok(None) };
         let descriptor = decode_descriptor(&value)

@@ -7,9 +7,9 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Write};
 use uuid::Uuid;
 
+use super::commit_steps::{CommitSteps, Effect, Event, Outcome};
 use super::two_phase::Coordinator;
 use super::{DistributedTransaction, ONE_COMMAND_MAX_BYTES};
-use super::commit_steps::{CommitSteps, Effect, Event, Outcome};
 use crate::api::{CommitRequest, RangeError, Request, Response, TransactionMeta};
 use crate::client::router::{SendError, answered_error};
 use crate::descriptor::RangeDescriptor;

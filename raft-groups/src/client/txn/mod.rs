@@ -27,8 +27,8 @@ use uuid::Uuid;
 
 use super::budget::{QUORUM_WAIT_MAX, QuorumBudget};
 use super::router::Router;
-use resolver::Resolver;
 use crate::api::ReadAt;
+use resolver::Resolver;
 
 mod commit;
 pub mod commit_steps;
@@ -64,7 +64,9 @@ impl DistributedDatabase {
     pub fn new(router: Arc<Router>, evaluator: Arc<dyn ScanEvaluator>, seed: [u8; 32]) -> Self {
         let ids = Mutex::new(StdRng::from_seed(seed));
         let quorum_wait_ms = AtomicU64::new(u64::try_from(QUORUM_WAIT_MAX.as_millis()).unwrap_or(u64::MAX));
-        Self { shared: Arc::new(Shared { router, evaluator, ids, quorum_wait_ms, resolver: Resolver::new() }) }
+        Self {
+            shared: Arc::new(Shared { router, evaluator, ids, quorum_wait_ms, resolver: Resolver::new() }),
+        }
     }
 
     /// Sets how long a statement waits for quorums, for transactions that begin from now on.

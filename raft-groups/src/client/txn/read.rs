@@ -138,7 +138,8 @@ impl DistributedTransaction {
         };
         refresh(&self.shared.router, &question, &mut self.budget).await.map_err(|error| match error {
             KvError::Retry { key: changed, reason } => {
-                let reason = format!("{reason}; the write of {key} at {upto} may have come before the transaction");
+                let reason =
+                    format!("{reason}; the write of {key} at {upto} may have come before the transaction");
                 KvError::Retry { key: changed, reason }
             }
             other => other,

@@ -32,10 +32,7 @@ pub(super) struct Resolver {
 
 impl Resolver {
     pub(super) fn new() -> Self {
-        Self {
-            queue: Arc::new(Semaphore::new(QUEUED_MAX)),
-            at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)),
-        }
+        Self { queue: Arc::new(Semaphore::new(QUEUED_MAX)), at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
     }
 
     /// Takes a transaction's intents in, if there is room.

@@ -255,11 +255,7 @@ impl Coordinator {
     }
 
     /// Sends the end to the record.
-    async fn end(
-        &self,
-        decision: Decision,
-        budget: &mut QuorumBudget,
-    ) -> Result<Response, SendError> {
+    async fn end(&self, decision: Decision, budget: &mut QuorumBudget) -> Result<Response, SendError> {
         let request = EndRequest {
             transaction: self.transaction.clone(),
             decision,

@@ -158,7 +158,9 @@ impl TwoPhaseSteps {
     fn fail(&self, error: KvError, is_clean: bool) -> Effect {
         match (&self.lost, self.phase) {
             // An earlier decision may stand, or may yet arrive.
-            (Some(lost), _) => Effect::Done(End::Ambiguous(format!("{lost}; then it was asked again: {error}"))),
+            (Some(lost), _) => {
+                Effect::Done(End::Ambiguous(format!("{lost}; then it was asked again: {error}")))
+            }
             (None, Phase::Anchoring) if is_clean => Effect::Done(End::Failed(error)),
             (None, Phase::Anchoring | Phase::Laying | Phase::Refreshing | Phase::Deciding) => {
                 Effect::Abort(error)

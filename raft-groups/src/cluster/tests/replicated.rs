@@ -116,3 +116,97 @@ async fn replicated_rows_survive_the_leader_and_a_restart_of_all() {
         assert_eq!(member.ranges(span.clone()).await.unwrap()[0].descriptor.range_id, RangeId(2));
     }
 }
+
+const ACCOUNTS: u8 = 6;
+const OPENING: i64 = 100;
+
+/// Moves one unit between two accounts of different tables; true where it was committed.
+async fn transfer(member: &Member, spans: &[Span], round: u64) -> Result<bool, quorate_engine::kv::KvError> {
+    let account = |number: u64| {
+        let table = usize::try_from(number % spans.len() as u64).unwrap();
+        row(&spans[table], u8::try_from(number / spans.len() as u64 % u64::from(ACCOUNTS)).unwrap())
+    };
+    let (from, to) = (account(round), account(round * 7 + 1));
+    if from == to {
+        return Ok(false);
+    }
+    let mut transaction = member.database().begin(TransactionOptions::default()).await?;
+    let values = transaction.get_many(vec![from.clone(), to.clone()]).await?;
+    for (key, found, change) in [(from, &values[0], -1), (to, &values[1], 1)] {
+        let text = (balance(found.as_ref()) + change).to_string();
+        transaction.write(Write::put(key, text.into()))?;
+    }
+    transaction.commit(None).await.map(|_| true)
+}
+
+fn balance(value: Option<&Bytes>) -> i64 {
+    value.map_or(OPENING, |bytes| std::str::from_utf8(bytes).unwrap().parse().unwrap())
+}
+
+/// The sum of all accounts, as one transaction sees it.
+async fn sum(member: &Member, spans: &[Span]) -> Result<i64, quorate_engine::kv::KvError> {
+    let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+    let mut sum = 0;
+    for span in spans {
+        let keys = (0..ACCOUNTS).map(|number| row(span, number)).collect();
+        sum += transaction.get_many(keys).await?.iter().map(|value| balance(value.as_ref())).sum::<i64>();
+    }
+    Ok(sum)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicated_transfers_between_tables_keep_their_sum_while_a_node_dies() {
+    let cluster = Cluster::init().await;
+    let spans: Vec<_> = (100..103).map(table).collect();
+    let maker = cluster.member(0);
+    for span in &spans {
+        eventually("create the range", || maker.create_table_range(span.clone())).await;
+    }
+    let total = OPENING * i64::from(ACCOUNTS) * 3;
+    let committed = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let workers: Vec<_> = (0..3_u64)
+        .map(|number| {
+            let (member, spans) = (cluster.member(usize::try_from(number).unwrap()), spans.clone());
+            let (committed, stop) = (committed.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut round = number;
+                while !stop.load(Ordering::SeqCst) {
+                    match transfer(&member, &spans, round).await {
+                        Ok(done) => committed.fetch_add(u64::from(done), Ordering::SeqCst),
+                        Err(_) => {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                            0
+                        }
+                    };
+                    round += 3;
+                }
+            })
+        })
+        .collect();
+    let reaches = async |count: u64| {
+        let reached = async {
+            while committed.load(Ordering::SeqCst) < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, reached).await.expect("transfers go on");
+    };
+    reaches(30).await;
+    assert_eq!(eventually("read", || sum(&maker, &spans)).await, total);
+    cluster.kill(2).await;
+    let before = committed.load(Ordering::SeqCst);
+    reaches(before + 30).await;
+    assert_eq!(eventually("read without a node", || sum(&maker, &spans)).await, total);
+    cluster.start(2).await;
+    let before = committed.load(Ordering::SeqCst);
+    reaches(before + 30).await;
+    stop.store(true, Ordering::SeqCst);
+    for worker in workers {
+        tokio::time::timeout(DEADLINE, worker).await.expect("every transfer ends").unwrap();
+    }
+    for at in 0..3 {
+        let member = cluster.member(at);
+        assert_eq!(eventually("read from everywhere", || sum(&member, &spans)).await, total);
+    }
+}

@@ -31,7 +31,10 @@ fn balance(value: Option<Bytes>) -> i64 {
     value.map_or(OPENING, |bytes| std::str::from_utf8(&bytes).unwrap().parse().unwrap())
 }
 
-async fn read(transaction: &mut dyn Transaction, names: &[&'static str]) -> Result<BTreeMap<&'static str, i64>, KvError> {
+async fn read(
+    transaction: &mut dyn Transaction,
+    names: &[&'static str],
+) -> Result<BTreeMap<&'static str, i64>, KvError> {
     let values = transaction.get_many(names.iter().map(|name| key(name)).collect()).await?;
     Ok(names.iter().copied().zip(values.into_iter().map(balance)).collect())
 }
@@ -79,7 +82,12 @@ async fn audit(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Done,
         }
         rest = page.resume;
     }
-    assert_eq!(reads.values().sum::<i64>(), OPENING * ACCOUNTS.len() as i64, "at {}", transaction.read_timestamp());
+    assert_eq!(
+        reads.values().sum::<i64>(),
+        OPENING * ACCOUNTS.len() as i64,
+        "at {}",
+        transaction.read_timestamp()
+    );
     Ok(Done { at: transaction.read_timestamp(), reads, writes: BTreeMap::new() })
 }
 
@@ -106,7 +114,8 @@ async fn die(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Option<
             writes: vec![Write::put(key(name), value(&balance.to_string()))],
             with_record: sequence == 0,
         };
-        let Some(Response::IntentsLaid(laid)) = ask(database, name, Transact::LayIntents(request)).await else {
+        let Some(Response::IntentsLaid(laid)) = ask(database, name, Transact::LayIntents(request)).await
+        else {
             return Ok(None);
         };
         timestamp = timestamp.max(laid);
