@@ -52,15 +52,15 @@ impl PhysicalClock for TokioClock {
     }
 }
 
-/// What becomes of the next commit, in one range or by its record.
+/// What is lost of the next commit, in one range or by its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum Lost {
     /// The commit takes place, and its answer is lost.
-    LoseAnswer,
+    Answer,
     /// The commit is lost on its way, and so is its answer.
-    LoseCommit,
+    Commit,
     /// The commit takes place, and neither its answer nor that to any further one comes.
-    LoseAllAnswers,
+    AllAnswers,
 }
 
 /// One range, on all its nodes at once.
@@ -83,7 +83,7 @@ pub(crate) struct FakeWorld {
 #[derive(Default)]
 struct FakeState {
     ranges: BTreeMap<RangeId, FakeRange>,
-    fault: Option<Fault>,
+    fault: Option<Lost>,
     commits: u64,
     breaker: BTreeMap<RangeId, String>,
     down: Vec<NodeId>,
@@ -168,7 +168,7 @@ impl FakeWorld {
     }
 
     /// The next commit has this fault.
-    pub fn fault(&self, fault: Fault) {
+    pub fn fault(&self, fault: Lost) {
         self.state.lock().fault = Some(fault);
     }
 
@@ -349,11 +349,11 @@ impl FakeRanges {
             return Err(RangeError::Unavailable { range_id, detail: text.clone() });
         }
         let fault = if is_commit(&request.request) { state.fault.take() } else { None };
-        if fault == Some(Fault::LoseAllAnswers) {
+        if fault == Some(Lost::AllAnswers) {
             state.fault = fault;
         }
         let is_heartbeat = matches!(request.request, Request::Transact(Transact::Heartbeat { .. }));
-        if is_heartbeat && state.fault == Some(Fault::LoseAllAnswers) {
+        if is_heartbeat && state.fault == Some(Lost::AllAnswers) {
             return Err(lost(range_id));
         }
         let known = state.ranges.values().filter(|range| overlaps(range, &request.request));
@@ -374,7 +374,7 @@ impl FakeRanges {
         if !spans_of(&request.request).iter().all(|span| span.is_empty() || own.covers(span)) {
             return Err(RangeError::Mismatch { range_id, known });
         }
-        if fault == Some(Fault::LoseCommit) {
+        if fault == Some(Lost::Commit) {
             return Err(lost(range_id));
         }
         let response = Serving { node: self.node, clock: &self.clock, range }.serve(&request.request)?;
@@ -385,8 +385,8 @@ impl FakeRanges {
             state.commits += 1;
         }
         match fault {
-            Some(Fault::LoseAnswer | Fault::LoseAllAnswers) => Err(lost(range_id)),
-            Some(Fault::LoseCommit) | None => Ok(response),
+            Some(Lost::Answer | Lost::AllAnswers) => Err(lost(range_id)),
+            Some(Lost::Commit) | None => Ok(response),
         }
     }
 }

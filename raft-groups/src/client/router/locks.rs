@@ -67,10 +67,12 @@ impl Router {
     async fn clear(&self, met: Met<'_>, budget: &mut QuorumBudget) -> Result<(), SendError> {
         let outcome = loop {
             let request = Transact::Push(PushRequest { holder: met.holder.clone(), pusher: met.rank });
-            match self.ask_anchor(&met.holder.anchor, request, budget).await? {
-                Response::State(TransactionState::Ended(outcome)) => break outcome,
-                Response::State(TransactionState::Pending) => {}
-                _ => return Err(SendError::Answered(wrong_answer("a question about a transaction"))),
+            let answer = self.ask_anchor(&met.holder.anchor, request, budget).await?;
+            let Response::State(state) = answer else {
+                return Err(SendError::Answered(wrong_answer("a question about a transaction")));
+            };
+            if let TransactionState::Ended(outcome) = state {
+                break outcome;
             }
             if self.clock.physical().boottime() >= met.until {
                 let Met { key, holder, .. } = met;
@@ -91,10 +93,12 @@ impl Router {
     ) -> Result<(), SendError> {
         let spans = vec![Span::point(met.key), met.descriptor.span.clone()];
         let request = ResolveRequest { transaction: met.holder.transaction, outcome, spans };
-        match self.send_once(met.descriptor, Request::Transact(Transact::Resolve(request)), budget).await? {
-            Response::Resolved { .. } => Ok(()),
-            _ => Err(SendError::Answered(wrong_answer("a resolution"))),
+        let request = Request::Transact(Transact::Resolve(request));
+        let answer = self.send_once(met.descriptor, request, budget).await?;
+        if !matches!(answer, Response::Resolved { .. }) {
+            return Err(SendError::Answered(wrong_answer("a resolution")));
         }
+        Ok(())
     }
 
     /// Asks the range of an anchor, wherever it lies now.

@@ -136,14 +136,13 @@ impl DistributedTransaction {
             own: None,
             rank: None,
         };
-        refresh(&self.shared.router, &question, &mut self.budget).await.map_err(|error| match error {
-            KvError::Retry { key: changed, reason } => {
-                let reason =
-                    format!("{reason}; the write of {key} at {upto} may have come before the transaction");
-                KvError::Retry { key: changed, reason }
-            }
-            other => other,
-        })?;
+        let refreshed = refresh(&self.shared.router, &question, &mut self.budget).await;
+        if let Err(KvError::Retry { key: changed, reason }) = refreshed {
+            let reason =
+                format!("{reason}; the write of {key} at {upto} may have come before the transaction");
+            return Err(KvError::Retry { key: changed, reason });
+        }
+        refreshed?;
         self.read.timestamp = upto;
         self.read.uncertainty_limit = self.read.uncertainty_limit.max(upto);
         // No read whose timestamp was raised is answered before the physical clock has passed it.

@@ -6,7 +6,7 @@ use quorate_engine::kv::{Direction, ScanProgram, ScanRows, Span, keyspace};
 use quorate_placement::topology::{NodeId, RangeId};
 
 use super::*;
-use crate::client::fake::{CountPairs, FakeWorld, Fault, TokioClock};
+use crate::client::fake::{CountPairs, FakeWorld, Lost, TokioClock};
 use crate::client::router::{RouterConfig, SYSTEM_RANGE, directory_key};
 use crate::descriptor::RangeDescriptor;
 use crate::range_format::encode_descriptor;
@@ -215,14 +215,14 @@ async fn txn_uncertain_read_moves_up_while_what_was_read_is_unchanged() {
 #[tokio::test(start_paused = true)]
 async fn txn_lost_answer_is_found_in_the_record() {
     let setup = setup().await;
-    setup.world.fault(Fault::LoseAnswer);
+    setup.world.fault(Lost::Answer);
     let committed = put(&setup.two, &[("b", "1")]).await;
     assert_eq!(setup.world.commits(), 2, "directory, and this one once");
     let mut transaction = begin(&setup.two).await;
     assert_eq!(get(transaction.as_mut(), "b").await.unwrap(), Some(value("1")));
     assert!(transaction.read_timestamp() > committed.timestamp);
 
-    setup.world.fault(Fault::LoseCommit);
+    setup.world.fault(Lost::Commit);
     put(&setup.two, &[("b", "2")]).await;
     assert_eq!(
         setup.world.commits(),

@@ -77,7 +77,10 @@ impl Coordinator {
             let effect = match steps.step(event, self.budget.is_spent()) {
                 Effect::Done(end) => return (self.finish(end).await, self.budget),
                 Effect::Abort(error) => return (self.abort(error).await, self.budget),
-                other => other,
+                step @ (Effect::LayAnchor
+                | Effect::LayRest
+                | Effect::Refresh { .. }
+                | Effect::Decide { .. }) => step,
             };
             event = tokio::select! {
                 biased;
@@ -121,7 +124,7 @@ impl Coordinator {
     /// Lays what did not go with the record, in all ranges at once; what lies elsewhere by now is grouped again.
     async fn lay_rest(&mut self) -> Event {
         let mut newest = Timestamp::MIN;
-        let mut left = vec![self.anchored..self.writes.len()];
+        let mut left: Vec<_> = std::iter::once(self.anchored..self.writes.len()).collect();
         while left.iter().any(|part| !part.is_empty()) {
             let parts = match self.by_range(std::mem::take(&mut left)).await {
                 Ok(parts) => parts,

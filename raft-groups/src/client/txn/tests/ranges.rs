@@ -211,7 +211,7 @@ async fn txn_split_that_nobody_knows_of_is_followed() {
 #[tokio::test(start_paused = true)]
 async fn txn_lost_decision_is_asked_for_again() {
     let setup = setup().await;
-    for (round, fault) in [Fault::LoseAnswer, Fault::LoseCommit].into_iter().enumerate() {
+    for (round, fault) in [Lost::Answer, Lost::Commit].into_iter().enumerate() {
         setup.world.fault(fault);
         let text = round.to_string();
         put(&setup.two, &[("b", &text), ("n", &text)]).await;
@@ -224,7 +224,7 @@ async fn txn_lost_decision_is_asked_for_again() {
 #[tokio::test(start_paused = true)]
 async fn txn_decision_without_any_answer_is_ambiguous_and_all_or_nothing() {
     let setup = setup().await;
-    setup.world.fault(Fault::LoseAllAnswers);
+    setup.world.fault(Lost::AllAnswers);
     let mut transaction = begin(&setup.two).await;
     transaction.write(Write::put(key("b"), value("1"))).unwrap();
     transaction.write(Write::put(key("n"), value("1"))).unwrap();
