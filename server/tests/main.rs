@@ -12,4 +12,5 @@ mod shell;
 mod start_faults;
 mod story;
 mod support;
+mod transactions;
 mod wire;

@@ -138,13 +138,20 @@ impl Node {
     }
 
     pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// With these variables in its environment.
+    pub fn start_with(&mut self, environment: &[(&str, &str)]) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.directory.join(format!("n{}.log", self.number)))
             .expect("log file");
         let errors = log.try_clone().expect("log file");
-        let child = self.command().stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("start");
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("start");
         self.child = Some(child);
     }
 
@@ -161,6 +168,15 @@ impl Node {
         let mut child = self.child.take().expect("running");
         child.kill().expect("kill");
         child.wait().expect("wait");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn await_end(&mut self) {
+        let mut child = self.child.take().expect("running");
+        wait_for("the process ends", || {
+            let status = child.try_wait().map_err(|error| error.to_string())?;
+            status.map(|_| ()).ok_or_else(|| "it runs".to_owned())
+        });
     }
 
     /// SIGTERM, and the exit code once the process has ended.

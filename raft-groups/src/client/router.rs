@@ -50,7 +50,7 @@ const LOCAL_GRACE: Duration = Duration::from_millis(200);
 
 /// Longest wait for one node's answer to a read, which can be asked again: an answer may have been lost on its way.
 const READ_ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
-/// Longest wait for the answer to a commit; what is left of the budget is for its record.
+/// Longest wait for the answer to a write; what is left of the budget is for its repeat, or for the commit's record.
 const COMMIT_ATTEMPT_MAX: Duration = Duration::from_millis(3_000);
 
 /// What a router is made of.
@@ -300,7 +300,7 @@ impl Router {
             };
         }
         let payload = encoded.get_or_insert_with(|| encode_request(message).into()).clone();
-        let timeout = left.min(if is_commit(message) { COMMIT_ATTEMPT_MAX } else { READ_ATTEMPT_MAX });
+        let timeout = left.min(if waits_for_quorum(message) { COMMIT_ATTEMPT_MAX } else { READ_ATTEMPT_MAX });
         let call = Call { to: node, lane: Lane::Data, service: Service::Range, payload, timeout };
         match call.watched(&self.rpc, self.clock.physical().as_ref()).await {
             Ok(bytes) => decode_answer(&bytes).map_or_else(
@@ -415,6 +415,11 @@ fn decides(message: &RangeRequest) -> bool {
         | Request::Commit(_)
         | Request::QueryTransaction { .. } => false,
     }
+}
+
+/// Whether the answer comes when a quorum has synced a command.
+fn waits_for_quorum(message: &RangeRequest) -> bool {
+    is_commit(message) || matches!(message.request, Request::Transact(_))
 }
 
 /// Whether this is counted as a write.
