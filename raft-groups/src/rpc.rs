@@ -66,16 +66,19 @@ pub enum Service {
     Range,
     /// Membership, liveness, catalog, placement.
     Cluster,
+    /// Snapshots of ranges.
+    Snapshot,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::Raft, Self::Range, Self::Cluster];
+    const ALL: [Self; 4] = [Self::Raft, Self::Range, Self::Cluster, Self::Snapshot];
 
     const fn code(self) -> u8 {
         match self {
             Self::Raft => 1,
             Self::Range => 2,
             Self::Cluster => 3,
+            Self::Snapshot => 4,
         }
     }
 
@@ -272,6 +275,11 @@ impl Rpc {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(RpcError::TimedOut(timeout)),
         }
+    }
+
+    /// A number that this node gives to nobody else, not even in a later process.
+    pub fn unique(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
     /// How long ago any message of a node came in; `None` if none did since this process started.

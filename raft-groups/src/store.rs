@@ -10,15 +10,17 @@
 mod create;
 mod open;
 mod serve;
+mod snapshots;
 mod ticker;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use quorate_engine::clock::{HybridClock, PhysicalClock};
-use quorate_engine::kv::ScanEvaluator;
+use quorate_engine::kv::{ScanEvaluator, Span};
 use quorate_engine::store::{Store, StoreError};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::watch;
@@ -28,7 +30,7 @@ use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
 use crate::local_ranges::{LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus};
-use crate::raft::{ChangeError, LogWriterCounts, MemberChange, MembersStamp};
+use crate::raft::{ChangeError, LogWriterCounts, MemberChange, MembersStamp, SnapshotInbox};
 use crate::replica::{Replica, Shared};
 use crate::rpc::Rpc;
 
@@ -68,6 +70,9 @@ pub struct RangeStore {
     replicas: RwLock<BTreeMap<RangeId, Arc<Replica>>>,
     /// Creating and removing happen one at a time.
     changing: tokio::sync::Mutex<()>,
+    /// Keys of snapshots that come in.
+    reserved: Arc<Mutex<BTreeMap<RangeId, Span>>>,
+    inbox: SnapshotInbox,
     seed: u64,
     /// True once the store is shutting down.
     stopping: watch::Sender<bool>,
@@ -94,6 +99,14 @@ impl RangeStore {
     /// What the log writer has done so far.
     pub fn log_counts(&self) -> LogWriterCounts {
         self.shared.writer.counts()
+    }
+
+    /// Ends a replica's Raft task as a defect of its own would; it is rebuilt after a while.
+    #[cfg(any(test, feature = "known-bugs"))]
+    pub async fn kill_raft_task(&self, range_id: RangeId) {
+        if let Some(replica) = self.replica(range_id) {
+            replica.kill_raft_task().await;
+        }
     }
 
     /// A local replica.

@@ -44,6 +44,20 @@ const FORMATS: &[Format] = &[
         Byte,
         &["raft_log_blank", "raft_log_command", "raft_log_membership", "raft_log_purged", "raft_log_vote"],
     ),
+    ("raft-groups/src/raft/snapshot/head_format.rs", Byte, &["raft_snapshot_marker"]),
+    (
+        "raft-groups/src/raft/snapshot/message_format.rs",
+        Byte,
+        &[
+            "raft_snapshot_begin",
+            "raft_snapshot_chunk",
+            "raft_snapshot_end",
+            "raft_snapshot_abort",
+            "raft_snapshot_ready",
+            "raft_snapshot_installed",
+            "raft_snapshot_refused",
+        ],
+    ),
     (
         "raft-groups/src/raft_message_format.rs",
         Byte,

@@ -69,6 +69,11 @@ impl PowerCutStore {
         self.disk.lock().unsynced.len()
     }
 
+    /// Whether the power is gone.
+    pub fn is_cut(&self) -> bool {
+        self.disk.lock().is_cut
+    }
+
     /// Lets the power go by itself after so many more writes, syncs and doings with staged parts: none of those after
     /// is done. What is on the disk is asked for by [`PowerCutStore::cut`].
     pub fn cut_after(&self, operations: u64) {

@@ -31,9 +31,11 @@ use super::convert::{
 use super::log_store::{GroupLog, LogStore};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
+use super::snapshot::{LogHolds, Snapshots};
 use super::state_machine::{ApplyGate, Machinery, StateMachine};
 use super::types::{Applied, GroupMembership, GroupStatus, LogPosition, Role, VoteState};
 use super::{Applier, LeaseObserver};
+use crate::blocking::Blocking;
 use crate::command_format::COMMAND_ENCODED_MAX_BYTES;
 use crate::raft_message_format::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, VoteReply, VoteRequest,
@@ -50,6 +52,8 @@ const _: () = assert!(API_QUEUE_MAX > PROPOSALS_MAX as u64);
 const _: () = assert!(PROPOSAL_BYTES_MAX as usize > COMMAND_ENCODED_MAX_BYTES);
 /// How long a nudge of the ticker waits for the Raft task's queue: the ticker comes again.
 const NUDGE_TIMEOUT: Duration = Duration::from_millis(200);
+/// How often a shutdown says that it waits: an apply under way ends when the store answers, and nothing may go on before.
+const GONE_WAIT: Duration = Duration::from_secs(10);
 
 /// Times of a group, in proportion to the promise not to vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,10 @@ pub struct GroupConfig {
     pub rpc: Arc<Rpc>,
     /// Times.
     pub timing: GroupTiming,
+    /// Where work that may wait for the disk runs.
+    pub blocking: Blocking,
+    /// What all snapshots of the store share.
+    pub snapshots: Arc<Snapshots>,
 }
 
 /// Why a group did not start.
@@ -131,8 +139,8 @@ pub enum ProposeError {
     },
     /// Surely not in the log: the store's logs are full.
     #[error(
-        "the Raft logs of this store have {bytes} bytes of at most {LOG_BYTES_MAX}; nothing was written; this release \
-         does not truncate logs: move the data to a new cluster"
+        "the Raft logs of this store have {bytes} bytes of at most {LOG_BYTES_MAX}; nothing was written; logs are cut \
+         off once their entries are applied: look for replicas that have stopped (quorate status)"
     )]
     LogFull {
         /// Bytes of all logs of the store.
@@ -218,6 +226,11 @@ pub struct RaftGroup {
     proposals: Arc<Semaphore>,
     proposal_bytes: Arc<Semaphore>,
     membership: Mutex<(Arc<RaftStoredMembership>, Arc<GroupMembership>)>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) blocking: Blocking,
+    pub(super) holds: LogHolds,
+    /// Closed when the state machine is gone.
+    alive: watch::Receiver<()>,
 }
 
 impl fmt::Debug for RaftGroup {
@@ -275,18 +288,30 @@ impl RaftGroup {
         let (store, writer) = (Arc::clone(&config.store), Arc::clone(&config.writer));
         let log = GroupLog::open(range_id, store, writer, Arc::clone(&config.observer)).map_err(storage)?;
         let (applied_sender, applied) = watch::channel(None);
-        let gate = Arc::new(ApplyGate::default());
+        let (machine_alive, alive) = watch::channel(());
+        let (gate, holds) = (Arc::new(ApplyGate::default()), LogHolds::default());
         let machine = StateMachine::open(Machinery {
             range_id,
-            store: config.store,
+            store: Arc::clone(&config.store),
             writer: Arc::clone(&config.writer),
             applier: config.applier,
             gate: Arc::clone(&gate),
             applied: applied_sender,
+            snapshots: Arc::clone(&config.snapshots),
+            holds: holds.clone(),
+            blocking: config.blocking.clone(),
+            _alive: machine_alive,
         })
         .map_err(storage)?;
-        let append_timeout = config.timing.append_timeout;
-        let link = Link { range_id, replica_id, rpc: config.rpc, observer: config.observer, append_timeout };
+        let link = Link {
+            range_id,
+            replica_id,
+            rpc: config.rpc,
+            observer: config.observer,
+            blocking: config.blocking.clone(),
+            snapshots: config.snapshots,
+            append_timeout: config.timing.append_timeout,
+        };
         let network = NetworkFactory { link: Arc::new(link) };
         let starting =
             Raft::new(replica_id.0, raft_config, network, LogStore::new(Arc::clone(&log)), machine);
@@ -295,6 +320,7 @@ impl RaftGroup {
             .map_err(|error| RaftError::Start { range_id, detail: error.to_string() })?;
         let stored = Arc::clone(&raft.metrics().borrow_watched().membership_config);
         let membership = Arc::new(membership_of(stored.membership()));
+        gate.allow_pins();
         Ok(Arc::new(Self {
             range_id,
             replica_id,
@@ -306,6 +332,10 @@ impl RaftGroup {
             proposals: Arc::new(Semaphore::new(PROPOSALS_MAX)),
             proposal_bytes: Arc::new(Semaphore::new(PROPOSAL_BYTES_MAX as usize)),
             membership: Mutex::new((stored, membership)),
+            store: config.store,
+            blocking: config.blocking,
+            holds,
+            alive,
         }))
     }
 
@@ -317,6 +347,14 @@ impl RaftGroup {
     /// This replica.
     pub fn replica_id(&self) -> ReplicaId {
         self.replica_id
+    }
+
+    pub(super) fn log(&self) -> &GroupLog {
+        &self.log
+    }
+
+    pub(super) fn writer(&self) -> &LogWriter {
+        &self.writer
     }
 
     pub(super) fn raft(&self) -> &Raft<TypeConfig, StateMachine> {
@@ -499,13 +537,18 @@ impl RaftGroup {
         }
     }
 
-    /// Ends the replica. When this returns nothing of it is written any more, neither to the log nor by applying.
+    /// Ends the replica. When this returns nothing of it is written any more, neither to the log nor by applying, and
+    /// no apply is under way.
     pub async fn shutdown(&self) {
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(range = %self.range_id, %error, "the Raft task ended badly");
         }
         // The Raft task is gone, and with it all appends; applies may still come, and find the gate closed.
-        self.gate.close();
+        self.gate.close().await;
+        let mut alive = self.alive.clone();
+        while tokio::time::timeout(GONE_WAIT, alive.changed()).await.is_err() {
+            tracing::warn!(range = %self.range_id, "still waiting for the end of an apply");
+        }
         if let Err(error) = self.log.close().await {
             tracing::debug!(range = %self.range_id, %error, "closed after the log writer");
         }

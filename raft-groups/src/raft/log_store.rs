@@ -32,6 +32,7 @@ use super::log_format::{
     decode_entry, decode_purged, decode_vote, encode_entry, encode_purged, encode_vote, entries_end,
     entry_key, purged_key, vote_key,
 };
+use super::log_sizes::LogSizes;
 use super::log_tail::LogTail;
 use super::log_writer::{Done, LogWriter};
 use super::types::{LogPosition, VoteState};
@@ -73,14 +74,17 @@ struct State {
     /// Number of the last append.
     sequence: u64,
     /// Bytes of this log in the store, as estimated.
-    bytes: u64,
+    sizes: LogSizes,
 }
 
 impl State {
-    fn purge(&mut self, upto: LogPosition) {
+    /// Forgets the entries up to a position and says how many bytes they had. Those in memory go too: what is cut off is
+    /// applied, and openraft waits until no follower's stream reads it.
+    fn purge(&mut self, upto: LogPosition) -> u64 {
         self.purged = self.purged.max(Some(upto));
         self.last = self.last.max(Some(upto));
         self.tail.purge(upto.index);
+        self.sizes.purge(upto.index)
     }
 
     /// The part of `start..end` that can exist.
@@ -114,8 +118,12 @@ impl GroupLog {
         let bytes = store
             .approximate_bytes(Family::Raft, &entry_key(range_id, 0), &entries_end(range_id))
             .map_err(io::Error::other)?;
-        writer.add_log_bytes(bytes);
-        let state = State { vote, purged, last: last_entry.max(purged), bytes, ..State::default() };
+        let mut sizes = LogSizes::default();
+        if let Some(last) = last_entry {
+            sizes.push(purged.map_or(0, |purged| purged.index + 1), last.index, bytes);
+        }
+        let state = State { vote, purged, last: last_entry.max(purged), sizes, ..State::default() };
+        writer.add_log_bytes(state.sizes.total());
         let written = Arc::new(AtomicU64::new(0));
         Ok(Arc::new(Self { range_id, store, writer, observer, written, state: Mutex::new(state) }))
     }
@@ -130,10 +138,20 @@ impl GroupLog {
         self.state.lock().vote
     }
 
+    /// The entries up to here were cut off.
+    pub(crate) fn purged(&self) -> Option<LogPosition> {
+        self.state.lock().purged
+    }
+
+    /// How many bytes its entries take.
+    pub(crate) fn sizes(&self) -> LogSizes {
+        self.state.lock().sizes.clone()
+    }
+
     /// Waits until all that was asked for has been written. The group's Raft task must have ended.
     pub(crate) async fn close(&self) -> io::Result<()> {
-        let bytes = std::mem::take(&mut self.state.lock().bytes);
-        self.writer.remove_log_bytes(bytes);
+        let sizes = std::mem::take(&mut self.state.lock().sizes);
+        self.writer.remove_log_bytes(sizes.total());
         self.writer.barrier(self.range_id).await
     }
 
@@ -143,6 +161,7 @@ impl GroupLog {
         let mut state = self.state.lock();
         state.sequence += 1;
         let sequence = state.sequence;
+        let mut first = None;
         for entry in entries {
             let own = entry_of(&entry);
             let value = encode_entry(&own);
@@ -154,10 +173,13 @@ impl GroupLog {
                 )));
             }
             state.last = Some(position);
+            first.get_or_insert(position.index);
             batch.put(Family::Raft, entry_key(self.range_id, position.index), value);
         }
         let bytes = batch.size_bytes() as u64;
-        state.bytes += bytes;
+        if let (Some(first), Some(last)) = (first, state.last) {
+            state.sizes.push(first, last.index, bytes);
+        }
         state.tail.evict(TAIL_MAX_BYTES, self.written.load(Ordering::Acquire));
         drop(state);
         self.writer.add_log_bytes(bytes);
@@ -394,8 +416,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let after = last_log_id.as_ref().map(position_of);
         {
             let mut state = log.state.lock();
-            let dropped = state.tail.truncate_after(after.map(|position| position.index)) as u64;
-            state.bytes = state.bytes.saturating_sub(dropped);
+            state.tail.truncate_after(after.map(|position| position.index));
+            let dropped = state.sizes.truncate_after(after.map(|position| position.index));
             state.last = state.last.min(after.max(state.purged));
             log.writer.remove_log_bytes(dropped);
         }
@@ -408,7 +430,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn purge(&mut self, log_id: RaftLogId) -> Result<(), io::Error> {
         let log = &self.log;
         let upto = position_of(&log_id);
-        log.state.lock().purge(upto);
+        let dropped = log.state.lock().purge(upto);
+        log.writer.remove_log_bytes(dropped);
         let mut batch = Batch::new();
         batch.put(Family::Raft, purged_key(log.range_id), encode_purged(upto));
         let bound = entry_key(log.range_id, upto.index.saturating_add(1));

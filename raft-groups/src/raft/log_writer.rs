@@ -40,7 +40,8 @@ const QUEUE_BYTES_MAX: u32 = 64 << 20;
 const BATCH_REQUESTS_MAX: usize = 1_024;
 /// Bytes in one batch, apart from its last request.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// Bytes of log that a store takes. Logs are not truncated yet, so that a full one refuses proposals.
+/// Bytes of log that a store takes: beyond it proposals are refused until logs have been cut off. That is done long
+/// before, so that only a store whose replicas cannot apply comes here.
 pub const LOG_BYTES_MAX: u64 = 4 << 30;
 
 const SYNCS: &str = "quorate_raft_log_syncs_total";

@@ -10,7 +10,8 @@
 //! - What is applied and the applied position change in one batch; neither is synced by itself, because the log is.
 //! - Whether a replica may vote, stand for election or serve is decided outside: openraft's own lease is kept shorter
 //!   than the promise of design.md section 6, so that it never decides.
-//! - After [`RaftGroup::shutdown`] nothing of the group is written any more.
+//! - After [`RaftGroup::shutdown`] nothing of the group is written any more, and no apply is under way.
+//! - Entries are cut off only up to what is applied and synced here; who needs them gets a [`snapshot`].
 //!
 //! openraft's contracts, with the places in its source, are collected in the project's notes on it; the version is
 //! pinned because each release may change them.
@@ -20,14 +21,18 @@ mod convert;
 pub(crate) mod entry_format;
 mod group;
 mod log_format;
+mod log_sizes;
 mod log_store;
 mod log_tail;
 mod log_writer;
 mod members;
 mod network;
 mod seed;
+pub(crate) mod snapshot;
 mod state_machine;
+mod truncation;
 mod types;
+mod upkeep;
 
 use bytes::Bytes;
 use quorate_engine::store::{Batch, StoreError};
@@ -38,6 +43,10 @@ pub use log_format::group_bounds;
 pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
 pub use members::{ChangeError, LedMembers, MemberChange, MembersStamp};
 pub use seed::{applied_membership, erase, seed};
+pub use snapshot::install::finish_installs;
+pub use snapshot::message_format::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};
+pub use snapshot::receive::{Admission, SnapshotHost, SnapshotInbox};
+pub use snapshot::{Holdings, KeySpan, SNAPSHOT_RATE_DEFAULT, SnapshotHead, Snapshots, TransferProgress};
 pub use types::{
     Applied, CommittedEntry, EntryPayload, GroupMembership, GroupStatus, LogEntry, LogPosition, Role,
     VoteState,
@@ -54,6 +63,16 @@ pub trait Applier: Send + Sync + 'static {
 
     /// The batch was written: `entries` are readable, and `last` is the applied position. Before any proposer hears.
     fn applied(&self, entries: &[CommittedEntry], last: LogPosition);
+
+    /// What the replica holds, as of what it has applied: a snapshot carries it, and one that comes in replaces it.
+    fn holdings(&self) -> Holdings;
+
+    /// A snapshot was installed in place of all that was applied: what is kept in memory of the state is to be read
+    /// anew. `last` is the applied position.
+    ///
+    /// # Errors
+    /// It cannot be read, which stops the replica.
+    fn installed(&self, last: LogPosition) -> Result<(), ApplyError>;
 }
 
 /// Why a replica could not apply an entry.

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use openraft::alias::{SnapshotOf, VoteOf};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -24,7 +24,9 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::LeaseObserver;
 use super::convert::{RaftNode, TypeConfig, entry_of, log_id_of, position_of, raft_vote_of, vote_of};
-use super::state_machine::VirtualSnapshot;
+use super::snapshot::send::{Route, SendFailure, send};
+use super::snapshot::{RangeSnapshot, Snapshots};
+use crate::blocking::Blocking;
 use crate::raft_message_format::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, TransferRequest,
     VoteRequest as VoteQuestion,
@@ -34,9 +36,6 @@ use crate::transport::Lane;
 
 /// Appends in flight to one follower; each holds at most one message's bytes.
 const APPENDS_IN_FLIGHT_MAX: usize = 16;
-/// Why no snapshot is sent.
-pub(crate) const NO_SNAPSHOTS: &str =
-    "snapshots are not sent: logs are kept whole, so a replica that asks for one has lost its data";
 
 type Answer<T> = Result<T, RPCError<TypeConfig>>;
 
@@ -46,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) replica_id: ReplicaId,
     pub(crate) rpc: Arc<Rpc>,
     pub(crate) observer: Arc<dyn LeaseObserver>,
+    pub(crate) blocking: Blocking,
+    pub(crate) snapshots: Arc<Snapshots>,
     /// How long an answer to entries may take: with a sync of the follower's disk.
     pub(crate) append_timeout: Duration,
 }
@@ -187,7 +188,7 @@ fn question(request: &VoteRequest<TypeConfig>) -> VoteQuestion {
 }
 
 impl RaftNetworkV2<TypeConfig> for Network {
-    type SnapshotData = VirtualSnapshot;
+    type SnapshotData = RangeSnapshot;
 
     async fn append_entries(
         &mut self,
@@ -234,13 +235,39 @@ impl RaftNetworkV2<TypeConfig> for Network {
 
     async fn full_snapshot(
         &mut self,
-        _vote: VoteOf<TypeConfig>,
-        _snapshot: SnapshotOf<TypeConfig, VirtualSnapshot>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: VoteOf<TypeConfig>,
+        snapshot: SnapshotOf<TypeConfig, RangeSnapshot>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        tracing::error!(range = %self.link.range_id, target = %self.target, "{NO_SNAPSHOTS}");
-        Err(StreamingError::Unreachable(Unreachable::from_string(NO_SNAPSHOTS)))
+        // openraft comes again after a pause, with a view of then.
+        let later = |why: String| StreamingError::Unreachable(Unreachable::from_string(why));
+        let RangeSnapshot::Pinned(pinned) = snapshot.snapshot else {
+            return Err(later("this node is sending another snapshot".to_owned()));
+        };
+        let route = Route {
+            range_id: self.link.range_id,
+            from: self.link.replica_id,
+            to: self.target,
+            node: self.node,
+            rpc: Arc::clone(&self.link.rpc),
+            blocking: self.link.blocking.clone(),
+            snapshots: Arc::clone(&self.link.snapshots),
+        };
+        let position = pinned.head.position;
+        match send(route, vote_of(&vote), *pinned, cancel.map(drop)).await {
+            Ok(vote) => {
+                tracing::info!(range = %self.link.range_id, to = %self.target, %position, "a snapshot was sent");
+                Ok(SnapshotResponse::new(raft_vote_of(vote)))
+            }
+            Err(SendFailure::Cancelled) => {
+                Err(StreamingError::Closed(ReplicationClosed::new("the group does not want it any more")))
+            }
+            Err(failure) => {
+                tracing::info!(range = %self.link.range_id, to = %self.target, %failure, "a snapshot was not sent");
+                Err(later(failure.to_string()))
+            }
+        }
     }
 
     async fn transfer_leader(

@@ -1,22 +1,24 @@
 //! openraft's state machine over a replica's [`Applier`]: one batch for each group of committed entries.
 //!
-//! Snapshots are virtual: the current one is always "what is applied now", a handle without bytes, so that a start
-//! builds nothing. None is ever sent, because logs are not truncated; [`super::network`] says so where one is asked for.
+//! Snapshots are virtual: the current one is always "what is applied now". A view is pinned only where one may be sent,
+//! in turn with applying; a start builds nothing.
 //!
 //! Invariant: what is applied and the applied position are written together; once [`ApplyGate::close`] has returned,
-//! nothing is written any more, though openraft's worker may live on for a while.
+//! nothing is written any more, though openraft's worker may live on for a while. It is gone when [`Machinery::_alive`]
+//! is.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{Stream, StreamExt};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
-use parking_lot::Mutex;
-use quorate_engine::store::{Batch, Durability, Family, Store};
+use quorate_engine::staging::PinnedView;
+use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::RangeId;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::applied_format::{
     AppliedMembership, applied_key, decode_applied, decode_membership, encode_applied, encode_membership,
@@ -26,28 +28,35 @@ use super::convert::{
     Outcome, RaftLogId, RaftStoredMembership, TypeConfig, entry_of, log_id_of, raft_membership_of,
 };
 use super::log_writer::LogWriter;
+use super::snapshot::head_format::Marker;
+use super::snapshot::install::{install_small, install_staged};
+use super::snapshot::{Content, LogHolds, Pinned, RangeSnapshot, Received, Snapshots, head_of};
 use super::types::{EntryPayload, LogEntry, LogPosition};
 use super::{Applier, ApplyError};
+use crate::blocking::Blocking;
 
 /// Bytes of commands applied in one batch, apart from the last one.
 const APPLY_MAX_BYTES: usize = 4 << 20;
 /// Entries applied in one batch.
 const APPLY_MAX_ENTRIES: usize = 4_096;
 
-/// A snapshot's content: none yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct VirtualSnapshot;
-
 /// The door that applies pass, until it is closed.
 #[derive(Default)]
 pub(crate) struct ApplyGate {
     is_closed: Mutex<bool>,
+    /// Whether views may be pinned: not while the group starts, when openraft looks at the snapshot and lets it go.
+    may_pin: AtomicBool,
 }
 
 impl ApplyGate {
     /// Lets nothing be written any more; waits for a write under way.
-    pub(crate) fn close(&self) {
-        *self.is_closed.lock() = true;
+    pub(crate) async fn close(&self) {
+        *self.is_closed.lock().await = true;
+    }
+
+    /// Lets snapshots be sent.
+    pub(crate) fn allow_pins(&self) {
+        self.may_pin.store(true, Ordering::Release);
     }
 }
 
@@ -59,6 +68,11 @@ pub(crate) struct Machinery {
     pub(crate) applier: Arc<dyn Applier>,
     pub(crate) gate: Arc<ApplyGate>,
     pub(crate) applied: watch::Sender<Option<LogPosition>>,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) holds: LogHolds,
+    pub(crate) blocking: Blocking,
+    /// Closed when this is gone: no apply can come any more.
+    pub(crate) _alive: watch::Sender<()>,
 }
 
 /// See the module.
@@ -95,8 +109,55 @@ impl StateMachine {
         })
     }
 
+    /// A view as of what is applied, if one may be sent now.
+    fn pin(&self, position: LogPosition) -> Result<Option<Pinned>, StoreError> {
+        let machinery = &self.machinery;
+        if !machinery.gate.may_pin.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let Some(slot) = machinery.snapshots.slot() else { return Ok(None) };
+        let view: Arc<dyn PinnedView> = machinery.store.pin()?.into();
+        let holdings = machinery.applier.holdings();
+        let mut bytes_expected = 0;
+        for span in &holdings.spans {
+            bytes_expected += machinery.store.approximate_bytes(span.family, &span.start, &span.end)?;
+        }
+        let head = head_of(view.as_ref(), holdings, position, self.membership.clone())?;
+        let hold = machinery.holds.hold(position.index);
+        Ok(Some(Pinned { head, view, bytes_expected, _hold: hold, _slot: slot }))
+    }
+
+    /// Makes a received snapshot the state, in place of all that was applied.
+    async fn install(&mut self, received: Received) -> Result<(), ApplyError> {
+        let machinery = &self.machinery;
+        let (range_id, Received { head, content }) = (machinery.range_id, received);
+        let stopped = |detail: String| ApplyError::Divergence { position: head.position, detail };
+        // A truncation that was asked for before must not come after.
+        machinery.writer.barrier(range_id).await.map_err(|error| stopped(error.to_string()))?;
+        let is_closed = machinery.gate.is_closed.lock().await;
+        if *is_closed {
+            return Err(stopped("the replica was shut down".to_owned()));
+        }
+        let replaced = machinery.applier.holdings().spans;
+        let (store, new_head) = (Arc::clone(&machinery.store), head.clone());
+        let work = move || match content {
+            Content::Small(parts) => install_small(store.as_ref(), range_id, (&new_head, &replaced), parts),
+            Content::Staged(area) => {
+                let marker = Marker { area: area.leave_to_marker(), head: new_head, replaced };
+                install_staged(store.as_ref(), range_id, &marker)
+            }
+        };
+        let installed = machinery.blocking.run(work).await.map_err(|error| stopped(error.to_string()))?;
+        installed.inspect_err(|error| machinery.writer.poison(error.clone()))?;
+        machinery.applier.installed(head.position)?;
+        machinery.applied.send_replace(Some(head.position));
+        drop(is_closed);
+        self.membership = head.membership;
+        Ok(())
+    }
+
     /// Applies some entries in one batch.
-    fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
+    async fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
         let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Vec::new()) };
         let range_id = self.machinery.range_id;
         let mut batch = Batch::new();
@@ -110,7 +171,7 @@ impl StateMachine {
         if let Some(membership) = &membership {
             batch.put(Family::Range, membership_key(range_id), encode_membership(membership));
         }
-        self.write(batch)?;
+        self.write(batch).await?;
         self.membership = membership.unwrap_or_else(|| std::mem::take(&mut self.membership));
         self.machinery.applier.applied(entries, last);
         self.machinery.applied.send_replace(Some(last));
@@ -118,8 +179,8 @@ impl StateMachine {
         Ok(entries.iter().zip(outcomes).map(outcome).collect())
     }
 
-    fn write(&self, batch: Batch) -> Result<(), ApplyError> {
-        let is_closed = self.machinery.gate.is_closed.lock();
+    async fn write(&self, batch: Batch) -> Result<(), ApplyError> {
+        let is_closed = self.machinery.gate.is_closed.lock().await;
         if *is_closed {
             let detail = "the replica was shut down".to_owned();
             return Err(ApplyError::Divergence {
@@ -144,7 +205,7 @@ fn newest_membership(entries: &[LogEntry]) -> Option<AppliedMembership> {
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
-    type SnapshotData = VirtualSnapshot;
+    type SnapshotData = RangeSnapshot;
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<RaftLogId>, RaftStoredMembership), io::Error> {
@@ -172,7 +233,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             if entries.is_empty() {
                 return Ok(());
             }
-            let outcomes = self.apply_batch(&entries).map_err(io::Error::other)?;
+            let outcomes = self.apply_batch(&entries).await.map_err(io::Error::other)?;
             for (responder, outcome) in responders.into_iter().zip(outcomes) {
                 if let Some(responder) = responder {
                     responder.send(outcome);
@@ -188,18 +249,24 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn install_snapshot(
         &mut self,
         _meta: &SnapshotMetaOf<TypeConfig>,
-        _snapshot: Self::SnapshotData,
+        snapshot: Self::SnapshotData,
     ) -> Result<(), io::Error> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, super::network::NO_SNAPSHOTS))
+        match snapshot {
+            RangeSnapshot::Received(received) => self.install(*received).await.map_err(io::Error::other),
+            RangeSnapshot::Virtual | RangeSnapshot::Pinned(_) => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "a snapshot of this replica's own"))
+            }
+        }
     }
 
     async fn get_current_snapshot(
         &mut self,
-    ) -> Result<Option<SnapshotOf<TypeConfig, VirtualSnapshot>>, io::Error> {
-        if self.applied().is_none() {
-            return Ok(None);
-        }
-        Ok(Some(SnapshotOf::<TypeConfig, _> { meta: self.meta()?, snapshot: VirtualSnapshot }))
+    ) -> Result<Option<SnapshotOf<TypeConfig, RangeSnapshot>>, io::Error> {
+        let Some(position) = self.applied() else { return Ok(None) };
+        let pinned = self.pin(position).map_err(io::Error::other)?;
+        let snapshot =
+            pinned.map_or(RangeSnapshot::Virtual, |pinned| RangeSnapshot::Pinned(Box::new(pinned)));
+        Ok(Some(SnapshotOf::<TypeConfig, _> { meta: self.meta()?, snapshot }))
     }
 }
 
@@ -209,11 +276,11 @@ pub(crate) struct SnapshotBuilder {
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
-    type SnapshotData = VirtualSnapshot;
+    type SnapshotData = RangeSnapshot;
 
-    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, VirtualSnapshot>, io::Error> {
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, RangeSnapshot>, io::Error> {
         let built = || io::Error::other("a snapshot was built twice");
         let meta = std::mem::replace(&mut self.meta, Err(built()))?;
-        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot: VirtualSnapshot })
+        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot: RangeSnapshot::Virtual })
     }
 }

@@ -15,7 +15,7 @@ use quorate_engine::store::Batch;
 use super::Replica;
 use crate::command_format::{Command, CommandKind};
 use crate::lease::Event;
-use crate::raft::{Applier, ApplyError, CommittedEntry, EntryPayload, LogPosition};
+use crate::raft::{Applier, ApplyError, CommittedEntry, EntryPayload, Holdings, LogPosition};
 
 mod bounds;
 mod state;
@@ -132,6 +132,16 @@ impl Applier for Replica {
                 EntryPayload::Membership(_) | EntryPayload::Command(_) => {}
             }
         }
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.current_holdings()
+    }
+
+    fn installed(&self, last: LogPosition) -> Result<(), ApplyError> {
+        self.reload()?;
+        tracing::info!(range = %self.range_id, replica = %self.replica_id, position = %last, "a snapshot was installed");
+        Ok(())
     }
 }
 

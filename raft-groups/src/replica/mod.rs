@@ -12,6 +12,7 @@
 
 pub mod apply;
 mod hand_over;
+pub mod holdings;
 mod members;
 mod observe;
 mod propose;
@@ -39,7 +40,7 @@ use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
 use crate::lease::{Effect, Event, LeaseState, Quorum};
-use crate::raft::{LogPosition, LogWriter};
+use crate::raft::{LogPosition, LogWriter, Snapshots};
 use crate::rpc::Rpc;
 
 use apply::AppliedState;
@@ -64,6 +65,8 @@ pub struct Shared {
     pub evaluator: Arc<dyn ScanEvaluator>,
     /// The store's log writer.
     pub writer: Arc<LogWriter>,
+    /// What all snapshots of the store share.
+    pub snapshots: Arc<Snapshots>,
     /// How long things last.
     pub timing: Timing,
     /// Bytes of writes that may be worked on at a time.

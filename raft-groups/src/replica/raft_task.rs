@@ -17,11 +17,15 @@ use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
 const REBUILD_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest such pause: it doubles each time.
 const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// A follower that acknowledged nothing for so many microseconds is not waited for with the log.
+const FOLLOWER_LIVE_MICROS: u64 = 3_000_000;
 
 /// The task's place.
 #[derive(Default)]
 pub struct RaftTask {
     state: Mutex<State>,
+    /// Held while the task is taken down or built.
+    changing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -110,6 +114,8 @@ impl Replica {
             observer: Arc::clone(self) as _,
             rpc: Arc::clone(&shared.rpc),
             timing,
+            blocking: shared.blocking.clone(),
+            snapshots: Arc::clone(&shared.snapshots),
         })
         .await
     }
@@ -124,25 +130,61 @@ impl Replica {
                 return;
             }
             tracing::error!(range = %self.range_id, reason, "the Raft task died; it is rebuilt from disk");
-            drop(self.task.take());
-            group.shutdown().await;
-            drop(group);
-            loop {
+            {
+                let _changing = self.task.changing.lock().await;
+                drop(self.task.take());
+                group.shutdown().await;
+                drop(group);
+            }
+            while self.task.group().is_none() {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(REBUILD_PAUSE_MAX);
-                if !self.task.may_run() {
+                if !self.rebuild().await {
                     return;
                 }
-                match self.start_group().await {
-                    Ok(group) => {
-                        self.task.set(group);
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::error!(range = %self.range_id, %error, "the Raft task cannot be rebuilt")
-                    }
-                }
             }
+        }
+    }
+
+    /// Starts the Raft task anew from what is stored; false where it shall not run any more. Nothing of the one before is
+    /// left: an apply of both would change the state in memory twice.
+    async fn rebuild(self: &Arc<Self>) -> bool {
+        let _changing = self.task.changing.lock().await;
+        if !self.task.may_run() {
+            return false;
+        }
+        let started = match self.reload() {
+            Ok(()) => self.start_group().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match started {
+            Ok(group) => {
+                self.task.set(group);
+                tracing::info!(range = %self.range_id, "the Raft task was rebuilt");
+            }
+            Err(error) => tracing::error!(range = %self.range_id, error, "the Raft task cannot be rebuilt"),
+        }
+        true
+    }
+
+    /// Cuts off what nobody needs of the log.
+    pub async fn truncate_log(&self) {
+        let Some(group) = self.task.group() else { return };
+        let now = self.shared.now();
+        let is_live = |peer: ReplicaId| {
+            let heard = self.lease.lock().acknowledged_at(peer);
+            heard.is_some_and(|at| now.saturating_sub(at) < FOLLOWER_LIVE_MICROS)
+        };
+        if let Err(error) = group.truncate_log(&is_live).await {
+            tracing::warn!(range = %self.range_id, error, "the log was not cut off");
+        }
+    }
+
+    /// Ends the Raft task as a defect of its own would.
+    #[cfg(any(test, feature = "known-bugs"))]
+    pub async fn kill_raft_task(&self) {
+        if let Some(group) = self.task.group() {
+            group.kill().await;
         }
     }
 
@@ -150,10 +192,17 @@ impl Replica {
     pub async fn shutdown(&self) {
         self.task.state.lock().is_shut_down = true;
         self.note(Event::Deposed);
+        // A task that is being rebuilt right now is taken down too.
+        let _changing = self.task.changing.lock().await;
         if let Some(group) = self.task.take() {
             group.shutdown().await;
         }
         self.changed.notify_waiters();
+    }
+
+    /// Its Raft task, if it runs.
+    pub fn running(&self) -> Option<Arc<RaftGroup>> {
+        self.task.group()
     }
 
     /// Who belongs to the group, for the lease's clockwork.

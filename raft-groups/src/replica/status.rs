@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use super::Replica;
 use crate::descriptor::RangeDescriptor;
-use crate::local_ranges::{GroupRole, ReplicaStatus, SilentPeer};
-use crate::raft::Role;
+use crate::local_ranges::{GroupRole, ReplicaStatus, SilentPeer, Transfer};
+use crate::raft::{Role, TransferProgress};
+
+fn transfer(progress: TransferProgress) -> Transfer {
+    let TransferProgress { peer, bytes, bytes_expected } = progress;
+    Transfer { peer, bytes, bytes_expected }
+}
 
 impl Replica {
     /// The state as of now.
@@ -34,8 +39,8 @@ impl Replica {
             size_bytes: self.applied.lock().size_bytes,
             silent_peers: self.silent_peers(),
             is_whole: descriptor.is_known(),
-            receiving: None,
-            sending: None,
+            receiving: self.shared.snapshots.receiving(self.range_id).map(transfer),
+            sending: self.shared.snapshots.sending(self.range_id).map(transfer),
             breaker: stopped.or_else(|| self.trip().map(|trip| self.explain(trip))),
         }
     }

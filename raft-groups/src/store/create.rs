@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use quorate_engine::mvcc::key_format::{data_span, txn_span};
+use quorate_engine::kv::Span;
 use quorate_engine::store::{Batch, Durability, Family, StoreError};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
@@ -16,6 +15,7 @@ use crate::range_format::{
     replica_key, tombstone_key,
 };
 use crate::replica::apply::AppliedState;
+use crate::replica::holdings::holdings;
 use crate::replica::{Origin, Replica};
 use crate::safeguard::{self, Safeguard};
 
@@ -98,14 +98,25 @@ impl RangeStore {
 
     /// Two replicas never hold the same key.
     fn check_free(&self, descriptor: &RangeDescriptor) -> Result<(), LocalRangeError> {
-        let taken = self.all().into_iter().map(|replica| replica.descriptor());
-        match taken.into_iter().find(|other| other.span.overlaps(&descriptor.span)) {
+        match self.in_the_way(descriptor) {
             None => Ok(()),
             Some(other) => Err(LocalRangeError::Misplaced {
                 range_id: descriptor.range_id,
-                detail: format!("{} holds some of its keys here", other.range_id),
+                detail: format!("{other} holds some of its keys here"),
             }),
         }
+    }
+
+    /// Another range that holds keys of this one here, or is about to by a snapshot that comes in.
+    pub(super) fn in_the_way(&self, descriptor: &RangeDescriptor) -> Option<RangeId> {
+        let held = self.all().into_iter().map(|replica| replica.descriptor());
+        let held = held.map(|other| (other.range_id, other.span.clone()));
+        let coming = self.reserved.lock().clone();
+        let mut all = held.chain(coming);
+        let overlaps = |(range_id, span): &(RangeId, Span)| {
+            *range_id != descriptor.range_id && span.overlaps(&descriptor.span)
+        };
+        all.find(overlaps).map(|(range_id, _)| range_id)
     }
 
     async fn start_fresh(
@@ -178,16 +189,7 @@ fn erase(batch: &mut Batch, descriptor: &RangeDescriptor) {
     let (start, end) = replica_bounds(descriptor.range_id);
     batch.delete_range(Family::Range, start, end);
     raft::erase(batch, descriptor.range_id);
-    let (start, end) = data_span(&descriptor.span);
-    batch.delete_range(Family::Data, start, closed_end(end.into()));
-    let (start, end) = txn_span(&descriptor.span);
-    batch.delete_range(Family::Txn, start, closed_end(end.into()));
-    let span = &descriptor.span;
-    batch.delete_range(Family::Lock, span.start.bytes().clone(), closed_end(span.end.bytes().clone()));
-}
-
-/// The end of a removal: a range without end reaches beyond all keys, whose first byte says whose they are and is
-/// never 0xff (`kv::keyspace`).
-fn closed_end(end: Bytes) -> Bytes {
-    if end.is_empty() { Bytes::from_static(&[u8::MAX]) } else { end }
+    for span in holdings(descriptor).spans {
+        batch.delete_range(span.family, span.start, span.end);
+    }
 }

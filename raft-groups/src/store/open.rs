@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
 use crate::descriptor::RangeDescriptor;
-use crate::raft::{LogWriter, RaftError};
+use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
 use crate::range_format::{
     decode_descriptor, decode_replica_id, range_of_descriptor_key, range_of_replica_key,
 };
@@ -42,6 +42,8 @@ pub enum StoreOpenError {
 }
 
 pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOpenError> {
+    // Before anything of a replica is read: an installation that a power cut interrupted left half of two states.
+    finish_installs(config.engine.as_ref())?;
     let replicas = read_replicas(config.engine.as_ref())?;
     let on_failure = Arc::clone(&config.on_failure);
     let writer =
@@ -56,14 +58,19 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         rpc: config.rpc,
         evaluator: config.evaluator,
         writer,
+        snapshots: Snapshots::new(SNAPSHOT_RATE_DEFAULT),
         timing: config.timing,
         write_bytes: Arc::new(Semaphore::new(WRITE_BYTES_MAX)),
     });
+    let (engine, snapshots) = (Arc::clone(&shared.engine), Arc::clone(&shared.snapshots));
+    let inbox = SnapshotInbox::new(engine, shared.blocking.clone(), snapshots);
     let (stopping, stop) = watch::channel(false);
     let store = Arc::new(RangeStore {
         shared,
         replicas: parking_lot::RwLock::default(),
         changing: tokio::sync::Mutex::new(()),
+        reserved: Arc::default(),
+        inbox,
         seed: config.seed,
         stopping,
     });
@@ -71,6 +78,8 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         store.open_replica(range_id, stored).await?;
     }
     store.shared.rpc.register(Service::Raft, Arc::new(RaftHandler { store: Arc::downgrade(&store) }));
+    super::snapshots::register(&store);
+    tokio::spawn(super::upkeep::run(Arc::downgrade(&store), stop.clone()));
     tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop));
     Ok(store)
 }

@@ -9,10 +9,11 @@ use quorate_engine::store::{Batch, Family, Store};
 use std::sync::Arc;
 
 use super::harness::{
-    Cluster, RANGE, TestNode, TextApplier, apply_text, descriptor, elect, put, until, within,
+    Cluster, RANGE, TestNode, TextApplier, apply_text, descriptor, elect, put, text_holdings, until, within,
 };
 use crate::raft::{
-    Applier, ApplyError, CommittedEntry, LogPosition, ProposeError, RaftGroup, Role, VoteState, group_bounds,
+    Applier, ApplyError, CommittedEntry, Holdings, LogPosition, ProposeError, RaftGroup, Role, VoteState,
+    group_bounds,
 };
 use crate::testing::network::LocalNetwork;
 use quorate_placement::topology::{NodeId, ReplicaId};
@@ -226,6 +227,14 @@ impl Applier for Blocking {
     }
 
     fn applied(&self, _entries: &[CommittedEntry], _last: LogPosition) {}
+
+    fn holdings(&self) -> Holdings {
+        text_holdings()
+    }
+
+    fn installed(&self, _last: LogPosition) -> Result<(), ApplyError> {
+        Ok(())
+    }
 }
 
 /// Openraft's worker goes on applying after its shutdown; the replica's data may be removed by then.
@@ -247,22 +256,22 @@ async fn nothing_is_written_after_a_shutdown() {
         .unwrap()
         .unwrap();
 
-    within("shutdown", group.shutdown()).await;
-    let (start, end) = group_bounds(RANGE);
-    let log_at_shutdown = contents(node.store.as_ref(), &start, &end);
+    let ending = Arc::clone(&group);
+    let mut shutdown = tokio::spawn(async move { ending.shutdown().await });
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut shutdown).await;
+    assert!(early.is_err(), "an apply is under way, and whoever comes next would read half of it");
     let_go.send(()).unwrap();
-    assert!(matches!(within("its end", proposal.applied()).await, Err(ProposeError::Fatal(_))));
-    // The worker has let go of the applier's channel only when it is gone.
-    let gone = move || {
-        while let_go.try_send(()).is_ok_and(|()| true) {}
-        matches!(let_go.try_send(()), Err(mpsc::TrySendError::Disconnected(())))
-    };
+    within("shutdown", shutdown).await.unwrap();
+    let is_gone = matches!(let_go.try_send(()), Err(mpsc::TrySendError::Disconnected(())));
+    assert!(is_gone, "openraft's worker has let go of the applier");
+    let (start, end) = group_bounds(RANGE);
+    let state = || (node.value("k"), contents(node.store.as_ref(), &start, &end));
+    let at_shutdown = state();
+    let decided = within("its end", proposal.applied()).await;
+    assert_eq!(decided.is_ok(), node.value("k").is_some(), "{decided:?}");
     drop(group);
     node.stop(&network).await;
-    let mut gone = gone;
-    until("the end of openraft's worker", &mut gone).await;
-    assert_eq!(node.value("k"), None);
-    assert_eq!(contents(node.store.as_ref(), &start, &end), log_at_shutdown);
+    assert_eq!(state(), at_shutdown);
 }
 
 fn contents(store: &dyn Store, start: &[u8], end: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -17,8 +18,10 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{
-    Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming, LeaseObserver,
-    LogPosition, LogWriter, ProposeError, RaftGroup, Role, seed,
+    Admission, Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming,
+    Holdings, KeySpan, LeaseObserver, LogPosition, LogWriter, ProposeError, RaftGroup, Role,
+    SNAPSHOT_RATE_DEFAULT, SnapshotHost, SnapshotInbox, SnapshotOffer, SnapshotRefusal, Snapshots,
+    finish_installs, seed,
 };
 use crate::raft_message_format::{RaftMessage, RaftReply, Refusal};
 use crate::rpc::{Handler, MessageClock, Rpc, Service};
@@ -60,6 +63,22 @@ impl Applier for TextApplier {
     }
 
     fn applied(&self, _entries: &[CommittedEntry], _last: LogPosition) {}
+
+    fn holdings(&self) -> Holdings {
+        text_holdings()
+    }
+
+    fn installed(&self, _last: LogPosition) -> Result<(), ApplyError> {
+        Ok(())
+    }
+}
+
+/// Everything that text commands write, and no shared pairs.
+pub(super) fn text_holdings() -> Holdings {
+    let (start, end) = (Bytes::from_static(b"a"), Bytes::from_static(b"z"));
+    let spans = vec![KeySpan { family: Family::Data, start, end }];
+    let shared = (Bytes::from_static(b"shared"), Bytes::from_static(b"shared"));
+    Holdings { spans, shared }
 }
 
 pub(super) fn apply_text(entry: &CommittedEntry, batch: &mut Batch) -> Result<Bytes, ApplyError> {
@@ -122,11 +141,22 @@ pub(super) struct TestNode {
     pub(super) rpc: Arc<Rpc>,
     pub(super) observer: Arc<Recorder>,
     pub(super) poisoned: Arc<AtomicU64>,
+    pub(super) snapshots: Arc<Snapshots>,
+    inbox: SnapshotInbox,
     groups: Mutex<HashMap<RangeId, Arc<RaftGroup>>>,
 }
 
 impl TestNode {
     pub(super) fn start(node_id: NodeId, store: Arc<dyn Store>, network: &LocalNetwork) -> Arc<Self> {
+        Self::start_with(node_id, store, network, Snapshots::new(SNAPSHOT_RATE_DEFAULT))
+    }
+
+    pub(super) fn start_with(
+        node_id: NodeId,
+        store: Arc<dyn Store>,
+        network: &LocalNetwork,
+        snapshots: Arc<Snapshots>,
+    ) -> Arc<Self> {
         let poisoned = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&poisoned);
         let on_poison = move |_| {
@@ -135,8 +165,12 @@ impl TestNode {
         let writer = LogWriter::start(Arc::clone(&store), &Blocking::threads(), on_poison).unwrap();
         let rpc = Rpc::new(node_id, network.transport(node_id), Arc::new(CountingClock::default()));
         let (observer, groups) = (Arc::new(Recorder::default()), Mutex::default());
-        let node = Arc::new(Self { node_id, store, writer, rpc, observer, poisoned, groups });
+        finish_installs(store.as_ref()).unwrap();
+        let inbox = SnapshotInbox::new(Arc::clone(&store), Blocking::threads(), Arc::clone(&snapshots));
+        let node =
+            Arc::new(Self { node_id, store, writer, rpc, observer, poisoned, snapshots, inbox, groups });
         node.rpc.register(Service::Raft, Arc::new(Dispatch(Arc::downgrade(&node))));
+        node.rpc.register(Service::Snapshot, Arc::new(SnapshotDispatch(Arc::downgrade(&node))));
         network.attach(node_id, Arc::clone(&node.rpc) as Arc<dyn Receiver>);
         node
     }
@@ -158,6 +192,8 @@ impl TestNode {
             observer: Arc::clone(&self.observer) as Arc<dyn LeaseObserver>,
             rpc: Arc::clone(&self.rpc),
             timing: GroupTiming { vote_promise: PROMISE, ..GroupTiming::default() },
+            blocking: Blocking::threads(),
+            snapshots: Arc::clone(&self.snapshots),
         }
     }
 
@@ -213,6 +249,28 @@ impl Handler for Dispatch {
         };
         let handling = group.handle(message);
         Box::pin(async move { handling.await.encode() })
+    }
+}
+
+struct SnapshotDispatch(std::sync::Weak<TestNode>);
+
+impl Handler for SnapshotDispatch {
+    fn handle(&self, _from: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let node = self.0.upgrade();
+        Box::pin(async move {
+            let Some(node) = node else { return Bytes::new() };
+            node.inbox.handle(node.as_ref(), payload).await
+        })
+    }
+}
+
+#[async_trait]
+impl SnapshotHost for TestNode {
+    async fn admit(&self, range: RangeId, offer: &SnapshotOffer) -> Result<Admission, SnapshotRefusal> {
+        let group = self.groups.lock().get(&range).cloned();
+        let group = group.filter(|group| group.replica_id() == offer.to_replica);
+        let group = group.ok_or(SnapshotRefusal::UnknownReplica)?;
+        Ok(Admission { group, reservation: Box::new(()) })
     }
 }
 
@@ -274,12 +332,24 @@ impl Cluster {
         self.node(id).group(RANGE)
     }
 
+    /// Starts a node anew with snapshots of another rate.
+    pub(super) async fn replace_snapshots(&mut self, id: u64, snapshots: Arc<Snapshots>) {
+        self.node(id).stop(&self.network).await;
+        let store = Arc::clone(&self.node(id).store);
+        let node = TestNode::start_with(NodeId(id), store, &self.network, snapshots);
+        self.take_in(node).await;
+    }
+
     /// Starts a stopped node anew, with its store.
     pub(super) async fn restart_node(&mut self, id: u64) {
         let store = Arc::clone(&self.node(id).store);
         let node = TestNode::start(NodeId(id), store, &self.network);
+        self.take_in(node).await;
+    }
+
+    async fn take_in(&mut self, node: Arc<TestNode>) {
         node.start_group(&self.range).await;
-        let slot = self.nodes.iter_mut().find(|node| node.node_id == NodeId(id)).unwrap();
+        let slot = self.nodes.iter_mut().find(|slot| slot.node_id == node.node_id).unwrap();
         *slot = Arc::clone(&node);
         *self.ticked.lock() = self.nodes.clone();
     }

@@ -22,7 +22,8 @@ use crate::raft::applied_format::{
 use crate::raft::convert::{RaftLogId, RaftStoredMembership, TypeConfig, membership_of, position_of};
 use crate::raft::log_store::{GroupLog, LogStore};
 use crate::raft::log_writer::LogWriter;
-use crate::raft::state_machine::{ApplyGate, Machinery, SnapshotBuilder, StateMachine, VirtualSnapshot};
+use crate::raft::snapshot::{LogHolds, RangeSnapshot, SNAPSHOT_RATE_DEFAULT, Snapshots};
+use crate::raft::state_machine::{ApplyGate, Machinery, SnapshotBuilder, StateMachine};
 
 const RANGE: RangeId = RangeId(7);
 
@@ -41,12 +42,16 @@ fn machine(store: &Arc<dyn Store>, writer: &Arc<LogWriter>) -> StateMachine {
         applier: Arc::new(TextApplier),
         gate: Arc::new(ApplyGate::default()),
         applied: watch::channel(None).0,
+        snapshots: Snapshots::new(SNAPSHOT_RATE_DEFAULT),
+        holds: LogHolds::default(),
+        blocking: Blocking::threads(),
+        _alive: watch::channel(()).0,
     })
     .unwrap()
 }
 
 impl RaftStateMachine<TypeConfig> for SuiteMachine {
-    type SnapshotData = VirtualSnapshot;
+    type SnapshotData = RangeSnapshot;
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<RaftLogId>, RaftStoredMembership), std::io::Error> {
@@ -67,7 +72,7 @@ impl RaftStateMachine<TypeConfig> for SuiteMachine {
     async fn install_snapshot(
         &mut self,
         meta: &SnapshotMetaOf<TypeConfig>,
-        _snapshot: VirtualSnapshot,
+        _snapshot: RangeSnapshot,
     ) -> Result<(), std::io::Error> {
         let mut batch = Batch::new();
         let position = meta.last_log_id.as_ref().map(position_of).unwrap();
@@ -84,7 +89,7 @@ impl RaftStateMachine<TypeConfig> for SuiteMachine {
 
     async fn get_current_snapshot(
         &mut self,
-    ) -> Result<Option<SnapshotOf<TypeConfig, VirtualSnapshot>>, std::io::Error> {
+    ) -> Result<Option<SnapshotOf<TypeConfig, RangeSnapshot>>, std::io::Error> {
         self.inner.get_current_snapshot().await
     }
 }

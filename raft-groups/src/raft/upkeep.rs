@@ -1,0 +1,123 @@
+//! What keeps a group's log short: snapshots that come in, and entries that are cut off.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::async_runtime::watch::WatchReceiver;
+use quorate_placement::topology::ReplicaId;
+
+use super::convert::{
+    RaftLogId, RaftStoredMembership, TypeConfig, log_id_of, raft_membership_of, raft_vote_of, vote_of,
+};
+use super::group::RaftGroup;
+use super::log_writer::LOG_BYTES_MAX;
+use super::snapshot::{RangeSnapshot, Received};
+use super::truncation::{FollowerLog, LogView, cut};
+use super::types::{LogPosition, VoteState};
+
+/// How long openraft may take to note what a snapshot of now holds: nothing is read for it.
+const NOTE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+impl RaftGroup {
+    /// The vote of a replica that has applied at least as much as this.
+    pub(crate) fn has_applied(&self, position: LogPosition) -> Option<VoteState> {
+        let applied = self.applied()?;
+        (applied.index >= position.index).then(|| self.status().vote)
+    }
+
+    /// Makes a received snapshot this replica's state, and gives back its vote. One of less than it has is ignored.
+    pub(crate) async fn install(&self, vote: VoteState, received: Received) -> Result<VoteState, String> {
+        let head = &received.head;
+        if head.position.term > vote.term {
+            return Err(format!(
+                "a leader of term {} has no entry of term {}",
+                vote.term, head.position.term
+            ));
+        }
+        let membership = raft_membership_of(&head.membership.membership)?;
+        let meta = SnapshotMetaOf::<TypeConfig> {
+            last_log_id: Some(log_id_of(head.position)),
+            last_membership: RaftStoredMembership::new(head.membership.position.map(log_id_of), membership),
+        };
+        let snapshot = RangeSnapshot::Received(Box::new(received));
+        let snapshot = SnapshotOf::<TypeConfig, _> { meta, snapshot };
+        let installed = self.raft().install_full_snapshot(raft_vote_of(vote), snapshot).await;
+        installed.map(|reply| vote_of(&reply.vote)).map_err(|error| error.to_string())
+    }
+
+    /// How many bytes of log the replica keeps.
+    pub fn log_bytes(&self) -> u64 {
+        self.log().sizes().total()
+    }
+
+    /// Cuts off what nobody needs of the log, if that is worth it; `is_live` says who has answered lately. Gives back
+    /// the index up to which entries go; openraft waits with it as long as a follower's stream reads them.
+    ///
+    /// What was applied is not synced by itself: the log is, and a power cut is mended by applying it again. So the
+    /// applied state is synced before its entries go. As long as both share one write-ahead log a power cut could not
+    /// keep the cut and lose what was applied before it; the sync makes that true of a log that lives elsewhere, too, and
+    /// costs little: one for each stretch of log that is worth a cut.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn truncate_log(
+        &self,
+        is_live: &(dyn Fn(ReplicaId) -> bool + Sync),
+    ) -> Result<Option<u64>, String> {
+        let Some(index) = self.next_cut(is_live) else { return Ok(None) };
+        let store = Arc::clone(&self.store);
+        match self.blocking.run(move || store.sync()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.writer().poison(error.clone());
+                return Err(error.to_string());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        // openraft cuts off only what a snapshot has, and takes its own word for what that is.
+        if self.noted_snapshot() < Some(index) {
+            self.raft().trigger().snapshot().await.map_err(|error| error.to_string())?;
+            let mut metrics = self.raft().metrics();
+            let noted =
+                metrics.wait_until(|metrics| metrics.snapshot.as_ref().map(|id| id.index) >= Some(index));
+            match tokio::time::timeout(NOTE_WAIT_MAX, noted).await {
+                Ok(Ok(_)) => {}
+                // It comes again.
+                Ok(Err(_)) | Err(_) => return Ok(None),
+            }
+        }
+        self.raft().trigger().purge_log(index).await.map_err(|error| error.to_string())?;
+        tracing::debug!(range = %self.range_id(), index, "log cut off");
+        Ok(Some(index))
+    }
+
+    fn noted_snapshot(&self) -> Option<u64> {
+        self.raft().metrics().borrow_watched().snapshot.as_ref().map(|id| id.index)
+    }
+
+    fn next_cut(&self, is_live: &(dyn Fn(ReplicaId) -> bool + Sync)) -> Option<u64> {
+        let applied = self.applied()?.index;
+        let sizes = self.log().sizes();
+        let is_pressed = self.writer().counts().log_bytes > LOG_BYTES_MAX / 2;
+        let me = self.replica_id().0;
+        let follower = |(&id, matched): (&u64, &Option<RaftLogId>)| FollowerLog {
+            matched: matched.as_ref().map(|id| id.index),
+            is_live: is_live(ReplicaId(id)),
+        };
+        let others = |progress: &BTreeMap<u64, Option<RaftLogId>>| {
+            progress.iter().filter(|(id, _)| **id != me).map(follower).collect()
+        };
+        let followers = self.raft().metrics().borrow_watched().replication.as_ref().map(others);
+        cut(&LogView { sizes: &sizes, applied, held: self.holds.oldest(), followers, is_pressed })
+    }
+
+    /// Ends the Raft task as a defect of its own would: by a panic in it.
+    #[cfg(any(test, feature = "known-bugs"))]
+    pub async fn kill(&self) {
+        let died: fn(&openraft::RaftState<TypeConfig>) = |_| panic!("a test kills this Raft task");
+        // Nobody is left to answer.
+        let _ = self.raft().with_raft_state(died).await;
+    }
+}
