@@ -14,8 +14,8 @@ use crate::raft::{GroupConfig, GroupMembership, GroupTiming, RaftError, RaftGrou
 use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
 
 /// Shortest pause before a Raft task that died is rebuilt.
-const REBUILD_PAUSE_MIN: Duration = Duration::from_secs(1);
-/// Longest such pause: it doubles each time.
+const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(200);
+/// Longest such pause: it doubles each time, until a task has run for longer than this.
 const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A follower that acknowledged nothing for so many microseconds is not waited for with the log.
 const FOLLOWER_LIVE_MICROS: u64 = 3_000_000;
@@ -124,7 +124,11 @@ impl Replica {
     async fn supervise(self: Arc<Self>) {
         let mut pause = REBUILD_PAUSE_MIN;
         while let Some(group) = self.task.group() {
+            let started = tokio::time::Instant::now();
             let reason = group.wait_fatal().await;
+            if started.elapsed() > REBUILD_PAUSE_MAX {
+                pause = REBUILD_PAUSE_MIN;
+            }
             self.note(Event::Deposed);
             if !self.task.may_run() {
                 return;

@@ -6,4 +6,5 @@ mod empty;
 mod failures;
 mod hand_overs;
 mod promises;
+mod snapshots;
 mod transactions;

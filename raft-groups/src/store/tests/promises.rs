@@ -59,3 +59,32 @@ async fn restarted_follower_keeps_the_promise_that_it_forgot() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// Story 11 of design.md section 14: what a replica promised outlives its Raft task.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rebuilt_raft_task_keeps_the_promise_of_the_one_before() {
+    let cluster = Cluster::start(3).await;
+    cluster.put("k", "v").await;
+    let replica = cluster.node(NodeId(2)).store.replica(RANGE).unwrap();
+    let before = replica.running().unwrap();
+    // Nobody renews the promise; the leader's last heartbeat came one interval ago at most.
+    cluster.network.isolate(NodeId(1));
+    cluster.network.isolate(NodeId(3));
+    let start = cluster.physical.boottime();
+    cluster.node(NodeId(2)).store.kill_raft_task(RANGE).await;
+    let is_rebuilt = || {
+        let now = replica.running()?;
+        (!std::sync::Arc::ptr_eq(&now, &before) && now.fatal().is_none()).then_some(())
+    };
+    cluster.wait("rebuilt Raft task", is_rebuilt).await;
+    let granted = || async {
+        loop {
+            if ask(&cluster, &question(60, false)).await.is_granted() {
+                return cluster.physical.boottime() - start;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, granted()).await.unwrap();
+    assert!(waited >= Duration::from_millis(600), "voted after {waited:?}");
+}

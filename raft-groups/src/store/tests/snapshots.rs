@@ -1,0 +1,125 @@
+//! Replicas that become whole by snapshots, next to others on the same store.
+
+use std::time::Duration;
+
+use quorate_engine::kv::Span;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+
+use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
+use crate::descriptor::{RangeDescriptor, ReplicaRole};
+use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges};
+use crate::raft::MemberChange;
+
+/// The node without a replica, and the id of the one that it gets.
+const THIRD: NodeId = NodeId(3);
+const NEW: ReplicaId = ReplicaId(9);
+
+/// Three nodes, of which the first two have the range.
+async fn two_of_three() -> Cluster {
+    let cluster = Cluster::empty(3).await;
+    let span = Span::new(key("a"), key("m"));
+    let descriptor = RangeDescriptor::new(RANGE, span, &[NodeId(1), NodeId(2)]);
+    for node in [2, 1] {
+        let store = &cluster.node(NodeId(node)).store;
+        store.create_replica(&descriptor, node == 1).await.unwrap();
+    }
+    assert_eq!(cluster.leader().await.id, NodeId(1));
+    cluster
+}
+
+/// Adds a learner to the range's members, through its leader.
+async fn add_learner(leader: &Node) {
+    let group = leader.store.replica(RANGE).unwrap().running().unwrap();
+    let change = MemberChange::AddLearner { replica: NEW, node: THIRD };
+    let added = async {
+        loop {
+            let members = group.led_members().expect("it leads");
+            match group.change_members(members.stamp, change.clone(), Duration::from_secs(5)).await {
+                Ok(()) => return,
+                Err(error) => tracing::info!(%error, "again"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, added).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_replica_becomes_whole_by_a_snapshot() {
+    let mut cluster = two_of_three().await;
+    let large = "x".repeat(100_000);
+    // Once by one batch, once with staged parts.
+    for count in [3, 20] {
+        for number in 0..count {
+            cluster.put(&format!("k{number}"), &large).await;
+        }
+    }
+    cluster.node(THIRD).store.create_learner(RANGE, NEW).await.unwrap();
+    add_learner(cluster.node(NodeId(1))).await;
+    cluster.put("last", "1").await;
+    let whole = |cluster: &Cluster| {
+        let status = cluster.node(THIRD).store.status(RANGE).unwrap();
+        let leader = cluster.node(NodeId(1)).store.status(RANGE).unwrap();
+        let is_there = status.applied == leader.applied && status.leader_node == Some(NodeId(1));
+        (status.is_whole && is_there).then_some((status, leader))
+    };
+    for _ in 0..2 {
+        let (status, leader) = cluster.wait("whole learner", || whole(&cluster)).await;
+        assert_eq!((status.role, status.replica_id), (GroupRole::Learner, NEW));
+        assert_eq!(status.descriptor, leader.descriptor);
+        assert_eq!(status.descriptor.replica_on(THIRD).unwrap().role, ReplicaRole::Learner);
+        assert_eq!(status.size_bytes, leader.size_bytes);
+        assert!(!status.has_lease);
+        // And it stays so over a restart.
+        cluster.kill(THIRD).await;
+        cluster.restart(THIRD).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshot_waits_while_another_range_holds_its_keys() {
+    let cluster = two_of_three().await;
+    cluster.put("k", "v").await;
+    // On the third node a range still holds these keys, as one does that has not applied its split yet.
+    let other = RangeId(70);
+    let neighbour = RangeDescriptor::new(other, Span::new(key("c"), key("x")), &[THIRD]);
+    let store = &cluster.node(THIRD).store;
+    store.create_replica(&neighbour, true).await.unwrap();
+    store.create_learner(RANGE, NEW).await.unwrap();
+    add_learner(cluster.node(NodeId(1))).await;
+    // Its leader asks again and again meanwhile.
+    let asked = cluster.network.delivered();
+    cluster.wait("some messages", || (cluster.network.delivered() > asked + 200).then_some(())).await;
+    assert!(!store.status(RANGE).unwrap().is_whole, "its keys are another's here");
+    store.destroy_replica(other, ReplicaId(2)).await.unwrap();
+    cluster.wait("whole learner", || store.status(RANGE).unwrap().is_whole.then_some(())).await;
+    // Now it is this range that holds them.
+    let again = RangeDescriptor::new(RangeId(71), Span::new(key("c"), key("d")), &[THIRD]);
+    let refused = store.create_replica(&again, false).await.unwrap_err();
+    assert!(matches!(refused, LocalRangeError::Misplaced { .. }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn raft_task_that_died_is_rebuilt_and_serves_again() {
+    let cluster = Cluster::start(3).await;
+    cluster.put("k", "1").await;
+    for id in [2, 1] {
+        let node = cluster.node(NodeId(id));
+        let replica = node.store.replica(RANGE).unwrap();
+        let before = replica.running().unwrap();
+        node.store.kill_raft_task(RANGE).await;
+        cluster.put("k", &format!("while {id}")).await;
+        let is_rebuilt = || {
+            let now = replica.running()?;
+            (!std::sync::Arc::ptr_eq(&now, &before) && now.fatal().is_none()).then_some(())
+        };
+        cluster.wait("rebuilt Raft task", is_rebuilt).await;
+        cluster.put("k", &format!("after {id}")).await;
+        let leader = cluster.leader().await.store.status(RANGE).unwrap().applied;
+        let caught_up = || (node.store.status(RANGE).unwrap().applied >= leader).then_some(());
+        cluster.wait("all of it applied", caught_up).await;
+        let sizes: Vec<_> =
+            cluster.nodes.iter().map(|node| node.store.status(RANGE).unwrap().size_bytes).collect();
+        assert!(sizes.iter().all(|size| *size == sizes[0]), "nothing was applied twice: {sizes:?}");
+    }
+    assert_eq!(cluster.get("k").await, Some(bytes("after 1")));
+}
