@@ -139,6 +139,7 @@ impl GroupLog {
     }
 
     /// The entries up to here were cut off.
+    #[cfg(test)]
     pub(crate) fn purged(&self) -> Option<LogPosition> {
         self.state.lock().purged
     }
