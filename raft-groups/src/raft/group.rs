@@ -226,8 +226,6 @@ pub struct RaftGroup {
     proposals: Arc<Semaphore>,
     proposal_bytes: Arc<Semaphore>,
     membership: Mutex<(Arc<RaftStoredMembership>, Arc<GroupMembership>)>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) blocking: Blocking,
     pub(super) holds: LogHolds,
     /// Closed when the state machine is gone.
     alive: watch::Receiver<()>,
@@ -292,7 +290,7 @@ impl RaftGroup {
         let (gate, holds) = (Arc::new(ApplyGate::default()), LogHolds::default());
         let machine = StateMachine::open(Machinery {
             range_id,
-            store: Arc::clone(&config.store),
+            store: config.store,
             writer: Arc::clone(&config.writer),
             applier: config.applier,
             gate: Arc::clone(&gate),
@@ -332,8 +330,6 @@ impl RaftGroup {
             proposals: Arc::new(Semaphore::new(PROPOSALS_MAX)),
             proposal_bytes: Arc::new(Semaphore::new(PROPOSAL_BYTES_MAX as usize)),
             membership: Mutex::new((stored, membership)),
-            store: config.store,
-            blocking: config.blocking,
             holds,
             alive,
         }))

@@ -51,6 +51,7 @@ pub use types::{
     Applied, CommittedEntry, EntryPayload, GroupMembership, GroupStatus, LogEntry, LogPosition, Role,
     VoteState,
 };
+pub use upkeep::LogCut;
 
 /// Turns committed entries into changes of the store. Called in the order of the log, never twice at once for a group.
 pub trait Applier: Send + Sync + 'static {

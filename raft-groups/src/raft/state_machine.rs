@@ -30,7 +30,7 @@ use super::convert::{
 use super::log_writer::LogWriter;
 use super::snapshot::head_format::Marker;
 use super::snapshot::install::{install_small, install_staged};
-use super::snapshot::{Content, LogHolds, Pinned, RangeSnapshot, Received, Snapshots, head_of};
+use super::snapshot::{Content, INSTALLED, LogHolds, Pinned, RangeSnapshot, Received, Snapshots, head_of};
 use super::types::{EntryPayload, LogEntry, LogPosition};
 use super::{Applier, ApplyError};
 use crate::blocking::Blocking;
@@ -150,6 +150,7 @@ impl StateMachine {
         let installed = machinery.blocking.run(work).await.map_err(|error| stopped(error.to_string()))?;
         installed.inspect_err(|error| machinery.writer.poison(error.clone()))?;
         machinery.applier.installed(head.position)?;
+        metrics::counter!(INSTALLED).increment(1);
         machinery.applied.send_replace(Some(head.position));
         drop(is_closed);
         self.membership = head.membership;

@@ -1,7 +1,6 @@
 //! What keeps a group's log short: snapshots that come in, and entries that are cut off.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
@@ -19,6 +18,16 @@ use super::types::{LogPosition, VoteState};
 
 /// How long openraft may take to note what a snapshot of now holds: nothing is read for it.
 const NOTE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Entries up to here may be cut off, once the store was synced after this was decided.
+///
+/// What was applied is not synced by itself: the log is, and a power cut is mended by applying it again. So the applied
+/// state has to be on the disk before its entries go. As long as both share one write-ahead log a power cut could not
+/// keep the cut and lose what was applied before it; the sync makes that true of a log that lives elsewhere, too. It costs
+/// little: one for all groups of a store, and only where some log has a stretch that is worth a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct LogCut(u64);
 
 impl RaftGroup {
     /// The vote of a replica that has applied at least as much as this.
@@ -52,52 +61,8 @@ impl RaftGroup {
         self.log().sizes().total()
     }
 
-    /// Cuts off what nobody needs of the log, if that is worth it; `is_live` says who has answered lately. Gives back
-    /// the index up to which entries go; openraft waits with it as long as a follower's stream reads them.
-    ///
-    /// What was applied is not synced by itself: the log is, and a power cut is mended by applying it again. So the
-    /// applied state is synced before its entries go. As long as both share one write-ahead log a power cut could not
-    /// keep the cut and lose what was applied before it; the sync makes that true of a log that lives elsewhere, too, and
-    /// costs little: one for each stretch of log that is worth a cut.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn truncate_log(
-        &self,
-        is_live: &(dyn Fn(ReplicaId) -> bool + Sync),
-    ) -> Result<Option<u64>, String> {
-        let Some(index) = self.next_cut(is_live) else { return Ok(None) };
-        let store = Arc::clone(&self.store);
-        match self.blocking.run(move || store.sync()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                self.writer().poison(error.clone());
-                return Err(error.to_string());
-            }
-            Err(error) => return Err(error.to_string()),
-        }
-        // openraft cuts off only what a snapshot has, and takes its own word for what that is.
-        if self.noted_snapshot() < Some(index) {
-            self.raft().trigger().snapshot().await.map_err(|error| error.to_string())?;
-            let mut metrics = self.raft().metrics();
-            let noted =
-                metrics.wait_until(|metrics| metrics.snapshot.as_ref().map(|id| id.index) >= Some(index));
-            match tokio::time::timeout(NOTE_WAIT_MAX, noted).await {
-                Ok(Ok(_)) => {}
-                // It comes again.
-                Ok(Err(_)) | Err(_) => return Ok(None),
-            }
-        }
-        self.raft().trigger().purge_log(index).await.map_err(|error| error.to_string())?;
-        tracing::debug!(range = %self.range_id(), index, "log cut off");
-        Ok(Some(index))
-    }
-
-    fn noted_snapshot(&self) -> Option<u64> {
-        self.raft().metrics().borrow_watched().snapshot.as_ref().map(|id| id.index)
-    }
-
-    fn next_cut(&self, is_live: &(dyn Fn(ReplicaId) -> bool + Sync)) -> Option<u64> {
+    /// The index up to which entries may be cut off now, if that is worth it; `is_live` says who has answered lately.
+    pub fn next_cut(&self, is_live: &dyn Fn(ReplicaId) -> bool) -> Option<LogCut> {
         let applied = self.applied()?.index;
         let sizes = self.log().sizes();
         let is_pressed = self.writer().counts().log_bytes > LOG_BYTES_MAX / 2;
@@ -110,7 +75,34 @@ impl RaftGroup {
             progress.iter().filter(|(id, _)| **id != me).map(follower).collect()
         };
         let followers = self.raft().metrics().borrow_watched().replication.as_ref().map(others);
-        cut(&LogView { sizes: &sizes, applied, held: self.holds.oldest(), followers, is_pressed })
+        cut(&LogView { sizes: &sizes, applied, held: self.holds.oldest(), followers, is_pressed }).map(LogCut)
+    }
+
+    /// Cuts off entries. What was applied when the cut was decided must have been synced since ([`LogCut`]). openraft
+    /// waits with it as long as a follower's stream reads them.
+    ///
+    /// # Errors
+    /// The Raft task has ended.
+    pub async fn cut_log(&self, LogCut(index): LogCut) -> Result<(), String> {
+        // openraft cuts off only what a snapshot has, and takes its own word for what that is.
+        if self.noted_snapshot() < Some(index) {
+            self.raft().trigger().snapshot().await.map_err(|error| error.to_string())?;
+            let mut metrics = self.raft().metrics();
+            let noted =
+                metrics.wait_until(|metrics| metrics.snapshot.as_ref().map(|id| id.index) >= Some(index));
+            match tokio::time::timeout(NOTE_WAIT_MAX, noted).await {
+                Ok(Ok(_)) => {}
+                // It comes again.
+                Ok(Err(_)) | Err(_) => return Ok(()),
+            }
+        }
+        self.raft().trigger().purge_log(index).await.map_err(|error| error.to_string())?;
+        tracing::debug!(range = %self.range_id(), index, "log cut off");
+        Ok(())
+    }
+
+    fn noted_snapshot(&self) -> Option<u64> {
+        self.raft().metrics().borrow_watched().snapshot.as_ref().map(|id| id.index)
     }
 
     /// Ends the Raft task as a defect of its own would: by a panic in it.

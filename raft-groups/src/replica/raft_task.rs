@@ -10,7 +10,7 @@ use quorate_placement::topology::ReplicaId;
 
 use super::Replica;
 use crate::lease::{Effect, Event, Quorum};
-use crate::raft::{GroupConfig, GroupMembership, GroupTiming, RaftError, RaftGroup};
+use crate::raft::{GroupConfig, GroupMembership, GroupTiming, LogCut, RaftError, RaftGroup};
 use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
 
 /// Shortest pause before a Raft task that died is rebuilt.
@@ -171,15 +171,20 @@ impl Replica {
         true
     }
 
-    /// Cuts off what nobody needs of the log.
-    pub async fn truncate_log(&self) {
-        let Some(group) = self.task.group() else { return };
+    /// What nobody needs of the log, if that is worth a cut.
+    pub fn next_cut(&self) -> Option<LogCut> {
         let now = self.shared.now();
         let is_live = |peer: ReplicaId| {
             let heard = self.lease.lock().acknowledged_at(peer);
             heard.is_some_and(|at| now.saturating_sub(at) < FOLLOWER_LIVE_MICROS)
         };
-        if let Err(error) = group.truncate_log(&is_live).await {
+        self.task.group()?.next_cut(&is_live)
+    }
+
+    /// Cuts it off; the store was synced in between.
+    pub async fn cut_log(&self, cut: LogCut) {
+        let Some(group) = self.task.group() else { return };
+        if let Err(error) = group.cut_log(cut).await {
             tracing::warn!(range = %self.range_id, error, "the log was not cut off");
         }
     }

@@ -1,8 +1,8 @@
 //! What a store does now and then: logs are cut off, and snapshots whose sender is silent are forgotten.
 //!
-//! One replica after the other, apart from the ticker: a cut may wait for the disk.
+//! Apart from the ticker: it may wait for the disk.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,8 +21,26 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         }
         let Some(store) = store.upgrade() else { return };
         store.inbox.sweep().await;
-        for replica in store.all() {
-            replica.truncate_log().await;
+        store.cut_logs().await;
+    }
+}
+
+impl RangeStore {
+    /// Cuts off what nobody needs of the replicas' logs; one sync for all of them, if there is any.
+    async fn cut_logs(&self) {
+        let cuts: Vec<_> =
+            self.all().into_iter().filter_map(|replica| Some((replica.next_cut()?, replica))).collect();
+        if cuts.is_empty() {
+            return;
+        }
+        let engine = Arc::clone(&self.shared.engine);
+        match self.shared.blocking.run(move || engine.sync()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return self.shared.writer.poison(error),
+            Err(error) => return tracing::warn!(%error, "logs were not cut off"),
+        }
+        for (cut, replica) in cuts {
+            replica.cut_log(cut).await;
         }
     }
 }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use metrics::{Unit, describe_counter};
 use parking_lot::Mutex;
 use quorate_engine::staging::{Pair, PinnedView, StagedPart};
 use quorate_engine::store::{Family, Store, StoreError};
@@ -38,6 +39,13 @@ use crate::blocking::Blocking;
 const OUTGOING_MAX: usize = 1;
 /// Bytes of snapshots that a node sends in a second, by default (design.md section 12).
 pub const SNAPSHOT_RATE_DEFAULT: u64 = 64 << 20;
+
+/// Snapshots sent.
+pub(crate) const SENT: &str = "quorate_raft_snapshots_sent_total";
+/// Bytes of pairs sent.
+pub(crate) const SENT_BYTES: &str = "quorate_raft_snapshot_sent_bytes_total";
+/// Snapshots installed.
+pub(crate) const INSTALLED: &str = "quorate_raft_snapshots_installed_total";
 
 /// Keys of one family, from the first to before the second, which is never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +184,13 @@ pub struct Snapshots {
 impl Snapshots {
     /// With so many bytes a second.
     pub fn new(rate: u64) -> Arc<Self> {
+        describe_counter!(
+            SENT,
+            Unit::Count,
+            "Snapshots of ranges that this node has sent, and that were installed"
+        );
+        describe_counter!(SENT_BYTES, Unit::Bytes, "Bytes of snapshots that this node has sent");
+        describe_counter!(INSTALLED, Unit::Count, "Snapshots of ranges that this node has installed");
         Arc::new(Self {
             outgoing: Arc::new(Semaphore::new(OUTGOING_MAX)),
             rate: rate.max(1),

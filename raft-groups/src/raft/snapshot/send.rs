@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use metrics::counter;
 use quorate_engine::staging::Pair;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::message_format::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
-use super::{KeySpan, Pinned, Reported, Snapshots, TransferProgress};
+use super::{KeySpan, Pinned, Reported, SENT, SENT_BYTES, Snapshots, TransferProgress};
 use crate::blocking::Blocking;
 use crate::raft::VoteState;
 use crate::rpc::{Rpc, RpcError, Service};
@@ -91,7 +92,9 @@ pub(crate) async fn send(
         () = cancelled => Err(SendFailure::Cancelled),
         sent = started => sent.unwrap_or(Err(SendFailure::TooSlow)),
     };
-    if sent.is_err() {
+    if sent.is_ok() {
+        counter!(SENT).increment(1);
+    } else {
         // It would find out by itself, but later, and nobody else may send to it meanwhile.
         tokio::spawn(async move {
             let message = SnapshotMessage { range_id: route.range_id, transfer, body: SnapshotBody::Abort };
@@ -165,6 +168,7 @@ impl Sender {
         let (answer, ()) = tokio::join!(self.ask(chunk, CHUNK_WAIT_MAX), pause);
         self.sequence += 1;
         reported.add(bytes);
+        counter!(SENT_BYTES).increment(bytes);
         match answer? {
             None => Ok(()),
             Some(_) => Err(SendFailure::Unreadable),

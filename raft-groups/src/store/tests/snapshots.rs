@@ -123,3 +123,27 @@ async fn raft_task_that_died_is_rebuilt_and_serves_again() {
     }
     assert_eq!(cluster.get("k").await, Some(bytes("after 1")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_are_cut_off_by_themselves() {
+    let mut cluster = Cluster::start(3).await;
+    let large = "x".repeat(500_000);
+    for number in 0..12 {
+        cluster.put(&format!("k{number}"), &large).await;
+    }
+    let leader = cluster.leader().await.id;
+    let bytes_of = |cluster: &Cluster, id| cluster.node(id).store.log_counts().log_bytes;
+    cluster.wait("short log", || (bytes_of(&cluster, leader) < 1 << 20).then_some(())).await;
+    for id in [1, 2, 3].map(NodeId).into_iter().filter(|id| *id != leader) {
+        cluster.wait("shorter log", || (bytes_of(&cluster, id) < 5 << 20).then_some(())).await;
+    }
+    for id in [1, 2, 3] {
+        cluster.kill(NodeId(id)).await;
+    }
+    for id in [1, 2, 3] {
+        cluster.restart(NodeId(id)).await;
+    }
+    for number in 0..12 {
+        assert_eq!(cluster.get(&format!("k{number}")).await, Some(bytes(&large)), "k{number}");
+    }
+}
