@@ -14,8 +14,8 @@ use crate::descriptor::RangeDescriptor;
 mod transact;
 
 pub use transact::{
-    Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ResolveRequest, Transact,
-    TransactionMeta, TransactionState,
+    Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, PushRequest, Rank, RecordId,
+    ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionState,
 };
 
 /// A request to one range.
@@ -131,6 +131,8 @@ pub enum Response {
         /// Where intents may be left: there were too many for one command.
         rest: Vec<Span>,
     },
+    /// To [`Transact::Sweep`].
+    Swept(Swept),
 }
 
 /// How a transaction ended, as its record tells.

@@ -31,6 +31,8 @@ pub enum Transact {
     /// How is the owner of an intent? Answered with [`super::Response::State`]; one that has given no sign of life is
     /// aborted by the question.
     Push(PushRequest),
+    /// What is left of transactions in a range; answered with [`super::Response::Swept`].
+    Sweep(SweepRequest),
     /// Turns intents into what became of their transaction; answered with [`super::Response::Resolved`].
     Resolve(ResolveRequest),
 }
@@ -137,6 +139,48 @@ pub struct ResolveRequest {
     pub spans: Vec<Span>,
 }
 
+/// A page of sweeping: the range removes the records that nobody may ask for any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepRequest {
+    /// Keys of the range.
+    pub span: Span,
+    /// The record behind which the page begins; `None` for the first.
+    pub after: Option<RecordId>,
+    /// Records whose intents the asker has resolved, every one.
+    pub resolved: Vec<RecordId>,
+}
+
+/// Which record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordId {
+    /// The transaction.
+    pub transaction: Uuid,
+    /// Where the record lies.
+    pub anchor: Key,
+}
+
+/// What a page of sweeping found, and left for the asker to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Owners of old intents: to be pushed, and their intents to be resolved.
+    pub abandoned: Vec<Holder>,
+    /// Transactions that ended long ago, whose intents have to be resolved before their records may go.
+    pub ended: Vec<EndedTransaction>,
+    /// Where the next page begins; `None` where there is none.
+    pub next: Option<RecordId>,
+}
+
+/// A transaction that is over, and where its intents lay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedTransaction {
+    /// Its record.
+    pub id: RecordId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where its intents lay.
+    pub intent_spans: Vec<Span>,
+}
+
 /// How a transaction is, as its record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionState {
@@ -159,6 +203,7 @@ impl Transact {
             Self::End(request) => vec![Span::point(request.transaction.anchor.clone())],
             Self::Push(request) => vec![Span::point(request.holder.anchor.clone())],
             Self::Resolve(request) => request.spans.clone(),
+            Self::Sweep(request) => vec![request.span.clone()],
         }
     }
 
@@ -166,7 +211,11 @@ impl Transact {
     pub fn decides(&self) -> bool {
         match self {
             Self::End(request) => matches!(request.decision, Decision::Commit { .. }),
-            Self::LayIntents(_) | Self::Heartbeat { .. } | Self::Push(_) | Self::Resolve(_) => false,
+            Self::LayIntents(_)
+            | Self::Heartbeat { .. }
+            | Self::Push(_)
+            | Self::Resolve(_)
+            | Self::Sweep(_) => false,
         }
     }
 }

@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::api::{
-    CommitRequest, Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ReadAt, Request,
-    ResolveRequest, Transact, TransactionMeta, TransactionOutcome, TransactionState,
+    CommitRequest, Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, PushRequest, Rank, ReadAt,
+    RecordId, Request, ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionOutcome,
+    TransactionState,
 };
 use crate::descriptor::RangeDescriptor;
 
@@ -107,6 +108,20 @@ fn holder() -> impl Strategy<Value = Holder> {
     })
 }
 
+fn record_id() -> impl Strategy<Value = RecordId> {
+    (any::<u128>(), key()).prop_map(|(id, anchor)| RecordId { transaction: Uuid::from_u128(id), anchor })
+}
+
+fn swept() -> impl Strategy<Value = Swept> {
+    let ended = (record_id(), outcome(), list(span()))
+        .prop_map(|(id, outcome, intent_spans)| EndedTransaction { id, outcome, intent_spans });
+    (list(holder()), list(ended), prop::option::of(record_id())).prop_map(|(abandoned, ended, next)| Swept {
+        abandoned,
+        ended,
+        next,
+    })
+}
+
 fn transact() -> impl Strategy<Value = Transact> {
     let decision = prop_oneof![
         (time(), prop::option::of(time()))
@@ -128,6 +143,8 @@ fn transact() -> impl Strategy<Value = Transact> {
         (meta(), decision, list(span())).prop_map(|(transaction, decision, intent_spans)| Transact::End(
             EndRequest { transaction, decision, intent_spans }
         )),
+        (span(), prop::option::of(record_id()), list(record_id()))
+            .prop_map(|(span, after, resolved)| Transact::Sweep(SweepRequest { span, after, resolved })),
         (holder(), prop::option::of(rank))
             .prop_map(|(holder, pusher)| Transact::Push(PushRequest { holder, pusher })),
         (any::<u128>(), outcome(), list(span())).prop_map(|(id, outcome, spans)| Transact::Resolve(
@@ -186,6 +203,7 @@ fn response() -> impl Strategy<Value = Response> {
         outcome().prop_map(|outcome| Response::State(TransactionState::Ended(outcome))),
         Just(Response::State(TransactionState::Pending)),
         list(span()).prop_map(|rest| Response::Resolved { rest }),
+        swept().prop_map(Response::Swept),
         Just(Response::Outcome(TransactionOutcome::Aborted)),
         Just(Response::Outcome(TransactionOutcome::Unknown)),
     ]

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::request::{put_write, take_deadline, take_write};
 use super::{put_key, put_list, put_span, take_key, take_list, take_span};
 use crate::api::{
-    Decision, EndRequest, Holder, IntentsRequest, PushRequest, Rank, ResolveRequest, Transact,
-    TransactionMeta, TransactionState,
+    Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, PushRequest, Rank, RecordId,
+    ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionState,
 };
 
 const LAY_INTENTS: u8 = 1;
@@ -17,6 +17,7 @@ const HEARTBEAT: u8 = 2;
 const END: u8 = 3;
 const PUSH: u8 = 4;
 const RESOLVE: u8 = 5;
+const SWEEP: u8 = 6;
 
 const COMMIT: u8 = 1;
 const ABORT: u8 = 2;
@@ -45,6 +46,11 @@ pub(super) fn put(writer: &mut Writer, step: &Transact) {
             if let Some(Rank { started, id }) = request.pusher {
                 writer.timestamp(started).uuid(id);
             }
+        }
+        Transact::Sweep(request) => {
+            put_span(writer.u8(SWEEP), &request.span);
+            put_after(writer, request.after.as_ref());
+            put_list(writer, &request.resolved, put_record_id);
         }
         Transact::Resolve(request) => {
             put_outcome(writer.u8(RESOLVE).uuid(request.transaction), request.outcome);
@@ -76,6 +82,11 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Transact, CodecError> {
             };
             Transact::Push(PushRequest { holder, pusher })
         }
+        SWEEP => Transact::Sweep(SweepRequest {
+            span: take_span(reader)?,
+            after: take_after(reader)?,
+            resolved: take_list(reader, take_record_id)?,
+        }),
         RESOLVE => Transact::Resolve(ResolveRequest {
             transaction: reader.uuid()?,
             outcome: take_outcome(reader)?,
@@ -179,5 +190,49 @@ pub(super) fn take_state(reader: &mut Reader<'_>) -> Result<TransactionState, Co
         PENDING => TransactionState::Pending,
         ENDED => TransactionState::Ended(take_outcome(reader)?),
         other => return Err(reader.invalid(u64::from(other))),
+    })
+}
+
+fn put_record_id(writer: &mut Writer, id: &RecordId) {
+    put_key(writer.uuid(id.transaction), &id.anchor);
+}
+
+fn take_record_id(reader: &mut Reader<'_>) -> Result<RecordId, CodecError> {
+    Ok(RecordId { transaction: reader.uuid()?, anchor: take_key(reader)? })
+}
+
+fn put_after(writer: &mut Writer, after: Option<&RecordId>) {
+    writer.bool(after.is_some());
+    if let Some(after) = after {
+        put_record_id(writer, after);
+    }
+}
+
+fn take_after(reader: &mut Reader<'_>) -> Result<Option<RecordId>, CodecError> {
+    Ok(if reader.bool()? { Some(take_record_id(reader)?) } else { None })
+}
+
+pub(super) fn put_swept(writer: &mut Writer, swept: &Swept) {
+    put_list(writer, &swept.abandoned, put_holder);
+    put_list(writer, &swept.ended, |writer, ended| {
+        put_record_id(writer, &ended.id);
+        put_outcome(writer, ended.outcome);
+        put_list(writer, &ended.intent_spans, put_span);
+    });
+    put_after(writer, swept.next.as_ref());
+}
+
+pub(super) fn take_swept(reader: &mut Reader<'_>) -> Result<Swept, CodecError> {
+    let take_ended = |reader: &mut Reader<'_>| {
+        Ok(EndedTransaction {
+            id: take_record_id(reader)?,
+            outcome: take_outcome(reader)?,
+            intent_spans: take_list(reader, take_span)?,
+        })
+    };
+    Ok(Swept {
+        abandoned: take_list(reader, take_holder)?,
+        ended: take_list(reader, take_ended)?,
+        next: take_after(reader)?,
     })
 }

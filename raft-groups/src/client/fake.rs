@@ -24,7 +24,8 @@ use crate::api::{
 use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::evaluate::{
-    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve, scan,
+    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
+    scan, sweep,
 };
 use crate::local_ranges::{
     GroupRole, LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus,
@@ -155,6 +156,17 @@ impl FakeWorld {
             mvcc::intent::intents_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap().len()
         };
         state.ranges.values().map(all).sum()
+    }
+
+    /// Records of transactions anywhere but in the system range.
+    pub fn records(&self) -> usize {
+        let state = self.state.lock();
+        let all = |range: &FakeRange| {
+            let span = &range.descriptor.span;
+            mvcc::record::records_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap().len()
+        };
+        let tables = state.ranges.iter().filter(|(id, _)| id.0 != 1);
+        tables.map(|(_, range)| all(range)).sum()
     }
 
     /// The node that leads.
@@ -418,6 +430,7 @@ fn name(step: &Transact) -> &'static str {
         Transact::End(_) => "abort",
         Transact::Push(_) => "push",
         Transact::Resolve(_) => "resolve",
+        Transact::Sweep(_) => "sweep",
     }
 }
 
@@ -509,6 +522,10 @@ impl Serving<'_> {
             }
             Transact::End(request) => end::evaluate(snapshot, request, self.now()),
             Transact::Push(request) => push::evaluate(snapshot, request, self.now()),
+            Transact::Sweep(request) => {
+                let now = self.now();
+                sweep::evaluate(snapshot, &sweep::find(snapshot, request, now)?, now)
+            }
             Transact::Resolve(request) => {
                 let found = resolve::find(snapshot, request)?;
                 resolve::evaluate(snapshot, request.transaction, request.outcome, &found)

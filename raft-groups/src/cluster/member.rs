@@ -43,6 +43,8 @@ use crate::transport::Lane;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for the answer to a report: the next one is as good.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often what transactions have left behind is looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(20);
 /// How often the registry and the settings are read anew.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 /// Least time between two readings of the catalog.
@@ -134,6 +136,7 @@ impl Member {
         member.spawn(Arc::clone(&member).spread_leaders_forever());
         member.spawn(Arc::clone(&member).tidy_members_forever());
         member.spawn(Arc::clone(&member).repair_forever());
+        member.spawn(Arc::clone(&member).sweep_forever());
         member
     }
 
@@ -146,6 +149,14 @@ impl Member {
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         });
+    }
+
+    /// Sweeps what transactions have left behind in the ranges that are led here.
+    async fn sweep_forever(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            self.database.sweep(self.ranges.as_ref()).await;
+        }
     }
 
     /// This node's id.

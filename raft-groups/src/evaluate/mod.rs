@@ -13,6 +13,7 @@ pub mod query_transaction;
 pub mod refresh;
 pub mod resolve;
 pub mod scan;
+pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};

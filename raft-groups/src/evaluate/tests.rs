@@ -5,7 +5,7 @@
 //! attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
 //! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
 //! started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
-//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `versions` shows everything stored.
+//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep SPAN after=ID/k resolved=ID/k now=T`; `versions` shows everything stored.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -24,11 +24,12 @@ use quorate_engine::testing::script::run_folder;
 use uuid::Uuid;
 
 use super::{
-    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve, scan,
+    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
+    scan, sweep,
 };
 use crate::api::{
     CommitRequest, Decision, EndRequest, Holder, IntentsRequest, PushRequest, RangeError, Rank, ReadAt,
-    ResolveRequest, TransactionMeta,
+    RecordId, ResolveRequest, SweepRequest, TransactionMeta,
 };
 
 /// No script runs a program here: engine's own scripts do.
@@ -230,6 +231,39 @@ impl Runner {
         Ok(format!("found {}: {}", keys.join(" "), self.step(evaluated)?))
     }
 
+    fn sweep(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let record = |text: &String| {
+            let (name, anchor) = text.split_once('/').ok_or("ID/KEY")?;
+            Ok::<_, Box<dyn Error>>(RecordId { transaction: id(name)?, anchor: key(anchor) })
+        };
+        let now = words.time("now", 1000)?;
+        let request = SweepRequest {
+            span: span(words.words.first().ok_or("sweep SPAN")?),
+            after: words.all("after").first().map(record).transpose()?,
+            resolved: words.all("resolved").iter().map(record).collect::<Result<_, _>>()?,
+        };
+        let found = sweep::find(&*self.store.snapshot(), &request, now)?;
+        let mut text = String::new();
+        for holder in &found.swept.abandoned {
+            text += &format!("abandoned {} at {}\n", holder.transaction.as_u128(), holder.anchor);
+        }
+        for ended in &found.swept.ended {
+            let (id, anchor) = (ended.id.transaction.as_u128(), &ended.id.anchor);
+            text += &format!("ended {id} at {anchor} {:?}\n", ended.outcome);
+        }
+        if let Some(next) = &found.swept.next {
+            text += &format!("next behind {} at {}\n", next.transaction.as_u128(), next.anchor);
+        }
+        match sweep::evaluate(&*self.store.snapshot(), &found, now)? {
+            Evaluated::Answer(_) => Ok(text + "nothing to forget\n"),
+            Evaluated::Writes(effects, _) => {
+                let changes = effects.batch.changes().len();
+                self.apply(effects)?;
+                Ok(text + &format!("forgot {changes}\n"))
+            }
+        }
+    }
+
     fn read_at(words: &Words) -> Result<ReadAt, Box<dyn Error>> {
         let timestamp = words.time("at", 1000)?;
         Ok(ReadAt { timestamp, uncertainty_limit: words.number("limit")?.map_or(timestamp, seconds) })
@@ -332,6 +366,7 @@ impl goldenscript::Runner for Runner {
             "end" => self.end(&words),
             "push" => self.push(&words),
             "resolve" => self.resolve(&words),
+            "sweep" => self.sweep(&words),
             "versions" => self.versions(),
             other => Err(format!("no command {other}").into()),
         }

@@ -15,11 +15,11 @@ use super::Replica;
 use super::propose::Intention;
 use crate::api::{
     Decision, EndRequest, IntentsRequest, PushRequest, RangeError, Request, ResolveRequest, Response,
-    Transact, TransactionState,
+    SweepRequest, Transact, TransactionState,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
-use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve};
+use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve, sweep};
 
 /// How long a question about a transaction that is alive waits for its end: short beside any timeout of a request.
 const PUSH_WAIT_MAX: Duration = Duration::from_millis(400);
@@ -34,6 +34,7 @@ pub(super) enum Step {
     End(EndRequest),
     Push(PushRequest),
     Resolve { transaction: Uuid, outcome: Outcome, found: resolve::Found },
+    Sweep(sweep::Found),
 }
 
 impl Step {
@@ -47,13 +48,14 @@ impl Step {
             Self::End(request) => LatchSpans::new([exclusive(&request.transaction.anchor)]),
             Self::Push(request) => LatchSpans::new([exclusive(&request.holder.anchor)]),
             Self::Resolve { found, .. } => LatchSpans::new(found.keys.iter().map(exclusive)),
+            Self::Sweep(found) => LatchSpans::new(found.forget.iter().map(|id| exclusive(&id.anchor))),
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::LayIntents(request) => request.writes.iter().map(Write::size_bytes).sum(),
-            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) => 0,
+            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) | Self::Sweep(_) => 0,
             Self::Resolve { found, .. } => found.bytes,
         }
     }
@@ -63,6 +65,7 @@ impl Step {
             Self::LayIntents(request) => request.writes.len() > INLINE_KEYS_MAX,
             Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) => false,
             Self::Resolve { found, .. } => found.keys.len() > INLINE_KEYS_MAX,
+            Self::Sweep(found) => found.forget.len() > INLINE_KEYS_MAX,
         }
     }
 
@@ -70,7 +73,11 @@ impl Step {
     pub(super) fn decides(&self) -> bool {
         match self {
             Self::End(request) => matches!(request.decision, Decision::Commit { .. }),
-            Self::LayIntents(_) | Self::Heartbeat { .. } | Self::Push(_) | Self::Resolve { .. } => false,
+            Self::LayIntents(_)
+            | Self::Heartbeat { .. }
+            | Self::Push(_)
+            | Self::Resolve { .. }
+            | Self::Sweep(_) => false,
         }
     }
 
@@ -98,6 +105,7 @@ impl Replica {
             }
             Transact::Push(request) => self.push(request).await,
             Transact::Resolve(request) => self.resolve(request).await,
+            Transact::Sweep(request) => self.sweep(request).await,
         }
     }
 
@@ -148,6 +156,16 @@ impl Replica {
         self.step(Step::Resolve { transaction, outcome, found }).await
     }
 
+    /// Removes a page of records that nobody may ask for any more, and tells what is left to do.
+    async fn sweep(self: &Arc<Self>, request: SweepRequest) -> Result<Response, RangeError> {
+        self.wait_to_serve(self.deadline()).await?;
+        let now = self.hybrid_time()?;
+        let found = self
+            .offload(true, move |this| sweep::find(this.shared.engine.snapshot().as_ref(), &request, now))
+            .await??;
+        self.step(Step::Sweep(found)).await
+    }
+
     /// What a step means for the data as it is now, under its latches.
     pub(super) fn evaluate_step(&self, step: &Step) -> Result<Evaluated, RangeError> {
         let snapshot = self.shared.engine.snapshot();
@@ -166,6 +184,7 @@ impl Replica {
             Step::Resolve { transaction, outcome, found } => {
                 resolve::evaluate(snapshot, *transaction, *outcome, found)
             }
+            Step::Sweep(found) => sweep::evaluate(snapshot, found, now),
         }
     }
 

@@ -35,6 +35,7 @@ pub mod commit_steps;
 mod read;
 mod refresh;
 mod resolver;
+mod sweeper;
 mod two_phase;
 pub mod two_phase_steps;
 

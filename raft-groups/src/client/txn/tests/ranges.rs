@@ -404,3 +404,32 @@ async fn txn_that_takes_long_is_kept_alive_by_its_coordinator() {
     assert!(setup.world.take_steps().contains(&"push"));
     assert_eq!(get(begin(&setup.two).await.as_mut(), "b").await.unwrap(), Some(value("new")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn txn_leftovers_are_swept_where_nobody_meets_them() {
+    let setup = setup().await;
+    put(&setup.one, &[("c", "1")]).await;
+    let dead = ByHand::begin(&setup.one, 1, "b").await;
+    dead.lay("b", "never").await;
+    dead.lay("n", "never").await;
+    let silent = ByHand::begin(&setup.one, 2, "d").await;
+    let timestamp = silent.lay("d", "new").await.max(silent.lay("p", "new").await);
+    silent.commit(timestamp).await;
+    let sweep = async || {
+        for (node, database) in [(N1, &setup.one), (N2, &setup.two)] {
+            let ranges = setup.world.node(node, database.router().clock());
+            database.sweep(ranges.as_ref()).await;
+        }
+    };
+    sweep().await;
+    assert_eq!((setup.world.intents(), setup.world.records()), (4, 3), "all of it may be at work");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    sweep().await;
+    assert_eq!((setup.world.intents(), setup.world.records()), (0, 3), "and anybody may ask for it");
+    let mut transaction = begin(&setup.two).await;
+    let values = transaction.get_many(["b", "n", "d", "p"].map(key).to_vec()).await.unwrap();
+    assert_eq!(values, [None, None, Some(value("new")), Some(value("new"))]);
+    tokio::time::sleep(Duration::from_secs(11 * 60)).await;
+    sweep().await;
+    assert_eq!(setup.world.records(), 0);
+}

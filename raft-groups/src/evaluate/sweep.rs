@@ -1,0 +1,145 @@
+//! `Sweep`: what is left of transactions that are over, and of those whose coordinators have died.
+//!
+//! A record goes when its intents are resolved and nobody may ask for it any more (design.md section 7); an intent that
+//! nobody has met for a while is told to the asker, who pushes its owner. Two steps: [`find`] looks without latches, a
+//! page at a time, and [`evaluate`] removes records under exclusive latches on their anchors, after a second look.
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Span;
+use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
+use quorate_engine::mvcc::{intent_format, key_format, record_format};
+use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
+
+use super::{Effects, Evaluated, TRANSACTION_AGE_MAX_MICROS, TRANSACTION_EXPIRY_MICROS, holder, mvcc_error};
+use crate::api::{EndedTransaction, RangeError, RecordId, Response, SweepRequest, Swept};
+
+/// How much longer a record is kept than anybody may ask for it: clocks differ by less.
+const RECORD_MARGIN_MICROS: u64 = 2_000_000;
+/// Age from which an intent is told to the asker: its transaction is over, or takes long.
+const INTENT_AGE_MICROS: u64 = 2 * TRANSACTION_EXPIRY_MICROS;
+/// Records, and intents, that are looked at for one page.
+const LOOK_MAX: usize = 4_096;
+/// Records that one command removes.
+const FORGET_MAX: usize = 1_024;
+/// Transactions that the asker is told of for one page.
+const TOLD_MAX: usize = 16;
+
+/// What a page of sweeping found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Records to remove.
+    pub forget: Vec<RecordId>,
+    /// What the asker is told.
+    pub swept: Swept,
+}
+
+/// Looks at one page of records, and at the oldest of the span's intents.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn find(snapshot: &dyn Snapshot, request: &SweepRequest, now: Timestamp) -> Result<Found, RangeError> {
+    let mut found = Found { forget: request.resolved.clone(), swept: Swept::default() };
+    find_records(snapshot, request, now, &mut found)?;
+    find_intents(snapshot, &request.span, now, &mut found.swept)?;
+    Ok(found)
+}
+
+fn find_records(
+    snapshot: &dyn Snapshot,
+    request: &SweepRequest,
+    now: Timestamp,
+    found: &mut Found,
+) -> Result<(), RangeError> {
+    let (mut start, end) = key_format::txn_span(&request.span);
+    if let Some(RecordId { transaction, anchor }) = &request.after {
+        start = key_format::txn_key(anchor, *transaction);
+        start.push(0);
+    }
+    let mut records = snapshot.cursor(Family::Txn, &start, &end);
+    records.next().map_err(store_error)?;
+    let mut looked = 0;
+    while let Some(bytes) = records.value() {
+        let record = record_format::decode(bytes).map_err(|error| mvcc_error(error.into()))?;
+        looked += 1;
+        look_at(&record, now, found);
+        let is_full =
+            looked >= LOOK_MAX || found.forget.len() >= FORGET_MAX || found.swept.ended.len() >= TOLD_MAX;
+        if is_full {
+            found.swept.next = Some(RecordId { transaction: record.transaction, anchor: record.anchor });
+            return Ok(());
+        }
+        records.next().map_err(store_error)?;
+    }
+    Ok(())
+}
+
+fn look_at(record: &TransactionRecord, now: Timestamp, found: &mut Found) {
+    let id = RecordId { transaction: record.transaction, anchor: record.anchor.clone() };
+    let Some(outcome) = ended_long_ago(record, now).filter(|_| !found.forget.contains(&id)) else { return };
+    if record.intent_spans.is_empty() {
+        found.forget.push(id);
+    } else {
+        found.swept.ended.push(EndedTransaction { id, outcome, intent_spans: record.intent_spans.clone() });
+    }
+}
+
+/// How a transaction ended of which nobody may ask any more.
+fn ended_long_ago(record: &TransactionRecord, now: Timestamp) -> Option<Outcome> {
+    let since = record.timestamp.max(record.heartbeat).max(record.started).micros();
+    if now.micros().saturating_sub(since) <= TRANSACTION_AGE_MAX_MICROS + RECORD_MARGIN_MICROS {
+        return None;
+    }
+    match record.status {
+        TransactionStatus::Committed => {
+            Some(Outcome::Committed { attempt: record.attempt, timestamp: record.timestamp })
+        }
+        TransactionStatus::Aborted => Some(Outcome::Aborted),
+        // Its intents lead to it: whoever pushes it ends it.
+        TransactionStatus::Pending | TransactionStatus::Staging => None,
+    }
+}
+
+fn find_intents(
+    snapshot: &dyn Snapshot,
+    span: &Span,
+    now: Timestamp,
+    swept: &mut Swept,
+) -> Result<(), RangeError> {
+    let mut locks = snapshot.cursor(Family::Lock, span.start.as_ref(), span.end.as_ref());
+    locks.next().map_err(store_error)?;
+    for _ in 0..LOOK_MAX {
+        let Some(bytes) = locks.value().filter(|_| swept.abandoned.len() < TOLD_MAX) else { break };
+        let intent = intent_format::decode(bytes).map_err(|error| mvcc_error(error.into()))?;
+        let is_old = now.micros().saturating_sub(intent.write_timestamp.micros()) > INTENT_AGE_MICROS;
+        let is_told = swept.abandoned.iter().any(|holder| holder.transaction == intent.transaction);
+        if is_old && !is_told {
+            swept.abandoned.push(holder(&intent));
+        }
+        locks.next().map_err(store_error)?;
+    }
+    Ok(())
+}
+
+fn store_error(error: StoreError) -> RangeError {
+    mvcc_error(error.into())
+}
+
+/// Removes the records that were found, if they still are what they were.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn evaluate(snapshot: &dyn Snapshot, found: &Found, now: Timestamp) -> Result<Evaluated, RangeError> {
+    let mut batch = Batch::new();
+    for RecordId { transaction, anchor } in &found.forget {
+        let record = record::get(snapshot, anchor, *transaction).map_err(mvcc_error)?;
+        if record.is_some_and(|record| ended_long_ago(&record, now).is_some()) {
+            record::delete(&mut batch, anchor, *transaction);
+        }
+    }
+    let response = Response::Swept(found.swept.clone());
+    if batch.changes().is_empty() {
+        return Ok(Evaluated::Answer(response));
+    }
+    Ok(Evaluated::Writes(Effects { batch, timestamp: Timestamp::MIN, size_delta: 0 }, response))
+}
