@@ -31,6 +31,7 @@ use super::convert::{
 use super::log_store::{GroupLog, LogStore};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
+use super::peers::Peers;
 use super::snapshot::{LogHolds, Snapshots};
 use super::state_machine::{ApplyGate, Machinery, StateMachine};
 use super::types::{Applied, GroupMembership, GroupStatus, LogPosition, Role, VoteState};
@@ -308,6 +309,7 @@ impl RaftGroup {
             observer: config.observer,
             blocking: config.blocking.clone(),
             snapshots: config.snapshots,
+            peers: Peers::default(),
             append_timeout: config.timing.append_timeout,
         };
         let network = NetworkFactory { link: Arc::new(link) };

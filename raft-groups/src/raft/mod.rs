@@ -27,6 +27,7 @@ mod log_tail;
 mod log_writer;
 mod members;
 mod network;
+mod peers;
 mod seed;
 pub(crate) mod snapshot;
 mod state_machine;

@@ -24,11 +24,12 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::LeaseObserver;
 use super::convert::{RaftNode, TypeConfig, entry_of, log_id_of, position_of, raft_vote_of, vote_of};
+use super::peers::{Peer, Peers};
 use super::snapshot::send::{Route, SendFailure, send};
 use super::snapshot::{RangeSnapshot, Snapshots};
 use crate::blocking::Blocking;
 use crate::raft_message_format::{
-    AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, TransferRequest,
+    AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, TransferRequest,
     VoteRequest as VoteQuestion,
 };
 use crate::rpc::{Rpc, RpcError, Service};
@@ -47,6 +48,7 @@ pub(crate) struct Link {
     pub(crate) observer: Arc<dyn LeaseObserver>,
     pub(crate) blocking: Blocking,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) peers: Peers,
     /// How long an answer to entries may take: with a sync of the follower's disk.
     pub(crate) append_timeout: Duration,
 }
@@ -58,7 +60,9 @@ pub(crate) struct NetworkFactory {
 
 impl NetworkFactory {
     fn connect(&self, target: u64, node: &RaftNode, lane: Lane) -> Network {
-        Network { link: Arc::clone(&self.link), target: ReplicaId(target), node: NodeId(node.0), lane }
+        let target = ReplicaId(target);
+        let peer = self.link.peers.peer(target);
+        Network { link: Arc::clone(&self.link), target, node: NodeId(node.0), lane, peer }
     }
 }
 
@@ -81,6 +85,7 @@ pub(crate) struct Network {
     target: ReplicaId,
     node: NodeId,
     lane: Lane,
+    peer: Peer,
 }
 
 fn unreachable_because(detail: impl ToString) -> RPCError<TypeConfig> {
@@ -131,8 +136,15 @@ impl Network {
         let reply = self.call(self.lane, body, timeout).await?;
         if reply.is_success() {
             self.link.observer.acknowledged(self.target, term, sent_at);
+            self.peer.accepted();
         }
         match reply {
+            // No acknowledgement: nobody there has promised anything. See `peers`.
+            RaftReply::Refused(Refusal::UnknownReplica)
+                if self.lane == Lane::Data && self.peer.is_unknown() =>
+            {
+                Ok(AppendEntriesResponse::Conflict)
+            }
             RaftReply::Append(AppendReply::Accepted) => Ok(AppendEntriesResponse::Success),
             RaftReply::Append(AppendReply::AcceptedUpTo(position)) => {
                 Ok(AppendEntriesResponse::PartialSuccess(position.map(log_id_of)))
@@ -257,6 +269,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         let position = pinned.head.position;
         match send(route, vote_of(&vote), *pinned, cancel.map(drop)).await {
             Ok(vote) => {
+                self.peer.accepted();
                 tracing::info!(range = %self.link.range_id, to = %self.target, %position, "a snapshot was sent");
                 Ok(SnapshotResponse::new(raft_vote_of(vote)))
             }

@@ -56,6 +56,12 @@ impl RaftGroup {
         installed.map(|reply| vote_of(&reply.vote)).map_err(|error| error.to_string())
     }
 
+    /// How many snapshots it has begun to send.
+    #[cfg(test)]
+    pub fn snapshots_begun(&self) -> u64 {
+        self.holds.made()
+    }
+
     /// How many bytes of log the replica keeps.
     pub fn log_bytes(&self) -> u64 {
         self.log().sizes().total()

@@ -70,6 +70,15 @@ impl RangeStore {
         replica_id: ReplicaId,
     ) -> Result<(), LocalRangeError> {
         let _changing = self.changing.lock().await;
+        self.create_empty_locked(range_id, replica_id).await
+    }
+
+    /// As [`RangeStore::create_empty`], under `changing`.
+    pub(super) async fn create_empty_locked(
+        &self,
+        range_id: RangeId,
+        replica_id: ReplicaId,
+    ) -> Result<(), LocalRangeError> {
         if *self.stopping.borrow() {
             return Err(storage("the store is shutting down"));
         }

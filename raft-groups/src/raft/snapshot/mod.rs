@@ -260,13 +260,23 @@ impl Drop for Reported {
 #[derive(Clone, Default)]
 pub(crate) struct LogHolds {
     held: Arc<Mutex<BTreeMap<u64, usize>>>,
+    #[cfg(test)]
+    made: Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl LogHolds {
     /// Keeps the entries after `index` until the hold is dropped.
     pub(crate) fn hold(&self, index: u64) -> LogHold {
         *self.held.lock().entry(index).or_default() += 1;
+        #[cfg(test)]
+        self.made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         LogHold { holds: self.clone(), index }
+    }
+
+    /// How many were made.
+    #[cfg(test)]
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// The oldest index after which entries are held.

@@ -86,9 +86,8 @@ async fn snapshot_waits_while_another_range_holds_its_keys() {
     store.create_replica(&neighbour, true).await.unwrap();
     store.create_learner(RANGE, NEW).await.unwrap();
     add_learner(cluster.node(NodeId(1))).await;
-    // Its leader asks again and again meanwhile.
-    let asked = cluster.network.delivered();
-    cluster.wait("some messages", || (cluster.network.delivered() > asked + 200).then_some(())).await;
+    let sender = cluster.node(NodeId(1)).store.replica(RANGE).unwrap().running().unwrap();
+    cluster.wait("two snapshots", || (sender.snapshots_begun() >= 2).then_some(())).await;
     assert!(!store.status(RANGE).unwrap().is_whole, "its keys are another's here");
     store.destroy_replica(other, ReplicaId(2)).await.unwrap();
     cluster.wait("whole learner", || store.status(RANGE).unwrap().is_whole.then_some(())).await;
@@ -146,4 +145,46 @@ async fn logs_are_cut_off_by_themselves() {
     for number in 0..12 {
         assert_eq!(cluster.get(&format!("k{number}")).await, Some(bytes(&large)), "k{number}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn member_that_never_came_into_being_is_made_by_a_snapshot() {
+    let cluster = Cluster::empty(3).await;
+    let descriptor = cluster.descriptor();
+    // In the way for a while, as the left side is before it has applied the split.
+    let left = RangeDescriptor::new(RangeId(70), Span::new(key("a"), key("z")), &[THIRD]);
+    let store = &cluster.node(THIRD).store;
+    store.create_replica(&left, true).await.unwrap();
+    for node in [2, 1] {
+        let store = &cluster.node(NodeId(node)).store;
+        store.create_replica(&descriptor, node == 1).await.unwrap();
+    }
+    cluster.put("k", "v").await;
+    let sender = cluster.leader().await.store.replica(RANGE).unwrap().running().unwrap();
+    cluster.wait("two snapshots", || (sender.snapshots_begun() >= 2).then_some(())).await;
+    assert_eq!(store.status(RANGE), None, "nothing is made while another range holds its keys");
+    store.destroy_replica(left.range_id, ReplicaId(2)).await.unwrap();
+    let whole = || store.status(RANGE).filter(|status| status.is_whole);
+    let status = cluster.wait("whole replica", whole).await;
+    assert_eq!((status.replica_id, status.descriptor), (ReplicaId(3), descriptor));
+    // It votes: without it there is no quorum.
+    cluster.network.isolate(NodeId(2));
+    cluster.put("k", "w").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removed_member_is_not_made_again_by_a_snapshot() {
+    let cluster = Cluster::empty(3).await;
+    let descriptor = cluster.descriptor();
+    let store = &cluster.node(THIRD).store;
+    store.destroy_replica(RANGE, ReplicaId(4)).await.unwrap();
+    for node in [2, 1] {
+        let store = &cluster.node(NodeId(node)).store;
+        store.create_replica(&descriptor, node == 1).await.unwrap();
+    }
+    cluster.put("k", "v").await;
+    let sender = cluster.leader().await.store.replica(RANGE).unwrap().running().unwrap();
+    // The second one shows that the first has failed.
+    cluster.wait("two snapshots", || (sender.snapshots_begun() >= 2).then_some(())).await;
+    assert_eq!(store.status(RANGE), None);
 }
