@@ -1,0 +1,281 @@
+//! Faults at random: which kinds, how often and how long, a seed decides.
+//!
+//! Every seed leaves out some kinds, so that rare combinations of the others come to pass (swarm testing, Groce et al.
+//! 2012).
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use crate::coverage::Point;
+use crate::network::{MachineId, Quality};
+use crate::world::{SECOND, World};
+
+const MILLI: u64 = 1_000;
+/// Wall clocks of machines are at most this far from the truth, so that two are less than 250 ms apart.
+const OFFSET_MAX_MICROS: i64 = 110_000;
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    Crash,
+    CrashLeader,
+    QuickRestart,
+    CrashAll,
+    ClockBackAtRestart,
+    ClockJump,
+    Pause,
+    PauseLeader,
+    Isolate,
+    IsolateLeader,
+    Halves,
+    OneWay,
+    SlowLink,
+    Reset,
+    SlowDisk,
+    SlowWork,
+    HandOver,
+}
+
+impl Fault {
+    const ALL: [Self; 17] = [
+        Self::Crash,
+        Self::CrashLeader,
+        Self::QuickRestart,
+        Self::CrashAll,
+        Self::ClockBackAtRestart,
+        Self::ClockJump,
+        Self::Pause,
+        Self::PauseLeader,
+        Self::Isolate,
+        Self::IsolateLeader,
+        Self::Halves,
+        Self::OneWay,
+        Self::SlowLink,
+        Self::Reset,
+        Self::SlowDisk,
+        Self::SlowWork,
+        Self::HandOver,
+    ];
+}
+
+/// How a fault ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Start(MachineId),
+    Mend(MachineId, MachineId),
+    FastLink(MachineId, MachineId),
+    FastDisk(MachineId),
+    ClockRight(MachineId),
+}
+
+/// The schedule of one run.
+pub struct Chaos {
+    kinds: Vec<Fault>,
+    pause_max: u64,
+    ends: BTreeMap<(u64, u64), End>,
+    count: u64,
+}
+
+impl Chaos {
+    /// Chooses the kinds, and how bad the network is in general.
+    pub fn new(world: &mut World) -> Self {
+        let share = world.rng.random_range(0.2..1.0);
+        let mut kinds: Vec<Fault> = Fault::ALL.into_iter().filter(|_| world.rng.random_bool(share)).collect();
+        if kinds.is_empty() {
+            kinds.push(Fault::Crash);
+        }
+        let mut quality = Quality::GOOD;
+        if world.rng.random_bool(0.3) {
+            quality.lost_permille = world.rng.random_range(1..30);
+        }
+        if world.rng.random_bool(0.3) {
+            quality.twice_permille = world.rng.random_range(1..30);
+        }
+        if world.rng.random_bool(0.3) {
+            quality.delay_max = world.rng.random_range(2 * MILLI..40 * MILLI);
+        }
+        world.network.set_quality(quality);
+        let pause_max = world.rng.random_range(300 * MILLI..2 * SECOND);
+        world.trace.event(0, format_args!("chaos of {kinds:?}, {quality:?}"));
+        for id in world.ids() {
+            let offset = world.rng.random_range(-OFFSET_MAX_MICROS..=OFFSET_MAX_MICROS);
+            world.machine(id).offset.store(offset, std::sync::atomic::Ordering::Relaxed);
+        }
+        Self { kinds, pause_max, ends: BTreeMap::new(), count: 0 }
+    }
+
+    /// Lets faults come and go for a time.
+    pub fn run(&mut self, world: &mut World, time: u64) {
+        let until = world.time.now() + time;
+        while world.time.now() < until && world.violation().is_none() {
+            let pause = world.rng.random_range(20 * MILLI..=self.pause_max);
+            let next = (world.time.now() + pause).min(until);
+            self.run_to(world, next);
+            if let Some(fault) = self.kinds.choose(&mut world.rng).copied() {
+                self.begin(world, fault);
+            }
+        }
+    }
+
+    /// Steps until a time, ending what is due.
+    fn run_to(&mut self, world: &mut World, time: u64) {
+        while world.time.now() < time && world.violation().is_none() {
+            let due = self.ends.first_key_value().map_or(time, |((due, _), _)| *due);
+            world.run_until(due.min(time));
+            while let Some(entry) = self.ends.first_entry().filter(|entry| entry.key().0 <= world.time.now())
+            {
+                end(world, entry.remove());
+            }
+        }
+    }
+
+    fn later(&mut self, world: &mut World, times: std::ops::Range<u64>, how: End) {
+        let due = world.time.now() + world.rng.random_range(times) * MILLI;
+        self.count += 1;
+        self.ends.insert((due, self.count), how);
+    }
+
+    fn begin(&mut self, world: &mut World, fault: Fault) {
+        let ids = world.ids();
+        let Some(any) = ids.choose(&mut world.rng).copied() else { return };
+        let Some(other) =
+            ids.iter().filter(|id| **id != any).collect::<Vec<_>>().choose(&mut world.rng).map(|id| **id)
+        else {
+            return;
+        };
+        let leader = leader_of_some_range(world).unwrap_or(any);
+        world.trace.event(0, format_args!("fault: {fault:?}, m{any}, m{other}, leader m{leader}"));
+        match fault {
+            Fault::Crash => self.crash(world, any, 100..4_000),
+            Fault::CrashLeader => self.crash(world, leader, 100..4_000),
+            Fault::QuickRestart => self.crash(world, any, 1..20),
+            Fault::CrashAll => {
+                world.coverage.hit(Point::CrashAll);
+                ids.into_iter().for_each(|id| self.crash(world, id, 1..1_500));
+            }
+            Fault::ClockBackAtRestart => self.clock_back(world, any),
+            Fault::ClockJump => {
+                world.coverage.hit(Point::ClockJump);
+                let offset = world.rng.random_range(-OFFSET_MAX_MICROS..=OFFSET_MAX_MICROS);
+                set_offset(world, any, offset);
+            }
+            Fault::Pause => pause(world, any),
+            Fault::PauseLeader => pause(world, leader),
+            Fault::Isolate | Fault::IsolateLeader => {
+                world.coverage.hit(Point::Isolate);
+                let alone = if fault == Fault::Isolate { any } else { leader };
+                self.cut(world, &[alone]);
+            }
+            Fault::Halves => {
+                world.coverage.hit(Point::Halves);
+                let part: Vec<MachineId> = ids.into_iter().filter(|_| world.rng.random_bool(0.5)).collect();
+                self.cut(world, &part);
+            }
+            Fault::OneWay => {
+                world.coverage.hit(Point::OneWay);
+                world.network.cut(leader, other);
+                self.later(world, 300..5_000, End::Mend(leader, other));
+            }
+            Fault::SlowLink => {
+                world.coverage.hit(Point::SlowLink);
+                let extra = world.rng.random_range(20 * MILLI..800 * MILLI);
+                world.network.slow_down(any, other, extra);
+                self.later(world, 300..4_000, End::FastLink(any, other));
+            }
+            Fault::Reset => {
+                world.coverage.hit(Point::Reset);
+                world.network.reset(any, other);
+                world.network.reset(other, any);
+            }
+            Fault::SlowDisk => {
+                world.coverage.hit(Point::SlowDisk);
+                let micros = world.rng.random_range(5 * MILLI..600 * MILLI);
+                world.machine(any).disk.slow_writes(micros);
+                self.later(world, 300..4_000, End::FastDisk(any));
+            }
+            Fault::SlowWork => {
+                world.coverage.hit(Point::SlowWork);
+                let micros = world.rng.random_range(5 * MILLI..1_500 * MILLI);
+                world.machine(leader).disk.slow_work(micros);
+                self.later(world, 300..4_000, End::FastDisk(leader));
+            }
+            Fault::HandOver => {
+                let ranges = world.ranges();
+                if let Some(range_id) = ranges.choose(&mut world.rng).copied() {
+                    world.hand_over(range_id, other);
+                }
+            }
+        }
+    }
+
+    fn crash(&mut self, world: &mut World, id: MachineId, away_ms: std::ops::Range<u64>) {
+        if world.machine(id).is_on() {
+            world.crash(id);
+            self.later(world, away_ms, End::Start(id));
+        }
+    }
+
+    /// The machine loses power, and its clock is wrong when it comes back, until somebody sets it right.
+    fn clock_back(&mut self, world: &mut World, id: MachineId) {
+        if !world.machine(id).is_on() {
+            return;
+        }
+        world.coverage.hit(Point::ClockBackAtRestart);
+        world.crash(id);
+        // Right again before the process has waited long enough to serve: no node serves beyond the maximum offset.
+        let back = world.rng.random_range(1_000_000..3_000_000);
+        set_offset(world, id, -back);
+        self.later(world, 1..100, End::Start(id));
+        self.later(world, 300..800, End::ClockRight(id));
+    }
+
+    fn cut(&mut self, world: &mut World, part: &[MachineId]) {
+        let rest: Vec<MachineId> = world.ids().into_iter().filter(|id| !part.contains(id)).collect();
+        let due = world.rng.random_range(200..6_000);
+        for inside in part {
+            for outside in &rest {
+                for (from, to) in [(*inside, *outside), (*outside, *inside)] {
+                    world.network.cut(from, to);
+                    self.later(world, due..due + 50, End::Mend(from, to));
+                }
+            }
+        }
+    }
+}
+
+fn set_offset(world: &mut World, id: MachineId, offset: i64) {
+    world.machine(id).offset.store(offset, std::sync::atomic::Ordering::Relaxed);
+}
+
+fn pause(world: &mut World, id: MachineId) {
+    world.coverage.hit(Point::Pause);
+    let until = world.time.now() + world.rng.random_range(20 * MILLI..3 * SECOND);
+    world.machine(id).pause(until);
+}
+
+fn end(world: &mut World, how: End) {
+    world.trace.event(0, format_args!("fault ends: {how:?}"));
+    match how {
+        End::Start(id) => {
+            if !world.machine(id).is_on() {
+                world.coverage.hit(Point::Restart);
+                world.start(id);
+            }
+        }
+        End::Mend(from, to) => world.network.mend(from, to),
+        End::FastLink(from, to) => world.network.slow_down(from, to, 0),
+        End::FastDisk(id) => {
+            world.machine(id).disk.slow_writes(0);
+            world.machine(id).disk.slow_work(0);
+        }
+        End::ClockRight(id) => set_offset(world, id, 0),
+    }
+}
+
+fn leader_of_some_range(world: &mut World) -> Option<MachineId> {
+    let ranges = world.ranges();
+    let range_id = ranges.choose(&mut world.rng).copied()?;
+    world.leaseholder(range_id)
+}

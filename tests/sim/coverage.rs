@@ -1,0 +1,107 @@
+//! How often each kind of fault fired, and each rare path was reached.
+//!
+//! All names stand in [`Point`]: over many seeds none may stay at zero, or the simulator tests less than it says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+macro_rules! points {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Something that a run of many seeds must meet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Point {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Point {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// As it is printed.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+points! {
+    /// A machine lost power.
+    Crash = "fault: crash",
+    /// All machines lost power at once.
+    CrashAll = "fault: crash of all machines",
+    /// A crash lost batches that no sync had reached.
+    LostUnsynced = "fault: unsynced batches lost",
+    /// A crash kept some of them.
+    KeptUnsynced = "fault: a part of the unsynced batches kept",
+    /// A machine came back.
+    Restart = "fault: restart",
+    /// Its clock had gone back meanwhile.
+    ClockBackAtRestart = "fault: clock gone back over a restart",
+    /// A wall clock jumped.
+    ClockJump = "fault: clock jump",
+    /// A process stood still.
+    Pause = "fault: pause",
+    /// A machine was cut off.
+    Isolate = "fault: partition of one machine",
+    /// The machines were cut into two parts.
+    Halves = "fault: partition in two parts",
+    /// Messages of one direction were lost.
+    OneWay = "fault: one-way partition",
+    /// A link delivered late.
+    SlowLink = "fault: slow link",
+    /// Connections broke.
+    Reset = "fault: connections reset",
+    /// A message was lost.
+    Lost = "fault: message lost",
+    /// A message came twice.
+    Duplicated = "fault: message duplicated",
+    /// A disk took long.
+    SlowDisk = "fault: slow disk",
+    /// Work beside the log took long.
+    SlowWork = "fault: slow work",
+    /// A lease was handed over.
+    HandOver = "path: lease handed over",
+    /// A hand-over was asked for and did not come about.
+    HandOverFailed = "path: hand-over failed",
+    /// A leaseholder was replaced.
+    LeaderChange = "path: leaseholder changed",
+    /// A commit succeeded.
+    Committed = "path: committed",
+    /// A transaction had to be repeated.
+    Retry = "path: restart transaction",
+    /// A row was there already.
+    ConditionFailed = "path: condition failed",
+    /// A range had no quorum.
+    Unavailable = "path: range unavailable",
+    /// A commit's fate is unknown to its client.
+    Ambiguous = "path: ambiguous commit",
+    /// A client died with its node.
+    Orphaned = "path: client died with its node",
+    /// An unknown commit turned out to be in.
+    UnknownCommitted = "path: unknown commit is in",
+    /// An unknown commit turned out not to be in.
+    UnknownLost = "path: unknown commit is not in",
+}
+
+/// Counts of one run; clones are the same ones.
+#[derive(Clone, Default)]
+pub struct Coverage {
+    counts: Arc<Mutex<BTreeMap<Point, u64>>>,
+}
+
+impl Coverage {
+    /// It happened.
+    pub fn hit(&self, point: Point) {
+        *self.counts.lock().entry(point).or_default() += 1;
+    }
+
+    /// How often it happened.
+    pub fn count(&self, point: Point) -> u64 {
+        self.counts.lock().get(&point).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,346 @@
+//! One simulated machine: a disk, clocks, and at most one process of a node.
+//!
+//! A process is a tokio runtime of its own, on tokio's paused clock, driven in steps by the world: all machines share one
+//! thread. A crash drops the runtime, and with it every task of the process; a pause is not driving it. Within it runs
+//! what a real node runs, put together by the same constructors.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use quorate_engine::store::Store;
+use quorate_engine::testing::PowerCutStore;
+use quorate_engine::testing::evaluator::TextEvaluator;
+use quorate_raft_groups::assembly::{NodeParts, open_ranges, start_clock};
+use quorate_raft_groups::blocking::Blocking;
+use quorate_raft_groups::cluster::member::Member;
+use quorate_raft_groups::cluster::{
+    ClusterConfig, ClusterNode, DiskSpace, MemberHost, MemberParts, NodeAddresses,
+};
+use quorate_raft_groups::identity::StoreIdentity;
+use quorate_raft_groups::local_ranges::LocalRanges;
+use quorate_raft_groups::store::RangeStore;
+use quorate_raft_groups::transport::Receiver;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+
+use crate::disk::Disk;
+use crate::network::{Arrival, MachineId, Network, address};
+use crate::time::{MachineClock, STEP_MICROS, SimTime};
+use crate::trace::Trace;
+
+/// What all machines share.
+#[derive(Clone)]
+pub struct Site {
+    /// The time.
+    pub time: SimTime,
+    /// What connects them.
+    pub network: Network,
+    /// What happened.
+    pub trace: Trace,
+    /// Machines of the first cluster.
+    pub founders: MachineId,
+}
+
+/// A machine.
+pub struct Machine {
+    /// Its number.
+    pub id: MachineId,
+    /// What survives a crash.
+    pub store: Arc<PowerCutStore>,
+    /// How slow its disk is.
+    pub disk: Disk,
+    /// How far its wall clock is off, in microseconds.
+    pub offset: Arc<AtomicI64>,
+    site: Site,
+    process: Option<Process>,
+    paused_until: u64,
+    starts: u64,
+}
+
+/// A running process.
+struct Process {
+    runtime: Runtime,
+    node: Arc<NodeProcess>,
+    /// The runtime's clock and the world's when it began.
+    begun: (Instant, u64),
+}
+
+/// What a process consists of, as far as it has come.
+#[derive(Default)]
+pub struct NodeProcess {
+    cluster: OnceLock<Arc<ClusterNode>>,
+    ranges: OnceLock<Arc<RangeStore>>,
+    member: OnceLock<Arc<Member>>,
+    receiver: OnceLock<Arc<dyn Receiver>>,
+    failure: Mutex<Option<String>>,
+    /// Set while the process lives; what it left behind sees that it is gone.
+    gone: AtomicBool,
+}
+
+impl NodeProcess {
+    /// The node, once its store is open.
+    pub fn cluster(&self) -> Option<&Arc<ClusterNode>> {
+        self.cluster.get()
+    }
+
+    /// Its replicas, once it is a member.
+    pub fn ranges(&self) -> Option<&Arc<RangeStore>> {
+        self.ranges.get()
+    }
+
+    /// The member, once it is one.
+    pub fn member(&self) -> Option<&Arc<Member>> {
+        self.member.get()
+    }
+
+    /// Why the process would have ended by itself.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+
+    fn fail(&self, reason: String) {
+        if !self.gone.load(Ordering::Relaxed) {
+            self.failure.lock().get_or_insert(reason);
+        }
+    }
+}
+
+/// What a process is started with.
+struct Boot {
+    site: Site,
+    machine: MachineId,
+    store: Arc<PowerCutStore>,
+    disk: Disk,
+    clock: MachineClock,
+    seed: u64,
+    node: Arc<NodeProcess>,
+}
+
+struct NoDisk;
+
+impl DiskSpace for NoDisk {
+    fn used_and_total(&self) -> (u64, u64) {
+        (10, 100)
+    }
+}
+
+/// Opens a member's parts, as the server's does.
+struct Host {
+    parts: Mutex<NodeParts>,
+    network: Network,
+    machine: MachineId,
+    node: Arc<NodeProcess>,
+}
+
+#[async_trait]
+impl MemberHost for Host {
+    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
+        let mut parts = self.parts.lock().clone();
+        parts.transport = self.network.transport(self.machine, identity.node_id);
+        let opened = open_ranges(&parts, identity.node_id, |_| {}).await;
+        let (rpc, ranges) = opened.map_err(|error| error.to_string())?;
+        let _ = self.node.ranges.set(Arc::clone(&ranges));
+        let _ = self.node.receiver.set(Arc::clone(&rpc) as Arc<dyn Receiver>);
+        Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
+    }
+}
+
+impl Boot {
+    async fn run(self) {
+        let node = Arc::clone(&self.node);
+        if let Err(reason) = self.boot().await {
+            node.fail(reason);
+        }
+    }
+
+    async fn boot(self) -> Result<(), String> {
+        let Self { site, machine, store, disk, clock, seed, node } = self;
+        let store = store as Arc<dyn Store>;
+        let clock =
+            start_clock(Arc::clone(&store), Arc::new(clock)).await.map_err(|error| error.to_string())?;
+        let failing = Arc::clone(&node);
+        let parts = NodeParts {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            // Replaced once the node's id is known.
+            transport: site.network.transport(machine, quorate_placement::topology::NodeId(0)),
+            blocking: Blocking::in_task(Arc::new(disk)),
+            evaluator: Arc::new(TextEvaluator),
+            seed,
+            on_failure: Arc::new(move |error| failing.fail(format!("the store failed: {error}"))),
+        };
+        let (parts, network) = (Mutex::new(parts), site.network.clone());
+        let host = Arc::new(Host { parts, network, machine, node: Arc::clone(&node) });
+        let config = ClusterConfig {
+            store,
+            clock,
+            evaluator: Arc::new(TextEvaluator),
+            bootstrap: site.network.questions(machine),
+            host,
+            disk: Arc::new(NoDisk),
+            addresses: addresses(machine),
+            join: (1..=site.founders).map(address).collect(),
+            seed: std::array::from_fn(|at| seed.rotate_left(u32::try_from(at).unwrap_or(0)).to_le_bytes()[0]),
+        };
+        let cluster = ClusterNode::new(config).map_err(|error| error.to_string())?;
+        let _ = node.cluster.set(Arc::clone(&cluster));
+        cluster.start().await.map_err(|error| error.to_string())?;
+        let member = cluster.wait_for_member().await.ok_or("the node could not become a member")?;
+        site.trace.event(machine, format_args!("is member {}", member.node_id()));
+        let _ = node.member.set(member);
+        Ok(())
+    }
+}
+
+fn addresses(machine: MachineId) -> NodeAddresses {
+    NodeAddresses {
+        address: address(machine),
+        sql_address: String::new(),
+        http_address: String::new(),
+        locality: format!("zone=z{machine}").parse().expect("a locality"),
+    }
+}
+
+impl Machine {
+    /// A machine with an empty disk, switched off.
+    pub fn new(id: MachineId, site: Site, seed: u64) -> Self {
+        Self {
+            id,
+            store: Arc::new(PowerCutStore::new()),
+            disk: Disk::new(seed ^ id),
+            offset: Arc::default(),
+            site,
+            process: None,
+            paused_until: 0,
+            starts: 0,
+        }
+    }
+
+    /// The running process.
+    pub fn node(&self) -> Option<&Arc<NodeProcess>> {
+        self.process.as_ref().map(|process| &process.node)
+    }
+
+    /// Whether its process runs and is not paused.
+    pub fn is_awake(&self) -> bool {
+        self.process.is_some() && self.paused_until <= self.site.time.now()
+    }
+
+    /// Whether it has a process, paused or not.
+    pub fn is_on(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Starts a process on what the disk holds.
+    pub fn start(&mut self, seed: u64) {
+        assert!(self.process.is_none(), "one process a machine");
+        self.starts += 1;
+        self.site.trace.event(self.id, format_args!("starts, for the {}. time", self.starts));
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime without threads");
+        let node = Arc::new(NodeProcess::default());
+        let boot = Boot {
+            site: self.site.clone(),
+            machine: self.id,
+            store: Arc::clone(&self.store),
+            disk: self.disk.clone(),
+            clock: MachineClock::new(self.site.time.clone(), Arc::clone(&self.offset)),
+            seed: seed ^ self.id.rotate_left(40) ^ self.starts,
+            node: Arc::clone(&node),
+        };
+        self.site.time.set_machine(self.id);
+        let begun = runtime.block_on(async {
+            tokio::spawn(boot.run());
+            Instant::now()
+        });
+        self.site.time.set_machine(0);
+        self.process = Some(Process { runtime, node, begun: (begun, self.site.time.now()) });
+        self.paused_until = 0;
+    }
+
+    /// The power goes: the process is gone at once, and all that no sync had reached, but for the first `kept` batches.
+    /// Gives the number of batches lost.
+    pub fn crash(&mut self, kept: usize) -> usize {
+        let Some(process) = self.process.take() else { return 0 };
+        let unsynced = self.store.unsynced();
+        process.node.gone.store(true, Ordering::Relaxed);
+        // The disk first: whatever runs while tasks are dropped changes nothing any more.
+        self.store = Arc::new(self.store.cut_keeping(kept));
+        self.site.time.set_machine(self.id);
+        drop(process.runtime);
+        self.site.time.set_machine(0);
+        self.site.network.drop_arrivals(self.id);
+        let lost = unsynced.saturating_sub(kept);
+        self.site.trace.event(self.id, format_args!("crashes: {lost} of {unsynced} unsynced batches lost"));
+        lost
+    }
+
+    /// The process stands still until then.
+    pub fn pause(&mut self, until: u64) {
+        self.paused_until = self.paused_until.max(until);
+    }
+
+    /// Runs a task in the process.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(process) = &self.process {
+            drop(process.runtime.spawn(task));
+        }
+    }
+
+    /// Runs the process until the world's clock has moved on by one step.
+    pub fn step(&mut self) {
+        let now = self.site.time.now();
+        if self.paused_until > now {
+            return;
+        }
+        let Some(Process { runtime, node, begun }) = &self.process else { return };
+        let arrivals = self.site.network.take(self.id);
+        let due = begun.0 + Duration::from_micros(now + STEP_MICROS - begun.1);
+        let (site, id) = (&self.site, self.id);
+        site.time.set_machine(id);
+        runtime.block_on(async {
+            // After a pause the process finds all its timers due at once.
+            let behind = (due - Duration::from_micros(STEP_MICROS)).saturating_duration_since(Instant::now());
+            if !behind.is_zero() {
+                tokio::time::advance(behind).await;
+            }
+            for arrival in arrivals {
+                receive(site, id, node, arrival);
+            }
+            tokio::time::sleep_until(due).await;
+        });
+        site.time.set_machine(0);
+    }
+}
+
+fn receive(site: &Site, id: MachineId, node: &Arc<NodeProcess>, arrival: Arrival) {
+    match arrival {
+        Arrival::Message { machine, from, lane, bytes } => {
+            site.trace.packet(machine, id, &bytes);
+            if let Some(receiver) = node.receiver.get() {
+                receiver.receive(from, lane, bytes);
+            }
+        }
+        Arrival::Disconnected { to, lane } => {
+            if let Some(receiver) = node.receiver.get() {
+                receiver.disconnected(to, lane);
+            }
+        }
+        Arrival::Question { machine, payload, answer } => {
+            site.trace.packet(machine, id, &payload);
+            let (Some(cluster), network) = (node.cluster.get().cloned(), site.network.clone()) else {
+                return;
+            };
+            tokio::spawn(async move {
+                let text = cluster.handle_bootstrap(payload).await;
+                if network.passes(id, machine) {
+                    // Whoever asked may be gone.
+                    let _ = answer.send(text);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! One simulation from beginning to end, and what is said about it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_raft_groups::safeguard;
+use rand::RngExt;
+
+use crate::args::Args;
+use crate::chaos::Chaos;
+use crate::coverage::Point;
+use crate::time::{Shown, SimTime};
+use crate::trace::Verbosity;
+use crate::world::{SECOND, Setting, World};
+
+/// Exit code of a simulation that found something wrong.
+pub const VIOLATION: u8 = 1;
+/// Shortest and longest chaos.
+const CHAOS: std::ops::Range<u64> = 8 * SECOND..20 * SECOND;
+
+/// Runs a seed; the exit code says whether all was well.
+pub fn run(args: &Args, seed: u64) -> ExitCode {
+    args.without.iter().for_each(|safeguard| safeguard::switch_off(*safeguard));
+    let panicked = watch_panics();
+    let setting = Setting { seed, machines: 3, verbosity: args.verbosity };
+    let mut world = World::new(setting, panicked);
+    log_to_stdout(args.verbosity, world.time.clone());
+    world.set_up();
+    let mut chaos = Chaos::new(&mut world);
+    let time = world.rng.random_range(CHAOS);
+    chaos.run(&mut world, time);
+    if world.violation().is_none() {
+        world.come_to_rest();
+    }
+    report(args, seed, &world)
+}
+
+fn report(args: &Args, seed: u64, world: &World) -> ExitCode {
+    if args.counts {
+        for point in Point::ALL {
+            println!("count {} {}", world.coverage.count(*point), point.name());
+        }
+    }
+    let ops = world.workload.history.with(<[_]>::len);
+    println!(
+        "seed {seed}: {} s simulated, {ops} operations, {} committed, trace {:016x}",
+        Shown(world.time.now()),
+        world.coverage.count(Point::Committed),
+        world.trace.hash()
+    );
+    match world.violation() {
+        None => ExitCode::SUCCESS,
+        Some(violation) => {
+            println!("VIOLATION at {}: {}: {}", Shown(violation.at), violation.invariant, violation.detail);
+            let without: String =
+                args.without.iter().map(|safeguard| format!(" --without {}", safeguard.name())).collect();
+            println!(
+                "replay: cargo run --release -p quorate-tests --bin sim -- --seed {seed}{without} --trace"
+            );
+            ExitCode::from(VIOLATION)
+        }
+    }
+}
+
+/// A task that panics would end in silence.
+fn watch_panics() -> Arc<Mutex<Option<String>>> {
+    let panicked = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&panicked);
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        slot.lock().get_or_insert_with(|| info.to_string());
+        usual(info);
+    }));
+    panicked
+}
+
+fn log_to_stdout(verbosity: Verbosity, time: SimTime) {
+    if verbosity == Verbosity::Quiet {
+        return;
+    }
+    let filter = tracing_subscriber::EnvFilter::new("info,openraft=warn");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_timer(time)
+        .with_ansi(false)
+        .with_writer(std::io::stdout)
+        .init();
+}

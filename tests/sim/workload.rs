@@ -1,0 +1,342 @@
+//! Clients: transactions of mixed size over three tables.
+//!
+//! ```text
+//! accounts   transfers between some, sums over all: the sum never changes
+//! registers  read, add one, write
+//! rows       inserted, read, deleted; scans over parts
+//! ```
+//!
+//! A client runs in the process of its node, through the same traits as SQL, and dies with it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_engine::kv::{
+    Committed, Database, Direction, Key, KvError, ScanRequest, ScanRows, Span, Transaction,
+    TransactionOptions, Write, keyspace,
+};
+use quorate_raft_groups::client::txn::DistributedDatabase;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::coverage::{Coverage, Point};
+use crate::history::{Cell, History, OpId, Outcome, Read};
+use crate::network::MachineId;
+
+/// Ids of the tables.
+pub const TABLES: [u64; 3] = [ACCOUNTS, REGISTERS, ROWS];
+/// Balances.
+pub const ACCOUNTS: u64 = 101;
+const REGISTERS: u64 = 102;
+const ROWS: u64 = 103;
+const ACCOUNT_COUNT: u64 = 10;
+const REGISTER_COUNT: u64 = 6;
+const ROW_COUNT: u64 = 60;
+/// What each account holds in the beginning.
+const BALANCE: i64 = 100;
+/// Longest pause of a client between two transactions, in milliseconds.
+const THINK_MAX_MS: u64 = 60;
+/// Rows of a page: small, so that a scan takes several.
+const PAGE_ROWS: u64 = 20;
+/// Bytes of a page.
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// The sum of all balances.
+pub const BALANCES: i64 = BALANCE * ACCOUNT_COUNT as i64;
+
+/// Key of a row.
+pub fn key(table: u64, row: u64) -> Key {
+    let mut bytes = keyspace::table_prefix(table).bytes().to_vec();
+    bytes.extend_from_slice(format!("{row:04}").as_bytes());
+    Key::from(bytes)
+}
+
+/// What the clients of all nodes share.
+#[derive(Clone)]
+pub struct Workload {
+    /// What they did.
+    pub history: History,
+    /// How often.
+    pub coverage: Coverage,
+    /// Set when they shall end.
+    pub stop: Arc<AtomicBool>,
+    /// Clients that run.
+    pub running: Arc<AtomicU64>,
+    /// Bytes of padding of a row, at most.
+    pub padding_max: usize,
+}
+
+/// Counts a client as long as it runs.
+struct Running(Arc<AtomicU64>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Transfer,
+    Sum,
+    Add,
+    Peek,
+    Insert,
+    Delete,
+    Scan,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Sum => "sum",
+            Self::Add => "add",
+            Self::Peek => "peek",
+            Self::Insert => "insert",
+            Self::Delete => "delete",
+            Self::Scan => "scan",
+        }
+    }
+
+    fn is_read_only(self) -> bool {
+        match self {
+            Self::Sum | Self::Peek | Self::Scan => true,
+            Self::Transfer | Self::Add | Self::Insert | Self::Delete => false,
+        }
+    }
+
+    fn any(rng: &mut StdRng) -> Self {
+        match rng.random_range(0..100) {
+            0..25 => Self::Transfer,
+            25..33 => Self::Sum,
+            33..55 => Self::Add,
+            55..65 => Self::Peek,
+            65..83 => Self::Insert,
+            83..90 => Self::Delete,
+            _ => Self::Scan,
+        }
+    }
+}
+
+/// A client of one node.
+pub struct Client {
+    /// What it shares with others.
+    pub workload: Workload,
+    /// Where its node runs.
+    pub machine: MachineId,
+    /// The database as seen from there.
+    pub database: DistributedDatabase,
+    /// What it does next.
+    pub rng: StdRng,
+}
+
+/// A transaction that writes down what it sees.
+struct Recorded<'a> {
+    workload: &'a Workload,
+    id: OpId,
+    transaction: Box<dyn Transaction>,
+}
+
+impl Client {
+    /// Runs until the clients shall end.
+    pub async fn run(mut self) {
+        self.workload.running.fetch_add(1, Ordering::Relaxed);
+        let _running = Running(Arc::clone(&self.workload.running));
+        while !self.workload.stop.load(Ordering::Relaxed) {
+            let think = self.rng.random_range(0..=THINK_MAX_MS);
+            tokio::time::sleep(Duration::from_millis(think)).await;
+            let kind = Kind::any(&mut self.rng);
+            self.once(kind).await;
+        }
+    }
+
+    async fn once(&mut self, kind: Kind) {
+        let id = self.workload.history.invoke(self.machine, kind.name());
+        let result = self.attempt(id, kind).await;
+        let coverage = &self.workload.coverage;
+        let outcome = match result {
+            Ok(committed) => {
+                coverage.hit(Point::Committed);
+                Outcome::Committed(committed.timestamp)
+            }
+            Err(error) if error.is_ambiguous() => {
+                coverage.hit(Point::Ambiguous);
+                Outcome::Unknown(error.to_string())
+            }
+            Err(error) => {
+                match &error {
+                    KvError::Retry { .. } => coverage.hit(Point::Retry),
+                    KvError::ConditionFailed { .. } => coverage.hit(Point::ConditionFailed),
+                    KvError::Unavailable { .. } => coverage.hit(Point::Unavailable),
+                    KvError::Ambiguous { .. }
+                    | KvError::Unsupported(_)
+                    | KvError::TooLarge { .. }
+                    | KvError::NoRange { .. }
+                    | KvError::Program(_)
+                    | KvError::Storage(_) => {}
+                }
+                Outcome::Failed(error.to_string())
+            }
+        };
+        self.workload.history.answer(id, outcome);
+    }
+
+    async fn attempt(&mut self, id: OpId, kind: Kind) -> Result<Committed, KvError> {
+        let options = TransactionOptions { read_only: kind.is_read_only() };
+        let transaction = self.database.begin(options).await?;
+        let mut recorded = Recorded { workload: &self.workload, id, transaction };
+        let (rng, padding_max) = (&mut self.rng, self.workload.padding_max);
+        match kind {
+            Kind::Transfer => transfer(&mut recorded, rng).await?,
+            Kind::Sum => drop(recorded.scan(keyspace::table_span(ACCOUNTS), rng).await?),
+            Kind::Add => add(&mut recorded, rng).await?,
+            Kind::Peek => {
+                let registers = (0..rng.random_range(1..=3)).map(|_| rng.random_range(0..REGISTER_COUNT));
+                let keys = registers.map(|row| key(REGISTERS, row)).collect();
+                recorded.get(keys).await?;
+            }
+            Kind::Insert => insert(&mut recorded, rng, padding_max)?,
+            Kind::Delete => delete(&mut recorded, rng).await?,
+            Kind::Scan => {
+                let start = rng.random_range(0..ROW_COUNT);
+                let end = rng.random_range(start..=ROW_COUNT);
+                drop(recorded.scan(Span::new(key(ROWS, start), key(ROWS, end)), rng).await?);
+            }
+        }
+        recorded.transaction.commit(None).await
+    }
+}
+
+async fn transfer(recorded: &mut Recorded<'_>, rng: &mut StdRng) -> Result<(), KvError> {
+    let count = rng.random_range(2..=4);
+    let mut rows: Vec<u64> = (0..count).map(|_| rng.random_range(0..ACCOUNT_COUNT)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let keys: Vec<Key> = rows.into_iter().map(|row| key(ACCOUNTS, row)).collect();
+    let found = recorded.get(keys.clone()).await?;
+    let amount = rng.random_range(1..=10);
+    // From the last to the first.
+    let last = keys.len() - 1;
+    for (at, (key, cell)) in keys.into_iter().zip(found).enumerate() {
+        let Some(Cell { number, .. }) = cell else { return Ok(()) };
+        let change = i64::from(at == 0) * amount - i64::from(at == last) * amount;
+        recorded.put(key, number + change, 0)?;
+    }
+    Ok(())
+}
+
+async fn add(recorded: &mut Recorded<'_>, rng: &mut StdRng) -> Result<(), KvError> {
+    let keys = vec![key(REGISTERS, rng.random_range(0..REGISTER_COUNT))];
+    let found = recorded.get(keys.clone()).await?;
+    for (key, cell) in keys.into_iter().zip(found) {
+        recorded.put(key, cell.map_or(0, |cell| cell.number) + 1, 0)?;
+    }
+    Ok(())
+}
+
+fn insert(recorded: &mut Recorded<'_>, rng: &mut StdRng, padding_max: usize) -> Result<(), KvError> {
+    let first = rng.random_range(0..ROW_COUNT);
+    let is_strict = rng.random_ratio(1, 4);
+    for row in (first..ROW_COUNT).take(rng.random_range(1..=24)) {
+        let padding = rng.random_range(0..=padding_max);
+        let (key, cell) = (key(ROWS, row), Cell { writer: recorded.id, number: 0 });
+        recorded.note_write(&key, Some(cell));
+        let value = cell.encode(padding);
+        let write = if is_strict { Write::insert(key, value) } else { Write::put(key, value) };
+        recorded.transaction.write(write)?;
+    }
+    Ok(())
+}
+
+async fn delete(recorded: &mut Recorded<'_>, rng: &mut StdRng) -> Result<(), KvError> {
+    let first = rng.random_range(0..ROW_COUNT);
+    let last = (first + rng.random_range(1..=6)).min(ROW_COUNT);
+    let rows = recorded.scan(Span::new(key(ROWS, first), key(ROWS, last)), rng).await?;
+    for (key, _) in rows {
+        recorded.note_write(&key, None);
+        recorded.transaction.write(Write::delete(key))?;
+    }
+    // A deletion does not name its writer: this row says at which time it was.
+    let marker = key(ROWS, 9_000 + recorded.id % 40);
+    recorded.put(marker, 0, 0)
+}
+
+impl Recorded<'_> {
+    async fn get(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Cell>>, KvError> {
+        let values = self.transaction.get_many(keys.clone()).await?;
+        let found: Vec<Option<Cell>> =
+            values.iter().map(|value| value.as_ref().and_then(|value| Cell::decode(value))).collect();
+        let read_at = self.transaction.read_timestamp();
+        self.workload.history.update(self.id, |op| {
+            op.read_at = Some(read_at);
+            let reads = keys.into_iter().zip(&found);
+            op.reads.extend(reads.map(|(key, found)| Read::Point { key, found: *found }));
+        });
+        Ok(found)
+    }
+
+    /// Reads a span, page by page, in either direction.
+    async fn scan(&mut self, span: Span, rng: &mut StdRng) -> Result<Vec<(Key, Cell)>, KvError> {
+        let direction = if rng.random_ratio(1, 4) { Direction::Reverse } else { Direction::Forward };
+        let mut rows = Vec::new();
+        let mut next = Some(span.clone());
+        while let Some(span) = next.filter(|span| !span.is_empty()) {
+            let request =
+                ScanRequest { span, direction, program: None, rows_max: PAGE_ROWS, bytes_max: PAGE_BYTES };
+            let page = self.transaction.scan(request).await?;
+            next = page.resume;
+            let ScanRows::Pairs(pairs) = page.rows else {
+                return Err(KvError::Unsupported("a scan without program gives pairs".to_owned()));
+            };
+            rows.extend(pairs.into_iter().filter_map(|(key, value)| Some((key, Cell::decode(&value)?))));
+        }
+        rows.sort_unstable();
+        let read_at = self.transaction.read_timestamp();
+        let seen = rows.clone();
+        self.workload.history.update(self.id, |op| {
+            op.read_at = Some(read_at);
+            op.reads.push(Read::Scan { span, rows: seen });
+        });
+        Ok(rows)
+    }
+
+    fn put(&mut self, key: Key, number: i64, padding: usize) -> Result<(), KvError> {
+        let cell = Cell { writer: self.id, number };
+        self.note_write(&key, Some(cell));
+        self.transaction.write(Write::put(key, cell.encode(padding)))
+    }
+
+    fn note_write(&self, key: &Key, cell: Option<Cell>) {
+        self.workload.history.update(self.id, |op| op.writes.push((key.clone(), cell)));
+    }
+}
+
+/// Fills accounts and registers; repeated until it is known to have worked.
+///
+/// # Errors
+/// Why not, this time.
+pub async fn fill(
+    workload: &Workload,
+    machine: MachineId,
+    database: &DistributedDatabase,
+) -> Result<(), KvError> {
+    for (table, count, number) in [(ACCOUNTS, ACCOUNT_COUNT, BALANCE), (REGISTERS, REGISTER_COUNT, 0)] {
+        let id = workload.history.invoke(machine, "fill");
+        let transaction = database.begin(TransactionOptions::default()).await?;
+        let mut recorded = Recorded { workload, id, transaction };
+        for row in 0..count {
+            recorded.put(key(table, row), number, 0)?;
+        }
+        let result = recorded.transaction.commit(None).await;
+        let outcome = match &result {
+            Ok(committed) => Outcome::Committed(committed.timestamp),
+            Err(error) if error.is_ambiguous() => Outcome::Unknown(error.to_string()),
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        workload.history.answer(id, outcome);
+        result?;
+    }
+    Ok(())
+}
