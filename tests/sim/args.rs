@@ -4,13 +4,15 @@ use std::ops::Range;
 
 use quorate_raft_groups::safeguard::Safeguard;
 
+use crate::scenarios::{self, Scenario};
 use crate::trace::Verbosity;
 
 const USAGE: &str =
-    "usage: sim (--seed S | --seeds A..B) [--trace | --packets] [--without SAFEGUARD] [--counts]
+    "usage: sim (--seed S | --seeds A..B) [--scenario NAME] [--trace | --packets] [--without SAFEGUARD] [--counts]
 
   --seed S            replays one seed
   --seeds A..B        runs many, each in a process of its own
+  --scenario NAME     plays a story instead of chaos; --scenarios lists them
   --trace             prints what happens; --packets prints every packet too
   --without NAME      switches a safeguard off: vote-promise, lease-checked-last, …
   --counts            prints the counts of one seed as --seeds reads them";
@@ -29,6 +31,8 @@ pub enum Command {
 pub struct Args {
     /// What to do.
     pub command: Command,
+    /// A story to play instead of chaos.
+    pub scenario: Option<Scenario>,
     /// What to print.
     pub verbosity: Verbosity,
     /// What to switch off.
@@ -43,13 +47,15 @@ impl Args {
     /// # Errors
     /// What is wrong with them, for a person.
     pub fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let (mut command, mut verbosity, mut without, mut counts) =
-            (None, Verbosity::Quiet, Vec::new(), false);
+        let (mut command, mut verbosity, mut scenario) = (None, Verbosity::Quiet, None);
+        let (mut without, mut counts) = (Vec::new(), false);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value\n{USAGE}"));
             match arg.as_str() {
                 "--seed" => command = Some(Command::Seed(number(&value()?)?)),
                 "--seeds" => command = Some(Command::Seeds(range(&value()?)?)),
+                "--scenario" => scenario = Some(story(&value()?)?),
+                "--scenarios" => return Err(stories()),
                 "--trace" => verbosity = Verbosity::Events,
                 "--packets" => verbosity = Verbosity::Packets,
                 "--without" => without.push(safeguard(&value()?)?),
@@ -58,7 +64,16 @@ impl Args {
             }
         }
         let command = command.ok_or_else(|| USAGE.to_owned())?;
-        Ok(Self { command, verbosity, without, counts })
+        Ok(Self { command, scenario, verbosity, without, counts })
+    }
+}
+
+impl Args {
+    /// The arguments that make a run what it is, besides the seed.
+    pub fn options(&self) -> Vec<&'static str> {
+        let without = self.without.iter().flat_map(|safeguard| ["--without", safeguard.name()]);
+        let scenario = self.scenario.iter().flat_map(|scenario| ["--scenario", scenario.name]);
+        scenario.chain(without).collect()
     }
 }
 
@@ -69,6 +84,14 @@ fn number(text: &str) -> Result<u64, String> {
 fn range(text: &str) -> Result<Range<u64>, String> {
     let (first, end) = text.split_once("..").ok_or_else(|| format!("no range of seeds: {text}"))?;
     Ok(number(first)?..number(end)?)
+}
+
+fn story(name: &str) -> Result<Scenario, String> {
+    Scenario::named(name).ok_or_else(|| format!("unknown scenario {name}; there are\n{}", stories()))
+}
+
+fn stories() -> String {
+    scenarios::ALL.iter().map(|scenario| format!("{}  {}\n", scenario.name, scenario.story)).collect()
 }
 
 fn safeguard(name: &str) -> Result<Safeguard, String> {

@@ -18,28 +18,52 @@ const OFFSET_MAX_MICROS: i64 = 110_000;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
+pub enum Fault {
+    /// A machine loses power for a while.
     Crash,
+    /// One that holds a lease does.
     CrashLeader,
+    /// A machine loses power for a moment.
     QuickRestart,
+    /// All machines lose power.
     CrashAll,
+    /// A machine comes back with a clock that has gone back.
     ClockBackAtRestart,
+    /// A wall clock jumps, within what is allowed.
     ClockJump,
+    /// A process stands still.
     Pause,
+    /// One that holds a lease does.
     PauseLeader,
+    /// A machine is cut off.
     Isolate,
+    /// One that holds a lease is.
     IsolateLeader,
+    /// The machines are cut into two parts.
     Halves,
+    /// What a leaseholder sends to one machine is lost for seconds.
     OneWay,
+    /// The same, for a moment: answers are lost, leadership stays.
+    AnswerLost,
+    /// A link is slow.
     SlowLink,
+    /// The connections between two machines break.
     Reset,
+    /// Writes of the log take long.
     SlowDisk,
+    /// Other work on a leaseholder takes long.
     SlowWork,
+    /// A lease is handed over.
     HandOver,
+    /// A lease is handed over, and its new holder crashes.
+    HandOverThenCrash,
+    /// A follower that its leader cannot reach waits for votes, and the other follower restarts.
+    PromiseTrap,
 }
 
 impl Fault {
-    const ALL: [Self; 17] = [
+    /// All of them.
+    pub const ALL: [Self; 20] = [
         Self::Crash,
         Self::CrashLeader,
         Self::QuickRestart,
@@ -57,6 +81,9 @@ impl Fault {
         Self::SlowDisk,
         Self::SlowWork,
         Self::HandOver,
+        Self::HandOverThenCrash,
+        Self::PromiseTrap,
+        Self::AnswerLost,
     ];
 }
 
@@ -64,6 +91,7 @@ impl Fault {
 #[derive(Clone, Copy, Debug)]
 enum End {
     Start(MachineId),
+    QuickRestart(MachineId),
     Mend(MachineId, MachineId),
     FastLink(MachineId, MachineId),
     FastDisk(MachineId),
@@ -79,6 +107,12 @@ pub struct Chaos {
 }
 
 impl Chaos {
+    /// Faults of these kinds, over a good network, with pauses of at most so many microseconds between them.
+    pub fn of(world: &mut World, kinds: &[Fault], pause_max: u64) -> Self {
+        skew_clocks(world);
+        Self { kinds: kinds.to_vec(), pause_max, ends: BTreeMap::new(), count: 0 }
+    }
+
     /// Chooses the kinds, and how bad the network is in general.
     pub fn new(world: &mut World) -> Self {
         let share = world.rng.random_range(0.2..1.0);
@@ -99,10 +133,7 @@ impl Chaos {
         world.network.set_quality(quality);
         let pause_max = world.rng.random_range(300 * MILLI..2 * SECOND);
         world.trace.event(0, format_args!("chaos of {kinds:?}, {quality:?}"));
-        for id in world.ids() {
-            let offset = world.rng.random_range(-OFFSET_MAX_MICROS..=OFFSET_MAX_MICROS);
-            world.machine(id).offset.store(offset, std::sync::atomic::Ordering::Relaxed);
-        }
+        skew_clocks(world);
         Self { kinds, pause_max, ends: BTreeMap::new(), count: 0 }
     }
 
@@ -126,7 +157,8 @@ impl Chaos {
             world.run_until(due.min(time));
             while let Some(entry) = self.ends.first_entry().filter(|entry| entry.key().0 <= world.time.now())
             {
-                end(world, entry.remove());
+                let how = entry.remove();
+                self.end(world, how);
             }
         }
     }
@@ -173,22 +205,10 @@ impl Chaos {
                 let part: Vec<MachineId> = ids.into_iter().filter(|_| world.rng.random_bool(0.5)).collect();
                 self.cut(world, &part);
             }
-            Fault::OneWay => {
-                world.coverage.hit(Point::OneWay);
-                world.network.cut(leader, other);
-                self.later(world, 300..5_000, End::Mend(leader, other));
+            Fault::OneWay | Fault::AnswerLost | Fault::SlowLink | Fault::Reset => {
+                self.hurt_link(world, fault, leader, other);
             }
-            Fault::SlowLink => {
-                world.coverage.hit(Point::SlowLink);
-                let extra = world.rng.random_range(20 * MILLI..800 * MILLI);
-                world.network.slow_down(any, other, extra);
-                self.later(world, 300..4_000, End::FastLink(any, other));
-            }
-            Fault::Reset => {
-                world.coverage.hit(Point::Reset);
-                world.network.reset(any, other);
-                world.network.reset(other, any);
-            }
+            Fault::PromiseTrap => self.promise_trap(world, leader, other),
             Fault::SlowDisk => {
                 world.coverage.hit(Point::SlowDisk);
                 let micros = world.rng.random_range(5 * MILLI..600 * MILLI);
@@ -201,12 +221,69 @@ impl Chaos {
                 world.machine(leader).disk.slow_work(micros);
                 self.later(world, 300..4_000, End::FastDisk(leader));
             }
-            Fault::HandOver => {
+            Fault::HandOver | Fault::HandOverThenCrash => {
                 let ranges = world.ranges();
                 if let Some(range_id) = ranges.choose(&mut world.rng).copied() {
                     world.hand_over(range_id, other);
                 }
+                if fault == Fault::HandOverThenCrash {
+                    self.later(world, 5..300, End::QuickRestart(other));
+                }
             }
+        }
+    }
+
+    /// A leaseholder and another machine have trouble to hear each other.
+    fn hurt_link(&mut self, world: &mut World, fault: Fault, leader: MachineId, other: MachineId) {
+        if fault == Fault::OneWay {
+            world.coverage.hit(Point::OneWay);
+            world.network.cut(leader, other);
+            self.later(world, 300..5_000, End::Mend(leader, other));
+        } else if fault == Fault::AnswerLost {
+            world.coverage.hit(Point::AnswerLost);
+            world.network.cut(leader, other);
+            self.later(world, 20..600, End::Mend(leader, other));
+        } else if fault == Fault::SlowLink {
+            world.coverage.hit(Point::SlowLink);
+            let extra = world.rng.random_range(20 * MILLI..800 * MILLI);
+            world.network.slow_down(leader, other, extra);
+            self.later(world, 300..4_000, End::FastLink(leader, other));
+        } else {
+            world.coverage.hit(Point::Reset);
+            world.network.reset(leader, other);
+            world.network.reset(other, leader);
+        }
+    }
+
+    /// One follower hears nothing of its leader, and stands for election; the other one restarts, and does not remember
+    /// what it acknowledged.
+    fn promise_trap(&mut self, world: &mut World, leader: MachineId, other: MachineId) {
+        world.coverage.hit(Point::PromiseTrap);
+        let Some(third) = world.ids().into_iter().find(|id| *id != leader && *id != other) else { return };
+        for (from, to) in [(leader, other), (other, leader)] {
+            world.network.cut(from, to);
+            self.later(world, 3_000..4_000, End::Mend(from, to));
+        }
+        self.later(world, 1_300..2_500, End::QuickRestart(third));
+    }
+
+    fn end(&mut self, world: &mut World, how: End) {
+        world.trace.event(0, format_args!("fault ends: {how:?}"));
+        match how {
+            End::Start(id) => {
+                if !world.machine(id).is_on() {
+                    world.coverage.hit(Point::Restart);
+                    world.start(id);
+                }
+            }
+            End::QuickRestart(id) => self.crash(world, id, 1..20),
+            End::Mend(from, to) => world.network.mend(from, to),
+            End::FastLink(from, to) => world.network.slow_down(from, to, 0),
+            End::FastDisk(id) => {
+                world.machine(id).disk.slow_writes(0);
+                world.machine(id).disk.slow_work(0);
+            }
+            End::ClockRight(id) => set_offset(world, id, 0),
         }
     }
 
@@ -255,22 +332,15 @@ fn pause(world: &mut World, id: MachineId) {
     world.machine(id).pause(until);
 }
 
-fn end(world: &mut World, how: End) {
-    world.trace.event(0, format_args!("fault ends: {how:?}"));
-    match how {
-        End::Start(id) => {
-            if !world.machine(id).is_on() {
-                world.coverage.hit(Point::Restart);
-                world.start(id);
-            }
-        }
-        End::Mend(from, to) => world.network.mend(from, to),
-        End::FastLink(from, to) => world.network.slow_down(from, to, 0),
-        End::FastDisk(id) => {
-            world.machine(id).disk.slow_writes(0);
-            world.machine(id).disk.slow_work(0);
-        }
-        End::ClockRight(id) => set_offset(world, id, 0),
+/// Wall clocks are as far apart as they may be, or less.
+fn skew_clocks(world: &mut World) {
+    for id in world.ids() {
+        let offset = match world.rng.random_range(0..4) {
+            0 => -OFFSET_MAX_MICROS,
+            1 => OFFSET_MAX_MICROS,
+            _ => world.rng.random_range(-OFFSET_MAX_MICROS..=OFFSET_MAX_MICROS),
+        };
+        set_offset(world, id, offset);
     }
 }
 

@@ -52,6 +52,10 @@ points! {
     Halves = "fault: partition in two parts",
     /// Messages of one direction were lost.
     OneWay = "fault: one-way partition",
+    /// Answers of a leaseholder were lost for a moment.
+    AnswerLost = "fault: answers lost",
+    /// A voter restarted while another waited for its vote.
+    PromiseTrap = "fault: voter restarted during an election",
     /// A link delivered late.
     SlowLink = "fault: slow link",
     /// Connections broke.

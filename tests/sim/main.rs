@@ -15,6 +15,7 @@ mod machine;
 mod many;
 mod network;
 mod run;
+mod scenarios;
 mod time;
 mod trace;
 mod workload;

@@ -27,9 +27,14 @@ pub fn run(args: &Args, seed: u64) -> ExitCode {
     let mut world = World::new(setting, panicked);
     log_to_stdout(args.verbosity, world.time.clone());
     world.set_up();
-    let mut chaos = Chaos::new(&mut world);
-    let time = world.rng.random_range(CHAOS);
-    chaos.run(&mut world, time);
+    match args.scenario {
+        Some(scenario) => scenario.play(&mut world),
+        None => {
+            let mut chaos = Chaos::new(&mut world);
+            let time = world.rng.random_range(CHAOS);
+            chaos.run(&mut world, time);
+        }
+    }
     if world.violation().is_none() {
         world.come_to_rest();
     }
@@ -53,10 +58,9 @@ fn report(args: &Args, seed: u64, world: &World) -> ExitCode {
         None => ExitCode::SUCCESS,
         Some(violation) => {
             println!("VIOLATION at {}: {}: {}", Shown(violation.at), violation.invariant, violation.detail);
-            let without: String =
-                args.without.iter().map(|safeguard| format!(" --without {}", safeguard.name())).collect();
+            let options = args.options().join(" ");
             println!(
-                "replay: cargo run --release -p quorate-tests --bin sim -- --seed {seed}{without} --trace"
+                "replay: cargo run --release -p quorate-tests --bin sim -- --seed {seed} --trace {options}"
             );
             ExitCode::from(VIOLATION)
         }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_engine::kv::keyspace;
@@ -19,7 +18,7 @@ use crate::history::{History, Op, Outcome};
 use crate::invariants::{Invariants, Seen, View};
 use crate::machine::{Machine, NodeProcess, Site};
 use crate::network::{MachineId, Network, Quality};
-use crate::time::{STEP_MICROS, SimTime};
+use crate::time::SimTime;
 use crate::trace::{Trace, Verbosity};
 use crate::workload::{self, Client, TABLES, Workload};
 
@@ -237,13 +236,13 @@ impl World {
                 self.violate("no process ends by itself", format!("m{}: {reason}", at + 1));
             }
         }
-        if self.steps % LOOK_STEPS == 0 {
+        if self.steps.is_multiple_of(LOOK_STEPS) {
             let view = self.view();
             if let Err((invariant, detail)) = self.invariants.look(&view) {
                 self.violate(invariant, detail);
             }
         }
-        if self.steps % COMPARE_STEPS == 0 {
+        if self.steps.is_multiple_of(COMPARE_STEPS) {
             let view = self.view();
             if let Err((invariant, detail)) = self.invariants.compare(&view) {
                 self.violate(invariant, detail);
@@ -276,7 +275,6 @@ impl World {
         let machines = self.machines.iter().map(|machine| Seen {
             machine: machine.id,
             store: Arc::clone(&machine.store),
-            is_on: machine.is_on(),
             statuses: machine
                 .node()
                 .and_then(|node| node.ranges())
@@ -451,7 +449,7 @@ impl World {
                 && !world.workload.history.with(|ops| ops.iter().any(waits))
         });
         self.wait_for("all replicas are equal and nothing is left over", REST_MAX, |world| {
-            world.steps % LOOK_STEPS == 0 && world.is_at_rest()
+            world.steps.is_multiple_of(LOOK_STEPS) && world.is_at_rest()
         });
         self.check_end();
     }
@@ -473,11 +471,6 @@ impl World {
         if let Err((invariant, detail)) = self.invariants.end(&self.view(), &ops) {
             self.violate(invariant, detail);
         }
-    }
-
-    /// Simulated time in whole milliseconds.
-    pub fn elapsed(&self) -> Duration {
-        Duration::from_micros(self.time.now() / STEP_MICROS * STEP_MICROS)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -28,6 +29,9 @@ use crate::raft::{Applied, ProposeError, RaftGroup};
 
 /// Writes that are evaluated on the spot; more are evaluated on a thread that may block.
 const INLINE_WRITES_MAX: usize = 16;
+/// Pause before a proposal that was refused is evaluated again. A group refuses as soon as it hears of a later term,
+/// and the lease ends only once the new vote is on the disk: without a pause this would spin meanwhile.
+const AGAIN_PAUSE: Duration = Duration::from_millis(2);
 /// Smallest share of the store's bytes of writes that a request takes.
 const PERMIT_BYTES_MIN: usize = 1 << 10;
 
@@ -201,7 +205,7 @@ impl Replica {
             match self.round(&intention, &held, deadline).await {
                 Ok(response) => break Ok(response),
                 Err(Retry::Failed(error)) => break Err(error),
-                Err(Retry::Again) => {}
+                Err(Retry::Again) => tokio::time::sleep(AGAIN_PAUSE).await,
             }
         };
         drop(held);

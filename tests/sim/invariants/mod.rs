@@ -36,8 +36,6 @@ pub struct Seen {
     pub machine: MachineId,
     /// Its disk.
     pub store: Arc<PowerCutStore>,
-    /// Whether a process runs.
-    pub is_on: bool,
     /// Its replicas.
     pub statuses: Vec<ReplicaStatus>,
 }
