@@ -296,7 +296,8 @@ impl Chaos {
 
     /// The machine loses power, and its clock is wrong when it comes back, until somebody sets it right.
     fn clock_back(&mut self, world: &mut World, id: MachineId) {
-        if !world.machine(id).is_on() {
+        // Only where the stored bound is as new as the crash: else the wrong clock could pass it too early.
+        if world.machine(id).node().is_none_or(|node| node.member().is_none()) {
             return;
         }
         world.coverage.hit(Point::ClockBackAtRestart);

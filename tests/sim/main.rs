@@ -35,10 +35,7 @@ fn main() -> ExitCode {
         }
     };
     match args.command.clone() {
-        Command::Seed(seed) => {
-            entropy::seed(seed);
-            run::run(&args, seed)
-        }
+        Command::Seed(seed) => run::run(&args, seed),
         Command::Seeds(seeds) => many::run(&args, seeds),
     }
 }

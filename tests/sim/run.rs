@@ -10,6 +10,7 @@ use rand::RngExt;
 use crate::args::Args;
 use crate::chaos::Chaos;
 use crate::coverage::Point;
+use crate::entropy;
 use crate::time::{Shown, SimTime};
 use crate::trace::Verbosity;
 use crate::world::{SECOND, Setting, World};
@@ -20,12 +21,27 @@ pub const VIOLATION: u8 = 1;
 const CHAOS: std::ops::Range<u64> = 8 * SECOND..20 * SECOND;
 
 /// Runs a seed; the exit code says whether all was well.
+///
+/// The simulation has a thread of its own, which begins with fresh randomness: what the logger asked for before, which
+/// depends on what is printed, leaves no trace.
+#[expect(clippy::disallowed_methods, reason = "the one thread of the simulation, waited for at once")]
 pub fn run(args: &Args, seed: u64) -> ExitCode {
-    args.without.iter().for_each(|safeguard| safeguard::switch_off(*safeguard));
+    let time = SimTime::default();
+    log_to_stdout(args.verbosity, time.clone());
     let panicked = watch_panics();
-    let setting = Setting { seed, machines: 3, verbosity: args.verbosity };
+    std::thread::scope(|scope| {
+        let simulation = scope.spawn(|| {
+            entropy::seed(seed);
+            simulate(args, Setting { seed, machines: 3, verbosity: args.verbosity, time }, panicked)
+        });
+        simulation.join().unwrap_or_else(|_| ExitCode::from(VIOLATION))
+    })
+}
+
+fn simulate(args: &Args, setting: Setting, panicked: Arc<Mutex<Option<String>>>) -> ExitCode {
+    args.without.iter().for_each(|safeguard| safeguard::switch_off(*safeguard));
+    let seed = setting.seed;
     let mut world = World::new(setting, panicked);
-    log_to_stdout(args.verbosity, world.time.clone());
     world.set_up();
     match args.scenario {
         Some(scenario) => scenario.play(&mut world),

@@ -55,7 +55,7 @@ pub struct Violation {
 }
 
 /// What a simulation is made from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Setting {
     /// Of everything.
     pub seed: u64,
@@ -63,6 +63,8 @@ pub struct Setting {
     pub machines: MachineId,
     /// What is printed.
     pub verbosity: Verbosity,
+    /// The clock, which the log knows already.
+    pub time: SimTime,
 }
 
 /// A simulation.
@@ -94,7 +96,7 @@ pub struct World {
 impl World {
     /// Machines that are switched off.
     pub fn new(setting: Setting, panicked: Arc<Mutex<Option<String>>>) -> Self {
-        let time = SimTime::default();
+        let time = setting.time;
         let trace = Trace::new(time.clone(), setting.verbosity);
         let coverage = Coverage::default();
         let mut rng = StdRng::seed_from_u64(setting.seed);
