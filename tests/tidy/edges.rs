@@ -105,15 +105,41 @@ fn dependency_reasons(tree: &Tree) -> Vec<Violation> {
     found
 }
 
-/// Every crate inherits the workspace's lints.
+/// The crate that may deny what the others forbid: its simulator defines a symbol of the C library in one file.
+const OWN_LINTS: &str = "tests/Cargo.toml";
+
+/// Every crate inherits the workspace's lints; [`OWN_LINTS`] repeats them, but for `unsafe_code`.
 fn lints_inherited(tree: &Tree) -> Vec<Violation> {
-    let manifests = tree.crates().into_iter().map(|folder| format!("{folder}/Cargo.toml"));
+    let (own, manifests): (Vec<_>, Vec<_>) = tree
+        .crates()
+        .into_iter()
+        .map(|folder| format!("{folder}/Cargo.toml"))
+        .partition(|path| path == OWN_LINTS);
+    let mut found: Vec<Violation> = own.iter().filter_map(|path| lints_repeated(tree, path)).collect();
+    let manifests = manifests.into_iter();
     let inherits = |path: &String| {
         let all = entries(tree.get(path).unwrap_or_default());
         all.iter().any(|e| e.section == "lints" && e.key == "workspace" && e.value == "true")
     };
     let without = manifests.filter(|path| !inherits(path));
-    without.map(|path| Violation::of_file(&path, "does not say [lints] workspace = true")).collect()
+    found.extend(without.map(|path| Violation::of_file(&path, "does not say [lints] workspace = true")));
+    found
+}
+
+/// A crate whose lints are the workspace's word for word, but that `unsafe_code` is denied instead of forbidden.
+fn lints_repeated(tree: &Tree, path: &str) -> Option<Violation> {
+    let lints = |path: &str, prefix: &str| {
+        let all = entries(tree.get(path).unwrap_or_default()).into_iter();
+        let own = all.filter_map(|entry| {
+            let section = entry.section.strip_prefix(prefix)?.to_owned();
+            let value =
+                if entry.key == "unsafe_code" { entry.value.replace("forbid", "deny") } else { entry.value };
+            Some((section, entry.key, value))
+        });
+        own.collect::<Vec<_>>()
+    };
+    let differs = lints("Cargo.toml", "workspace.lints.") != lints(path, "lints.");
+    differs.then(|| Violation::of_file(path, "its lints are not the workspace's with unsafe_code denied"))
 }
 
 #[test]
@@ -184,9 +210,14 @@ fn lints_are_inherited() {
 #[test]
 fn lints_inherited_can_fail() {
     let tree = Tree::of(&[
-        ("Cargo.toml", "members = [\"sql\", \"engine\"]\n"),
+        (
+            "Cargo.toml",
+            "members = [\"sql\", \"engine\", \"tests\"]\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"\n",
+        ),
         ("sql/Cargo.toml", "[lints]\nworkspace = true\n"),
         ("engine/Cargo.toml", "[lints.rust]\nunsafe_code = \"forbid\"\n"),
+        ("tests/Cargo.toml", "[lints.rust]\nunsafe_code = \"deny\"\n"),
     ]);
-    assert_found(&lints_inherited(&tree), &["engine/Cargo.toml: does not say"]);
+    let texts = ["engine/Cargo.toml: does not say", "tests/Cargo.toml: its lints are not"];
+    assert_found(&lints_inherited(&tree), &texts);
 }
