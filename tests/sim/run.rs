@@ -24,7 +24,6 @@ const CHAOS: std::ops::Range<u64> = 8 * SECOND..20 * SECOND;
 ///
 /// The simulation has a thread of its own, which begins with fresh randomness: what the logger asked for before, which
 /// depends on what is printed, leaves no trace.
-#[expect(clippy::disallowed_methods, reason = "the one thread of the simulation, waited for at once")]
 pub fn run(args: &Args, seed: u64) -> ExitCode {
     let time = SimTime::default();
     log_to_stdout(args.verbosity, time.clone());
