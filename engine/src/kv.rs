@@ -96,10 +96,30 @@ impl fmt::Debug for Key {
     }
 }
 
+/// For people: `/Table/101/1/…` and `/System/3/…`. Whoever knows a table's layout can print its columns too.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        let rest = match self.as_ref().split_first() {
+            Some((&keyspace::TABLES, rest)) => {
+                f.write_str("/Table")?;
+                let Some((id, rest)) = rest.split_first_chunk::<8>() else { return write_rest(f, rest) };
+                write!(f, "/{}", u64::from_be_bytes(*id))?;
+                rest
+            }
+            Some((&keyspace::SYSTEM, rest)) => {
+                f.write_str("/System")?;
+                rest
+            }
+            Some(_) | None => return fmt::Debug::fmt(self, f),
+        };
+        let Some((part, rest)) = rest.split_first() else { return Ok(()) };
+        write!(f, "/{part}")?;
+        write_rest(f, rest)
     }
+}
+
+fn write_rest(f: &mut fmt::Formatter<'_>, rest: &[u8]) -> fmt::Result {
+    if rest.is_empty() { Ok(()) } else { write!(f, "/{}", rest.escape_ascii()) }
 }
 
 /// The keys from `start` (included) to `end` (excluded); an empty `end` means the end of the keyspace.
@@ -538,6 +558,21 @@ mod tests {
         let table = keyspace::table_span(7);
         assert!(table.contains(&keyspace::table_prefix(7)) && !table.contains(&keyspace::table_prefix(8)));
         assert!(!keyspace::system_span().overlaps(&table));
+    }
+
+    #[test]
+    fn keys_are_readable() {
+        let table = keyspace::table_prefix(101);
+        let key = |rest: &[u8]| Key::from([table.as_ref(), rest].concat()).to_string();
+        assert_eq!(key(b""), "/Table/101");
+        assert_eq!(key(b"\x01"), "/Table/101/1");
+        assert_eq!(key(b"\x01a\x80"), "/Table/101/1/a\\x80");
+        assert_eq!(Key::from(vec![keyspace::TABLES]).to_string(), "/Table");
+        assert_eq!(keyspace::system_prefix(keyspace::SYSTEM_RANGES).to_string(), "/System/4");
+        assert_eq!(
+            (Key::from(&b"a"[..]).to_string(), Key::default().to_string()),
+            ("a".to_owned(), String::new())
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::decision::{Candidate, Choice, Refusal, Rule, Score};
 use crate::new_range::{shuffled, spread_score};
-use crate::topology::{NodeId, RangeId};
+use crate::topology::{Locality, NodeId, RangeId};
 use crate::view::{Liveness, NodeView, RangeView, View};
 
 /// Replicas that a node is given at a time: each is a snapshot that it takes in.
@@ -220,6 +220,21 @@ pub fn outlook(view: &View, range: &RangeView, seed: u64) -> Outlook {
     }
 }
 
+/// The first tier in which replicas would stand closer together if one moved between these localities, beside those
+/// that stay; `None` where the spread stays as good as it is.
+pub fn tier_lost(stays: &[Locality], from: &Locality, to: &Locality) -> Option<String> {
+    let depths = from.tiers().len().max(to.tiers().len());
+    let shared = |at: &Locality, depth| stays.iter().filter(|other| other.shares(at, depth)).count();
+    for depth in 0..depths {
+        let (before, after) = (shared(from, depth), shared(to, depth));
+        if after != before {
+            let tier = to.tiers().get(depth).or_else(|| from.tiers().get(depth));
+            return tier.filter(|_| after > before).map(ToString::to_string);
+        }
+    }
+    None
+}
+
 fn answering(view: &View, range: &RangeView) -> usize {
     range.replicas.iter().filter(|replica| view.liveness(replica.node).answers()).count()
 }
@@ -256,4 +271,22 @@ fn refusal(range: &RangeView, node: &NodeView) -> Result<(), Refusal> {
 /// Whether a node is given as many replicas at a time as it may be.
 fn is_busy(view: &View, node: NodeId) -> bool {
     view.changes().filter(|change| change.add == Some(node)).count() >= CHANGES_PER_NODE_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn move_that_puts_two_replicas_in_one_zone_loses_a_tier() {
+        let at = |text: &str| -> Locality { text.parse().unwrap() };
+        let stays = [at("region=eu,zone=a"), at("region=eu,zone=b")];
+        let lost = |from: &str, to: &str| tier_lost(&stays, &at(from), &at(to));
+        assert_eq!(lost("region=eu,zone=c", "region=eu,zone=c"), None);
+        assert_eq!(lost("region=eu,zone=c", "region=eu,zone=d"), None);
+        assert_eq!(lost("region=eu,zone=c", "region=eu,zone=a"), Some("zone=a".to_owned()));
+        assert_eq!(lost("region=us,zone=c", "region=eu,zone=d"), Some("region=eu".to_owned()));
+        // A wider tier outweighs a narrower one.
+        assert_eq!(lost("region=eu,zone=a", "region=us,zone=a"), None);
+    }
 }

@@ -3,6 +3,7 @@
 //! clap lives here and nowhere else. The types below hold raw text; `config` checks it and reports all faults at once.
 
 mod demo;
+mod range;
 mod sql;
 mod start;
 mod status;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use demo::DemoArguments;
+pub use range::{RangeAction, RangeArguments};
 pub use sql::SqlArguments;
 pub use start::{InitArguments, StartArguments};
 pub use status::{StatusArguments, StatusFormat};
@@ -58,6 +60,7 @@ Examples:
   quorate init --host 127.0.0.1:7001                  once, when the first nodes have started
   quorate sql postgres://root@127.0.0.1:5401/quorate -e \"SELECT 1\"
   quorate status --host 127.0.0.1:7001
+  quorate range ls --host 127.0.0.1:7001
 
 Exit codes: 0 done, 1 failed, 2 no node reached, 4 wrong usage.";
 
@@ -83,6 +86,8 @@ pub enum Command {
     Sql(SqlArguments),
     /// Say how the cluster is, and what to do
     Status(StatusArguments),
+    /// List ranges, look at one, move, split or lead it elsewhere
+    Range(RangeArguments),
     /// Print the version
     Version,
 }

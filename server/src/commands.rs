@@ -1,4 +1,6 @@
-//! What `start`, `init` and `status` do, in terms of the rest of the crate.
+//! What `start`, `init`, `status` and `range` do, in terms of the rest of the crate.
+
+pub mod range;
 
 use std::time::Duration;
 
@@ -142,7 +144,9 @@ fn refused(answer: BootstrapAnswer) -> ExitStatus {
         | BootstrapAnswer::Exists { .. }
         | BootstrapAnswer::Joined(_)
         | BootstrapAnswer::Created { .. }
-        | BootstrapAnswer::Status(_) => {
+        | BootstrapAnswer::Status(_)
+        | BootstrapAnswer::RangeDone(_)
+        | BootstrapAnswer::RangeRefused { .. } => {
             failed("the node gave an answer to another question; is it another release?")
         }
     }

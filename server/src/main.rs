@@ -53,6 +53,7 @@ async fn run(command: Command) -> ExitStatus {
         },
         Command::Init(arguments) => commands::init(arguments).await,
         Command::Status(arguments) => commands::status(arguments).await,
+        Command::Range(arguments) => commands::range::run(arguments).await,
         Command::Sql(arguments) => shell::run(arguments.into()).await,
         Command::Version => {
             println!("quorate {VERSION}");

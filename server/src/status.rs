@@ -1,5 +1,6 @@
 //! `quorate status` as text and as JSON: a verdict first, then nodes, then ranges in trouble, then what to do.
 
+pub mod ranges;
 mod repair;
 
 use std::fmt::Write as _;
@@ -16,6 +17,8 @@ use serde_json::{Value, json};
 const RANGES_SHOWN_MAX: usize = 20;
 /// Version of the JSON's shape.
 const JSON_VERSION: u32 = 1;
+
+pub use repair::describe as describe_change;
 
 /// How the cluster is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

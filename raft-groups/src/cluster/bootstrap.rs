@@ -227,6 +227,10 @@ impl ClusterNode {
                 Some(member) => BootstrapAnswer::Status(member.status().await),
                 None => BootstrapAnswer::Uninitialised { hint: self.init_hint() },
             },
+            BootstrapRequest::Range(command) => match self.member.get() {
+                Some(member) => member.run_range_command(command).await,
+                None => BootstrapAnswer::Uninitialised { hint: self.init_hint() },
+            },
         }
     }
 

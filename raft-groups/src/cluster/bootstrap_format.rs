@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::local_state::{Membership, put_membership, take_membership};
 use super::node_format::{NodeRecord, put_node, take_node};
+use super::range_command::{LookAt, RangeCommand, put_range_command, take_range_command};
 use super::status::ClusterStatus;
 use super::status_format::{put_status, take_status};
 
@@ -30,6 +31,8 @@ pub enum BootstrapRequest {
     Init,
     /// By the command line: how is the cluster?
     Status,
+    /// By the command line: change a range.
+    Range(RangeCommand),
 }
 
 /// What it answers.
@@ -60,6 +63,15 @@ pub enum BootstrapAnswer {
     },
     /// To `Status`.
     Status(ClusterStatus),
+    /// To `Range`: done, or begun where it takes longer.
+    RangeDone(String),
+    /// To `Range`: no, why, and where to look.
+    RangeRefused {
+        /// Why.
+        reason: String,
+        /// Where to look.
+        look_at: LookAt,
+    },
     /// No, and why.
     Refused(String),
 }
@@ -68,6 +80,7 @@ const PROBE: u8 = 1;
 const JOIN: u8 = 2;
 const INIT: u8 = 3;
 const STATUS: u8 = 4;
+const RANGE: u8 = 5;
 
 const FREE: u8 = 1;
 const INITIALISING: u8 = 2;
@@ -77,6 +90,8 @@ const UNINITIALISED: u8 = 5;
 const CREATED: u8 = 6;
 const STATUS_ANSWER: u8 = 7;
 const REFUSED: u8 = 8;
+const RANGE_DONE: u8 = 9;
+const RANGE_REFUSED: u8 = 10;
 
 /// The bytes of a request.
 pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
@@ -92,6 +107,7 @@ pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
         BootstrapRequest::Status => {
             writer.u8(STATUS);
         }
+        BootstrapRequest::Range(command) => put_range_command(writer.u8(RANGE), command),
     }
     writer.finish()
 }
@@ -107,6 +123,7 @@ pub fn decode_bootstrap_request(bytes: &[u8]) -> Result<BootstrapRequest, CodecE
         JOIN => BootstrapRequest::Join(take_node(&mut reader)?),
         INIT => BootstrapRequest::Init,
         STATUS => BootstrapRequest::Status,
+        RANGE => BootstrapRequest::Range(take_range_command(&mut reader)?),
         other => return Err(reader.invalid(u64::from(other))),
     };
     reader.finish()?;
@@ -132,6 +149,12 @@ pub fn encode_bootstrap_answer(answer: &BootstrapAnswer) -> Vec<u8> {
             crate::api_format::put_list(writer.u8(CREATED).uuid(*cluster_id), nodes, put_node);
         }
         BootstrapAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
+        BootstrapAnswer::RangeDone(text) => {
+            writer.u8(RANGE_DONE).text(text);
+        }
+        BootstrapAnswer::RangeRefused { reason, look_at } => {
+            writer.u8(RANGE_REFUSED).text(reason).u8(look_at.code());
+        }
         BootstrapAnswer::Refused(reason) => {
             writer.u8(REFUSED).text(reason);
         }
@@ -156,6 +179,12 @@ pub fn decode_bootstrap_answer(bytes: &[u8]) -> Result<BootstrapAnswer, CodecErr
             nodes: crate::api_format::take_list(&mut reader, take_node)?,
         },
         STATUS_ANSWER => BootstrapAnswer::Status(take_status(&mut reader)?),
+        RANGE_DONE => BootstrapAnswer::RangeDone(reader.text()?.to_owned()),
+        RANGE_REFUSED => {
+            let (reason, code) = (reader.text()?.to_owned(), reader.u8()?);
+            let look_at = LookAt::of(code).ok_or_else(|| reader.invalid(u64::from(code)))?;
+            BootstrapAnswer::RangeRefused { reason, look_at }
+        }
         REFUSED => BootstrapAnswer::Refused(reader.text()?.to_owned()),
         other => return Err(reader.invalid(u64::from(other))),
     };

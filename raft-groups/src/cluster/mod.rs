@@ -44,6 +44,7 @@ pub mod member;
 mod message_format;
 pub mod node_format;
 mod place;
+pub mod range_command;
 mod ranges;
 mod reconcile;
 pub mod registry;

@@ -18,6 +18,7 @@ use crate::testing::network::LocalNetwork;
 
 mod agreement;
 mod forming;
+mod moves;
 mod ranges;
 mod replicated;
 

@@ -51,7 +51,11 @@ fn outcome(line: &str) -> String {
     match cli.command {
         Command::Start(arguments) => show(StartOptions::from(arguments).check()),
         Command::Demo(arguments) => show(DemoOptions::from(arguments).check()),
-        other @ (Command::Init(_) | Command::Sql(_) | Command::Status(_) | Command::Version) => {
+        other @ (Command::Init(_)
+        | Command::Sql(_)
+        | Command::Status(_)
+        | Command::Range(_)
+        | Command::Version) => {
             format!("{other:#?}\n")
         }
     }

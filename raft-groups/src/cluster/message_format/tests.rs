@@ -12,6 +12,7 @@ use crate::cluster::bootstrap_format::{
     encode_bootstrap_answer, encode_bootstrap_request,
 };
 use crate::cluster::node_format::NodeRecord;
+use crate::cluster::range_command::{LookAt, RangeCommand};
 use crate::cluster::status::{MemberStatus, NodeStatus, RangeStatus};
 
 fn span() -> Span {
@@ -167,6 +168,15 @@ fn messages_survive_their_bytes() {
     let bootstrap = [
         BootstrapRequest::Probe { asker: quorate_placement::topology::StoreId(5) },
         BootstrapRequest::Join(record()),
+        BootstrapRequest::Range(RangeCommand::Move {
+            range_id: RangeId(7),
+            from: NodeId(2),
+            to: NodeId(4),
+            share_tier: true,
+        }),
+        BootstrapRequest::Range(RangeCommand::Split { range_id: RangeId(7), at: Some(Key::from(&b"m"[..])) }),
+        BootstrapRequest::Range(RangeCommand::Split { range_id: RangeId(7), at: None }),
+        BootstrapRequest::Range(RangeCommand::TransferLeader { range_id: RangeId(7), to: NodeId(4) }),
     ];
     check(&bootstrap, encode_bootstrap_request, decode_bootstrap_request);
     let cluster_id = Uuid::from_u128(5);
@@ -177,6 +187,8 @@ fn messages_survive_their_bytes() {
         BootstrapAnswer::Uninitialised { hint: "run init".to_owned() },
         BootstrapAnswer::Created { cluster_id, nodes: vec![record()] },
         BootstrapAnswer::Status(status()),
+        BootstrapAnswer::RangeDone("begun".to_owned()),
+        BootstrapAnswer::RangeRefused { reason: "no".to_owned(), look_at: LookAt::Range },
         BootstrapAnswer::Refused("no".to_owned()),
     ];
     check(&answers, encode_bootstrap_answer, decode_bootstrap_answer);

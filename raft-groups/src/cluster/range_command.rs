@@ -1,0 +1,255 @@
+//! `quorate range move | split | transfer-leader`: what a person asks of a range, through any member.
+//!
+//! A move is checked and begun here, and goes on by itself on the range's leader: the asker looks at the status until it
+//! is done. Every refusal says where to look next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer, owned};
+use quorate_engine::kv::{Key, Span};
+use quorate_placement::repair::tier_lost;
+use quorate_placement::topology::{NodeId, RangeId};
+
+use super::bootstrap_format::BootstrapAnswer;
+use super::member::Member;
+use super::message_format::{ClusterAnswer, ClusterRequest};
+use crate::descriptor::RangeDescriptor;
+
+/// How often a move is tried again whose range has changed since the directory was read.
+const ATTEMPTS_MAX: usize = 20;
+/// Pause between two attempts.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(250);
+/// Longest wait for a hand-over.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is asked of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RangeCommand {
+    /// Put a replica on another node.
+    Move {
+        /// The range.
+        range_id: RangeId,
+        /// The node that has a replica.
+        from: NodeId,
+        /// The node that is to have it.
+        to: NodeId,
+        /// Also where two replicas then stand in one zone, or another tier.
+        share_tier: bool,
+    },
+    /// Make two ranges of it.
+    Split {
+        /// The range.
+        range_id: RangeId,
+        /// First key of the right side; in the middle of the bytes where none is given.
+        at: Option<Key>,
+    },
+    /// Let another replica lead.
+    TransferLeader {
+        /// The range.
+        range_id: RangeId,
+        /// The node that is to lead.
+        to: NodeId,
+    },
+}
+
+/// Where a person looks after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookAt {
+    /// The list of ranges: there is none of this id.
+    Ranges,
+    /// The range.
+    Range,
+    /// The status of the cluster: a node is unknown, or does not answer.
+    Status,
+}
+
+impl LookAt {
+    /// Its byte in a message.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Ranges => 1,
+            Self::Range => 2,
+            Self::Status => 3,
+        }
+    }
+
+    /// What a byte means.
+    pub(super) fn of(code: u8) -> Option<Self> {
+        [Self::Ranges, Self::Range, Self::Status].into_iter().find(|look_at| look_at.code() == code)
+    }
+}
+
+const MOVE: u8 = 1;
+const SPLIT: u8 = 2;
+const TRANSFER: u8 = 3;
+
+pub(super) fn put_range_command(writer: &mut Writer, command: &RangeCommand) {
+    match command {
+        RangeCommand::Move { range_id, from, to, share_tier } => {
+            writer.u8(MOVE).varint(range_id.0).varint(from.0).varint(to.0).bool(*share_tier);
+        }
+        RangeCommand::Split { range_id, at } => {
+            writer.u8(SPLIT).varint(range_id.0).optional_bytes(at.as_ref().map(Key::as_ref));
+        }
+        RangeCommand::TransferLeader { range_id, to } => {
+            writer.u8(TRANSFER).varint(range_id.0).varint(to.0);
+        }
+    }
+}
+
+pub(super) fn take_range_command(reader: &mut Reader<'_>) -> Result<RangeCommand, CodecError> {
+    Ok(match reader.u8()? {
+        MOVE => RangeCommand::Move {
+            range_id: RangeId(reader.varint()?),
+            from: NodeId(reader.varint()?),
+            to: NodeId(reader.varint()?),
+            share_tier: reader.bool()?,
+        },
+        SPLIT => RangeCommand::Split {
+            range_id: RangeId(reader.varint()?),
+            at: reader.optional_bytes()?.map(|bytes| Key::new(owned(bytes))),
+        },
+        TRANSFER => {
+            RangeCommand::TransferLeader { range_id: RangeId(reader.varint()?), to: NodeId(reader.varint()?) }
+        }
+        other => return Err(reader.invalid(u64::from(other))),
+    })
+}
+
+/// A refusal.
+type No = BootstrapAnswer;
+
+fn no(look_at: LookAt, reason: String) -> No {
+    BootstrapAnswer::RangeRefused { reason, look_at }
+}
+
+impl Member {
+    /// Does what is asked of a range, or begins it.
+    pub async fn run_range_command(self: &Arc<Self>, command: RangeCommand) -> BootstrapAnswer {
+        let done = match command {
+            RangeCommand::Move { range_id, from, to, share_tier } => {
+                self.begin_move(range_id, from, to, share_tier).await
+            }
+            RangeCommand::Split { range_id, at } => self.split_by_hand(range_id, at).await,
+            RangeCommand::TransferLeader { range_id, to } => self.transfer_by_hand(range_id, to).await,
+        };
+        done.map_or_else(|refusal| refusal, BootstrapAnswer::RangeDone)
+    }
+
+    async fn begin_move(
+        &self,
+        range_id: RangeId,
+        from: NodeId,
+        to: NodeId,
+        share_tier: bool,
+    ) -> Result<String, No> {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS_MAX {
+            let descriptor = self.described(range_id).await?;
+            self.check_move(&descriptor, from, to)?;
+            if !share_tier {
+                self.check_spread(&descriptor, from, to)?;
+            }
+            match self.ask_to_change(&descriptor, Some(to), Some(from)).await {
+                ClusterAnswer::Done => return Ok(format!("{range_id} moves from {from} to {to}")),
+                ClusterAnswer::Refused(reason) => return Err(no(LookAt::Range, reason)),
+                ClusterAnswer::Unavailable(reason) => last = reason,
+                other => last = format!("nobody leads it at the moment: {other:?}"),
+            }
+            tokio::time::sleep(ATTEMPT_PAUSE).await;
+        }
+        Err(no(LookAt::Range, format!("the move of {range_id} could not begin: {last}; nothing was changed")))
+    }
+
+    /// The range as the directory has it, or as its replica here knows better.
+    async fn described(&self, range_id: RangeId) -> Result<RangeDescriptor, No> {
+        let everything = Span::prefix(Key::default());
+        let listed = self.directory(&everything).await;
+        let listed =
+            listed.map_err(|error| no(LookAt::Status, format!("the ranges cannot be read: {error}")))?;
+        let listed = listed.into_iter().find(|descriptor| descriptor.range_id == range_id);
+        let here = self.ranges.status(range_id).map(|status| status.descriptor);
+        let newest = listed.into_iter().chain(here.filter(RangeDescriptor::is_known));
+        newest
+            .max_by_key(|descriptor| descriptor.generation)
+            .ok_or_else(|| no(LookAt::Ranges, format!("there is no range {range_id}")))
+    }
+
+    fn check_move(&self, descriptor: &RangeDescriptor, from: NodeId, to: NodeId) -> Result<(), No> {
+        let range_id = descriptor.range_id;
+        if from == to {
+            return Err(no(LookAt::Range, format!("{range_id} would move from {from} to itself")));
+        }
+        self.check_known(from)?;
+        self.check_known(to)?;
+        if descriptor.voters().all(|replica| replica.node_id != from) {
+            return Err(no(LookAt::Range, format!("{range_id} has no replica on {from} to move")));
+        }
+        if descriptor.voters().any(|replica| replica.node_id == to) {
+            return Err(no(LookAt::Range, format!("{range_id} has a replica on {to} already")));
+        }
+        let heard = self.rpc.last_heard(to);
+        if to != self.node_id() && heard.is_none_or(|heard| heard >= super::board::SUSPECT_AFTER) {
+            return Err(no(LookAt::Status, format!("{to} does not answer: it cannot take a replica")));
+        }
+        Ok(())
+    }
+
+    fn check_known(&self, node: NodeId) -> Result<(), No> {
+        match self.registry.get(node) {
+            Some(_) => Ok(()),
+            None => Err(no(LookAt::Status, format!("there is no node {node}"))),
+        }
+    }
+
+    /// Replicas stand apart: a move must not bring two of them into one zone.
+    fn check_spread(&self, descriptor: &RangeDescriptor, from: NodeId, to: NodeId) -> Result<(), No> {
+        let locality = |node: NodeId| self.registry.get(node).map(|record| record.locality);
+        let stays = descriptor.voters().map(|replica| replica.node_id).filter(|node| *node != from);
+        let stays: Vec<_> = stays.filter_map(locality).collect();
+        let (Some(from_at), Some(to_at)) = (locality(from), locality(to)) else { return Ok(()) };
+        match tier_lost(&stays, &from_at, &to_at) {
+            None => Ok(()),
+            Some(tier) => Err(no(
+                LookAt::Status,
+                format!(
+                    "{} would have more replicas in {tier} than now: losing it would cost more; choose a node \
+                     elsewhere, or repeat with --share-tier",
+                    descriptor.range_id
+                ),
+            )),
+        }
+    }
+
+    async fn transfer_by_hand(&self, range_id: RangeId, to: NodeId) -> Result<String, No> {
+        let descriptor = self.described(range_id).await?;
+        self.check_known(to)?;
+        if descriptor.voters().all(|replica| replica.node_id != to) {
+            let reason = format!("{range_id} has no replica on {to} that could lead");
+            return Err(no(LookAt::Range, reason));
+        }
+        let likeliest = self.leader_of(&descriptor);
+        let others =
+            descriptor.voters().map(|replica| replica.node_id).filter(|node| Some(*node) != likeliest);
+        let mut reasons = Vec::new();
+        for node in likeliest.into_iter().chain(others) {
+            let request = ClusterRequest::TransferLease { range_id, to };
+            match self.ask_node(node, &request, TRANSFER_TIMEOUT).await {
+                Ok(ClusterAnswer::Done) => return Ok(format!("{to} leads {range_id}")),
+                Ok(ClusterAnswer::Refused(reason) | ClusterAnswer::Unavailable(reason)) => {
+                    reasons.push(format!("{node}: {reason}"));
+                }
+                Ok(other) => reasons.push(format!("{node} answered {other:?}")),
+                Err(error) => reasons.push(format!("{node}: {error:?}")),
+            }
+        }
+        Err(no(LookAt::Range, format!("{to} does not lead {range_id}: {}", reasons.join("; "))))
+    }
+
+    async fn split_by_hand(&self, range_id: RangeId, at: Option<Key>) -> Result<String, No> {
+        let descriptor = self.described(range_id).await?;
+        Err(no(LookAt::Range, format!("{} cannot be split by hand yet, at {at:?}", descriptor.range_id)))
+    }
+}

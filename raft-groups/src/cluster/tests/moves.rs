@@ -1,0 +1,234 @@
+//! Replicas that move, in real time: by hand, because a node is dead, and what is left behind is tidied up.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::client::router::SYSTEM_RANGE;
+use crate::cluster::bootstrap_format::BootstrapAnswer;
+use crate::cluster::range_command::{LookAt, RangeCommand};
+use crate::cluster::settings::NODE_DEAD_AFTER;
+use crate::local_ranges::LocalRanges;
+use crate::raft::MemberChange;
+use quorate_placement::topology::RangeId;
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+/// The range of table 100.
+const RANGE: RangeId = RangeId(2);
+
+struct Cluster {
+    net: Net,
+    disks: Vec<Arc<MemoryStore>>,
+}
+
+impl Cluster {
+    /// Three nodes with a table's range of some rows, then a fourth one that holds nothing.
+    async fn of_four() -> Self {
+        let net = Net { real: true, ..Net::new() };
+        let cluster = Self { net, disks: (0..4).map(|_| Arc::new(MemoryStore::new())).collect() };
+        for id in 1..=3 {
+            cluster.start(id).await;
+        }
+        cluster.process(1).init().await.unwrap();
+        for id in 1..=3 {
+            cluster.await_member(id).await;
+        }
+        cluster.member(1).create_table_range(table(100)).await.unwrap();
+        for number in 0..50 {
+            put(&cluster.member(1), &row(number), "x").await;
+        }
+        cluster.start(4).await;
+        cluster.await_member(4).await;
+        cluster
+    }
+
+    async fn start(&self, id: usize) {
+        self.net.process(NAMES[id - 1], &self.disks[id - 1]).await;
+    }
+
+    async fn await_member(&self, id: usize) {
+        let member = tokio::time::timeout(DEADLINE, self.process(id).wait_for_member()).await.unwrap();
+        assert_eq!(member.unwrap().node_id(), NodeId(id as u64));
+    }
+
+    async fn kill(&self, id: usize) {
+        self.net.kill(NAMES[id - 1]);
+        let store = self.net.stores.lock().remove(&NodeId(id as u64)).unwrap();
+        store.shutdown().await;
+    }
+
+    fn process(&self, id: usize) -> Arc<ClusterNode> {
+        self.net.switchboard.nodes.lock().get(&address(NAMES[id - 1])).unwrap().clone()
+    }
+
+    fn member(&self, id: usize) -> Arc<Member> {
+        self.process(id).member().unwrap().clone()
+    }
+
+    fn store(&self, id: usize) -> Arc<RangeStore> {
+        self.net.stores.lock().get(&NodeId(id as u64)).unwrap().clone()
+    }
+
+    /// Nodes of a range's voters, as its replicas on the running nodes agree.
+    fn voters(&self, range_id: RangeId) -> Option<Vec<u64>> {
+        let stores = self.net.stores.lock();
+        let led = stores.values().find_map(|store| store.led_range(range_id))?;
+        let is_joint = led.members.membership.voters.len() > 1;
+        let learners = led.members.membership.nodes.len() != led.descriptor.voters().count();
+        (!is_joint && !learners).then(|| led.descriptor.voter_nodes().iter().map(|node| node.0).collect())
+    }
+
+    async fn until_on(&self, range_id: RangeId, nodes: &[u64]) {
+        wait(&format!("{range_id} on {nodes:?}"), || self.voters(range_id).as_deref() == Some(nodes)).await;
+    }
+
+    fn leader(&self, range_id: RangeId) -> Option<usize> {
+        let stores = self.net.stores.lock();
+        let leads = |store: &RangeStore| store.status(range_id).is_some_and(|status| status.has_lease);
+        stores.iter().find(|(_, store)| leads(store)).map(|(node, _)| node.0 as usize)
+    }
+
+    async fn until_led(&self, range_id: RangeId) -> usize {
+        wait("a leader", || self.leader(range_id).is_some()).await;
+        self.leader(range_id).unwrap()
+    }
+}
+
+fn row(number: u8) -> Key {
+    Key::from([table(100).start.as_ref(), &[number]].concat())
+}
+
+async fn rows(member: &Member) -> usize {
+    let reading = async {
+        loop {
+            let read = async {
+                let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+                system::scan_all(transaction.as_mut(), table(100)).await
+            };
+            match read.await {
+                Ok(rows) => return rows.len(),
+                Err(error) => println!("not read yet: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect("in vain: reading the rows")
+}
+
+/// Writes one row after the other until it is told to stop; gives the number of acknowledged ones.
+fn writer(member: Arc<Member>, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<u8> {
+    tokio::spawn(async move {
+        let mut written = 50;
+        while !stop.load(Ordering::SeqCst) && written < 250 {
+            let mut transaction = member.database().begin(TransactionOptions::default()).await.unwrap();
+            transaction.write(Write::put(row(written), Bytes::from_static(b"y"))).unwrap();
+            if transaction.commit(None).await.is_ok() {
+                written += 1;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        written
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replica_of_the_leader_moves_under_writes_and_the_old_one_is_collected() {
+    let cluster = Cluster::of_four().await;
+    let from = cluster.until_led(RANGE).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = writer(cluster.member(4), Arc::clone(&stop));
+    let command =
+        RangeCommand::Move { range_id: RANGE, from: NodeId(from as u64), to: NodeId(4), share_tier: false };
+    let begun = cluster.member(4).run_range_command(command).await;
+    assert!(matches!(begun, BootstrapAnswer::RangeDone(_)), "{begun:?}");
+    let after: Vec<u64> = (1..=4).filter(|node| *node != from as u64).collect();
+    cluster.until_on(RANGE, &after).await;
+    wait("the old replica's end", || cluster.store(from).status(RANGE).is_none()).await;
+    stop.store(true, Ordering::SeqCst);
+    let written = usize::from(writer.await.unwrap());
+    assert!(written > 50, "nothing was written meanwhile");
+    assert_eq!(rows(&cluster.member(from)).await, written);
+
+    // The new replica is one of three: with one of the others gone, it is needed for everything.
+    let other = after.iter().copied().find(|node| *node != 4).unwrap() as usize;
+    cluster.kill(other).await;
+    assert_eq!(rows(&cluster.member(4)).await, written);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_node_is_replaced_without_a_person_and_collects_its_own_when_it_returns() {
+    let cluster = Cluster::of_four().await;
+    cluster.member(1).set_setting(NODE_DEAD_AFTER, "5s").await.unwrap();
+    cluster.kill(2).await;
+    cluster.until_on(RANGE, &[1, 3, 4]).await;
+    cluster.until_on(SYSTEM_RANGE, &[1, 3, 4]).await;
+    assert_eq!(rows(&cluster.member(3)).await, 50);
+    let reasons = system::read_part(cluster.member(1).database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
+    let reasons: Vec<_> = reasons.iter().map(|(_, row)| String::from_utf8_lossy(row).into_owned()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("r2 from n2 to n4: dead")), "{reasons:?}");
+
+    // It comes back with its old disk: nobody needs its replicas, and it finds that out by itself.
+    cluster.start(2).await;
+    cluster.await_member(2).await;
+    wait("the end of its replicas", || cluster.store(2).statuses().is_empty()).await;
+    assert_eq!(rows(&cluster.member(2)).await, 50);
+    // And once more after a start, with nothing on the disk but tombstones.
+    cluster.kill(2).await;
+    cluster.start(2).await;
+    cluster.await_member(2).await;
+    assert_eq!(rows(&cluster.member(2)).await, 50);
+    assert!(cluster.store(2).statuses().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joint_members_left_behind_are_finished_and_the_missing_replica_comes_back() {
+    let cluster = Cluster::of_four().await;
+    let leader = cluster.until_led(RANGE).await;
+    let store = cluster.store(leader);
+    let led = store.led_range(RANGE).unwrap();
+    let leaving = led.descriptor.voters().find(|replica| replica.replica_id != led.replica_id).unwrap();
+    let change = MemberChange::Join { promote: [].into(), remove: [leaving.replica_id].into() };
+    store.change_members(RANGE, led.members.stamp, change).await.unwrap();
+    // Nobody drives this change any more. The range is finished with two voters, then short of one, then repaired.
+    wait("three voters again", || {
+        cluster.voters(RANGE).is_some_and(|nodes| nodes.len() == 3)
+            && store.status(RANGE).is_some_and(|status| status.descriptor.next_replica_id.0 > 4)
+    })
+    .await;
+    assert_eq!(rows(&cluster.member(4)).await, 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moves_that_make_no_sense_are_refused_with_where_to_look() {
+    let cluster = Cluster::of_four().await;
+    let ask = async |range_id: u64, from: u64, to: u64| {
+        let command = RangeCommand::Move {
+            range_id: RangeId(range_id),
+            from: NodeId(from),
+            to: NodeId(to),
+            share_tier: false,
+        };
+        match cluster.member(1).run_range_command(command).await {
+            BootstrapAnswer::RangeRefused { reason, look_at } => (reason, look_at),
+            other => panic!("{other:?}"),
+        }
+    };
+    for ((range, from, to), said, look_at) in [
+        ((77, 1, 4), "there is no range r77", LookAt::Ranges),
+        ((2, 1, 9), "there is no node n9", LookAt::Status),
+        ((2, 4, 1), "r2 has no replica on n4 to move", LookAt::Range),
+        ((2, 1, 3), "r2 has a replica on n3 already", LookAt::Range),
+        ((2, 1, 1), "r2 would move from n1 to itself", LookAt::Range),
+    ] {
+        assert_eq!(ask(range, from, to).await, (said.to_owned(), look_at));
+    }
+    let leader = cluster.until_led(RANGE).await as u64;
+    let to = (1..=3).find(|node| *node != leader).unwrap();
+    let transfer = |to| RangeCommand::TransferLeader { range_id: RANGE, to: NodeId(to) };
+    let refused = cluster.member(1).run_range_command(transfer(4)).await;
+    assert!(matches!(refused, BootstrapAnswer::RangeRefused { look_at: LookAt::Range, .. }), "{refused:?}");
+    let done = cluster.member(1).run_range_command(transfer(to)).await;
+    assert_eq!(done, BootstrapAnswer::RangeDone(format!("n{to} leads r2")));
+    assert!(
+        cluster.store(to as usize).status(RANGE).unwrap().has_lease || cluster.until_led(RANGE).await > 0
+    );
+}
