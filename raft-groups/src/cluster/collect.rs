@@ -5,12 +5,20 @@
 //! which its id is absent and the next id is larger. Ids are never given twice, so that no later descriptor can name it
 //! again, and an older answer proves nothing.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use quorate_placement::topology::RangeId;
 
 use super::member::Member;
-use super::message_format::ClusterAnswer;
+use super::message_format::{ClusterAnswer, ClusterRequest};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{LocalRangeError, ReplicaStatus};
+
+/// Longest wait for a peer that is asked what it knows of a range.
+const PEER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Ranges asked about in one pass: the next pass is near.
+const RANGES_ASKED_MAX: usize = 16;
 
 /// Whether `newer` proves that the range has removed this replica for good.
 pub(super) fn is_gone(replica: &ReplicaStatus, newer: &RangeDescriptor) -> bool {
@@ -64,12 +72,33 @@ impl Member {
         }
     }
 
+    /// What other nodes know of ranges whose replicas here hear of no leader: they may have been removed.
+    async fn asked_of_peers(&self) -> Vec<RangeDescriptor> {
+        let lost = |status: &ReplicaStatus| match status.leader_node {
+            Some(_) => false,
+            None => status.is_whole,
+        };
+        let mut found = Vec::new();
+        for status in self.ranges.statuses().into_iter().filter(lost).take(RANGES_ASKED_MAX) {
+            let nodes = status.descriptor.nodes().into_iter().filter(|node| *node != self.node_id());
+            let request = ClusterRequest::Describe { range_id: status.descriptor.range_id };
+            let asking = nodes.map(|node| self.ask_node(node, &request, PEER_TIMEOUT));
+            let answers = join_all(asking.collect::<Vec<_>>()).await;
+            found.extend(answers.into_iter().filter_map(|answer| match answer {
+                Ok(ClusterAnswer::Described(known)) => known,
+                Ok(_) | Err(_) => None,
+            }));
+        }
+        found
+    }
+
     /// Collects all local replicas that the newest descriptors known here prove gone.
     pub(super) async fn collect_gone(&self, known: &[RangeDescriptor]) {
+        let asked = self.asked_of_peers().await;
         for status in self.ranges.statuses() {
             let range_id: RangeId = status.descriptor.range_id;
             // The replica's own descriptor may be the proof: it applied its own removal.
-            let of_range = known.iter().filter(|newer| newer.range_id == range_id);
+            let of_range = known.iter().chain(&asked).filter(|newer| newer.range_id == range_id);
             let proof = of_range.chain([&status.descriptor]).find(|newer| is_gone(&status, newer));
             if let Some(proof) = proof
                 && let Err(error) = self.collect(proof).await

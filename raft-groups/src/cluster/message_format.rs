@@ -39,6 +39,8 @@ pub(super) enum ClusterRequest {
     Progress { range_id: RangeId, replica_id: ReplicaId },
     /// Your replica is gone from this range: remove it, if this descriptor proves it.
     Collect { descriptor: RangeDescriptor },
+    /// What do you know of a range, by your own replica?
+    Describe { range_id: RangeId },
     /// Hand the lease of a range over.
     TransferLease { range_id: RangeId, to: NodeId },
     /// To range 1's leaseholder: make a range of these keys.
@@ -65,6 +67,8 @@ pub(super) enum ClusterAnswer {
     Status(Box<ClusterStatus>),
     /// To `Progress`; `None` where the replica is not there.
     Progress(Option<ReplicaProgress>),
+    /// To `Describe`, as applied; `None` where no whole replica is there.
+    Described(Option<RangeDescriptor>),
     /// This node does not lead the range (range 1, where none was named); perhaps that one does.
     NotLeader { leader: Option<NodeId> },
     /// Not now: somebody or something is missing.
@@ -122,6 +126,7 @@ const CHANGE_REPLICAS: u8 = 10;
 const CREATE_LEARNER: u8 = 11;
 const PROGRESS: u8 = 12;
 const COLLECT: u8 = 13;
+const DESCRIBE: u8 = 14;
 
 const DONE: u8 = 1;
 const LEASE: u8 = 2;
@@ -131,6 +136,7 @@ const NOT_LEADER: u8 = 5;
 const UNAVAILABLE: u8 = 6;
 const REFUSED: u8 = 7;
 const PROGRESS_ANSWER: u8 = 8;
+const DESCRIBED: u8 = 9;
 
 /// The bytes of a request.
 pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
@@ -158,6 +164,9 @@ pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
             writer.u8(PROGRESS).varint(range_id.0).varint(replica_id.0);
         }
         ClusterRequest::Collect { descriptor } => put_descriptor(writer.u8(COLLECT), descriptor),
+        ClusterRequest::Describe { range_id } => {
+            writer.u8(DESCRIBE).varint(range_id.0);
+        }
         ClusterRequest::TransferLease { range_id, to } => {
             writer.u8(TRANSFER_LEASE).varint(range_id.0).varint(to.0);
         }
@@ -198,6 +207,7 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
             range_id: RangeId(reader.varint()?),
             replica_id: ReplicaId(reader.varint()?),
         },
+        DESCRIBE => ClusterRequest::Describe { range_id: RangeId(reader.varint()?) },
         COLLECT => ClusterRequest::Collect { descriptor: get_descriptor(&mut reader)? },
         TRANSFER_LEASE => ClusterRequest::TransferLease {
             range_id: RangeId(reader.varint()?),
@@ -223,11 +233,9 @@ pub(super) fn encode_answer(answer: &ClusterAnswer) -> Vec<u8> {
         ClusterAnswer::Lease { until, required_version, system } => {
             writer.u8(LEASE).varint(*required_version);
             writer.bool(until.is_some()).timestamp(until.unwrap_or_default());
-            writer.bool(system.is_some());
-            if let Some(system) = system {
-                put_descriptor(&mut writer, system);
-            }
+            put_maybe_descriptor(&mut writer, system.as_ref());
         }
+        ClusterAnswer::Described(found) => put_maybe_descriptor(writer.u8(DESCRIBED), found.as_ref()),
         ClusterAnswer::Progress(progress) => put_progress(writer.u8(PROGRESS_ANSWER), *progress),
         ClusterAnswer::Catalog { version } => put_number(writer.u8(CATALOG), *version),
         ClusterAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
@@ -253,9 +261,10 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<ClusterAnswer, CodecError> {
             let required_version = reader.varint()?;
             let is_some = reader.bool()?;
             let until = reader.timestamp()?;
-            let system = if reader.bool()? { Some(get_descriptor(&mut reader)?) } else { None };
+            let system = take_maybe_descriptor(&mut reader)?;
             ClusterAnswer::Lease { until: is_some.then_some(until), required_version, system }
         }
+        DESCRIBED => ClusterAnswer::Described(take_maybe_descriptor(&mut reader)?),
         PROGRESS_ANSWER => ClusterAnswer::Progress(take_progress(&mut reader)?),
         CATALOG => ClusterAnswer::Catalog { version: take_number(&mut reader)? },
         STATUS_ANSWER => ClusterAnswer::Status(Box::new(take_status(&mut reader)?)),
@@ -278,6 +287,17 @@ fn put_report(writer: &mut Writer, report: &NodeReport) {
         put_text(writer.varint(replica.size_bytes), replica.complaint.as_deref());
     });
     put_list(writer, &report.changes, put_change);
+}
+
+fn put_maybe_descriptor(writer: &mut Writer, descriptor: Option<&RangeDescriptor>) {
+    writer.bool(descriptor.is_some());
+    if let Some(descriptor) = descriptor {
+        put_descriptor(writer, descriptor);
+    }
+}
+
+fn take_maybe_descriptor(reader: &mut Reader<'_>) -> Result<Option<RangeDescriptor>, CodecError> {
+    if reader.bool()? { get_descriptor(reader).map(Some) } else { Ok(None) }
 }
 
 fn put_progress(writer: &mut Writer, progress: Option<ReplicaProgress>) {

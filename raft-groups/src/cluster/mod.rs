@@ -27,7 +27,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
 use crate::identity::StoreIdentity;
-use crate::local_ranges::LocalRanges;
+use crate::local_ranges::{LocalRangeError, LocalRanges};
 use crate::rpc::Rpc;
 
 pub mod board;
@@ -306,7 +306,11 @@ impl ClusterNode {
             membership.system.replica_on(identity.node_id).is_some() && membership.system.is_as_created();
         if is_founder && ranges.status(membership.system.range_id).is_none() {
             let created = ranges.create_replica(&membership.system, campaign).await;
-            created.map_err(|error| ClusterError::Refused(error.to_string()))?;
+            match created {
+                // Range 1 has left this node since that was written down.
+                Ok(()) | Err(LocalRangeError::Tombstone { .. }) => {}
+                Err(error) => return Err(ClusterError::Refused(error.to_string())),
+            }
         }
         let seed = self.rng.lock().random();
         let config = MemberConfig {

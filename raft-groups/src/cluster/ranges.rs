@@ -304,6 +304,7 @@ pub(super) fn expect_done(answer: ClusterAnswer) -> Result<(), ClusterError> {
         other @ (ClusterAnswer::Lease { .. }
         | ClusterAnswer::Catalog { .. }
         | ClusterAnswer::Progress(_)
+        | ClusterAnswer::Described(_)
         | ClusterAnswer::Status(_)) => {
             Err(ClusterError::Unavailable(format!("an answer to another request came: {other:?}")))
         }

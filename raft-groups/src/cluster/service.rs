@@ -67,6 +67,10 @@ impl Member {
                     Err(error) => ClusterAnswer::Unavailable(error.to_string()),
                 }
             }
+            ClusterRequest::Describe { range_id } => {
+                let known = self.ranges.status(range_id).filter(|status| status.is_whole);
+                ClusterAnswer::Described(known.map(|status| status.descriptor))
+            }
             ClusterRequest::Collect { descriptor } => self.answer_collect(&descriptor).await,
             ClusterRequest::TransferLease { range_id, to } => {
                 done(self.ranges.end_lease_and_transfer(range_id, to).await)

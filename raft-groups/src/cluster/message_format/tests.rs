@@ -66,6 +66,7 @@ fn requests() -> Vec<ClusterRequest> {
         ClusterRequest::CreateLearner {
             descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1), NodeId(3)]),
         },
+        ClusterRequest::Describe { range_id: RangeId(7) },
         ClusterRequest::Progress { range_id: RangeId(7), replica_id: ReplicaId(4) },
         ClusterRequest::Collect { descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1)]) },
         ClusterRequest::TransferLease { range_id: RangeId(7), to: NodeId(2) },
@@ -137,6 +138,8 @@ fn answers() -> Vec<ClusterAnswer> {
             system: Some(RangeDescriptor::new(RangeId(1), span(), &[NodeId(1)])),
         },
         ClusterAnswer::Lease { until: None, required_version: 3, system: None },
+        ClusterAnswer::Described(None),
+        ClusterAnswer::Described(Some(RangeDescriptor::new(RangeId(7), span(), &[NodeId(1)]))),
         ClusterAnswer::Progress(None),
         ClusterAnswer::Progress(Some(ReplicaProgress { applied: 900, bytes: 5, bytes_expected: 6 })),
         ClusterAnswer::Catalog { version: Some(4) },
