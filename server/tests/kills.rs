@@ -16,12 +16,12 @@ const TABLES: usize = 3;
 
 /// What a writer saw: when each write was acknowledged, and when an error came.
 #[derive(Default)]
-struct Seen {
-    acknowledged: Vec<(Instant, i64)>,
+pub(crate) struct Seen {
+    pub(crate) acknowledged: Vec<(Instant, i64)>,
     errors: Vec<(Instant, String)>,
 }
 
-struct Writer {
+pub(crate) struct Writer {
     stop: Arc<AtomicBool>,
     progress: Arc<AtomicU64>,
     task: JoinHandle<Seen>,
@@ -29,7 +29,7 @@ struct Writer {
 
 impl Writer {
     /// Inserts one row after the other into a table; never retries, a failed number is not used again.
-    fn start(client: Client, table: usize, from: i64) -> Self {
+    pub(crate) fn start(client: Client, table: usize, from: i64) -> Self {
         let (stop, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&progress));
         let task = tokio::spawn(async move {
@@ -50,7 +50,7 @@ impl Writer {
     }
 
     /// Waits for some more acknowledged writes or errors.
-    async fn advance(&self, count: u64) {
+    pub(crate) async fn advance(&self, count: u64) {
         let wanted = self.progress.load(Ordering::Relaxed) + count;
         let reached = async {
             while self.progress.load(Ordering::Relaxed) < wanted {
@@ -60,7 +60,7 @@ impl Writer {
         tokio::time::timeout(DEADLINE, reached).await.expect("writers go on");
     }
 
-    async fn finish(self) -> Seen {
+    pub(crate) async fn finish(self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         tokio::time::timeout(DEADLINE, self.task).await.expect("writer ends").expect("writer")
     }
@@ -151,8 +151,8 @@ async fn stopped_node_hands_over_and_comes_back() {
     check_rows(&cluster, &kept).await;
 }
 
-async fn check_rows(cluster: &Cluster, kept: &[Vec<i64>]) {
-    for node in &cluster.nodes {
+pub(crate) async fn check_rows(cluster: &Cluster, kept: &[Vec<i64>]) {
+    for node in cluster.nodes.iter().filter(|node| node.is_running()) {
         let client = node.connect().await;
         for (table, kept) in kept.iter().enumerate() {
             let rows = rows_of(

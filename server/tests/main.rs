@@ -8,6 +8,7 @@ mod durability;
 mod kills;
 mod local;
 mod outage;
+mod replicas;
 mod shell;
 mod start_faults;
 mod story;

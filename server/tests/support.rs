@@ -95,6 +95,23 @@ impl Cluster {
         assert!(output.status.success(), "{}", text_of(&output));
     }
 
+    /// One node more, started, and ready once it has joined; it stands in the zone of the second one.
+    pub fn add_node(&mut self) {
+        let first = self.nodes.first().expect("a first node");
+        let mut node = Node {
+            number: self.nodes.len() + 1,
+            listen: free_port(),
+            sql: free_port(),
+            http: free_port(),
+            join: first.join.clone(),
+            directory: first.directory.clone(),
+            child: None,
+        };
+        node.start();
+        node.await_http("/ready", 200);
+        self.nodes.push(node);
+    }
+
     pub fn await_ready(&self) {
         for node in &self.nodes {
             node.await_http("/ready", 200);
@@ -128,7 +145,7 @@ impl Node {
     /// The command of the contract, with this node's addresses.
     pub fn command(&self) -> Command {
         let mut command = quorate();
-        let zone = ["a", "b", "c"][self.number - 1];
+        let zone = ["a", "b", "c", "b"][self.number - 1];
         command.args(["start", "--data-dir"]).arg(self.data_dir());
         command.args(["--listen", &self.host()]);
         command.args(["--sql", &format!("127.0.0.1:{}", self.sql)]);
@@ -177,6 +194,17 @@ impl Node {
             let status = child.try_wait().map_err(|error| error.to_string())?;
             status.map(|_| ()).ok_or_else(|| "it runs".to_owned())
         });
+    }
+
+    /// The disk of a stopped node is gone.
+    pub fn wipe(&self) {
+        assert!(!self.is_running());
+        std::fs::remove_dir_all(self.data_dir()).expect("its data directory");
+    }
+
+    /// Runs `quorate` with these words and this node's address.
+    pub fn ask(&self, words: &[&str]) -> Output {
+        quorate().args(words).args(["--host", &self.host()]).output().expect("quorate")
     }
 
     /// SIGTERM, and the exit code once the process has ended.
