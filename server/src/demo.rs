@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_raft_groups::cluster::error::ClusterError;
+use quorate_raft_groups::cluster::settings::NODE_DEAD_AFTER;
 use quorate_sql::node::SqlNode;
 
 use crate::cli::ExitStatus;
@@ -18,12 +19,15 @@ use crate::node::{Listeners, Node, NodeConfig};
 use crate::sample::{self, SampleError};
 use crate::shell::{self, ShellOptions};
 
+/// How long a demo's node may be silent before its replicas are replaced (design.md section 12).
+const DEAD_AFTER: &str = "30s";
+
 /// Why a demo ended early.
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("the cluster was not created: {0}")]
+    #[error("the cluster was not set up: {0}")]
     Init(#[from] ClusterError),
     #[error("a node did not become ready; run with QUORATE_LOG=info to see why")]
     NotReady,
@@ -76,6 +80,9 @@ impl Demo {
         for node in &self.nodes {
             ready.push(node.ready().await.ok_or(DemoError::NotReady)?);
         }
+        let member =
+            self.nodes.first().and_then(|node| node.cluster().member()).ok_or(DemoError::NotReady)?;
+        member.set_setting(NODE_DEAD_AFTER, DEAD_AFTER).await?;
         if config.data == DemoData::Flights
             && let Some(sql) = ready.first()
         {

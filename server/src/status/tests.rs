@@ -97,3 +97,98 @@ fn text_of_health_has_nothing_to_do_and_json_the_same_verdict() {
     let short = render_text(&status(&[], vec![range(2, &[3])]), "host");
     assert!(short.contains("ask again: quorate status --host host"), "{short}");
 }
+
+fn change(failure: Option<&str>) -> ChangeStatus {
+    ChangeStatus {
+        range_id: RangeId(3),
+        add: Some(NodeId(4)),
+        remove: Some(NodeId(2)),
+        stage: "copying".to_owned(),
+        elapsed_ms: 5_400,
+        bytes: 3 << 20,
+        bytes_expected: 12 << 20,
+        copying_ms: 2_000,
+        failure: failure.map(str::to_owned),
+    }
+}
+
+/// Three nodes of which the second is dead.
+fn dead(ranges: Vec<RangeStatus>) -> ClusterStatus {
+    let mut status = status(&[2], ranges);
+    status.nodes[1].liveness = Liveness::Dead;
+    status
+}
+
+#[test]
+fn text_of_a_repair_says_how_far_it_is_and_how_long_it_takes() {
+    let mut range = range(3, &[2]);
+    range.change = Some(change(None));
+    let text = render_text(&dead(vec![range.clone()]), "host");
+    assert!(
+        text.contains("      n4 replaces n2: copying, 3.0 of 12.0 MiB, about 6 s left, for 5 s\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  wait: the replicas of n2 are being replaced, 1 ranges still name it\n"),
+        "{text}"
+    );
+    let json = render_json(&dead(vec![range.clone()]));
+    let told = &json["ranges"][0]["change"];
+    assert_eq!((told["left_ms"].as_u64(), told["bytes"].as_u64()), (Some(6_000), Some(3 << 20)));
+
+    range.change = Some(change(Some("n4 is full")));
+    let text = render_text(&dead(vec![range.clone()]), "host");
+    assert!(text.contains("      n4 replaces n2: failed: n4 is full\n"), "{text}");
+    (range.change, range.outlook) = (None, Some("no node can take a replica (n1: has a replica)".to_owned()));
+    let text = render_text(&dead(vec![range]), "host");
+    assert!(text.contains("      no node can take a replica (n1: has a replica)\n"), "{text}");
+    assert!(text.contains("start another node where none can\n"), "{text}");
+}
+
+#[test]
+fn text_of_a_dead_node_that_no_range_needs_is_healthy() {
+    let mut whole = range(2, &[]);
+    whole.replicas = vec![NodeId(1), NodeId(3), NodeId(4)];
+    let status = dead(vec![whole.clone()]);
+    assert!(is_healthy(&status));
+    let text = render_text(&status, "host");
+    assert!(text.starts_with("HEALTHY  0 of 3 nodes down"), "{text}");
+    assert!(text.contains("dead, and no range needs them any more: n2."), "{text}");
+    // A move of a range that lacks nothing is told too.
+    whole.change = Some(change(None));
+    let text = render_text(&dead(vec![whole]), "host");
+    assert!(
+        text.contains(
+            "replicas on the move:
+ r2  n4 replaces n2: copying"
+        ),
+        "{text}"
+    );
+    // While a range still names it, it is missed.
+    assert!(!is_healthy(&dead(vec![range(2, &[2])])));
+}
+
+#[test]
+fn ranges_are_listed_and_described_with_readable_keys() {
+    let mut seventh = range(7, &[3]);
+    seventh.leader = None;
+    seventh.members = [(1, 1, true, Some(500)), (4, 3, false, None)]
+        .map(|(replica, node, is_voter, applied)| MemberStatus {
+            replica_id: quorate_placement::topology::ReplicaId(replica),
+            node_id: NodeId(node),
+            is_voter,
+            applied,
+        })
+        .to_vec();
+    let listed = ranges::list(&status(&[], vec![range(2, &[]), seventh.clone()]));
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines[0], " range  start       end         leader  replicas    size");
+    assert_eq!(lines[2], " r7     /Table/107  /Table/108  nobody  n1, n2, n3  1 B");
+    let described = ranges::describe(&seventh);
+    let lines: Vec<&str> = described.lines().collect();
+    assert_eq!(lines[0], "r7  /Table/107../Table/108");
+    assert_eq!(lines[1], "  generation 1, 1 B, led by nobody");
+    assert!(lines[2].contains("from 0x02000000000000006b to 0x02000000000000006c"), "{described}");
+    assert!(lines.contains(&" p1       n1    voter    500      there"), "{described}");
+    assert!(lines.contains(&" p4       n3    learner  -        missing"), "{described}");
+}
