@@ -119,10 +119,13 @@ pub(super) fn take_range_command(reader: &mut Reader<'_>) -> Result<RangeCommand
 }
 
 /// A refusal.
-type No = BootstrapAnswer;
+struct No {
+    reason: String,
+    look_at: LookAt,
+}
 
 fn no(look_at: LookAt, reason: String) -> No {
-    BootstrapAnswer::RangeRefused { reason, look_at }
+    No { reason, look_at }
 }
 
 impl Member {
@@ -135,7 +138,10 @@ impl Member {
             RangeCommand::Split { range_id, at } => self.split_by_hand(range_id, at).await,
             RangeCommand::TransferLeader { range_id, to } => self.transfer_by_hand(range_id, to).await,
         };
-        done.map_or_else(|refusal| refusal, BootstrapAnswer::RangeDone)
+        match done {
+            Ok(text) => BootstrapAnswer::RangeDone(text),
+            Err(No { reason, look_at }) => BootstrapAnswer::RangeRefused { reason, look_at },
+        }
     }
 
     async fn begin_move(
@@ -156,7 +162,14 @@ impl Member {
                 ClusterAnswer::Done => return Ok(format!("{range_id} moves from {from} to {to}")),
                 ClusterAnswer::Refused(reason) => return Err(no(LookAt::Range, reason)),
                 ClusterAnswer::Unavailable(reason) => last = reason,
-                other => last = format!("nobody leads it at the moment: {other:?}"),
+                other @ (ClusterAnswer::NotLeader { .. }
+                | ClusterAnswer::Lease { .. }
+                | ClusterAnswer::Catalog { .. }
+                | ClusterAnswer::Status(_)
+                | ClusterAnswer::Progress(_)
+                | ClusterAnswer::Described(_)) => {
+                    last = format!("nobody leads it at the moment: {other:?}");
+                }
             }
             tokio::time::sleep(ATTEMPT_PAUSE).await;
         }

@@ -41,31 +41,31 @@ impl Cluster {
         cluster
     }
 
-    async fn start(&self, id: usize) {
-        self.net.process(NAMES[id - 1], &self.disks[id - 1]).await;
+    async fn start(&self, id: u64) {
+        self.net.process(name(id), &self.disks[at(id)]).await;
     }
 
-    async fn await_member(&self, id: usize) {
+    async fn await_member(&self, id: u64) {
         let member = tokio::time::timeout(DEADLINE, self.process(id).wait_for_member()).await.unwrap();
-        assert_eq!(member.unwrap().node_id(), NodeId(id as u64));
+        assert_eq!(member.unwrap().node_id(), NodeId(id));
     }
 
-    async fn kill(&self, id: usize) {
-        self.net.kill(NAMES[id - 1]);
-        let store = self.net.stores.lock().remove(&NodeId(id as u64)).unwrap();
+    async fn kill(&self, id: u64) {
+        self.net.kill(name(id));
+        let store = self.net.stores.lock().remove(&NodeId(id)).unwrap();
         store.shutdown().await;
     }
 
-    fn process(&self, id: usize) -> Arc<ClusterNode> {
-        self.net.switchboard.nodes.lock().get(&address(NAMES[id - 1])).unwrap().clone()
+    fn process(&self, id: u64) -> Arc<ClusterNode> {
+        self.net.switchboard.nodes.lock().get(&address(name(id))).unwrap().clone()
     }
 
-    fn member(&self, id: usize) -> Arc<Member> {
+    fn member(&self, id: u64) -> Arc<Member> {
         self.process(id).member().unwrap().clone()
     }
 
-    fn store(&self, id: usize) -> Arc<RangeStore> {
-        self.net.stores.lock().get(&NodeId(id as u64)).unwrap().clone()
+    fn store(&self, id: u64) -> Arc<RangeStore> {
+        self.net.stores.lock().get(&NodeId(id)).unwrap().clone()
     }
 
     /// Nodes of a range's voters, as its replicas on the running nodes agree.
@@ -81,16 +81,25 @@ impl Cluster {
         wait(&format!("{range_id} on {nodes:?}"), || self.voters(range_id).as_deref() == Some(nodes)).await;
     }
 
-    fn leader(&self, range_id: RangeId) -> Option<usize> {
+    fn leader(&self, range_id: RangeId) -> Option<u64> {
         let stores = self.net.stores.lock();
         let leads = |store: &RangeStore| store.status(range_id).is_some_and(|status| status.has_lease);
-        stores.iter().find(|(_, store)| leads(store)).map(|(node, _)| node.0 as usize)
+        stores.iter().find(|(_, store)| leads(store)).map(|(node, _)| node.0)
     }
 
-    async fn until_led(&self, range_id: RangeId) -> usize {
+    async fn until_led(&self, range_id: RangeId) -> u64 {
         wait("a leader", || self.leader(range_id).is_some()).await;
         self.leader(range_id).unwrap()
     }
+}
+
+/// Where the node of an id stands in a list.
+fn at(id: u64) -> usize {
+    usize::try_from(id - 1).unwrap()
+}
+
+fn name(id: u64) -> &'static str {
+    NAMES[at(id)]
 }
 
 fn row(number: u8) -> Key {
@@ -137,10 +146,10 @@ async fn replica_of_the_leader_moves_under_writes_and_the_old_one_is_collected()
     let stop = Arc::new(AtomicBool::new(false));
     let writer = writer(cluster.member(4), Arc::clone(&stop));
     let command =
-        RangeCommand::Move { range_id: RANGE, from: NodeId(from as u64), to: NodeId(4), share_tier: false };
+        RangeCommand::Move { range_id: RANGE, from: NodeId(from), to: NodeId(4), share_tier: false };
     let begun = cluster.member(4).run_range_command(command).await;
     assert!(matches!(begun, BootstrapAnswer::RangeDone(_)), "{begun:?}");
-    let after: Vec<u64> = (1..=4).filter(|node| *node != from as u64).collect();
+    let after: Vec<u64> = (1..=4).filter(|node| *node != from).collect();
     cluster.until_on(RANGE, &after).await;
     wait("the old replica's end", || cluster.store(from).status(RANGE).is_none()).await;
     stop.store(true, Ordering::SeqCst);
@@ -149,7 +158,7 @@ async fn replica_of_the_leader_moves_under_writes_and_the_old_one_is_collected()
     assert_eq!(rows(&cluster.member(from)).await, written);
 
     // The new replica is one of three: with one of the others gone, it is needed for everything.
-    let other = after.iter().copied().find(|node| *node != 4).unwrap() as usize;
+    let other = after.iter().copied().find(|node| *node != 4).unwrap();
     cluster.kill(other).await;
     assert_eq!(rows(&cluster.member(4)).await, written);
 }
@@ -203,10 +212,9 @@ async fn moves_that_make_no_sense_are_refused_with_where_to_look() {
             to: NodeId(to),
             share_tier: false,
         };
-        match cluster.member(1).run_range_command(command).await {
-            BootstrapAnswer::RangeRefused { reason, look_at } => (reason, look_at),
-            other => panic!("{other:?}"),
-        }
+        let answer = cluster.member(1).run_range_command(command).await;
+        let BootstrapAnswer::RangeRefused { reason, look_at } = answer else { panic!("{answer:?}") };
+        (reason, look_at)
     };
     for ((range, from, to), said, look_at) in [
         ((77, 1, 4), "there is no range r77", LookAt::Ranges),
@@ -217,14 +225,12 @@ async fn moves_that_make_no_sense_are_refused_with_where_to_look() {
     ] {
         assert_eq!(ask(range, from, to).await, (said.to_owned(), look_at));
     }
-    let leader = cluster.until_led(RANGE).await as u64;
+    let leader = cluster.until_led(RANGE).await;
     let to = (1..=3).find(|node| *node != leader).unwrap();
     let transfer = |to| RangeCommand::TransferLeader { range_id: RANGE, to: NodeId(to) };
     let refused = cluster.member(1).run_range_command(transfer(4)).await;
     assert!(matches!(refused, BootstrapAnswer::RangeRefused { look_at: LookAt::Range, .. }), "{refused:?}");
     let done = cluster.member(1).run_range_command(transfer(to)).await;
     assert_eq!(done, BootstrapAnswer::RangeDone(format!("n{to} leads r2")));
-    assert!(
-        cluster.store(to as usize).status(RANGE).unwrap().has_lease || cluster.until_led(RANGE).await > 0
-    );
+    assert!(cluster.store(to).status(RANGE).unwrap().has_lease || cluster.until_led(RANGE).await > 0);
 }
