@@ -209,6 +209,14 @@ pub enum RangeError {
         /// Missing replicas with their nodes, how long, and what to do.
         detail: String,
     },
+    /// The range is too large, and takes no writes before it is split. Nothing was done: ask again.
+    #[error("{range_id} has {size_bytes} bytes, and takes no more writes before it is split")]
+    Busy {
+        /// The range.
+        range_id: RangeId,
+        /// About how many bytes it has.
+        size_bytes: u64,
+    },
     /// A commit was proposed and its fate is not known: ask for its record.
     #[error("the fate of a commit in {range_id} is unknown: {detail}")]
     Ambiguous {

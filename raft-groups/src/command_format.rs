@@ -4,6 +4,8 @@
 //! command   version 1 · term u64 · generation u64 · closed u64 · high water u64 · size delta i64 · kind u8 · body
 //!   1 write      changes u32 · change …
 //!   2 end lease  read high water u64 · closed u64
+//!   3 split      right range u64 · leader u64 · bytes left u64 · right u64 · right read high water u64
+//!                · right closed u64 · key
 //! change    1 put          family u8 · key · value
 //!           2 delete       family u8 · key
 //!           3 delete range family u8 · start · end        (keys and values after their length, u32)
@@ -15,7 +17,9 @@
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Key;
 use quorate_engine::store::{Batch, Change, Family};
+use quorate_placement::topology::{RangeId, ReplicaId};
 
 use crate::decode::{Decoder, FormatError, put_bytes, put_count};
 
@@ -26,6 +30,8 @@ pub const COMMAND_ENCODED_MAX_BYTES: usize = COMMAND_MAX_BYTES + (512 << 10);
 const VERSION: u8 = 1;
 /// Kind of an EndLease.
 const END_LEASE: u8 = 2;
+/// Kind of a split.
+const SPLIT: u8 = 3;
 /// Where the kind stands: after version, term, generation, closed timestamp, high water and size delta.
 const KIND_AT: usize = 1 + 5 * 8;
 /// Least bytes of a change: kind, family and two lengths or one.
@@ -60,6 +66,51 @@ pub enum CommandKind {
         /// What it had closed.
         closed: Timestamp,
     },
+    /// The range becomes two (design.md section 6).
+    Split(SplitCommand),
+}
+
+/// How a range becomes two. Evaluated while a latch is held over all of the right side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitCommand {
+    /// First key of the right side.
+    pub at: Key,
+    /// Id of the right side; the left side keeps its own.
+    pub right_id: RangeId,
+    /// The replica that proposes this: its node stands for the right side's first election at once.
+    pub leader: ReplicaId,
+    /// About how many bytes stay on the left.
+    pub left_bytes: u64,
+    /// About how many bytes go to the right.
+    pub right_bytes: u64,
+    /// Newest read of the right side: its leaders write above it.
+    pub right_read: Timestamp,
+    /// What is closed of the right side.
+    pub right_closed: Timestamp,
+}
+
+impl SplitCommand {
+    fn encode(&self, out: &mut Vec<u8>) {
+        for number in [self.right_id.0, self.leader.0, self.left_bytes, self.right_bytes] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        for timestamp in [self.right_read, self.right_closed] {
+            out.extend_from_slice(&timestamp.raw().to_be_bytes());
+        }
+        put_bytes(out, self.at.as_ref());
+    }
+
+    fn decode(decoder: &mut Decoder) -> Result<Self, FormatError> {
+        Ok(Self {
+            right_id: RangeId(decoder.u64("right range")?),
+            leader: ReplicaId(decoder.u64("leader")?),
+            left_bytes: decoder.u64("bytes on the left")?,
+            right_bytes: decoder.u64("bytes on the right")?,
+            right_read: Timestamp::from_raw(decoder.u64("right read high water")?),
+            right_closed: Timestamp::from_raw(decoder.u64("right closed timestamp")?),
+            at: Key::from(decoder.bytes("split key")?.to_vec()),
+        })
+    }
 }
 
 /// Why a command cannot be encoded.
@@ -99,6 +150,10 @@ impl Command {
                 put_count(&mut out, batch.changes().len());
                 batch.changes().iter().try_for_each(|change| encode_change(&mut out, change))?;
             }
+            CommandKind::Split(split) => {
+                out.push(SPLIT);
+                split.encode(&mut out);
+            }
             CommandKind::EndLease { read_high_water, closed } => {
                 out.push(END_LEASE);
                 out.extend_from_slice(&read_high_water.raw().to_be_bytes());
@@ -129,6 +184,7 @@ impl Command {
                 read_high_water: Timestamp::from_raw(decoder.u64("read high water")?),
                 closed: Timestamp::from_raw(decoder.u64("closed timestamp")?),
             },
+            SPLIT => CommandKind::Split(SplitCommand::decode(&mut decoder)?),
             other => return Err(decoder.invalid("kind", u64::from(other))),
         };
         decoder.finish()?;

@@ -8,6 +8,9 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use crate::raft::GroupMembership;
 
+/// Generation of a range that was made just now. The right side of a split has a higher one.
+pub const NEW_GENERATION: u64 = 1;
+
 /// What a range is, at one generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangeDescriptor {
@@ -66,7 +69,7 @@ impl RangeDescriptor {
             })
             .collect();
         let next_replica_id = ReplicaId(replicas.len() as u64 + 1);
-        Self { range_id, span, replicas, next_replica_id, generation: 1 }
+        Self { range_id, span, replicas, next_replica_id, generation: NEW_GENERATION }
     }
 
     /// What an empty replica knows of its range until its first snapshot: no key, no replicas, generation 0, so that
@@ -111,7 +114,7 @@ impl RangeDescriptor {
 
     /// Whether nothing of the range has changed since it was made for a new table: no split, no change of replicas.
     pub fn is_as_created(&self) -> bool {
-        self.generation == 1
+        self.generation == NEW_GENERATION
     }
 
     /// Nodes of the replicas that vote, ascending.

@@ -23,6 +23,7 @@ pub mod range_service;
 pub mod replica;
 pub mod rpc;
 pub mod safeguard;
+pub mod splits;
 pub mod store;
 pub mod testing;
 pub mod transport;

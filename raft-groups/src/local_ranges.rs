@@ -4,9 +4,11 @@
 //! Everything here concerns replicas of this node alone; whoever wants another node's replica goes through
 //! `client::router`.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quorate_engine::kv::Key;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use crate::api::{RangeError, RangeRequest, Response};
@@ -82,6 +84,33 @@ pub trait LocalRanges: Send + Sync + 'static {
         replica_id: ReplicaId,
     ) -> Result<Option<ReplicaProgress>, LocalRangeError>;
 
+    /// Splits a range that is led here at `at`, or in the middle of its bytes; gives the right side, which has a leader
+    /// soon after. Both sides are published by themselves.
+    ///
+    /// # Errors
+    /// [`LocalRangeError::NotLeader`]; [`LocalRangeError::Refused`] for a key that is not inside of the range, for range
+    /// 1, and where one key has all bytes; [`LocalRangeError::Timeout`] where it was not done in time, or the range
+    /// changed meanwhile: it may still be done.
+    async fn split(&self, range_id: RangeId, at: Option<Key>) -> Result<RangeDescriptor, LocalRangeError>;
+
+    /// Sets the size beyond which ranges of this node are split.
+    fn set_range_max_bytes(&self, bytes: u64);
+
+    /// Gives the node ids for the right sides of splits: taken from range 1, and nobody else's.
+    fn offer_range_ids(&self, block: Range<u64>);
+
+    /// Whether more of them will be needed soon: a range grows towards its limit, or somebody waits.
+    fn wants_range_ids(&self) -> bool;
+
+    /// Descriptors of ranges led here that may not stand in the directory yet; range 1, which has no row there, too.
+    fn unpublished(&self) -> Vec<RangeDescriptor>;
+
+    /// A descriptor of this generation, or a newer one, stands in the directory.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn note_published(&self, range_id: RangeId, generation: u64) -> Result<(), LocalRangeError>;
+
     /// All local replicas, by range id.
     fn statuses(&self) -> Vec<ReplicaStatus>;
 
@@ -132,6 +161,8 @@ pub struct ReplicaStatus {
     pub size_bytes: u64,
     /// On the leader: peers that have acknowledged nothing for longer than a lease, and since when.
     pub silent_peers: Vec<SilentPeer>,
+    /// Generation of the newest descriptor that is known to stand in the directory; 0 for none.
+    pub published: u64,
     /// Whether it has all that its range held at some moment: false for an empty replica before its first snapshot.
     pub is_whole: bool,
     /// A snapshot that comes in.
@@ -199,6 +230,14 @@ pub enum LocalRangeError {
     NotLeader {
         /// The range.
         range_id: RangeId,
+    },
+    /// Not possible, whoever asks.
+    #[error("{range_id}: {detail}")]
+    Refused {
+        /// The range.
+        range_id: RangeId,
+        /// Why.
+        detail: String,
     },
     /// Not done within its time; may still happen.
     #[error("{range_id}: {detail}")]

@@ -11,19 +11,22 @@ mod create;
 mod open;
 mod serve;
 mod snapshots;
+mod splits;
 mod ticker;
 mod upkeep;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use quorate_engine::clock::{HybridClock, PhysicalClock};
-use quorate_engine::kv::{ScanEvaluator, Span};
+use quorate_engine::kv::{Key, ScanEvaluator, Span};
 use quorate_engine::store::{Store, StoreError};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::api::{RangeError, RangeRequest, Response};
 use crate::blocking::Blocking;
@@ -33,7 +36,9 @@ use crate::local_ranges::{LedRange, LocalRangeError, LocalRanges, ReplicaProgres
 use crate::raft::{ChangeError, LogWriterCounts, MemberChange, MembersStamp, SnapshotInbox};
 use crate::replica::{Replica, Shared};
 use crate::rpc::Rpc;
+use crate::splits::ids::RangeIds;
 
+pub(crate) use create::erase_keys;
 pub use open::StoreOpenError;
 
 /// Bytes of writes that a store works on at a time, of all ranges: beyond it requests wait.
@@ -73,6 +78,14 @@ pub struct RangeStore {
     /// Keys of snapshots that come in.
     reserved: Arc<Mutex<BTreeMap<RangeId, Span>>>,
     inbox: SnapshotInbox,
+    /// Ids for the right sides of splits.
+    ids: RangeIds,
+    /// Splits by size under way.
+    splitting: Semaphore,
+    /// Told when the right side of a split has started.
+    arrived: Notify,
+    /// Raft messages that wait for a split of this node.
+    waiting: Semaphore,
     seed: u64,
     /// True once the store is shutting down.
     stopping: watch::Sender<bool>,
@@ -175,6 +188,33 @@ impl LocalRanges for RangeStore {
             Some(replica) => replica.progress().await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn split(&self, range_id: RangeId, at: Option<Key>) -> Result<RangeDescriptor, LocalRangeError> {
+        self.split_range(range_id, at).await
+    }
+
+    fn set_range_max_bytes(&self, bytes: u64) {
+        self.shared.range_max_bytes.store(bytes, Ordering::Relaxed);
+        self.shared.outgrown.notify_one();
+    }
+
+    fn offer_range_ids(&self, block: Range<u64>) {
+        self.ids.offer(block);
+    }
+
+    fn wants_range_ids(&self) -> bool {
+        self.needs_ids()
+    }
+
+    fn unpublished(&self) -> Vec<RangeDescriptor> {
+        let led =
+            self.all().into_iter().filter(|replica| replica.is_unpublished() && replica.status().has_lease);
+        led.map(|replica| RangeDescriptor::clone(&replica.descriptor())).collect()
+    }
+
+    async fn note_published(&self, range_id: RangeId, generation: u64) -> Result<(), LocalRangeError> {
+        self.note_published_generation(range_id, generation).await
     }
 
     fn statuses(&self) -> Vec<ReplicaStatus> {

@@ -10,6 +10,7 @@ mod local;
 mod outage;
 mod replicas;
 mod shell;
+mod splits;
 mod start_faults;
 mod story;
 mod support;

@@ -21,6 +21,7 @@ const PROGRAM: u8 = 9;
 const REFUSED: u8 = 10;
 const STORAGE: u8 = 11;
 const LOCKED: u8 = 12;
+const BUSY: u8 = 13;
 
 pub(super) fn put(writer: &mut Writer, error: &RangeError) {
     match error {
@@ -47,6 +48,9 @@ pub(super) fn put(writer: &mut Writer, error: &RangeError) {
         }
         RangeError::Unavailable { range_id, detail } => {
             writer.u8(UNAVAILABLE).varint(range_id.0).text(detail);
+        }
+        RangeError::Busy { range_id, size_bytes } => {
+            writer.u8(BUSY).varint(range_id.0).varint(*size_bytes);
         }
         RangeError::Ambiguous { range_id, detail } => {
             writer.u8(AMBIGUOUS).varint(range_id.0).text(detail);
@@ -97,6 +101,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeError, CodecError> {
         }
         REFUSED => RangeError::Refused(take_text(reader)?),
         STORAGE => RangeError::Storage(take_text(reader)?),
+        BUSY => RangeError::Busy { range_id: RangeId(reader.varint()?), size_bytes: reader.varint()? },
         other => return Err(reader.invalid(u64::from(other))),
     })
 }

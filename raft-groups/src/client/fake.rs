@@ -4,6 +4,7 @@
 //! real range, since [`crate::evaluate`] answers it, with a timestamp cache of the range's own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ struct FakeRange {
     /// Shared with the range that it was split from.
     store: Arc<MemoryStore>,
     cache: TimestampCache,
+    /// Generation that stands in the directory.
+    published: u64,
 }
 
 /// All ranges.
@@ -105,6 +108,7 @@ impl FakeWorld {
             created,
             store: Arc::default(),
             cache: TimestampCache::new(Timestamp::MIN),
+            published: descriptor.generation,
             descriptor: descriptor.clone(),
         };
         self.state.lock().ranges.insert(descriptor.range_id, range);
@@ -120,14 +124,19 @@ impl FakeWorld {
 
     /// Splits a range in two, of which nobody is told.
     pub fn split(&self, range_id: RangeId, at: &str, right: RangeId) {
+        self.split_at(range_id, Key::from(at.as_bytes()), right);
+    }
+
+    /// As [`FakeWorld::split`], at any key.
+    pub fn split_at(&self, range_id: RangeId, at: Key, right: RangeId) {
         let mut state = self.state.lock();
         let range = state.ranges.get_mut(&range_id).expect("the range exists");
         range.descriptor.generation += 1;
-        let at = Key::from(at.as_bytes());
         let span = Span::new(at.clone(), range.descriptor.span.end.clone());
         range.descriptor.span.end = at;
         let descriptor = RangeDescriptor { range_id: right, span, ..range.descriptor.clone() };
         let split = FakeRange {
+            published: 0,
             descriptor,
             leader: range.leader,
             term: 2,
@@ -262,6 +271,7 @@ impl LocalRanges for FakeRanges {
             created: Vec::new(),
             store: Arc::default(),
             cache: TimestampCache::new(Timestamp::MIN),
+            published: descriptor.generation,
         });
         if !range.created.contains(&self.node) {
             range.created.push(self.node);
@@ -324,6 +334,32 @@ impl LocalRanges for FakeRanges {
         Ok(None)
     }
 
+    async fn split(&self, range_id: RangeId, _: Option<Key>) -> Result<RangeDescriptor, LocalRangeError> {
+        Err(LocalRangeError::Refused { range_id, detail: "no splits here".to_owned() })
+    }
+
+    fn set_range_max_bytes(&self, _: u64) {}
+
+    fn offer_range_ids(&self, _: Range<u64>) {}
+
+    fn wants_range_ids(&self) -> bool {
+        false
+    }
+
+    fn unpublished(&self) -> Vec<RangeDescriptor> {
+        let state = self.world.state.lock();
+        let led = state.ranges.values().filter(|range| range.leader == Some(self.node));
+        let unpublished = led.filter(|range| range.published < range.descriptor.generation);
+        unpublished.map(|range| range.descriptor.clone()).collect()
+    }
+
+    async fn note_published(&self, range_id: RangeId, generation: u64) -> Result<(), LocalRangeError> {
+        if let Some(range) = self.world.state.lock().ranges.get_mut(&range_id) {
+            range.published = range.published.max(generation);
+        }
+        Ok(())
+    }
+
     fn statuses(&self) -> Vec<ReplicaStatus> {
         let state = self.world.state.lock();
         state.ranges.values().filter_map(|range| self.status_of(range)).collect()
@@ -347,6 +383,7 @@ impl FakeRanges {
             applied: 0,
             size_bytes: 100,
             silent_peers: Vec::new(),
+            published: range.published,
             is_whole: true,
             receiving: None,
             sending: None,

@@ -50,6 +50,8 @@ const LOCAL_GRACE: Duration = Duration::from_millis(200);
 
 /// Longest wait for one node's answer to a read, which can be asked again: an answer may have been lost on its way.
 const READ_ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
+/// Longest wait for a range's split, once it takes no more writes.
+const BACK_PRESSURE_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for the answer to a write; what is left of the budget is for its repeat, or for the commit's record.
 const COMMIT_ATTEMPT_MAX: Duration = Duration::from_millis(3_000);
 
@@ -237,10 +239,13 @@ impl Router {
             None => unavailable(range_id, route, budget),
         };
         loop {
-            let begun = self.clock.physical().boottime();
+            let mut begun = self.clock.physical().boottime();
             match route.next_step() {
                 Step::Ask(node) => {
-                    let attempt = self.attempt(node, &message, &mut encoded, budget.left()).await;
+                    let attempt = self.attempt_patiently(node, &message, &mut encoded, budget.left()).await;
+                    let (attempt, held) = attempt;
+                    // Waiting for a split is no waiting for a quorum.
+                    begun += held;
                     match self.judge(node, &message, descriptor, attempt) {
                         Verdict::Done(Err(SendError::Lost { range_id, detail })) => {
                             self.spend(budget, begun);
@@ -283,6 +288,27 @@ impl Router {
             return status.leader_node;
         }
         self.cache.lock().lookup(&descriptor.span.start).and_then(|cached| cached.leaseholder)
+    }
+
+    /// Asks a node, again and again while its range is about to be split. Also says how long that was.
+    async fn attempt_patiently(
+        &self,
+        node: NodeId,
+        message: &RangeRequest,
+        encoded: &mut Option<Bytes>,
+        left: Duration,
+    ) -> (Attempt, Duration) {
+        let begun = self.clock.physical().boottime();
+        let mut held = Duration::ZERO;
+        loop {
+            let attempt = self.attempt(node, message, encoded, left).await;
+            let is_busy = matches!(attempt, Attempt::Answered(Err(RangeError::Busy { .. })));
+            if !is_busy || held >= BACK_PRESSURE_MAX {
+                return (attempt, held);
+            }
+            tokio::time::sleep(self.pause(1)).await;
+            held = self.clock.physical().boottime().saturating_sub(begun);
+        }
     }
 
     async fn attempt(
@@ -370,6 +396,7 @@ impl Router {
             | RangeError::Locked { .. }
             | RangeError::ConditionFailed { .. }
             | RangeError::PastDeadline { .. }
+            | RangeError::Busy { .. }
             | RangeError::Program(_)
             | RangeError::Refused(_)
             | RangeError::Storage(_)) => {
@@ -472,6 +499,14 @@ pub(crate) fn answered_error(error: RangeError, fallback: &Key) -> KvError {
             format!("the commit at {timestamp} would outlive the node's catalog lease"),
         ),
         RangeError::Unavailable { range_id, detail } => KvError::Unavailable { range_id: range_id.0, detail },
+        RangeError::Busy { range_id, size_bytes } => KvError::Unavailable {
+            range_id: range_id.0,
+            detail: format!(
+                "it has {size_bytes} bytes, at least twice range_max_bytes, and takes no writes before it is split, which \
+                 took longer than {BACK_PRESSURE_MAX:?}; nothing was written; look at SHOW RANGES and the node's log, or \
+                 raise range_max_bytes, and repeat the statement"
+            ),
+        },
         RangeError::Program(error) => KvError::Program(error),
         RangeError::Refused(detail) => KvError::Storage(format!("the range refused the request: {detail}")),
         RangeError::Storage(detail) => KvError::Storage(detail),

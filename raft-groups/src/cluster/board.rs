@@ -25,6 +25,9 @@ const BEGUN_UNREPORTED: Duration = Duration::from_secs(3);
 /// How long a node may rely on a catalog that it has confirmed (design.md section 12).
 pub const CATALOG_LEASE: Duration = Duration::from_secs(10);
 
+/// How long a report may be on its way.
+const REPORT_DELAY: Duration = Duration::from_millis(100);
+
 /// A moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
@@ -58,6 +61,8 @@ pub(super) struct Board {
     placed: BTreeMap<RangeId, NodeId>,
     /// Changes of replicas handed out a moment ago.
     begun: BTreeMap<RangeId, (PendingChange, Duration)>,
+    /// Leaders that were handed over to this node, and when: reports from before are out of date.
+    moved: BTreeMap<RangeId, (NodeId, Duration)>,
     /// Reports missed for this long make a node dead.
     dead_after: Duration,
 }
@@ -65,9 +70,8 @@ pub(super) struct Board {
 impl Board {
     /// An empty board of a leaseholder that begins now. A node is dead once it was silent for `dead_after`.
     pub fn new(started: Moment, dead_after: Duration) -> Self {
-        let (heard, leases, placed, begun) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { started, heard, leases, required_version: 0, placed, begun, dead_after }
+        let (heard, leases, placed, begun, moved) = Default::default();
+        Self { started, heard, leases, required_version: 0, placed, begun, moved, dead_after }
     }
 
     /// A node is dead once it was silent for this long: a setting, which may change.
@@ -114,6 +118,7 @@ impl Board {
         for replica in report.replicas.iter().filter(|replica| replica.has_lease) {
             self.placed.remove(&replica.range_id);
         }
+        self.moved.retain(|_, (_, at)| now.boot < at.saturating_add(SUSPECT_AFTER));
         let confirmed = report.catalog_version;
         self.heard.insert(node, Heard { at: now.boot, report });
         let version = confirmed.filter(|version| *version >= self.required_version)?;
@@ -203,17 +208,26 @@ impl Board {
         self.placed.insert(range_id, leader);
     }
 
+    /// A leader was handed over to this node just now.
+    pub fn moved(&mut self, range_id: RangeId, to: NodeId, now: Duration) {
+        self.moved.insert(range_id, (to, now));
+    }
+
     /// Who leads a range: the node that says so, if it has not fallen silent; else the one chosen for a new range.
     pub fn leader(&self, range_id: RangeId, now: Duration) -> Option<NodeId> {
         let leads = |report: &NodeReport| {
             report.replicas.iter().any(|replica| replica.range_id == range_id && replica.has_lease)
         };
+        let moved = self.moved.get(&range_id);
+        // What was reported up to a hand-over, also by who was on its way to report, is out of date.
+        let is_outdated =
+            |at: Duration| moved.is_some_and(|(_, moved)| at <= moved.saturating_add(REPORT_DELAY));
         let fresh = self.heard.iter().filter(|(node, _)| self.liveness(**node, now) == Liveness::Live);
-        fresh
-            .filter(|(_, heard)| leads(&heard.report))
+        let known = fresh
+            .filter(|(_, heard)| leads(&heard.report) && !is_outdated(heard.at))
             .max_by_key(|(_, heard)| heard.at)
-            .map(|(node, _)| *node)
-            .or_else(|| self.placed.get(&range_id).copied())
+            .map(|(node, _)| *node);
+        known.or_else(|| moved.map(|(to, _)| *to)).or_else(|| self.placed.get(&range_id).copied())
     }
 
     /// Bytes of a range and what its leader complains about, by its leader's report, or the largest of all.

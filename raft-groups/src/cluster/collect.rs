@@ -134,6 +134,7 @@ mod tests {
             applied: 11,
             size_bytes: 0,
             silent_peers: Vec::new(),
+            published: 0,
             is_whole: true,
             receiving: None,
             sending: None,

@@ -1,4 +1,4 @@
-//! What range 1's leaseholder does for the cluster: places ranges, waits for catalogs, spreads leaders.
+//! What range 1's leaseholder does for the cluster: places ranges, removes them, waits for catalogs.
 //!
 //! The directory changes before any replica does, by one transaction on range 1 with the id, the row and the reason.
 //! From then on the range exists: replicas that could not be created now are created by their own nodes
@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use quorate_engine::codec::value::Writer;
-use quorate_engine::kv::{Database, Key, KvError, Span, TransactionOptions, Write, keyspace};
-use quorate_placement::leaders::next_leader_transfer;
+use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, Write};
 use quorate_placement::new_range::{NewRangeDecision, place_new_range};
 use quorate_placement::policy::Policy;
 use quorate_placement::topology::{NodeId, RangeId};
-use quorate_placement::view::{NodeView, RangeView, ReplicaView, View};
+use quorate_placement::view::{NodeView, PendingTransfer, RangeView, ReplicaView, View};
 use rand::RngExt;
 
 use super::error::ClusterError;
@@ -22,7 +20,7 @@ use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest};
 use super::ranges::{is_listed, table_keys};
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_RANGE_ID};
-use crate::client::router::{SYSTEM_RANGE, directory_key};
+use crate::client::router::directory_key;
 use crate::descriptor::RangeDescriptor;
 use crate::range_format::encode_descriptor;
 
@@ -32,14 +30,8 @@ const REPLICA_TIMEOUT: Duration = Duration::from_secs(4);
 const CATALOG_CHECK: Duration = Duration::from_millis(50);
 /// Longest wait for one node to say which catalog it has.
 const CATALOG_PUSH_TIMEOUT: Duration = Duration::from_secs(6);
-/// How often leaders are looked at; one moves at a time.
-const SPREAD_INTERVAL: Duration = Duration::from_secs(2);
-/// Longest wait for a hand-over.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Version of a row of the placement log.
-const PLACEMENT_LOG_VERSION: u8 = 1;
 /// First id of a range that is not range 1.
-const FIRST_RANGE_ID: u64 = 2;
+pub(super) const FIRST_RANGE_ID: u64 = 2;
 
 impl Member {
     /// Makes a range; see [`Member::create_table_range`].
@@ -121,6 +113,15 @@ impl Member {
 
     /// The cluster as the allocator sees it; `None` where this node does not hold range 1's lease.
     pub(super) fn view(&self, directory: &[RangeDescriptor]) -> Option<View> {
+        self.view_after(directory, Vec::new())
+    }
+
+    /// [`Member::view`] with hand-overs taken as done.
+    pub(super) fn view_after(
+        &self,
+        directory: &[RangeDescriptor],
+        pending: Vec<PendingTransfer>,
+    ) -> Option<View> {
         let system = self.router().system_range();
         self.with_board(|board, now| {
             let node = |record: super::node_format::NodeRecord| {
@@ -151,19 +152,9 @@ impl Member {
             let mut ranges = vec![range(&system, Policy::system())];
             let listed = directory.iter().filter(|descriptor| is_listed(descriptor.range_id));
             ranges.extend(listed.map(|descriptor| range(descriptor, Policy::default())));
-            View::new(self.registry.all().into_iter().map(node).collect(), ranges, Vec::new())
+            View::new(self.registry.all().into_iter().map(node).collect(), ranges, pending)
                 .with_changes(board.pending_changes(now.boot))
         })
-    }
-
-    /// A row of the placement log: when, what for, and why.
-    pub(super) fn placement_row(&self, range_id: RangeId, reason: &str) -> Write {
-        let now = self.moment().wall;
-        let prefix = keyspace::system_prefix(keyspace::SYSTEM_PLACEMENT);
-        let key = [prefix.as_ref(), &now.raw().to_be_bytes(), &range_id.0.to_be_bytes()].concat();
-        let mut value = Writer::versioned(PLACEMENT_LOG_VERSION);
-        value.timestamp(now).varint(range_id.0).text(reason);
-        Write::put(Key::from(key), value.finish().into())
     }
 
     /// Has all nodes of a new range create their replicas, the first leader last, so that its voters are there.
@@ -256,7 +247,7 @@ impl Member {
     }
 
     /// Has the nodes remove their replicas; whoever does not answer does it when it looks at the directory again.
-    async fn destroy_replicas(&self, removed: &[RangeDescriptor]) {
+    pub(super) async fn destroy_replicas(&self, removed: &[RangeDescriptor]) {
         for descriptor in removed {
             self.router().forget(descriptor);
             let (range_id, next_replica_id) = (descriptor.range_id, descriptor.next_replica_id);
@@ -297,36 +288,5 @@ impl Member {
         if let Ok(ClusterAnswer::Catalog { version: Some(confirmed) }) = answer {
             self.with_board(|board, _| board.confirm(node, confirmed));
         }
-    }
-
-    /// While this node holds range 1's lease: moves one leader after the other until they are spread.
-    pub(super) async fn spread_leaders_forever(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(SPREAD_INTERVAL).await;
-            if let Err(error) = self.spread_one_leader().await {
-                tracing::debug!(%error, "leaders could not be looked at");
-            }
-        }
-    }
-
-    async fn spread_one_leader(&self) -> Result<(), ClusterError> {
-        if !self.is_leader() {
-            return Ok(());
-        }
-        let _no_range_is_being_made = self.directory_lock.lock().await;
-        let directory = self.directory(&table_keys()).await?;
-        let Some(view) = self.view(&directory) else { return Ok(()) };
-        let Some(transfer) = next_leader_transfer(&view) else { return Ok(()) };
-        tracing::info!(transfer = %transfer, "a leader moves");
-        let request = ClusterRequest::TransferLease { range_id: transfer.range, to: transfer.to };
-        let answer = self.ask_node(transfer.from, &request, TRANSFER_TIMEOUT).await;
-        if !matches!(answer, Ok(ClusterAnswer::Done)) {
-            tracing::info!(?answer, range = %transfer.range, "the leader stays where it is");
-            return Ok(());
-        }
-        if transfer.range != SYSTEM_RANGE {
-            self.with_board(|board, _| board.placed(transfer.range, transfer.to));
-        }
-        Ok(())
     }
 }

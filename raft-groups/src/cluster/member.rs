@@ -1,6 +1,7 @@
 //! A node that belongs to a cluster: what it offers to SQL and the command line, and what it does by itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ use super::node_format::{NodeRecord, decode_node, encode_node, node_key};
 use super::registry::Registry;
 use super::service::ClusterService;
 use super::settings::{
-    self, NODE_DEAD_AFTER, STATEMENT_QUORUM_WAIT, SettingValue, Settings, name_of_key, setting_key,
+    self, NODE_DEAD_AFTER, RANGE_MAX_BYTES, STATEMENT_QUORUM_WAIT, SettingValue, Settings, name_of_key,
+    setting_key,
 };
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
 use crate::client::call::{Call, CallError};
@@ -90,6 +92,10 @@ pub struct Member {
     leader_hint: Mutex<Option<NodeId>>,
     /// One change of the directory at a time.
     pub(super) directory_lock: tokio::sync::Mutex<()>,
+    /// Rows of the placement log that this node wrote since it trimmed it.
+    pub(super) placement_rows: AtomicU64,
+    /// One publication of changed ranges at a time.
+    pub(super) publishing: tokio::sync::Mutex<()>,
     pub(super) rng: Mutex<StdRng>,
     stop: watch::Receiver<bool>,
 }
@@ -124,6 +130,8 @@ impl Member {
             changes: Mutex::default(),
             leader_hint: Mutex::new(None),
             directory_lock: tokio::sync::Mutex::new(()),
+            placement_rows: AtomicU64::new(0),
+            publishing: tokio::sync::Mutex::new(()),
             rng: Mutex::new(rng),
             stop: config.stop,
         });
@@ -137,6 +145,8 @@ impl Member {
         member.spawn(Arc::clone(&member).tidy_members_forever());
         member.spawn(Arc::clone(&member).repair_forever());
         member.spawn(Arc::clone(&member).sweep_forever());
+        member.spawn(Arc::clone(&member).publish_forever());
+        member.spawn(Arc::clone(&member).take_range_ids_forever());
         member
     }
 
@@ -234,6 +244,9 @@ impl Member {
     fn apply_settings(&self) {
         if let Some(millis) = self.settings.number(STATEMENT_QUORUM_WAIT) {
             self.database.set_quorum_wait(Duration::from_millis(millis));
+        }
+        if let Some(bytes) = self.settings.number(RANGE_MAX_BYTES) {
+            self.ranges.set_range_max_bytes(bytes);
         }
     }
 

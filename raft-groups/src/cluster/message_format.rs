@@ -3,11 +3,12 @@
 //! Version 1: a version byte, a byte for the kind, the fields.
 
 use quorate_engine::codec::CodecError;
-use quorate_engine::codec::value::{Reader, Writer};
+use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::Span;
+use quorate_engine::kv::{Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
+use super::publication::Verdict;
 use super::status::{ChangeStatus, ClusterStatus};
 use super::status_format::{
     put_change, put_number, put_status, put_text, take_change, take_number, take_status, take_text,
@@ -51,6 +52,10 @@ pub(super) enum ClusterRequest {
     AwaitCatalog { version: u64 },
     /// To range 1's leaseholder: how is the cluster?
     Status,
+    /// To range 1's leaseholder: these ranges, led by the sender, have changed; enter them into the directory.
+    PublishRanges { descriptors: Vec<RangeDescriptor> },
+    /// Split a range that you lead, at a key or in its middle.
+    SplitRange { range_id: RangeId, at: Option<Key> },
 }
 
 /// What a member answers.
@@ -69,6 +74,10 @@ pub(super) enum ClusterAnswer {
     Progress(Option<ReplicaProgress>),
     /// To `Describe`, as applied; `None` where no whole replica is there.
     Described(Option<RangeDescriptor>),
+    /// To `PublishRanges`, one a range.
+    Published(Vec<Verdict>),
+    /// To `SplitRange`: the right side.
+    Range(Box<RangeDescriptor>),
     /// This node does not lead the range (range 1, where none was named); perhaps that one does.
     NotLeader { leader: Option<NodeId> },
     /// Not now: somebody or something is missing.
@@ -127,6 +136,8 @@ const CREATE_LEARNER: u8 = 11;
 const PROGRESS: u8 = 12;
 const COLLECT: u8 = 13;
 const DESCRIBE: u8 = 14;
+const PUBLISH_RANGES: u8 = 15;
+const SPLIT_RANGE: u8 = 16;
 
 const DONE: u8 = 1;
 const LEASE: u8 = 2;
@@ -137,6 +148,12 @@ const UNAVAILABLE: u8 = 6;
 const REFUSED: u8 = 7;
 const PROGRESS_ANSWER: u8 = 8;
 const DESCRIBED: u8 = 9;
+const PUBLISHED: u8 = 10;
+const RANGE: u8 = 11;
+
+const STANDS: u8 = 1;
+const WAITS: u8 = 2;
+const GONE: u8 = 3;
 
 /// The bytes of a request.
 pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
@@ -178,6 +195,13 @@ pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
         ClusterRequest::Status => {
             writer.u8(STATUS);
         }
+        ClusterRequest::PublishRanges { descriptors } => {
+            put_list(writer.u8(PUBLISH_RANGES), descriptors, put_descriptor);
+        }
+        ClusterRequest::SplitRange { range_id, at } => {
+            writer.u8(SPLIT_RANGE).varint(range_id.0).bool(at.is_some());
+            writer.bytes(at.as_ref().map_or(&[], |at| at.as_ref()));
+        }
     }
     writer.finish()
 }
@@ -217,6 +241,14 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
         DROP_RANGES => ClusterRequest::DropRanges { span: take_span(&mut reader)? },
         AWAIT_CATALOG => ClusterRequest::AwaitCatalog { version: reader.varint()? },
         STATUS => ClusterRequest::Status,
+        PUBLISH_RANGES => {
+            ClusterRequest::PublishRanges { descriptors: take_list(&mut reader, get_descriptor)? }
+        }
+        SPLIT_RANGE => {
+            let (range_id, is_given) = (RangeId(reader.varint()?), reader.bool()?);
+            let at = Key::new(owned(reader.bytes()?));
+            ClusterRequest::SplitRange { range_id, at: is_given.then_some(at) }
+        }
         other => return Err(reader.invalid(u64::from(other))),
     };
     reader.finish()?;
@@ -239,6 +271,10 @@ pub(super) fn encode_answer(answer: &ClusterAnswer) -> Vec<u8> {
         ClusterAnswer::Progress(progress) => put_progress(writer.u8(PROGRESS_ANSWER), *progress),
         ClusterAnswer::Catalog { version } => put_number(writer.u8(CATALOG), *version),
         ClusterAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
+        ClusterAnswer::Published(verdicts) => {
+            put_list(writer.u8(PUBLISHED), verdicts, put_verdict);
+        }
+        ClusterAnswer::Range(descriptor) => put_descriptor(writer.u8(RANGE), descriptor),
         ClusterAnswer::NotLeader { leader } => {
             put_number(writer.u8(NOT_LEADER), leader.map(|node| node.0));
         }
@@ -268,6 +304,8 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<ClusterAnswer, CodecError> {
         PROGRESS_ANSWER => ClusterAnswer::Progress(take_progress(&mut reader)?),
         CATALOG => ClusterAnswer::Catalog { version: take_number(&mut reader)? },
         STATUS_ANSWER => ClusterAnswer::Status(Box::new(take_status(&mut reader)?)),
+        PUBLISHED => ClusterAnswer::Published(take_list(&mut reader, take_verdict)?),
+        RANGE => ClusterAnswer::Range(Box::new(get_descriptor(&mut reader)?)),
         NOT_LEADER => ClusterAnswer::NotLeader { leader: take_number(&mut reader)?.map(NodeId) },
         UNAVAILABLE => ClusterAnswer::Unavailable(reader.text()?.to_owned()),
         REFUSED => ClusterAnswer::Refused(reader.text()?.to_owned()),
@@ -275,6 +313,23 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<ClusterAnswer, CodecError> {
     };
     reader.finish()?;
     Ok(answer)
+}
+
+fn put_verdict(writer: &mut Writer, verdict: &Verdict) {
+    writer.u8(match verdict {
+        Verdict::Stands => STANDS,
+        Verdict::Waits => WAITS,
+        Verdict::Gone => GONE,
+    });
+}
+
+fn take_verdict(reader: &mut Reader<'_>) -> Result<Verdict, CodecError> {
+    match reader.u8()? {
+        STANDS => Ok(Verdict::Stands),
+        WAITS => Ok(Verdict::Waits),
+        GONE => Ok(Verdict::Gone),
+        other => Err(reader.invalid(u64::from(other))),
+    }
 }
 
 fn put_report(writer: &mut Writer, report: &NodeReport) {

@@ -166,6 +166,8 @@ impl Member {
                 | ClusterAnswer::Lease { .. }
                 | ClusterAnswer::Catalog { .. }
                 | ClusterAnswer::Status(_)
+                | ClusterAnswer::Published(_)
+                | ClusterAnswer::Range(_)
                 | ClusterAnswer::Progress(_)
                 | ClusterAnswer::Described(_)) => {
                     last = format!("nobody leads it at the moment: {other:?}");

@@ -305,7 +305,9 @@ pub(super) fn expect_done(answer: ClusterAnswer) -> Result<(), ClusterError> {
         | ClusterAnswer::Catalog { .. }
         | ClusterAnswer::Progress(_)
         | ClusterAnswer::Described(_)
-        | ClusterAnswer::Status(_)) => {
+        | ClusterAnswer::Status(_)
+        | ClusterAnswer::Published(_)
+        | ClusterAnswer::Range(_)) => {
             Err(ClusterError::Unavailable(format!("an answer to another request came: {other:?}")))
         }
     }

@@ -84,6 +84,11 @@ impl Member {
                 let member = Arc::clone(self);
                 finished(tokio::spawn(async move { member.lead_drop_ranges(span).await }).await)
             }
+            ClusterRequest::PublishRanges { descriptors } => {
+                let member = Arc::clone(self);
+                finished(tokio::spawn(async move { member.lead_publish(descriptors).await }).await)
+            }
+            ClusterRequest::SplitRange { range_id, at } => self.answer_split(range_id, at).await,
             ClusterRequest::AwaitCatalog { version } => self.lead_await_catalog(version).await,
             ClusterRequest::Status => match self.lead_status().await {
                 Some(status) => ClusterAnswer::Status(Box::new(status)),
@@ -129,9 +134,11 @@ impl Member {
 fn done(result: Result<(), LocalRangeError>) -> ClusterAnswer {
     match result {
         Ok(()) => ClusterAnswer::Done,
-        Err(error @ (LocalRangeError::Tombstone { .. } | LocalRangeError::Misplaced { .. })) => {
-            ClusterAnswer::Refused(error.to_string())
-        }
+        Err(
+            error @ (LocalRangeError::Tombstone { .. }
+            | LocalRangeError::Misplaced { .. }
+            | LocalRangeError::Refused { .. }),
+        ) => ClusterAnswer::Refused(error.to_string()),
         Err(
             error @ (LocalRangeError::NotLeader { .. }
             | LocalRangeError::Timeout { .. }

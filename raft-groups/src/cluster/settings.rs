@@ -42,6 +42,9 @@ pub struct Setting {
     pub description: &'static str,
 }
 
+/// Size beyond which a range is split.
+pub const RANGE_MAX_BYTES: &str = "range_max_bytes";
+
 /// How long a statement waits for quorums, summed.
 pub const STATEMENT_QUORUM_WAIT: &str = "statement_quorum_wait";
 
@@ -60,10 +63,10 @@ pub const SETTINGS: [Setting; 3] = [
         description: "silence after which a node counts as dead, and its replicas are replaced by other nodes",
     },
     Setting {
-        name: "range_max_bytes",
+        name: RANGE_MAX_BYTES,
         kind: SettingKind::Bytes { min: 64 << 10, max: 8 << 30 },
         default: "256MiB",
-        description: "size of a range beyond which it is split (stored only: ranges do not split yet)",
+        description: "size of a range beyond which it is split; at twice the size its writers wait",
     },
     Setting {
         name: STATEMENT_QUORUM_WAIT,

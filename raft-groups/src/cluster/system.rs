@@ -1,5 +1,7 @@
 //! Reads and writes of range 1 by the cluster itself, as ordinary transactions.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
@@ -89,15 +91,24 @@ pub(super) async fn take_id(
     counter: &str,
     first: u64,
 ) -> Result<u64, KvError> {
+    Ok(take_ids(transaction, (counter, first), 1).await?.start)
+}
+
+/// Takes the next `count` numbers of a counter; see [`take_id`].
+pub(super) async fn take_ids(
+    transaction: &mut dyn Transaction,
+    (counter, first): (&str, u64),
+    count: u64,
+) -> Result<Range<u64>, KvError> {
     let key = counter_key(counter);
     let value = transaction.get_many(vec![key.clone()]).await?.pop().flatten();
     let next = match value {
         Some(bytes) => decode_counter(&bytes).map_err(|error| damaged(&key, &error))?,
         None => first,
     };
-    let bytes = Writer::versioned(COUNTER_VERSION).u64(next + 1).finish();
+    let bytes = Writer::versioned(COUNTER_VERSION).u64(next + count).finish();
     transaction.write(Write::put(key, bytes.into()))?;
-    Ok(next)
+    Ok(next..next + count)
 }
 
 fn counter_key(name: &str) -> Key {

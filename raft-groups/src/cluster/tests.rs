@@ -21,6 +21,7 @@ mod forming;
 mod moves;
 mod ranges;
 mod replicated;
+mod splits;
 
 /// Deadline of everything that is waited for; generous, since paused time costs nothing.
 const DEADLINE: Duration = Duration::from_secs(60);

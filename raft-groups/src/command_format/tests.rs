@@ -22,9 +22,24 @@ fn end_lease() -> Command {
     Command { term: 8, generation: 4, closed: stamp(8), high_water: stamp(9), size_delta: 0, kind }
 }
 
+fn split() -> Command {
+    let kind = CommandKind::Split(SplitCommand {
+        at: Key::from(&b"m"[..]),
+        right_id: RangeId(300),
+        leader: ReplicaId(2),
+        left_bytes: 1_000,
+        right_bytes: 2_000,
+        right_read: stamp(9),
+        right_closed: stamp(7),
+    });
+    Command { term: 8, generation: 4, closed: stamp(8), high_water: stamp(9), size_delta: 0, kind }
+}
+
 #[test]
 fn fixtures_are_read_and_written() {
-    for (name, command) in [("command_write", write_command()), ("command_end_lease", end_lease())] {
+    let commands =
+        [("command_write", write_command()), ("command_end_lease", end_lease()), ("command_split", split())];
+    for (name, command) in commands {
         let bytes = command.encode().unwrap();
         let found = fixture::check(env!("CARGO_MANIFEST_DIR"), name, &bytes);
         assert_eq!(Command::decode(found.into()).unwrap(), command);
@@ -33,7 +48,7 @@ fn fixtures_are_read_and_written() {
 
 #[test]
 fn every_cut_and_every_changed_kind_is_an_error() {
-    for command in [write_command(), end_lease()] {
+    for command in [write_command(), end_lease(), split()] {
         let bytes = command.encode().unwrap();
         for length in 0..bytes.len() {
             assert!(Command::decode(bytes.slice(..length)).is_err(), "{length} bytes");

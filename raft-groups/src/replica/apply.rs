@@ -11,14 +11,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_engine::store::Batch;
+use quorate_placement::topology::ReplicaId;
 
 use super::Replica;
 use crate::command_format::{Command, CommandKind};
 use crate::lease::Event;
 use crate::raft::{Applier, ApplyError, CommittedEntry, EntryPayload, Holdings, LogPosition};
+use crate::splits::nursery::Newborn;
 
+mod birth;
 mod bounds;
+mod split;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use state::AppliedState;
 
@@ -31,6 +37,8 @@ pub enum EntryOutcome {
     OtherTerm,
     /// Evaluated under other bounds, and its keys are not all within those of now: nothing was done.
     OtherBounds,
+    /// A split that cannot be: members are changing, or a side would be empty. Nothing was done.
+    NotSplit,
 }
 
 impl EntryOutcome {
@@ -39,6 +47,7 @@ impl EntryOutcome {
             Self::Applied => &[0],
             Self::OtherTerm => &[1],
             Self::OtherBounds => &[2],
+            Self::NotSplit => &[3],
         })
     }
 
@@ -48,31 +57,53 @@ impl EntryOutcome {
             [0] => Some(Self::Applied),
             [1] => Some(Self::OtherTerm),
             [2] => Some(Self::OtherBounds),
+            [3] => Some(Self::NotSplit),
             _ => None,
         }
     }
 }
 
-/// Applies a command of the right term to the state and to the batch. Depends on nothing but its arguments: every
-/// replica comes to the same.
-fn apply_kind(command: Command, state: &mut AppliedState, batch: &mut Batch) -> EntryOutcome {
-    let is_current = command.generation == state.descriptor.generation;
-    match command.kind {
-        CommandKind::Write(changes) => {
-            // Under its latches no split could take its keys away; a command of the same term that does not fit would
-            // be one that held none (design.md section 14, story 5).
-            if !is_current && !bounds::covers(&state.descriptor.span, &changes) {
-                return EntryOutcome::OtherBounds;
+/// What a batch of entries makes of a replica.
+struct Applying<'a> {
+    state: AppliedState,
+    batch: &'a mut Batch,
+    /// Right sides of splits.
+    born: Vec<Born>,
+}
+
+/// The right side of a split that was applied.
+struct Born {
+    state: AppliedState,
+    /// The replica whose node stands for its first election.
+    leader: ReplicaId,
+}
+
+impl Applying<'_> {
+    /// A command of the right term. Depends on nothing but the state: every replica comes to the same.
+    fn command(&mut self, command: Command) -> EntryOutcome {
+        let is_current = command.generation == self.state.descriptor.generation;
+        match command.kind {
+            CommandKind::Write(changes) => {
+                // Under its latches no split could take its keys away; a command of the same term that does not fit
+                // would be one that held none (design.md section 14, story 5).
+                if !is_current && !bounds::covers(&self.state.descriptor.span, &changes) {
+                    return EntryOutcome::OtherBounds;
+                }
+                self.batch.append(changes);
             }
-            batch.append(changes);
+            CommandKind::EndLease { read_high_water, .. } => {
+                self.state.end_lease_mark = self.state.end_lease_mark.max(read_high_water);
+            }
+            CommandKind::Split(_) if !is_current => return EntryOutcome::OtherBounds,
+            CommandKind::Split(split) => match split::divide(&mut self.state, &split) {
+                Ok(state) => self.born.push(Born { state, leader: split.leader }),
+                Err(outcome) => return outcome,
+            },
         }
-        CommandKind::EndLease { read_high_water, .. } => {
-            state.end_lease_mark = state.end_lease_mark.max(read_high_water);
-        }
+        self.state.size_bytes = self.state.size_bytes.saturating_add_signed(command.size_delta);
+        self.state.closed = self.state.closed.max(command.closed);
+        EntryOutcome::Applied
     }
-    state.size_bytes = state.size_bytes.saturating_add_signed(command.size_delta);
-    state.closed = state.closed.max(command.closed);
-    EntryOutcome::Applied
 }
 
 impl Replica {
@@ -80,8 +111,7 @@ impl Replica {
         &self,
         entry: LogPosition,
         bytes: &Bytes,
-        state: &mut AppliedState,
-        batch: &mut Batch,
+        applying: &mut Applying<'_>,
     ) -> Result<EntryOutcome, ApplyError> {
         let command = Command::decode(bytes.clone())
             .map_err(|error| ApplyError::Divergence { position: entry, detail: error.to_string() })?;
@@ -89,30 +119,51 @@ impl Replica {
             return Ok(EntryOutcome::OtherTerm);
         }
         self.shared.clock.forward_applied(command.high_water);
-        let outcome = apply_kind(command, state, batch);
-        self.shared.clock.forward_applied(state.end_lease_mark);
+        let outcome = applying.command(command);
+        self.shared.clock.forward_applied(applying.state.end_lease_mark);
         Ok(outcome)
+    }
+
+    /// Writes the right sides of splits, where this node may hold them, and remembers them until the batch is written.
+    fn bring_forth(&self, born: Vec<Born>, batch: &mut Batch) -> Result<(), ApplyError> {
+        let mut newborns = Vec::new();
+        for Born { state, leader } in born {
+            let descriptor = Arc::clone(&state.descriptor);
+            if !birth::write(self.shared.engine.as_ref(), self.replica_id, &state, batch)? {
+                tracing::info!(range = %descriptor.range_id, "its replica here was removed before it came into being");
+                continue;
+            }
+            newborns.push(Newborn {
+                state,
+                replica_id: self.replica_id,
+                campaigns: leader == self.replica_id,
+            });
+        }
+        *self.newborns.lock() = newborns;
+        Ok(())
     }
 }
 
 impl Applier for Replica {
     fn apply(&self, entries: &[CommittedEntry], batch: &mut Batch) -> Result<Vec<Bytes>, ApplyError> {
         let before = self.applied.lock().clone();
-        let mut state = before.clone();
+        let mut applying = Applying { state: before.clone(), batch, born: Vec::new() };
         let mut outcomes = Vec::with_capacity(entries.len());
         for entry in entries {
             let outcome = match &entry.payload {
                 EntryPayload::Blank => Ok(EntryOutcome::Applied),
                 EntryPayload::Membership(membership) => {
-                    state.apply_membership(membership);
+                    applying.state.apply_membership(membership);
                     Ok(EntryOutcome::Applied)
                 }
-                EntryPayload::Command(bytes) => self.apply_command(entry.position, bytes, &mut state, batch),
+                EntryPayload::Command(bytes) => self.apply_command(entry.position, bytes, &mut applying),
             };
             let outcome = outcome.inspect_err(|error| self.task.diverged(&error.to_string()))?;
             outcomes.push(outcome.encode());
         }
+        let Applying { state, batch, born } = applying;
         state.save_changes(&before, batch);
+        self.bring_forth(born, batch)?;
         // One apply at a time, and a batch that cannot be written is the end of this task: nobody sees this too early
         // who could act on it. What requests go by is the published descriptor.
         *self.applied.lock() = state;
@@ -120,12 +171,17 @@ impl Applier for Replica {
     }
 
     fn applied(&self, entries: &[CommittedEntry], _: LogPosition) {
-        let (mark, descriptor) = {
+        let (mark, descriptor, size_bytes) = {
             let applied = self.applied.lock();
-            (applied.end_lease_mark, Arc::clone(&applied.descriptor))
+            (applied.end_lease_mark, Arc::clone(&applied.descriptor), applied.size_bytes)
         };
         self.cache.lock().raise_low_water(mark);
+        // At each moment either this side or the other one knows the keys.
+        self.shared.nursery.put(std::mem::take(&mut *self.newborns.lock()));
         self.publish(descriptor);
+        if self.has_outgrown(size_bytes) {
+            self.shared.outgrown.notify_one();
+        }
         for entry in entries {
             match entry.payload {
                 EntryPayload::Blank => self.note(Event::BlankApplied { term: entry.position.term }),
@@ -149,8 +205,11 @@ impl Replica {
     /// Lets requests see a descriptor that is applied and written.
     fn publish(&self, descriptor: Arc<crate::descriptor::RangeDescriptor>) {
         let mut published = self.descriptor.write();
-        if published.generation != descriptor.generation {
-            *published = descriptor;
+        if published.generation == descriptor.generation {
+            return;
         }
+        *published = descriptor;
+        drop(published);
+        self.changed.notify_waiters();
     }
 }

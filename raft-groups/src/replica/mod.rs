@@ -19,6 +19,7 @@ mod propose;
 mod raft_task;
 mod read;
 mod serve;
+pub(crate) mod split;
 mod status;
 mod transact;
 
@@ -42,6 +43,8 @@ use crate::lease::timing::Timing;
 use crate::lease::{Effect, Event, LeaseState, Quorum};
 use crate::raft::{LogPosition, LogWriter, Snapshots};
 use crate::rpc::Rpc;
+use crate::splits::nursery::{Newborn, Nursery};
+use crate::splits::trigger::Attempts;
 
 use apply::AppliedState;
 use propose::InFlight;
@@ -69,11 +72,22 @@ pub struct Shared {
     pub snapshots: Arc<Snapshots>,
     /// How long things last.
     pub timing: Timing,
+    /// Right sides of splits that are about to start.
+    pub nursery: Nursery,
+    /// Told when a range has outgrown its size.
+    pub outgrown: Notify,
+    /// Size beyond which a range is split.
+    pub range_max_bytes: AtomicU64,
     /// Bytes of writes that may be worked on at a time.
     pub write_bytes: Arc<Semaphore>,
 }
 
 impl Shared {
+    /// Size beyond which a range is split.
+    pub fn range_max_bytes(&self) -> u64 {
+        self.range_max_bytes.load(Ordering::Relaxed)
+    }
+
     /// Microseconds of the clock that counts suspended time.
     pub fn now(&self) -> u64 {
         u64::try_from(self.physical.boottime().as_micros()).unwrap_or(u64::MAX)
@@ -93,6 +107,12 @@ pub struct Replica {
     latches: Arc<Latches>,
     in_flight: Arc<InFlight>,
     applied: Mutex<AppliedState>,
+    /// Right sides of splits in the batch that is being written.
+    newborns: Mutex<Vec<Newborn>>,
+    /// What is known of attempts to split it.
+    attempts: Mutex<Attempts>,
+    /// Generation of the newest descriptor that is known to stand in the directory.
+    published: AtomicU64,
     task: RaftTask,
     /// Held shared while a command is enqueued, and alone while the lease ends: nothing is enqueued behind an EndLease.
     gate: tokio::sync::RwLock<()>,
@@ -110,6 +130,8 @@ pub struct Origin {
     pub replica_id: ReplicaId,
     /// What it is, and what it has applied.
     pub applied: AppliedState,
+    /// Generation of the newest descriptor that is known to stand in the directory; 0 for none.
+    pub published: u64,
     /// Created just now, and not opened from disk: it has promised nothing.
     pub is_fresh: bool,
     /// Seed of its random times.
@@ -119,7 +141,7 @@ pub struct Origin {
 impl Replica {
     /// A replica whose Raft task does not run yet: see [`Replica::start`].
     pub fn new(shared: Arc<Shared>, origin: Origin) -> Arc<Self> {
-        let Origin { replica_id, applied, is_fresh, seed } = origin;
+        let Origin { replica_id, applied, published, is_fresh, seed } = origin;
         let descriptor = Arc::clone(&applied.descriptor);
         let now = shared.now();
         let lease = if is_fresh {
@@ -138,6 +160,9 @@ impl Replica {
             latches: Arc::new(Latches::default()),
             in_flight: Arc::default(),
             applied: Mutex::new(applied),
+            newborns: Mutex::default(),
+            attempts: Mutex::default(),
+            published: AtomicU64::new(published),
             task: RaftTask::default(),
             gate: tokio::sync::RwLock::new(()),
             end_lease: Mutex::new(None),
@@ -154,6 +179,21 @@ impl Replica {
     /// Its id.
     pub fn replica_id(&self) -> ReplicaId {
         self.replica_id
+    }
+
+    /// Whether its descriptor may not stand in the directory yet.
+    pub fn is_unpublished(&self) -> bool {
+        self.published.load(Ordering::Relaxed) < self.descriptor().generation
+    }
+
+    /// Generation of the newest descriptor that is known to stand in the directory; 0 for none.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// A descriptor of this generation stands in the directory. True where that is news.
+    pub fn note_published(&self, generation: u64) -> bool {
+        self.published.fetch_max(generation, Ordering::Relaxed) < generation
     }
 
     /// What it knows of its range.

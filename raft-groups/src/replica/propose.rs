@@ -43,7 +43,7 @@ pub struct InFlight {
 
 impl InFlight {
     /// Notes a proposal made at `now`, until the guard is dropped.
-    fn enter(self: &Arc<Self>, now: u64) -> InFlightGuard {
+    pub(super) fn enter(self: &Arc<Self>, now: u64) -> InFlightGuard {
         let mut state = self.state.lock();
         state.0 += 1;
         let id = state.0;
@@ -57,7 +57,7 @@ impl InFlight {
     }
 }
 
-struct InFlightGuard {
+pub(super) struct InFlightGuard {
     in_flight: Arc<InFlight>,
     id: u64,
 }
@@ -162,6 +162,7 @@ impl Replica {
 
     pub(super) async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {
         let deadline = self.deadline();
+        self.wait_for_split(deadline).await?;
         let room = self.room(&intention, deadline).await?;
         self.wait_to_serve(deadline).await?;
         let latches = intention.latches();
@@ -296,14 +297,16 @@ impl Replica {
         match self.enqueue_and_wait(&group, term, bytes).await {
             Ok(applied) => match EntryOutcome::decode(&applied.outcome) {
                 Some(EntryOutcome::Applied) => Ok(()),
-                Some(EntryOutcome::OtherTerm | EntryOutcome::OtherBounds) => Err(Retry::Again),
+                Some(EntryOutcome::OtherTerm | EntryOutcome::OtherBounds | EntryOutcome::NotSplit) => {
+                    Err(Retry::Again)
+                }
                 None => Err(Retry::Failed(intention.unknown(self, "its outcome cannot be read".to_owned()))),
             },
             Err(error) => Err(self.not_proposed(term, error, intention)),
         }
     }
 
-    async fn enqueue_and_wait(
+    pub(super) async fn enqueue_and_wait(
         &self,
         group: &RaftGroup,
         term: u64,
@@ -335,7 +338,7 @@ impl Replica {
         }
     }
 
-    fn depose(&self, term: u64) {
+    pub(super) fn depose(&self, term: u64) {
         let leads = self.lease.lock().leads();
         if leads == Some(term) {
             self.note(Event::Deposed);

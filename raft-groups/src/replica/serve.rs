@@ -23,7 +23,7 @@ const BREAKER_POLL: Duration = Duration::from_millis(50);
 pub struct ServingTerm(pub u64);
 
 /// How long a request may go on waiting, in microseconds of the lease's clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(u64);
 
 enum Standing {
@@ -38,6 +38,12 @@ impl Replica {
     /// The deadline of a request that arrives now.
     pub(super) fn deadline(&self) -> Deadline {
         Deadline(self.shared.now().saturating_add(self.shared.timing.request))
+    }
+
+    /// A deadline that much from now.
+    pub(super) fn deadline_within(&self, time: Duration) -> Deadline {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Deadline(self.shared.now().saturating_add(micros))
     }
 
     pub(super) fn remaining(&self, deadline: Deadline) -> Duration {

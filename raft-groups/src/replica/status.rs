@@ -38,6 +38,7 @@ impl Replica {
             applied: group.and_then(|status| status.applied).map_or(0, |position| position.index),
             size_bytes: self.applied.lock().size_bytes,
             silent_peers: self.silent_peers(),
+            published: self.published(),
             is_whole: descriptor.is_known(),
             receiving: self.shared.snapshots.receiving(self.range_id).map(transfer),
             sending: self.shared.snapshots.sending(self.range_id).map(transfer),

@@ -7,19 +7,20 @@ use quorate_engine::store::{Batch, Durability, Family, StoreError};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::RangeStore;
-use crate::descriptor::RangeDescriptor;
+use crate::descriptor::{NEW_GENERATION, RangeDescriptor};
 use crate::local_ranges::LocalRangeError;
 use crate::raft;
 use crate::range_format::{
-    decode_tombstone, descriptor_key, encode_descriptor, encode_replica_id, encode_tombstone, replica_bounds,
-    replica_key, tombstone_key,
+    decode_descriptor, decode_replica_id, decode_tombstone, descriptor_key, encode_descriptor,
+    encode_published, encode_replica_id, encode_tombstone, published_key, replica_bounds, replica_key,
+    tombstone_key,
 };
 use crate::replica::apply::AppliedState;
 use crate::replica::holdings::holdings;
 use crate::replica::{Origin, Replica};
 use crate::safeguard::{self, Safeguard};
 
-fn storage(error: impl ToString) -> LocalRangeError {
+pub(super) fn storage(error: impl ToString) -> LocalRangeError {
     LocalRangeError::Storage(error.to_string())
 }
 
@@ -49,11 +50,21 @@ impl RangeStore {
             }
             return Ok(());
         }
+        if descriptor.generation != NEW_GENERATION {
+            // Its state is not that of a new range: it comes with a split, or with a snapshot.
+            return Err(misplaced(format!(
+                "it has changed since it was made (generation {})",
+                descriptor.generation
+            )));
+        }
+        self.check_unborn(range_id)?;
         self.check_free(descriptor)?;
         self.check_tombstone(range_id, own.replica_id)?;
         let mut batch = Batch::new();
         batch.put(Family::Range, replica_key(range_id), encode_replica_id(own.replica_id));
         batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(descriptor));
+        // Whoever asks for a new replica has entered its range into the directory.
+        batch.put(Family::Range, published_key(range_id), encode_published(descriptor.generation));
         raft::seed(&mut batch, descriptor);
         self.write_synced(batch).await?;
         let replica = self.start_fresh(descriptor.clone(), own.replica_id).await?;
@@ -89,6 +100,7 @@ impl RangeStore {
             let detail = format!("replica {} of it is here", replica.replica_id());
             return Err(LocalRangeError::Misplaced { range_id, detail });
         }
+        self.check_unborn(range_id)?;
         self.check_tombstone(range_id, replica_id)?;
         let mut batch = Batch::new();
         batch.put(Family::Range, replica_key(range_id), encode_replica_id(replica_id));
@@ -96,8 +108,23 @@ impl RangeStore {
         self.start_fresh(RangeDescriptor::unknown(range_id), replica_id).await.map(drop)
     }
 
+    /// The right side of a split may be on the disk already, and be about to start.
+    fn check_unborn(&self, range_id: RangeId) -> Result<(), LocalRangeError> {
+        match self.stored_descriptor(range_id)? {
+            None => Ok(()),
+            Some(_) => {
+                let detail = "its replica, from a split, is about to start".to_owned();
+                Err(LocalRangeError::Misplaced { range_id, detail })
+            }
+        }
+    }
+
     /// A removed replica does not come back.
-    fn check_tombstone(&self, range_id: RangeId, replica_id: ReplicaId) -> Result<(), LocalRangeError> {
+    pub(super) fn check_tombstone(
+        &self,
+        range_id: RangeId,
+        replica_id: ReplicaId,
+    ) -> Result<(), LocalRangeError> {
         let is_below = self.tombstone(range_id)?.is_some_and(|next| replica_id < next);
         if is_below && safeguard::holds(Safeguard::Tombstones) {
             return Err(LocalRangeError::Tombstone { range_id });
@@ -121,7 +148,9 @@ impl RangeStore {
         let held = self.all().into_iter().map(|replica| replica.descriptor());
         let held = held.map(|other| (other.range_id, other.span.clone()));
         let coming = self.reserved.lock().clone();
-        let mut all = held.chain(coming);
+        let born = self.shared.nursery.descriptors().into_iter();
+        let born = born.map(|other| (other.range_id, other.span.clone()));
+        let mut all = held.chain(coming).chain(born);
         let overlaps = |(range_id, span): &(RangeId, Span)| {
             *range_id != descriptor.range_id && span.overlaps(&descriptor.span)
         };
@@ -136,6 +165,7 @@ impl RangeStore {
         let range_id = descriptor.range_id;
         let origin = Origin {
             replica_id,
+            published: descriptor.generation,
             applied: AppliedState::fresh(descriptor),
             is_fresh: true,
             seed: self.seed_of(range_id),
@@ -164,10 +194,24 @@ impl RangeStore {
             self.replicas.write().remove(&range_id);
             // Nothing of it is written after this: an apply that came later would bring keys back.
             replica.shutdown().await;
-            erase(&mut batch, &replica.descriptor());
+            erase_replica(&mut batch, &replica.descriptor());
+        } else if let Some(descriptor) = self.stored_descriptor(range_id)? {
+            // The right side of a split that has not started yet; whoever would start it looks at the tombstone.
+            erase_replica(&mut batch, &descriptor);
         }
         batch.put(Family::Range, tombstone_key(range_id), encode_tombstone(next));
         self.write_synced(batch).await
+    }
+
+    /// Id of the replica of a range that is on the disk, whether or not it runs.
+    pub(super) fn stored_replica(&self, range_id: RangeId) -> Result<Option<ReplicaId>, LocalRangeError> {
+        let bytes = self.shared.engine.get(Family::Range, &replica_key(range_id)).map_err(storage)?;
+        bytes.map(|bytes| decode_replica_id(&bytes)).transpose().map_err(storage)
+    }
+
+    fn stored_descriptor(&self, range_id: RangeId) -> Result<Option<RangeDescriptor>, LocalRangeError> {
+        let bytes = self.shared.engine.get(Family::Range, &descriptor_key(range_id)).map_err(storage)?;
+        bytes.map(|bytes| decode_descriptor(&bytes)).transpose().map_err(storage)
     }
 
     fn tombstone(&self, range_id: RangeId) -> Result<Option<ReplicaId>, LocalRangeError> {
@@ -175,7 +219,7 @@ impl RangeStore {
         bytes.map(|bytes| decode_tombstone(&bytes)).transpose().map_err(storage)
     }
 
-    async fn write_synced(&self, batch: Batch) -> Result<(), LocalRangeError> {
+    pub(super) async fn write_synced(&self, batch: Batch) -> Result<(), LocalRangeError> {
         let engine = Arc::clone(&self.shared.engine);
         let write = move || engine.write(batch, Durability::Synced);
         let written: Result<(), StoreError> = self.shared.blocking.run(write).await.map_err(storage)?;
@@ -194,10 +238,15 @@ impl RangeStore {
 }
 
 /// All that a replica keeps, but for its tombstone.
-fn erase(batch: &mut Batch, descriptor: &RangeDescriptor) {
+pub(super) fn erase_replica(batch: &mut Batch, descriptor: &RangeDescriptor) {
     let (start, end) = replica_bounds(descriptor.range_id);
     batch.delete_range(Family::Range, start, end);
     raft::erase(batch, descriptor.range_id);
+    erase_keys(batch, descriptor);
+}
+
+/// All keys of a range, in every family.
+pub(crate) fn erase_keys(batch: &mut Batch, descriptor: &RangeDescriptor) {
     for span in holdings(descriptor).spans {
         batch.delete_range(span.family, span.start, span.end);
     }

@@ -2,22 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::future::BoxFuture;
 use quorate_engine::codec::CodecError;
-use quorate_engine::store::{Family, Store, StoreError};
+use quorate_engine::store::{Batch, Family, Store, StoreError};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
+use super::create::erase_replica;
+use super::serve::WAITING_MESSAGES_MAX;
+use super::splits::SPLITS_MAX;
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
 use crate::range_format::{
-    decode_descriptor, decode_replica_id, range_of_descriptor_key, range_of_replica_key,
+    decode_descriptor, decode_published, decode_replica_id, published_key, range_of_descriptor_key,
+    range_of_replica_key,
 };
 use crate::replica::apply::AppliedState;
 use crate::replica::{Origin, Replica, Shared};
 use crate::rpc::{Handler, Service};
+use crate::splits::ids::RangeIds;
+use crate::splits::nursery::Nursery;
+use crate::splits::trigger::RANGE_MAX_BYTES_DEFAULT;
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +68,9 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         writer,
         snapshots: Snapshots::new(SNAPSHOT_RATE_DEFAULT),
         timing: config.timing,
+        nursery: Nursery::default(),
+        outgrown: Notify::new(),
+        range_max_bytes: AtomicU64::new(RANGE_MAX_BYTES_DEFAULT),
         write_bytes: Arc::new(Semaphore::new(WRITE_BYTES_MAX)),
     });
     let (engine, snapshots) = (Arc::clone(&shared.engine), Arc::clone(&shared.snapshots));
@@ -71,6 +82,10 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         changing: tokio::sync::Mutex::new(()),
         reserved: Arc::default(),
         inbox,
+        ids: RangeIds::default(),
+        splitting: Semaphore::new(SPLITS_MAX),
+        arrived: Notify::new(),
+        waiting: Semaphore::new(WAITING_MESSAGES_MAX),
         seed: config.seed,
         stopping,
     });
@@ -80,7 +95,9 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
     store.shared.rpc.register(Service::Raft, Arc::new(RaftHandler { store: Arc::downgrade(&store) }));
     super::snapshots::register(&store);
     tokio::spawn(super::upkeep::run(Arc::downgrade(&store), stop.clone()));
-    tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop));
+    tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop.clone()));
+    tokio::spawn(super::splits::watch_sizes(Arc::downgrade(&store), stop.clone()));
+    tokio::spawn(super::splits::start_newborns(Arc::downgrade(&store), stop));
     Ok(store)
 }
 
@@ -118,8 +135,14 @@ impl RangeStore {
         let named = || descriptor.replica_on(node_id).map(|own| own.replica_id);
         let replica_id =
             stored.replica_id.or_else(named).ok_or(StoreOpenError::Foreign { range_id, node_id })?;
+        if self.check_tombstone(range_id, replica_id).is_err() {
+            return self.bury(&descriptor).await;
+        }
+        let published = self.shared.engine.get(Family::Range, &published_key(range_id))?;
+        let published = published.map_or(Ok(0), |bytes| decode_published(&bytes));
         let origin = Origin {
             replica_id,
+            published: published.map_err(|error| StoreError::Corruption(error.to_string()))?,
             applied: AppliedState::load(self.shared.engine.as_ref(), descriptor)?,
             is_fresh: false,
             seed: self.seed_of(range_id),
@@ -128,6 +151,14 @@ impl RangeStore {
         replica.start().await?;
         self.replicas.write().insert(range_id, replica);
         Ok(())
+    }
+
+    /// A crash came between a tombstone and the apply of a split that brought its replica.
+    async fn bury(&self, descriptor: &RangeDescriptor) -> Result<(), StoreOpenError> {
+        let mut batch = Batch::new();
+        erase_replica(&mut batch, descriptor);
+        let written = self.write_synced(batch).await;
+        written.map_err(|error| StoreError::Corruption(error.to_string()).into())
     }
 
     /// Another seed for every range and node, so that elections do not coincide.

@@ -74,6 +74,11 @@ fn requests() -> Vec<ClusterRequest> {
         ClusterRequest::DropRanges { span: span() },
         ClusterRequest::AwaitCatalog { version: 6 },
         ClusterRequest::Status,
+        ClusterRequest::PublishRanges {
+            descriptors: vec![RangeDescriptor::new(RangeId(8), span(), &[NodeId(2)])],
+        },
+        ClusterRequest::SplitRange { range_id: RangeId(7), at: Some(Key::from(&b"m"[..])) },
+        ClusterRequest::SplitRange { range_id: RangeId(7), at: None },
     ]
 }
 
@@ -147,6 +152,8 @@ fn answers() -> Vec<ClusterAnswer> {
         ClusterAnswer::NotLeader { leader: Some(NodeId(2)) },
         ClusterAnswer::Unavailable("no".to_owned()),
         ClusterAnswer::Refused("never".to_owned()),
+        ClusterAnswer::Published(vec![Verdict::Stands, Verdict::Waits, Verdict::Gone]),
+        ClusterAnswer::Range(Box::new(RangeDescriptor::new(RangeId(8), span(), &[NodeId(2)]))),
     ]
 }
 

@@ -69,6 +69,15 @@ impl AppliedState {
         self.is_joint = membership.is_joint();
     }
 
+    /// Adds all of it to the batch.
+    pub(super) fn save(&self, batch: &mut Batch) {
+        let range_id = self.descriptor.range_id;
+        batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(&self.descriptor));
+        batch.put(Family::Range, size_key(range_id), encode_size(self.size_bytes));
+        batch.put(Family::Range, end_lease_key(range_id), encode_end_lease(self.end_lease_mark));
+        batch.put(Family::Range, closed_key(range_id), encode_closed(self.closed));
+    }
+
     /// Adds what differs from `before` to the batch.
     pub(super) fn save_changes(&self, before: &Self, batch: &mut Batch) {
         let range_id = self.descriptor.range_id;

@@ -1,6 +1,7 @@
 //! A cluster of stores in one process, with one range on all of them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ use crate::testing::network::LocalNetwork;
 pub const RANGE: RangeId = RangeId(7);
 /// How long anything is waited for, on a machine with other work.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+static RANGE_IDS: AtomicU64 = AtomicU64::new(1_000);
 
 struct NoPrograms;
 
@@ -70,6 +73,9 @@ async fn start_node(
     })
     .await
     .unwrap();
+    // As range 1 does: no id is given twice, whoever starts again.
+    let first = RANGE_IDS.fetch_add(1_000, Ordering::SeqCst);
+    store.offer_range_ids(first..first + 1_000);
     network.attach(id, Arc::clone(&rpc) as _);
     Node { id, disk, rpc, store, clock }
 }
@@ -179,7 +185,11 @@ impl Node {
     }
 
     pub async fn ask(&self, request: Request) -> Result<Response, RangeError> {
-        self.store.execute(RangeRequest { range_id: RANGE, generation: 1, request }).await
+        self.ask_range(RANGE, request).await
+    }
+
+    pub async fn ask_range(&self, range_id: RangeId, request: Request) -> Result<Response, RangeError> {
+        self.store.execute(RangeRequest { range_id, generation: 1, request }).await
     }
 
     pub fn commit_request(&self, writes: Vec<Write>) -> CommitRequest {

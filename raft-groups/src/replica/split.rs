@@ -1,0 +1,295 @@
+//! Splits, on the leaseholder: counting keys, and the command.
+//!
+//! ```text
+//!   count pages of a snapshot ── key ── latch the whole right side ── marks ── command ── applied here ── latch ends
+//! ```
+//!
+//! Invariant (design.md section 14, story 5): from before the command is built until it is applied here, or can never
+//! be, no request for the right side is served or evaluated. So there is one lease for each key through the split, and
+//! the read mark that the command carries is above every read that this side ever answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, Span};
+use quorate_engine::mvcc::key_format::{data_span, split_data_key, user_key};
+use quorate_engine::store::{Family, Snapshot, StoreError};
+use quorate_placement::topology::RangeId;
+
+use super::Replica;
+use super::apply::EntryOutcome;
+use super::serve::{Deadline, ServingTerm};
+use crate::api::RangeError;
+use crate::blocking::pause;
+use crate::command_format::{Command, CommandKind, SplitCommand};
+use crate::concurrency::latch_table::{Access, LatchSpans};
+use crate::safeguard::{self, Safeguard};
+use crate::splits::key::{SizeCount, SplitPoint};
+use crate::splits::trigger::{Attempts, Ended};
+
+/// Bytes that are counted in one go, apart from the last key.
+const PAGE_BYTES_MAX: u64 = 4 << 20;
+/// Versions that are counted in one go.
+const PAGE_VERSIONS_MAX: usize = 50_000;
+/// Pause between pages: splits are no emergency.
+const PAGE_PAUSE: Duration = Duration::from_millis(5);
+/// Longest wait for the requests of the right side that came before: those that come after wait behind the split.
+const LATCH_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Longest wait of a writer for a split before it is told to ask again.
+const BACK_PRESSURE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct SplitPlan {
+    /// Where, and how large the sides are.
+    pub point: SplitPoint,
+    /// Generation of the descriptor for which this was planned.
+    pub generation: u64,
+    /// Id of the right side.
+    pub right_id: RangeId,
+}
+
+/// Counting under way.
+#[derive(Default)]
+struct Counting {
+    count: SizeCount,
+    /// The key whose versions are being counted: its prefix, and its bytes so far.
+    open: Option<(Vec<u8>, u64)>,
+    /// First data key that is not counted; `None` for "from the start".
+    next: Option<Vec<u8>>,
+}
+
+impl Counting {
+    /// Counts one page. True when nothing is left.
+    fn page(&mut self, snapshot: &dyn Snapshot, span: &Span) -> Result<bool, StoreError> {
+        let (start, end) = data_span(span);
+        let from = self.next.take().unwrap_or(start);
+        let mut cursor = snapshot.cursor(Family::Data, &from, &end);
+        cursor.next()?;
+        let (mut bytes, mut versions) = (0, 0);
+        while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
+            let size = (key.len() + value.len()) as u64;
+            bytes += size;
+            versions += 1;
+            self.version(key, size)?;
+            if bytes >= PAGE_BYTES_MAX || versions >= PAGE_VERSIONS_MAX {
+                let mut next = key.to_vec();
+                next.push(0);
+                self.next = Some(next);
+                return Ok(false);
+            }
+            cursor.next()?;
+        }
+        self.close()?;
+        Ok(true)
+    }
+
+    fn version(&mut self, key: &[u8], size: u64) -> Result<(), StoreError> {
+        let damaged = |error: quorate_engine::codec::CodecError| StoreError::Corruption(error.to_string());
+        let (prefix, _) = split_data_key(key).map_err(damaged)?;
+        match &mut self.open {
+            Some((open, bytes)) if open == prefix => {
+                *bytes += size;
+                Ok(())
+            }
+            Some(_) | None => {
+                self.close()?;
+                self.open = Some((prefix.to_vec(), size));
+                Ok(())
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        let Some((prefix, bytes)) = self.open.take() else { return Ok(()) };
+        let key = user_key(&prefix).map_err(|error| StoreError::Corruption(error.to_string()))?;
+        self.count.visit(key, bytes);
+        Ok(())
+    }
+}
+
+impl Replica {
+    /// Counts the range's bytes by key, as of several moments near now. Also says for which generation.
+    pub(crate) async fn count_size(self: &Arc<Self>) -> Result<(u64, SizeCount), RangeError> {
+        let descriptor = self.descriptor();
+        let mut counting = Counting::default();
+        loop {
+            let span = descriptor.span.clone();
+            let counted = self.offload(true, move |this| {
+                let snapshot = this.shared.engine.snapshot();
+                let is_done = counting.page(snapshot.as_ref(), &span);
+                (counting, is_done)
+            });
+            let (back, is_done) = counted.await?;
+            counting = back;
+            if is_done.map_err(|error| RangeError::Storage(error.to_string()))? {
+                return Ok((descriptor.generation, counting.count));
+            }
+            pause(PAGE_PAUSE).await;
+        }
+    }
+
+    /// Splits the range; returns once that is applied here.
+    ///
+    /// # Errors
+    /// [`RangeError::Mismatch`] where the range has changed since the plan was made, [`RangeError::NotLeaseholder`], and
+    /// [`RangeError::Unavailable`] where it was not done in time: it may still happen then.
+    pub(crate) async fn split(self: &Arc<Self>, plan: SplitPlan) -> Result<(), RangeError> {
+        let deadline = self.deadline();
+        self.wait_to_serve(deadline).await?;
+        let descriptor = self.descriptor();
+        let right = Span::new(plan.point.at.clone(), descriptor.span.end.clone());
+        let spans = LatchSpans::new([(right.clone(), Access::Exclusive)]);
+        let latch = if safeguard::holds(Safeguard::SplitLatch) {
+            Some(self.latch(spans, self.deadline_within(LATCH_WAIT_MAX)).await?)
+        } else {
+            None
+        };
+        let this = Arc::clone(self);
+        // Whether or not anybody waits: the latch ends with the entry.
+        let work = tokio::spawn(async move {
+            let done = this.propose_split(plan, right, deadline).await;
+            drop(latch);
+            done
+        });
+        let limited = self.or_tripped(tokio::time::timeout(self.remaining(deadline), work));
+        match limited.await? {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Err(self.unavailable(format!("the task of its split failed: {error}"))),
+            Err(_) => Err(self.unavailable("no quorum confirmed its split in time".to_owned())),
+        }
+    }
+
+    async fn propose_split(
+        &self,
+        plan: SplitPlan,
+        right: Span,
+        deadline: Deadline,
+    ) -> Result<(), RangeError> {
+        let ServingTerm(term) = self.wait_to_serve(deadline).await?;
+        let descriptor = self.check_hull(Some(&right))?;
+        if descriptor.generation != plan.generation || descriptor.span.end != right.end {
+            return Err(self.mismatch(&descriptor));
+        }
+        if self.applied.lock().is_joint {
+            return Err(self.unavailable("its members are changing; it cannot be split meanwhile".to_owned()));
+        }
+        let right_read = self.cache.lock().newest(&right);
+        let command = Command {
+            term,
+            generation: plan.generation,
+            // Nothing is closed yet: no read is served by followers.
+            closed: Timestamp::MIN,
+            high_water: right_read,
+            size_delta: 0,
+            kind: CommandKind::Split(SplitCommand {
+                at: plan.point.at,
+                right_id: plan.right_id,
+                leader: self.replica_id,
+                left_bytes: plan.point.left_bytes,
+                right_bytes: plan.point.right_bytes,
+                right_read,
+                right_closed: Timestamp::MIN,
+            }),
+        };
+        let bytes = command.encode().map_err(|error| RangeError::Refused(error.to_string()))?;
+        let group =
+            self.task.group().ok_or_else(|| self.unavailable("its Raft task is being rebuilt".to_owned()))?;
+        let _in_flight = self.in_flight.enter(self.shared.now());
+        match self.enqueue_and_wait(&group, term, bytes).await {
+            Ok(applied) => match EntryOutcome::decode(&applied.outcome) {
+                Some(EntryOutcome::Applied) => Ok(()),
+                Some(EntryOutcome::OtherTerm | EntryOutcome::OtherBounds | EntryOutcome::NotSplit) | None => {
+                    Err(self.mismatch(&self.descriptor()))
+                }
+            },
+            Err(error) => {
+                if error.is_ambiguous() {
+                    // Its latch ends now, and the split may still come: this replica serves no more in this term.
+                    self.depose(term);
+                }
+                Err(self.unavailable(format!("its split was not confirmed: {error}")))
+            }
+        }
+    }
+
+    /// Back-pressure: a range of twice its size takes no more writes before it is split. Range 1 is never split and
+    /// never waits.
+    ///
+    /// # Errors
+    /// [`RangeError::Busy`] after a while: nothing was done, ask again.
+    pub(super) async fn wait_for_split(&self, deadline: Deadline) -> Result<(), RangeError> {
+        if !self.holds_writers() {
+            return Ok(());
+        }
+        let until = self.deadline_within(BACK_PRESSURE_WAIT_MAX).min(deadline);
+        while self.holds_writers() {
+            let changed = self.changed.notified();
+            if self.remaining(until).is_zero() {
+                let size_bytes = self.applied.lock().size_bytes;
+                return Err(RangeError::Busy { range_id: self.range_id, size_bytes });
+            }
+            // Only the split's own apply wakes this, and the end of an attempt.
+            let _ = tokio::time::timeout(self.remaining(until).min(PAGE_PAUSE * 10), changed).await;
+        }
+        Ok(())
+    }
+
+    fn holds_writers(&self) -> bool {
+        let size_bytes = self.applied.lock().size_bytes;
+        let max = self.shared.range_max_bytes();
+        self.is_splittable() && self.attempts.lock().holds_writers(size_bytes, max)
+    }
+
+    /// Whether this range is ever split by itself.
+    fn is_splittable(&self) -> bool {
+        self.range_id != crate::client::router::SYSTEM_RANGE
+    }
+
+    /// Whether an attempt to split this range by its size begins now.
+    pub(crate) fn begin_attempt(&self) -> bool {
+        let size_bytes = self.applied.lock().size_bytes;
+        let max = self.shared.range_max_bytes();
+        self.is_splittable()
+            && size_bytes > max
+            && self.lease.lock().leads().is_some()
+            && self.attempts.lock().begin(size_bytes, max)
+    }
+
+    /// An attempt is over. True where a person should be told that the range cannot be split.
+    pub(crate) fn end_attempt(&self, how: Ended) -> bool {
+        let size_bytes = self.applied.lock().size_bytes;
+        let tell = Attempts::end(&mut self.attempts.lock(), how, size_bytes);
+        self.changed.notify_waiters();
+        tell
+    }
+
+    /// Whether this replica leads a range that has a quarter of the size at which it is split.
+    pub(crate) fn may_split_soon(&self) -> bool {
+        let size_bytes = self.applied.lock().size_bytes;
+        self.has_outgrown(size_bytes.saturating_mul(4)) && self.lease.lock().leads().is_some()
+    }
+
+    /// Whether the range is larger than it should be.
+    pub(super) fn has_outgrown(&self, size_bytes: u64) -> bool {
+        self.is_splittable() && size_bytes > self.shared.range_max_bytes()
+    }
+}
+
+/// The plan for a key that somebody has chosen, or the middle.
+pub(crate) fn plan(
+    (generation, count): (u64, SizeCount),
+    at: Option<Key>,
+    right_id: RangeId,
+) -> Result<SplitPlan, u64> {
+    let total = count.total();
+    let point = match at {
+        Some(at) => count.sides_of(&at),
+        None => match count.choose() {
+            crate::splits::key::Choice::At(point) => point,
+            crate::splits::key::Choice::OneKey { .. } => return Err(total),
+        },
+    };
+    Ok(SplitPlan { point, generation, right_id })
+}
