@@ -264,7 +264,11 @@ impl Member {
     }
 
     async fn split_by_hand(&self, range_id: RangeId, at: Option<Key>) -> Result<String, No> {
-        let descriptor = self.described(range_id).await?;
-        Err(no(LookAt::Range, format!("{} cannot be split by hand yet, at {at:?}", descriptor.range_id)))
+        match self.split_range(range_id, at).await {
+            Ok(right) => {
+                Ok(format!("{range_id} is split: {} begins at {}", right.range_id, right.span.start))
+            }
+            Err(error) => Err(no(LookAt::Range, error.to_string())),
+        }
     }
 }
