@@ -52,17 +52,14 @@ impl Member {
             return Ok(());
         }
         let request = ClusterRequest::PublishRanges { descriptors: changed.clone() };
-        match self.ask_leader(&request, PUBLISH_TIMEOUT).await? {
-            ClusterAnswer::Published(verdicts) => {
-                for (descriptor, verdict) in changed.iter().zip(verdicts) {
-                    if verdict == Verdict::Stands {
-                        self.mark_published(descriptor.range_id, descriptor.generation).await;
-                    }
-                }
-                Ok(())
+        let answer = self.ask_leader(&request, PUBLISH_TIMEOUT).await?;
+        let ClusterAnswer::Published(verdicts) = answer else { return super::ranges::expect_done(answer) };
+        for (descriptor, verdict) in changed.iter().zip(verdicts) {
+            if verdict == Verdict::Stands {
+                self.mark_published(descriptor.range_id, descriptor.generation).await;
             }
-            other => super::ranges::expect_done(other),
         }
+        Ok(())
     }
 
     /// Remembers that a descriptor, or a newer one, stands in the directory.

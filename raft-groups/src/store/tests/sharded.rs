@@ -24,10 +24,9 @@ impl Node {
     pub async fn try_put(&self, name: &str, value: &str) -> Result<Timestamp, RangeError> {
         let range_id = self.range_of(&key(name)).unwrap_or(RANGE);
         let commit = self.commit_request(vec![Write::put(key(name), bytes(value))]);
-        match self.ask_range(range_id, Request::Commit(commit)).await? {
-            Response::Committed(timestamp) => Ok(timestamp),
-            other => panic!("a commit was answered {other:?}"),
-        }
+        let answer = self.ask_range(range_id, Request::Commit(commit)).await?;
+        let Response::Committed(timestamp) = answer else { panic!("a commit was answered {answer:?}") };
+        Ok(timestamp)
     }
 
     /// One attempt to read a key here.
@@ -35,10 +34,9 @@ impl Node {
         let range_id = self.range_of(&key(name)).unwrap_or(RANGE);
         let timestamp = self.now();
         let read = ReadAt { timestamp, uncertainty_limit: timestamp };
-        match self.ask_range(range_id, Request::Get { keys: vec![key(name)], read }).await? {
-            Response::Values(mut values) => Ok(values.remove(0)),
-            other => panic!("a get was answered {other:?}"),
-        }
+        let answer = self.ask_range(range_id, Request::Get { keys: vec![key(name)], read }).await?;
+        let Response::Values(mut values) = answer else { panic!("a get was answered {answer:?}") };
+        Ok(values.remove(0))
     }
 }
 
