@@ -14,7 +14,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use openraft::alias::{SnapshotOf, VoteOf};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::RPCOption;
+use openraft::network::{Backoff, RPCOption};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -37,6 +37,11 @@ use crate::transport::Lane;
 
 /// Appends in flight to one follower; each holds at most one message's bytes.
 const APPENDS_IN_FLIGHT_MAX: usize = 16;
+
+/// Pause after the first attempt to send a snapshot; it doubles with each.
+const SNAPSHOT_PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Longest such pause: with many ranges, of which one sends at a time, somebody comes often enough.
+const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 type Answer<T> = Result<T, RPCError<TypeConfig>>;
 
@@ -62,7 +67,8 @@ impl NetworkFactory {
     fn connect(&self, target: u64, node: &RaftNode, lane: Lane) -> Network {
         let target = ReplicaId(target);
         let peer = self.link.peers.peer(target);
-        Network { link: Arc::clone(&self.link), target, node: NodeId(node.0), lane, peer }
+        let (link, node) = (Arc::clone(&self.link), NodeId(node.0));
+        Network { link, target, node, lane, peer, sends_snapshots: false }
     }
 }
 
@@ -71,6 +77,10 @@ impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
 
     async fn new_client(&mut self, target: u64, node: &RaftNode) -> Network {
         self.connect(target, node, Lane::Data)
+    }
+
+    async fn new_snapshot_client(&mut self, target: u64, node: &RaftNode) -> Network {
+        Network { sends_snapshots: true, ..self.connect(target, node, Lane::Data) }
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, node: &RaftNode) -> Network {
@@ -86,6 +96,8 @@ pub(crate) struct Network {
     node: NodeId,
     lane: Lane,
     peer: Peer,
+    /// Whether this way is for snapshots alone.
+    sends_snapshots: bool,
 }
 
 fn unreachable_because(detail: impl ToString) -> RPCError<TypeConfig> {
@@ -281,6 +293,13 @@ impl RaftNetworkV2<TypeConfig> for Network {
                 Err(later(failure.to_string()))
             }
         }
+    }
+
+    /// Pauses between attempts that fail: those of snapshots grow longer, because each takes a view of the store.
+    fn backoff(&self) -> Option<Backoff> {
+        let pauses = (0..).map(|attempt| SNAPSHOT_PAUSE_MIN.saturating_mul(1 << attempt.min(10)));
+        let pauses = pauses.map(|pause| pause.min(SNAPSHOT_PAUSE_MAX));
+        self.sends_snapshots.then(|| Backoff::new(pauses))
     }
 
     async fn transfer_leader(

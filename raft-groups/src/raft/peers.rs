@@ -3,7 +3,8 @@
 //! A member's replica may never have come into being: its node got a snapshot of the left side that was taken after the
 //! split. Nobody acknowledges anything there, so that openraft would try to append for ever. A peer that was never there,
 //! and has been unknown for [`UNKNOWN_MIN`], is treated as one whose log has nothing in common with the leader's: it gets
-//! a snapshot, which its node may make a replica for.
+//! a snapshot, which its node may make a replica for. That it had one and forgot it cannot be: a node keeps its replicas
+//! or their tombstones, and one that lost its disk comes back as another node.
 //!
 //! Invariant: a peer that has ever accepted anything is not treated so: openraft must not see its progress go back.
 

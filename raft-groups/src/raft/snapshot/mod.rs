@@ -83,6 +83,15 @@ pub struct SnapshotHead {
     pub(crate) shared_bounds: (Bytes, Bytes),
 }
 
+#[cfg(test)]
+impl SnapshotHead {
+    /// A head without members.
+    pub(crate) fn for_test(position: LogPosition, holdings: Holdings, shared: Vec<Pair>) -> Self {
+        let membership = AppliedMembership::default();
+        Self { position, membership, spans: holdings.spans, shared, shared_bounds: holdings.shared }
+    }
+}
+
 /// A snapshot in openraft's hands.
 pub(crate) enum RangeSnapshot {
     /// What is applied now, without bytes: nobody may send one at the moment, or nobody wants to.

@@ -8,7 +8,11 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
 use crate::descriptor::{RangeDescriptor, ReplicaRole};
 use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges};
-use crate::raft::MemberChange;
+use crate::raft::{
+    LogPosition, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal, VoteState,
+};
+use crate::range_format::{descriptor_key, encode_descriptor};
+use crate::replica::holdings::holdings;
 
 /// The node without a replica, and the id of the one that it gets.
 const THIRD: NodeId = NodeId(3);
@@ -187,4 +191,36 @@ async fn removed_member_is_not_made_again_by_a_snapshot() {
     // The second one shows that the first has failed.
     cluster.wait("two snapshots", || (sender.snapshots_begun() >= 2).then_some(())).await;
     assert_eq!(store.status(RANGE), None);
+}
+
+/// Story 16 of design.md section 14: two snapshots' ranges overlap.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_a_snapshot_that_comes_in_are_nobody_elses() {
+    let cluster = Cluster::empty(1).await;
+    let store = &cluster.node(NodeId(1)).store;
+    let offer = |range_id, start: &str, end: &str| {
+        let mut descriptor = RangeDescriptor::new(range_id, Span::new(key(start), key(end)), &[NodeId(1)]);
+        descriptor.generation = 3;
+        let held = holdings(&descriptor);
+        let shared = vec![(descriptor_key(range_id), encode_descriptor(&descriptor).into())];
+        let position = LogPosition { term: 5, index: 50 };
+        let head = SnapshotHead::for_test(position, held, shared);
+        let vote = VoteState { term: 5, candidate: ReplicaId(7), is_committed: true };
+        SnapshotOffer { from_replica: ReplicaId(7), to_replica: ReplicaId(1), vote, bytes_expected: 0, head }
+    };
+    let (left, right) = (RangeId(70), RangeId(71));
+    let first = store.admit(left, &offer(left, "c", "m")).await.ok().unwrap();
+    assert!(!store.status(left).unwrap().is_whole, "a named member is made, and is empty");
+    let second = store.admit(right, &offer(right, "k", "p")).await.err();
+    assert_eq!(second, Some(SnapshotRefusal::Overlap));
+    let fresh = RangeDescriptor::new(RangeId(72), Span::new(key("l"), key("x")), &[NodeId(1)]);
+    let refused = store.create_replica(&fresh, false).await.unwrap_err();
+    assert!(matches!(refused, LocalRangeError::Misplaced { .. }), "{refused}");
+    assert!(store.admit(right, &offer(right, "m", "p")).await.is_ok(), "side by side they may");
+    drop(first);
+    assert!(store.admit(right, &offer(right, "k", "p")).await.is_ok(), "the first was given up");
+    // What its descriptor says is what a snapshot must carry.
+    let mut false_offer = offer(left, "c", "d");
+    false_offer.head.spans.pop();
+    assert_eq!(store.admit(left, &false_offer).await.err(), Some(SnapshotRefusal::Unreadable));
 }
