@@ -540,6 +540,19 @@ mod tests {
     }
 
     #[test]
+    fn rocks_opens_again_once_its_views_are_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        store.write(numbered(1), Durability::Synced).unwrap();
+        let view = store.pin().unwrap();
+        drop(store);
+        assert!(matches!(open(dir.path()).err(), Some(StoreError::Locked { .. })));
+        assert_eq!(view.page(Family::Range, b"", b"", 1).unwrap().len(), 1);
+        drop(view);
+        assert_eq!(last(&open(dir.path()).unwrap()), 1);
+    }
+
+    #[test]
     fn rocks_directory_opened_twice_is_locked() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path()).unwrap();

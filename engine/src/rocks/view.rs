@@ -1,10 +1,11 @@
 //! [`RocksView`]: a snapshot of the library that does not borrow the database.
 //!
-//! The library's snapshot borrows its database. A thread of its own owns both, and reads pages for whoever asks; it ends
-//! when the view is dropped.
+//! The library's snapshot borrows its database. A thread of its own owns both, and reads pages for whoever asks. Dropping
+//! the view waits for its end, at most for a page: afterwards nothing of it keeps the database open.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use rocksdb::DB;
 
@@ -27,7 +28,9 @@ struct Question {
 
 /// See the module.
 pub(super) struct RocksView {
-    questions: SyncSender<Question>,
+    /// None only while this is dropped.
+    questions: Option<SyncSender<Question>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl RocksView {
@@ -42,9 +45,19 @@ impl RocksView {
                 answer(&snapshot, &asked);
             }
         };
-        start(work).map_err(|error| ended(&error))?;
+        let thread = start(work).map_err(|error| ended(&error))?;
         is_taken.recv().map_err(|error| ended(&error))?;
-        Ok(Self { questions })
+        Ok(Self { questions: Some(questions), thread: Some(thread) })
+    }
+}
+
+impl Drop for RocksView {
+    fn drop(&mut self) {
+        drop(self.questions.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was told to whoever asked.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -52,8 +65,8 @@ impl RocksView {
     clippy::disallowed_methods,
     reason = "it owns what the library only lends; stores in memory need none"
 )]
-fn start(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name("pinned-view".to_owned()).spawn(work).map(drop)
+fn start(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("pinned-view".to_owned()).spawn(work)
 }
 
 fn answer(snapshot: &RocksSnapshot<'_>, asked: &Receiver<Question>) {
@@ -78,7 +91,8 @@ impl PinnedView for RocksView {
     ) -> Result<Vec<Pair>, StoreError> {
         let (answer, answered) = sync_channel(1);
         let question = Question { family, start: start.to_vec(), end: end.to_vec(), bytes_max, answer };
-        self.questions.send(question).map_err(|error| ended(&error))?;
+        let questions = self.questions.as_ref().expect("only dropping takes it");
+        questions.send(question).map_err(|error| ended(&error))?;
         answered.recv().map_err(|error| ended(&error))?
     }
 }

@@ -547,6 +547,10 @@ impl RaftGroup {
         while tokio::time::timeout(GONE_WAIT, alive.changed()).await.is_err() {
             tracing::warn!(range = %self.range_id, "still waiting for the end of an apply");
         }
+        // A snapshot that is being sent is cancelled with the Raft task; its view keeps the store open.
+        if tokio::time::timeout(GONE_WAIT, self.holds.all_released()).await.is_err() {
+            tracing::warn!(range = %self.range_id, "a snapshot that is being sent does not end");
+        }
         if let Err(error) = self.log.close().await {
             tracing::debug!(range = %self.range_id, %error, "closed after the log writer");
         }

@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 use quorate_engine::staging::{Pair, PinnedView, StagedPart};
 use quorate_engine::store::{Family, Store, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::applied_format::AppliedMembership;
 use super::types::LogPosition;
@@ -269,6 +269,7 @@ impl Drop for Reported {
 #[derive(Clone, Default)]
 pub(crate) struct LogHolds {
     held: Arc<Mutex<BTreeMap<u64, usize>>>,
+    released: Arc<Notify>,
     #[cfg(test)]
     made: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -280,6 +281,19 @@ impl LogHolds {
         #[cfg(test)]
         self.made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         LogHold { holds: self.clone(), index }
+    }
+
+    /// Waits until nothing is held any more, and with it no view is pinned; the caller sets the deadline.
+    pub(crate) async fn all_released(&self) {
+        loop {
+            let released = self.released.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if self.oldest().is_none() {
+                return;
+            }
+            released.await;
+        }
     }
 
     /// How many were made.
@@ -309,6 +323,8 @@ impl Drop for LogHold {
                 held.remove(&self.index);
             }
         }
+        drop(held);
+        self.holds.released.notify_waiters();
     }
 }
 
