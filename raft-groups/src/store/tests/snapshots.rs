@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_engine::kv::Span;
+use quorate_engine::kv::{Span, Write};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
@@ -223,4 +223,42 @@ async fn keys_of_a_snapshot_that_comes_in_are_nobody_elses() {
     let mut false_offer = offer(left, "c", "d");
     false_offer.head.spans.pop();
     assert_eq!(store.admit(left, &false_offer).await.err(), Some(SnapshotRefusal::Unreadable));
+}
+
+/// The left side gets a snapshot of after the split, and so never applies it: the right side comes by its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_was_away_during_a_split_gets_both_sides_by_snapshots() {
+    let cluster = Cluster::start(3).await;
+    for name in ["b", "x"] {
+        cluster.put_somewhere(name, "old").await;
+    }
+    cluster.network.isolate(THIRD);
+    let leader = cluster.leader_among(|id| id != THIRD).await;
+    let right = leader.store.split(RANGE, Some(key("m"))).await.unwrap();
+    cluster.leader_of(right.range_id).await;
+    let large = bytes(&"x".repeat(500_000));
+    for number in 0..48 {
+        let write = Write::put(key(&format!("c{number}")), large.clone());
+        leader.commit(leader.commit_request(vec![write])).await.unwrap();
+    }
+    let is_cut = || leader.store.log_counts().log_bytes < 18 << 20;
+    cluster.wait("cut log", || is_cut().then_some(())).await;
+    let behind = &cluster.node(THIRD).store;
+    assert_eq!(behind.status(right.range_id), None);
+    cluster.network.heal();
+    for range_id in [RANGE, right.range_id] {
+        let there = || {
+            let (theirs, ours) = (leader.store.status(range_id)?, behind.status(range_id)?);
+            let is_same = ours.applied == theirs.applied && ours.size_bytes == theirs.size_bytes;
+            (ours.is_whole && ours.descriptor == theirs.descriptor && is_same).then_some(())
+        };
+        cluster.wait("same replica", there).await;
+    }
+    // Both sides count on it now.
+    let other = if leader.id == NodeId(1) { NodeId(2) } else { NodeId(1) };
+    cluster.network.isolate(other);
+    for name in ["b", "x"] {
+        assert_eq!(cluster.get_somewhere(name).await, Some(bytes("old")));
+        cluster.put_somewhere(name, "new").await;
+    }
 }
