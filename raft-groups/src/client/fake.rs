@@ -198,6 +198,11 @@ impl FakeWorld {
         self.state.lock().breaker.insert(range_id, text.to_owned());
     }
 
+    /// The range's leader serves again.
+    pub fn close_breaker(&self, range_id: RangeId) {
+        self.state.lock().breaker.remove(&range_id);
+    }
+
     /// A node's store creates nothing, as if it were away.
     pub fn set_down(&self, node: NodeId, down: bool) {
         let mut state = self.state.lock();

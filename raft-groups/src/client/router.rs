@@ -222,7 +222,8 @@ impl Router {
         self.send_as(descriptor, request, budget, None).await
     }
 
-    /// Sends a request, and returns the first answer.
+    /// Sends a request, and returns the first answer. Where a decision may have been taken on the way there, an error is
+    /// no answer to whether it was.
     async fn send_once(
         &self,
         descriptor: &RangeDescriptor,
@@ -231,29 +232,41 @@ impl Router {
     ) -> Result<Response, SendError> {
         let (range_id, generation) = (descriptor.range_id, descriptor.generation);
         let message = RangeRequest { range_id, generation, request };
+        let mut perhaps = None;
+        let answer = self.send_along(descriptor, &message, budget, &mut perhaps).await;
+        match (answer, perhaps) {
+            (Err(_), Some(detail)) => Err(SendError::Lost { range_id, detail }),
+            (answer, _) => answer,
+        }
+    }
+
+    /// Asks replica after replica until one answers.
+    async fn send_along(
+        &self,
+        descriptor: &RangeDescriptor,
+        message: &RangeRequest,
+        budget: &mut QuorumBudget,
+        perhaps: &mut Option<String>,
+    ) -> Result<Response, SendError> {
+        let range_id = descriptor.range_id;
         let mut route = Route::new(descriptor, self.leaseholder_hint(descriptor), self.node);
         let mut encoded = None;
-        let mut perhaps = None;
-        let unserved = |route: &Route, budget: &QuorumBudget, perhaps: Option<String>| match perhaps {
-            Some(detail) => SendError::Lost { range_id, detail },
-            None => unavailable(range_id, route, budget),
-        };
         loop {
             let mut begun = self.clock.physical().boottime();
             match route.next_step() {
                 Step::Ask(node) => {
-                    let attempt = self.attempt_patiently(node, &message, &mut encoded, budget.left()).await;
+                    let attempt = self.attempt_patiently(node, message, &mut encoded, budget.left()).await;
                     let (attempt, held) = attempt;
                     // Waiting for a split is no waiting for a quorum.
                     begun += held;
-                    match self.judge(node, &message, descriptor, attempt) {
+                    match self.judge(node, message, descriptor, attempt) {
                         Verdict::Done(Err(SendError::Lost { range_id, detail })) => {
                             self.spend(budget, begun);
                             return Err(SendError::Lost { range_id, detail });
                         }
                         Verdict::Done(done) => return done,
                         Verdict::Perhaps(failure) => {
-                            perhaps = Some(format!("{node}: {}", failure.detail()));
+                            *perhaps = Some(format!("{node}: {}", failure.detail()));
                             route.failed(node, failure);
                         }
                         Verdict::Next(failure) => route.failed(node, failure),
@@ -265,16 +278,16 @@ impl Router {
                     tokio::time::sleep(self.pause(1).min(budget.left())).await;
                     self.spend(budget, begun);
                     return Err(if budget.is_spent() {
-                        unserved(&route, budget, perhaps)
+                        unavailable(range_id, &route, budget)
                     } else {
                         SendError::Stale
                     });
                 }
-                Step::GiveUp => return Err(unserved(&route, budget, perhaps)),
+                Step::GiveUp => return Err(unavailable(range_id, &route, budget)),
             }
             self.spend(budget, begun);
             if budget.is_spent() {
-                return Err(unserved(&route, budget, perhaps));
+                return Err(unavailable(range_id, &route, budget));
             }
         }
     }

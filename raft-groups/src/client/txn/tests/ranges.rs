@@ -239,6 +239,51 @@ async fn txn_decision_without_any_answer_is_ambiguous_and_all_or_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn txn_decision_that_may_stand_is_never_told_as_undone() {
+    let setup = setup().await;
+    put(&setup.two, &[("b", "0"), ("n", "0")]).await;
+    wait_for_no_intents(&setup).await;
+    setup.world.take_steps();
+    setup.world.fault(Lost::AllAnswers);
+    let mut transaction = begin(&setup.two).await;
+    transaction.write(Write::put(key("b"), value("1"))).unwrap();
+    transaction.write(Write::put(key("n"), value("1"))).unwrap();
+    let committing = tokio::spawn(async move { transaction.commit(None).await });
+    let decided = async {
+        while !setup.world.take_steps().contains(&"commit") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, decided).await.unwrap();
+    // Its answer is lost, its record lies in another range by now, and that one answers nobody.
+    setup.world.split(LEFT, "\x02b", RangeId(4));
+    setup.world.open_breaker(RangeId(4), "no quorum");
+    let error = committing.await.unwrap().unwrap_err();
+    assert!(matches!(error, KvError::Ambiguous { .. }), "{error}");
+    setup.world.close_breaker(RangeId(4));
+    let mut reader = begin(&setup.one).await;
+    let values = reader.get_many(vec![key("b"), key("n")]).await.unwrap();
+    assert_eq!(values, [Some(value("1")), Some(value("1"))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_record_stays_while_a_range_with_its_intents_is_away() {
+    let setup = setup().await;
+    let writer = ByHand::begin(&setup.one, 1, "b").await;
+    let timestamp = writer.lay("b", "new").await.max(writer.lay("n", "new").await);
+    writer.commit(timestamp).await;
+    setup.world.open_breaker(RIGHT, "no quorum");
+    tokio::time::sleep(Duration::from_secs(60 * 60)).await;
+    let ranges = setup.world.node(N1, setup.one.router().clock());
+    setup.one.sweep(ranges.as_ref()).await;
+    assert_eq!((setup.world.intents(), setup.world.records()), (1, 1), "the record outlives the outage");
+    setup.world.close_breaker(RIGHT);
+    assert_eq!(get(begin(&setup.two).await.as_mut(), "n").await.unwrap(), Some(value("new")));
+    setup.one.sweep(ranges.as_ref()).await;
+    assert_eq!(setup.world.records(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn txn_reader_waits_for_a_transaction_that_is_alive() {
     let setup = setup().await;
     put(&setup.one, &[("b", "old"), ("n", "old")]).await;
