@@ -200,3 +200,45 @@ async fn transaction_whose_coordinator_dies_is_all_or_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transaction_of_many_megabytes_over_tables_commits_as_one() {
+    let cluster = Cluster::running();
+    let client = cluster.nodes[1].connect().await;
+    for table in 0..2 {
+        let create = format!("CREATE TABLE large{table} (id INT8 PRIMARY KEY, note TEXT NOT NULL)");
+        client.simple_query(&create).await.expect("create");
+    }
+    let rows = |from: usize| -> String {
+        let rows: Vec<_> = (from..from + 12).map(|id| format!("({id}, '{}')", "x".repeat(300_000))).collect();
+        rows.join(", ")
+    };
+    let count = async |client: &Client| {
+        let mut counts = Vec::new();
+        for table in 0..2 {
+            let rows =
+                client.simple_query(&format!("SELECT count(*) FROM large{table}")).await.expect("count");
+            counts.push(rows_of(rows)[0][0].clone());
+        }
+        counts
+    };
+    // 14 MB in four statements: given up first, then committed.
+    for (end, counts) in [("ROLLBACK", ["0", "0"]), ("COMMIT", ["24", "24"])] {
+        client.simple_query("BEGIN").await.expect("begin");
+        for (table, from) in [(0, 0), (1, 0), (0, 12), (1, 12)] {
+            let insert = format!("INSERT INTO large{table} VALUES {}", rows(from));
+            client.simple_query(&insert).await.expect("insert");
+        }
+        let begun = Instant::now();
+        client.simple_query(end).await.expect(end);
+        println!("{end} of 14 MB over two tables took {:.1?}", begun.elapsed());
+        for node in &cluster.nodes {
+            assert_eq!(count(&node.connect().await).await, counts, "after {end}, from n{}", node.number);
+        }
+    }
+    // One statement larger than a command, outside of BEGIN; an existing key takes all of it back.
+    let error = client.simple_query(&format!("INSERT INTO large0 VALUES {}", rows(20))).await.unwrap_err();
+    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("23505"), "{error:?}");
+    client.simple_query(&format!("INSERT INTO large0 VALUES {}", rows(24))).await.expect("insert");
+    assert_eq!(count(&cluster.nodes[2].connect().await).await, ["36", "24"]);
+}
