@@ -129,6 +129,16 @@ impl Intention {
         }
     }
 
+    /// Whether it waits where the range is too large: what ends a transaction that has begun, and shows that it is alive,
+    /// does not, since others wait for that.
+    fn brings_data(&self) -> bool {
+        match self {
+            Self::Commit(_) => true,
+            Self::Transact(step) => step.brings_data(),
+            Self::QueryTransaction { .. } => false,
+        }
+    }
+
     /// Whether an answer that never comes leaves a transaction's fate open.
     fn unknown(&self, replica: &Replica, detail: String) -> RangeError {
         match self {
@@ -162,7 +172,9 @@ impl Replica {
 
     pub(super) async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {
         let deadline = self.deadline();
-        self.wait_for_split(deadline).await?;
+        if intention.brings_data() {
+            self.wait_for_split(deadline).await?;
+        }
         let room = self.room(&intention, deadline).await?;
         self.wait_to_serve(deadline).await?;
         let latches = intention.latches();

@@ -81,6 +81,11 @@ impl Step {
         }
     }
 
+    /// Whether it writes what was not there: others wait for everything else.
+    pub(super) fn brings_data(&self) -> bool {
+        matches!(self, Self::LayIntents(_))
+    }
+
     /// Whether it may have ended a transaction: whoever waits for that looks again.
     fn ends(&self) -> bool {
         matches!(self, Self::End(_) | Self::Push(_))
