@@ -16,9 +16,9 @@ use crate::topology::{Locality, NodeId, RangeId};
 use crate::view::{Liveness, NodeView, RangeView, View};
 
 /// Replicas that a node is given at a time: each is a snapshot that it takes in.
-pub const CHANGES_PER_NODE_MAX: usize = 2;
+pub const CHANGES_PER_NODE_MAX: usize = 4;
 /// Changes of replicas under way at once in the cluster.
-pub const CHANGES_PENDING_MAX: usize = 8;
+pub const CHANGES_PENDING_MAX: usize = 16;
 const _: () = assert!(CHANGES_PER_NODE_MAX <= CHANGES_PENDING_MAX);
 
 /// How bad it is.
@@ -167,7 +167,8 @@ impl fmt::Display for Outlook {
 ///
 /// The range with the fewest answering replicas beyond its quorum goes first, then the lower id: range 1 before others.
 pub fn next_change(view: &View, seed: u64) -> Option<ReplicaChange> {
-    if view.changes().len() >= CHANGES_PENDING_MAX {
+    let under_way = view.changes().filter(|change| change.add.is_some() || change.remove.is_some());
+    if under_way.count() >= CHANGES_PENDING_MAX {
         return None;
     }
     let spare = |range: &RangeView| answering(view, range).saturating_sub(range.quorum());

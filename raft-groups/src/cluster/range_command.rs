@@ -264,6 +264,7 @@ impl Member {
     }
 
     async fn split_by_hand(&self, range_id: RangeId, at: Option<Key>) -> Result<String, No> {
+        self.described(range_id).await?;
         match self.split_range(range_id, at).await {
             Ok(right) => {
                 Ok(format!("{range_id} is split: {} begins at {}", right.range_id, right.span.start))

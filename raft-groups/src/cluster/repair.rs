@@ -10,7 +10,7 @@ use std::time::Duration;
 use quorate_engine::kv::{Database, KvError, TransactionOptions};
 use quorate_placement::repair::{ReplicaChange, next_change};
 use quorate_placement::topology::{NodeId, RangeId};
-use quorate_placement::view::PendingChange;
+use quorate_placement::view::{PendingChange, View};
 use rand::RngExt;
 
 use super::error::ClusterError;
@@ -43,17 +43,24 @@ impl Member {
         if !self.is_leader() {
             return Ok(());
         }
-        let _no_range_is_being_made = self.directory_lock.lock().await;
         let directory = self.directory(&table_keys()).await?;
+        let mut stuck = Vec::new();
         for _ in 0..CHANGES_A_PASS_MAX {
             let seed = self.rng.lock().random();
-            let Some(view) = self.view(&directory) else { return Ok(()) };
+            let Some(view) = self.view_without(&directory, &stuck) else { return Ok(()) };
             let Some(change) = next_change(&view, seed) else { return Ok(()) };
             if !self.begin_repair(&change, &directory).await? {
-                return Ok(());
+                stuck.push(PendingChange { range: change.range, add: None, remove: None });
             }
         }
         Ok(())
+    }
+
+    /// The view, in which ranges that could not begin a moment ago count as busy: they keep no other range waiting.
+    fn view_without(&self, directory: &[RangeDescriptor], stuck: &[PendingChange]) -> Option<View> {
+        let pending = self.with_board(|board, now| board.pending_changes(now.boot))?;
+        let all = stuck.iter().chain(&pending).copied().collect();
+        Some(self.view(directory)?.with_changes(all))
     }
 
     /// Hands a change to the range's leader and stores its reason; whether it was begun.

@@ -136,6 +136,8 @@ impl Member {
         if let Some(running) = self.changes.lock().running.get_mut(&range_id) {
             running.ended = Some(Ended { at, failure });
         }
+        // Whoever decides on the next change must not wait for the next report.
+        self.report_once().await;
     }
 
     /// Does what a step says; the last one is given back.

@@ -189,7 +189,7 @@ async fn dead_node_is_replaced_without_a_person_and_collects_its_own_when_it_ret
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn joint_members_left_behind_are_finished() {
+async fn joint_members_left_behind_are_finished_and_the_missing_replica_comes_back() {
     let cluster = Cluster::of_four().await;
     let leader = cluster.until_led(RANGE).await;
     let store = cluster.store(leader);
@@ -199,6 +199,8 @@ async fn joint_members_left_behind_are_finished() {
     store.change_members(RANGE, led.members.stamp, change).await.unwrap();
     // Nobody drives this change any more: whoever leads finishes it.
     wait("two voters alone", || cluster.voters(RANGE).is_some_and(|nodes| nodes.len() == 2)).await;
+    // And the range is short of one now, which is repaired too.
+    wait("three voters", || cluster.voters(RANGE).is_some_and(|nodes| nodes.len() == 3)).await;
     assert_eq!(rows(&cluster.member(4)).await, 50);
 }
 
