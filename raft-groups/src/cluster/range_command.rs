@@ -21,6 +21,8 @@ use crate::descriptor::RangeDescriptor;
 const ATTEMPTS_MAX: usize = 20;
 /// Pause between two attempts.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(250);
+/// Longest wait for the node that is to take a replica.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for a hand-over.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -154,7 +156,10 @@ impl Member {
         let mut last = String::new();
         for _ in 0..ATTEMPTS_MAX {
             let descriptor = self.described(range_id).await?;
+            self.check_known(from).await?;
+            self.check_known(to).await?;
             self.check_move(&descriptor, from, to)?;
+            self.check_answers(to, range_id).await?;
             if !share_tier {
                 self.check_spread(&descriptor, from, to)?;
             }
@@ -197,22 +202,29 @@ impl Member {
         if from == to {
             return Err(no(LookAt::Range, format!("{range_id} would move from {from} to itself")));
         }
-        self.check_known(from)?;
-        self.check_known(to)?;
         if descriptor.voters().all(|replica| replica.node_id != from) {
             return Err(no(LookAt::Range, format!("{range_id} has no replica on {from} to move")));
         }
         if descriptor.voters().any(|replica| replica.node_id == to) {
             return Err(no(LookAt::Range, format!("{range_id} has a replica on {to} already")));
         }
-        let heard = self.rpc.last_heard(to);
-        if to != self.node_id() && heard.is_none_or(|heard| heard >= super::board::SUSPECT_AFTER) {
-            return Err(no(LookAt::Status, format!("{to} does not answer: it cannot take a replica")));
-        }
         Ok(())
     }
 
-    fn check_known(&self, node: NodeId) -> Result<(), No> {
+    /// A node that takes a replica has to answer now: anything does as an answer.
+    async fn check_answers(&self, to: NodeId, range_id: RangeId) -> Result<(), No> {
+        match self.ask_node(to, &ClusterRequest::Describe { range_id }, ANSWER_TIMEOUT).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(no(LookAt::Status, format!("{to} does not answer: it cannot take a replica"))),
+        }
+    }
+
+    async fn check_known(&self, node: NodeId) -> Result<(), No> {
+        if self.registry.get(node).is_none() {
+            // It may have joined a moment ago.
+            let refreshed = self.refresh().await;
+            refreshed.map_err(|error| no(LookAt::Status, format!("the nodes cannot be read: {error}")))?;
+        }
         match self.registry.get(node) {
             Some(_) => Ok(()),
             None => Err(no(LookAt::Status, format!("there is no node {node}"))),
@@ -240,7 +252,7 @@ impl Member {
 
     async fn transfer_by_hand(&self, range_id: RangeId, to: NodeId) -> Result<String, No> {
         let descriptor = self.described(range_id).await?;
-        self.check_known(to)?;
+        self.check_known(to).await?;
         if descriptor.voters().all(|replica| replica.node_id != to) {
             let reason = format!("{range_id} has no replica on {to} that could lead");
             return Err(no(LookAt::Range, reason));
