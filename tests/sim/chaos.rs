@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use quorate_placement::topology::RangeId;
+use quorate_raft_groups::cluster::range_command::RangeCommand;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
@@ -57,13 +59,19 @@ pub enum Fault {
     HandOver,
     /// A lease is handed over, and its new holder crashes.
     HandOverThenCrash,
+    /// A Raft task dies.
+    KillTask,
+    /// A replica moves to another machine.
+    Move,
+    /// A range is split.
+    Split,
     /// A follower that its leader cannot reach waits for votes, and the other follower restarts.
     PromiseTrap,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Crash,
         Self::CrashLeader,
         Self::QuickRestart,
@@ -84,6 +92,9 @@ impl Fault {
         Self::HandOverThenCrash,
         Self::PromiseTrap,
         Self::AnswerLost,
+        Self::KillTask,
+        Self::Move,
+        Self::Split,
     ];
 }
 
@@ -208,6 +219,22 @@ impl Chaos {
             Fault::OneWay | Fault::AnswerLost | Fault::SlowLink | Fault::Reset => {
                 self.hurt_link(world, fault, leader, other);
             }
+            Fault::KillTask => {
+                if let Some(range_id) = any_range(world) {
+                    world.coverage.hit(Point::KillTask);
+                    world.kill_task(any, range_id);
+                }
+            }
+            Fault::Move => {
+                if let Some(range_id) = any_range(world) {
+                    world.move_replica(range_id, any);
+                }
+            }
+            Fault::Split => {
+                if let Some(range_id) = any_range(world) {
+                    world.ask(any, RangeCommand::Split { range_id, at: None });
+                }
+            }
             Fault::PromiseTrap => self.promise_trap(world, leader, other),
             Fault::SlowDisk => {
                 world.coverage.hit(Point::SlowDisk);
@@ -222,8 +249,7 @@ impl Chaos {
                 self.later(world, 300..4_000, End::FastDisk(leader));
             }
             Fault::HandOver | Fault::HandOverThenCrash => {
-                let ranges = world.ranges();
-                if let Some(range_id) = ranges.choose(&mut world.rng).copied() {
+                if let Some(range_id) = any_range(world) {
                     world.hand_over(range_id, other);
                 }
                 if fault == Fault::HandOverThenCrash {
@@ -346,7 +372,11 @@ fn skew_clocks(world: &mut World) {
 }
 
 fn leader_of_some_range(world: &mut World) -> Option<MachineId> {
-    let ranges = world.ranges();
-    let range_id = ranges.choose(&mut world.rng).copied()?;
+    let range_id = any_range(world)?;
     world.leaseholder(range_id)
+}
+
+fn any_range(world: &mut World) -> Option<RangeId> {
+    let ranges = world.ranges();
+    ranges.choose(&mut world.rng).copied()
 }

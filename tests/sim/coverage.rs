@@ -68,6 +68,16 @@ points! {
     SlowDisk = "fault: slow disk",
     /// Work beside the log took long.
     SlowWork = "fault: slow work",
+    /// A Raft task was ended, to be rebuilt.
+    KillTask = "fault: Raft task ended",
+    /// A replica was moved, as far as its range's leader said.
+    Move = "path: move begun",
+    /// A range became two.
+    Split = "path: range split",
+    /// A replica came into being on another node.
+    NewReplica = "path: replica on a new node",
+    /// A transaction over several tables was committed.
+    SeveralRanges = "path: committed over several tables",
     /// A lease was handed over.
     HandOver = "path: lease handed over",
     /// A hand-over was asked for and did not come about.

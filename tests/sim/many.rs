@@ -18,6 +18,8 @@ const AT_A_TIME: usize = 2;
 const SEED_MAX: Duration = Duration::from_secs(90);
 /// How often a process is looked at.
 const POLL: Duration = Duration::from_millis(20);
+/// Lines that are told of a seed that was found wrong.
+const LINES_MAX: usize = 12;
 /// Seeds that were found wrong, and are told in full.
 const TOLD_MAX: usize = 10;
 
@@ -61,7 +63,8 @@ fn run_one(args: &Args, seed: u64, summary: &Mutex<Summary>) {
     match result {
         Ok(text) => text.lines().for_each(|line| count(line, &mut summary.counts)),
         Err(text) => {
-            let short: Vec<&str> = text.lines().filter(|line| !line.starts_with("count ")).collect();
+            let lines = text.lines().filter(|line| !line.starts_with("count "));
+            let short: Vec<&str> = lines.take(LINES_MAX).collect();
             println!("seed {seed} is WRONG: {}", short.join("\n  "));
             summary.wrong.push((seed, short.join("\n  ")));
         }

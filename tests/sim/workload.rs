@@ -1,7 +1,7 @@
-//! Clients: transactions of mixed size over three tables.
+//! Clients: transactions of mixed size over four tables, within one range and over several.
 //!
 //! ```text
-//! accounts   transfers between some, sums over all: the sum never changes
+//! accounts   in two tables: transfers between some, sums over all: the sum never changes
 //! registers  read, add one, write
 //! rows       inserted, read, deleted; scans over parts
 //! ```
@@ -25,9 +25,9 @@ use crate::history::{Cell, History, OpId, Outcome, Read};
 use crate::network::MachineId;
 
 /// Ids of the tables.
-pub const TABLES: [u64; 3] = [ACCOUNTS, REGISTERS, ROWS];
+pub const TABLES: [u64; 4] = [ACCOUNTS[0], ACCOUNTS[1], REGISTERS, ROWS];
 /// Balances.
-pub const ACCOUNTS: u64 = 101;
+pub const ACCOUNTS: [u64; 2] = [101, 104];
 const REGISTERS: u64 = 102;
 const ROWS: u64 = 103;
 const ACCOUNT_COUNT: u64 = 10;
@@ -50,6 +50,12 @@ pub fn key(table: u64, row: u64) -> Key {
     let mut bytes = keyspace::table_prefix(table).bytes().to_vec();
     bytes.extend_from_slice(format!("{row:04}").as_bytes());
     Key::from(bytes)
+}
+
+/// Key of an account: even ones are in the first table, odd ones in the second.
+fn account(number: u64) -> Key {
+    let [even, odd] = ACCOUNTS;
+    key(if number.is_multiple_of(2) { even } else { odd }, number)
 }
 
 /// What the clients of all nodes share.
@@ -79,6 +85,8 @@ impl Drop for Running {
 #[derive(Clone, Copy)]
 enum Kind {
     Transfer,
+    /// A transfer, a register and rows at once.
+    Mixed,
     Sum,
     Add,
     Peek,
@@ -91,6 +99,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Transfer => "transfer",
+            Self::Mixed => "mixed",
             Self::Sum => "sum",
             Self::Add => "add",
             Self::Peek => "peek",
@@ -103,13 +112,14 @@ impl Kind {
     fn is_read_only(self) -> bool {
         match self {
             Self::Sum | Self::Peek | Self::Scan => true,
-            Self::Transfer | Self::Add | Self::Insert | Self::Delete => false,
+            Self::Transfer | Self::Mixed | Self::Add | Self::Insert | Self::Delete => false,
         }
     }
 
     fn any(rng: &mut StdRng) -> Self {
         match rng.random_range(0..100) {
-            0..25 => Self::Transfer,
+            0..18 => Self::Transfer,
+            18..25 => Self::Mixed,
             25..33 => Self::Sum,
             33..55 => Self::Add,
             55..65 => Self::Peek,
@@ -159,6 +169,9 @@ impl Client {
         let outcome = match result {
             Ok(committed) => {
                 coverage.hit(Point::Committed);
+                if matches!(kind, Kind::Mixed) {
+                    coverage.hit(Point::SeveralRanges);
+                }
                 Outcome::Committed(committed.timestamp)
             }
             Err(error) if error.is_ambiguous() => {
@@ -190,7 +203,16 @@ impl Client {
         let (rng, padding_max) = (&mut self.rng, self.workload.padding_max);
         match kind {
             Kind::Transfer => transfer(&mut recorded, rng).await?,
-            Kind::Sum => drop(recorded.scan(keyspace::table_span(ACCOUNTS), rng).await?),
+            Kind::Mixed => {
+                transfer(&mut recorded, rng).await?;
+                add(&mut recorded, rng).await?;
+                insert(&mut recorded, rng, padding_max)?;
+            }
+            Kind::Sum => {
+                for table in ACCOUNTS {
+                    drop(recorded.scan(keyspace::table_span(table), rng).await?);
+                }
+            }
             Kind::Add => add(&mut recorded, rng).await?,
             Kind::Peek => {
                 let registers = (0..rng.random_range(1..=3)).map(|_| rng.random_range(0..REGISTER_COUNT));
@@ -214,7 +236,7 @@ async fn transfer(recorded: &mut Recorded<'_>, rng: &mut StdRng) -> Result<(), K
     let mut rows: Vec<u64> = (0..count).map(|_| rng.random_range(0..ACCOUNT_COUNT)).collect();
     rows.sort_unstable();
     rows.dedup();
-    let keys: Vec<Key> = rows.into_iter().map(|row| key(ACCOUNTS, row)).collect();
+    let keys: Vec<Key> = rows.into_iter().map(account).collect();
     let found = recorded.get(keys.clone()).await?;
     let amount = rng.random_range(1..=10);
     // From the last to the first.
@@ -322,12 +344,14 @@ pub async fn fill(
     machine: MachineId,
     database: &DistributedDatabase,
 ) -> Result<(), KvError> {
-    for (table, count, number) in [(ACCOUNTS, ACCOUNT_COUNT, BALANCE), (REGISTERS, REGISTER_COUNT, 0)] {
+    let accounts: Vec<Key> = (0..ACCOUNT_COUNT).map(account).collect();
+    let registers: Vec<Key> = (0..REGISTER_COUNT).map(|row| key(REGISTERS, row)).collect();
+    for (keys, number) in [(accounts, BALANCE), (registers, 0)] {
         let id = workload.history.invoke(machine, "fill");
         let transaction = database.begin(TransactionOptions::default()).await?;
         let mut recorded = Recorded { workload, id, transaction };
-        for row in 0..count {
-            recorded.put(key(table, row), number, 0)?;
+        for key in keys {
+            recorded.put(key, number, 0)?;
         }
         let result = recorded.transaction.commit(None).await;
         let outcome = match &result {

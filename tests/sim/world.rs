@@ -5,19 +5,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_engine::kv::keyspace;
 use quorate_placement::topology::{NodeId, RangeId};
+use quorate_raft_groups::cluster::bootstrap::ask;
+use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use quorate_raft_groups::cluster::range_command::RangeCommand;
 use quorate_raft_groups::local_ranges::{LocalRanges, ReplicaStatus};
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::coverage::{Coverage, Point};
 use crate::history::{History, Op, Outcome};
 use crate::invariants::{Invariants, Seen, View};
 use crate::machine::{Machine, NodeProcess, Site};
-use crate::network::{MachineId, Network, Quality};
+use crate::network::{MachineId, Network, Quality, address};
 use crate::time::SimTime;
 use crate::trace::{Trace, Verbosity};
 use crate::workload::{self, Client, TABLES, Workload};
@@ -26,6 +31,8 @@ use crate::workload::{self, Client, TABLES, Workload};
 pub const SECOND: u64 = 1_000_000;
 /// Clients of each node.
 const CLIENTS: u64 = 2;
+/// Longest wait of a person for the answer to a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time until a cluster has formed and its tables are filled.
 const SETUP_MAX: u64 = 60 * SECOND;
 /// Steps between two looks at who serves.
@@ -42,6 +49,9 @@ const RECOVERY_MAX: u64 = 20 * SECOND;
 const REST_MAX: u64 = 30 * SECOND;
 /// An operation that waits longer hangs: two statements and a commit of at most 5 s, and a commit's waits.
 const OPERATION_MAX: u64 = 25 * SECOND;
+
+/// Ranges split early, so that they split at all.
+const SETTINGS: [(&str, &str); 1] = [("range_max_bytes", "64KiB")];
 
 /// What is wrong.
 #[derive(Clone, Debug)]
@@ -114,7 +124,7 @@ impl World {
             coverage: coverage.clone(),
             stop: Arc::new(AtomicBool::new(false)),
             running: Arc::new(AtomicU64::new(0)),
-            padding_max: 200,
+            padding_max: 500,
         };
         Self {
             time,
@@ -345,6 +355,46 @@ impl World {
         });
     }
 
+    /// Ends a replica's Raft task, as a defect of its own would.
+    pub fn kill_task(&mut self, id: MachineId, range_id: RangeId) {
+        let Some(ranges) = self.machine(id).node().and_then(|node| node.ranges()).cloned() else { return };
+        self.machine(id).spawn(async move { ranges.kill_raft_task(range_id).await });
+    }
+
+    /// Moves a replica of a range to a machine that has none; the node asked is another one by chance.
+    pub fn move_replica(&mut self, range_id: RangeId, asked: MachineId) {
+        let Some(status) =
+            self.statuses(asked).into_iter().find(|status| status.descriptor.range_id == range_id)
+        else {
+            return;
+        };
+        let nodes = status.descriptor.nodes();
+        let free: Vec<MachineId> =
+            self.ids().into_iter().filter(|id| !nodes.contains(&NodeId(*id))).collect();
+        let (Some(from), Some(to)) =
+            (nodes.choose(&mut self.rng).copied(), free.choose(&mut self.rng).copied())
+        else {
+            return;
+        };
+        self.ask(asked, RangeCommand::Move { range_id, from, to: NodeId(to), share_tier: true });
+    }
+
+    /// What a person asks of a range, through a machine's node.
+    pub fn ask(&mut self, asked: MachineId, command: RangeCommand) {
+        let (trace, coverage) = (self.trace.clone(), self.coverage.clone());
+        let questions = self.network.questions(asked);
+        self.machine(asked).spawn(async move {
+            let request = BootstrapRequest::Range(command.clone());
+            let answer = ask(questions.as_ref(), &address(asked), &request, COMMAND_TIMEOUT).await;
+            trace.event(asked, format_args!("{command:?}: {answer:?}"));
+            if matches!(command, RangeCommand::Move { .. })
+                && matches!(answer, Ok(BootstrapAnswer::RangeDone(_)))
+            {
+                coverage.hit(Point::Move);
+            }
+        });
+    }
+
     /// Starts all machines, forms a cluster and fills the tables.
     pub fn set_up(&mut self) {
         for id in self.ids() {
@@ -365,6 +415,12 @@ impl World {
                 let member = Arc::clone(node.member().ok_or("no member")?);
                 let span = keyspace::table_span(table);
                 member.create_table_range(span).await.map_err(|error| error.to_string())
+            });
+        }
+        for (name, value) in SETTINGS {
+            self.do_on_first("a setting is made", move |node| async move {
+                let member = Arc::clone(node.member().ok_or("no member")?);
+                member.set_setting(name, value).await.map_err(|error| error.to_string())
             });
         }
         let workload = self.workload.clone();
