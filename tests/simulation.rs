@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 /// Seeds of general chaos: what fits into the time of a build.
 const SEEDS: &str = "0..100";
 /// Seeds of each scenario.
-const SCENARIO_SEEDS: &str = "0..3";
+const SCENARIO_SEEDS: &str = "0..2";
 
 fn sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sim")).args(args).output().expect("the simulator runs")
@@ -32,6 +32,12 @@ fn simulation_of_every_scenario_finds_nothing() {
         let output = sim(&["--seeds", SCENARIO_SEEDS, "--scenario", name]);
         assert!(output.status.success(), "{name}: {}", text(&output));
     }
+}
+
+#[test]
+fn simulation_finds_the_known_bugs() {
+    let output = sim(&["--known-bugs"]);
+    assert!(output.status.success(), "{}", text(&output));
 }
 
 #[test]

@@ -8,12 +8,13 @@ use crate::scenarios::{self, Scenario};
 use crate::trace::Verbosity;
 
 const USAGE: &str =
-    "usage: sim (--seed S | --seeds A..B) [--scenario NAME] [--trace | --packets] [--without SAFEGUARD] [--counts]
+    "usage: sim (--seed S | --seeds A..B | --known-bugs) [--scenario NAME] [--trace | --packets] [--without SAFEGUARD] [--counts]
 
   --seed S            replays one seed
   --seeds A..B        runs many, each in a process of its own
   --scenario NAME     plays a story instead of chaos; --scenarios lists them
   --trace             prints what happens; --packets prints every packet too
+  --known-bugs        switches each safeguard off whose lack is known to be noticed, and looks for a seed that does
   --without NAME      switches a safeguard off: vote-promise, lease-checked-last, …
   --counts            prints the counts of one seed as --seeds reads them";
 
@@ -24,6 +25,8 @@ pub enum Command {
     Seed(u64),
     /// Many.
     Seeds(Range<u64>),
+    /// The bugs that must be found.
+    KnownBugs,
 }
 
 /// What was asked for.
@@ -55,6 +58,7 @@ impl Args {
                 "--seed" => command = Some(Command::Seed(number(&value()?)?)),
                 "--seeds" => command = Some(Command::Seeds(range(&value()?)?)),
                 "--scenario" => scenario = Some(story(&value()?)?),
+                "--known-bugs" => command = Some(Command::KnownBugs),
                 "--scenarios" => return Err(stories()),
                 "--trace" => verbosity = Verbosity::Events,
                 "--packets" => verbosity = Verbosity::Packets,

@@ -219,22 +219,7 @@ impl Chaos {
             Fault::OneWay | Fault::AnswerLost | Fault::SlowLink | Fault::Reset => {
                 self.hurt_link(world, fault, leader, other);
             }
-            Fault::KillTask => {
-                if let Some(range_id) = any_range(world) {
-                    world.coverage.hit(Point::KillTask);
-                    world.kill_task(any, range_id);
-                }
-            }
-            Fault::Move => {
-                if let Some(range_id) = any_range(world) {
-                    world.move_replica(range_id, any);
-                }
-            }
-            Fault::Split => {
-                if let Some(range_id) = any_range(world) {
-                    world.ask(any, RangeCommand::Split { range_id, at: None });
-                }
-            }
+            Fault::KillTask | Fault::Move | Fault::Split => change_range(world, fault, any),
             Fault::PromiseTrap => self.promise_trap(world, leader, other),
             Fault::SlowDisk => {
                 world.coverage.hit(Point::SlowDisk);
@@ -368,6 +353,19 @@ fn skew_clocks(world: &mut World) {
             _ => world.rng.random_range(-OFFSET_MAX_MICROS..=OFFSET_MAX_MICROS),
         };
         set_offset(world, id, offset);
+    }
+}
+
+/// Something happens to a range, through a machine.
+fn change_range(world: &mut World, fault: Fault, through: MachineId) {
+    let Some(range_id) = any_range(world) else { return };
+    if fault == Fault::KillTask {
+        world.coverage.hit(Point::KillTask);
+        world.kill_task(through, range_id);
+    } else if fault == Fault::Move {
+        world.move_replica(range_id, through);
+    } else {
+        world.ask(through, RangeCommand::Split { range_id, at: None });
     }
 }
 

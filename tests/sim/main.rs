@@ -11,6 +11,7 @@ mod disk;
 mod entropy;
 mod history;
 mod invariants;
+mod known_bugs;
 mod machine;
 mod many;
 mod network;
@@ -37,5 +38,6 @@ fn main() -> ExitCode {
     match args.command.clone() {
         Command::Seed(seed) => run::run(&args, seed),
         Command::Seeds(seeds) => many::run(&args, seeds),
+        Command::KnownBugs => many::find_known_bugs(),
     }
 }

@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 
 use crate::args::Args;
 use crate::coverage::Point;
+use crate::known_bugs::{self, KnownBug};
+use crate::scenarios::Scenario;
+use crate::trace::Verbosity;
 
 /// Processes at a time.
 const AT_A_TIME: usize = 2;
@@ -69,6 +72,33 @@ fn run_one(args: &Args, seed: u64, summary: &Mutex<Summary>) {
             summary.wrong.push((seed, short.join("\n  ")));
         }
     }
+}
+
+/// Switches off each safeguard of [`known_bugs::ALL`]; fails where no seed notices.
+pub fn find_known_bugs() -> ExitCode {
+    let found = known_bugs::ALL.iter().filter(|bug| find(bug)).count();
+    if found == known_bugs::ALL.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn find(bug: &KnownBug) -> bool {
+    let name = bug.safeguard.name();
+    let mut args = Args {
+        command: crate::args::Command::KnownBugs,
+        scenario: bug.scenario.and_then(Scenario::named),
+        verbosity: Verbosity::Quiet,
+        without: vec![bug.safeguard],
+        counts: false,
+    };
+    for seed in bug.seed..bug.seed + known_bugs::SEEDS_MAX {
+        args.command = crate::args::Command::Seed(seed);
+        if let Err(text) = output_of(&args, seed) {
+            let violation = text.lines().find(|line| line.starts_with("VIOLATION")).unwrap_or("a hang");
+            println!("without {name}: seed {seed} finds {violation}");
+            return true;
+        }
+    }
+    println!("without {name}: {} seeds from {} find nothing", known_bugs::SEEDS_MAX, bug.seed);
+    false
 }
 
 fn count(line: &str, counts: &mut BTreeMap<String, u64>) {
