@@ -24,4 +24,5 @@ pub const ALL: &[KnownBug] = &[
     KnownBug { safeguard: Safeguard::SyncBeforeAcknowledge, scenario: None, seed: 0 },
     KnownBug { safeguard: Safeguard::PersistedVote, scenario: None, seed: 7 },
     KnownBug { safeguard: Safeguard::RecordBeforeResolve, scenario: None, seed: 1 },
+    KnownBug { safeguard: Safeguard::VotePromise, scenario: Some("voter-restarts"), seed: 9 },
 ];
