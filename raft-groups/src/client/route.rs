@@ -38,6 +38,9 @@ pub enum Failure {
     Unreachable(String),
 }
 
+/// Most nodes on the way: those of the descriptor and those that they name, twice as many as a range has replicas.
+const STOPS_MAX: usize = 2 * quorate_placement::policy::REPLICAS_MAX;
+
 #[derive(Clone, Debug)]
 struct Stop {
     node: NodeId,
@@ -92,6 +95,10 @@ impl Route {
     pub fn failed(&mut self, node: NodeId, failure: Failure) {
         if let Failure::NotLeaseholder(Some(leaseholder)) = &failure {
             self.hint = Some(*leaseholder);
+            // A replica that came since the descriptor was read: the keys are the same, so that nobody says "stale".
+            if self.stops.iter().all(|stop| stop.node != *leaseholder) && self.stops.len() < STOPS_MAX {
+                self.stops.push(Stop { node: *leaseholder, asked: false, failure: None });
+            }
         }
         if let Some(stop) = self.stops.iter_mut().find(|stop| stop.node == node) {
             stop.failure = Some(failure);
