@@ -185,6 +185,12 @@ impl LeaseState {
         Self { promised_at: Some(now), ..Self::fresh(me, timing, seed, now) }
     }
 
+    /// The right side of a split on this node. What it may have promised before a power cut that took the split's apply
+    /// away was promised before the store was opened, at `opened_at`.
+    pub fn born(me: ReplicaId, timing: Timing, seed: u64, (opened_at, now): (u64, u64)) -> Self {
+        Self { promised_at: Some(opened_at), ..Self::fresh(me, timing, seed, now) }
+    }
+
     /// A replica just created: it has promised nothing, and may stand at once.
     pub fn fresh(me: ReplicaId, timing: Timing, seed: u64, now: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);

@@ -1,6 +1,6 @@
 //! Runs the scripts of `testscripts/lease`: one replica (p1), its events by hand, its effects and state as output.
 //!
-//! Times are milliseconds. `open` and `fresh` begin; `at` moves the time; `run` ticks every 10 ms and prints what is
+//! Times are milliseconds. `open`, `fresh` and `born` begin; `at` moves the time; `run` ticks every 10 ms and prints what is
 //! done; the other commands are the events of [`Event`] by name; `lease`, `promise` and `breaker` print state.
 
 use std::error::Error;
@@ -106,6 +106,7 @@ impl goldenscript::Runner for Runner {
         let count = number("voters")?.unwrap_or(3);
         let proposal = number("proposal")?.map(|at| at * MILLI);
         let seed = number("seed")?.unwrap_or(7);
+        let opened_at = number("opened")?.unwrap_or(0) * MILLI;
         let word = args.next_pos();
         args.reject_next()?;
         Ok(match command.name.as_str() {
@@ -117,6 +118,11 @@ impl goldenscript::Runner for Runner {
             "fresh" => {
                 self.quorum = Majority(voters(count));
                 self.state = LeaseState::fresh(ReplicaId(1), LAN, seed, self.now);
+                String::new()
+            }
+            "born" => {
+                self.quorum = Majority(voters(count));
+                self.state = LeaseState::born(ReplicaId(1), LAN, seed, (opened_at, self.now));
                 String::new()
             }
             "at" => {

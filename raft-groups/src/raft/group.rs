@@ -32,6 +32,7 @@ use super::log_store::{GroupLog, LogStore};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
 use super::peers::Peers;
+use super::seed::GRANTED_TERM;
 use super::snapshot::{LogHolds, Snapshots};
 use super::state_machine::{ApplyGate, Machinery, StateMachine};
 use super::types::{Applied, GroupMembership, GroupStatus, LogPosition, Role, VoteState};
@@ -94,6 +95,9 @@ pub struct GroupConfig {
     pub blocking: Blocking,
     /// What all snapshots of the store share.
     pub snapshots: Arc<Snapshots>,
+    /// Begin as the leader of the granted term, if it is granted to this replica and its log is still empty. The caller
+    /// asks for that at most once in the life of a group.
+    pub takes_grant: bool,
 }
 
 /// Why a group did not start.
@@ -242,7 +246,7 @@ impl fmt::Debug for RaftGroup {
 }
 
 /// openraft's settings, whose reasons are in the notes on openraft, section 7.
-fn raft_config(range_id: RangeId, timing: &GroupTiming) -> Result<Config, ConfigError> {
+fn raft_config(range_id: RangeId, timing: &GroupTiming, takes_grant: bool) -> Result<Config, ConfigError> {
     let share = |percent: u64| {
         let promise = u64::try_from(timing.vote_promise.as_millis()).unwrap_or(u64::MAX);
         (promise.saturating_mul(percent) / 100).max(1)
@@ -259,7 +263,9 @@ fn raft_config(range_id: RangeId, timing: &GroupTiming) -> Result<Config, Config
         heartbeat_min_interval: Some(share(10)),
         enable_tick: false,
         enable_pre_vote: Some(true),
-        enable_leader_restore: Some(false),
+        // A leader of before may have lost entries with its disk's power: nobody goes on leading after a start. Whoever
+        // takes a grant has led nothing yet.
+        enable_leader_restore: Some(takes_grant),
         removed_leader_step_down: StepDownPolicy::Never,
         quorum_loss_probe_interval: None,
         snapshot_policy: SnapshotPolicy::Never,
@@ -283,9 +289,11 @@ impl RaftGroup {
     pub async fn start(config: GroupConfig) -> Result<Arc<Self>, RaftError> {
         let (range_id, replica_id) = (config.range_id, config.replica_id);
         let storage = |source| RaftError::Storage { range_id, source };
-        let raft_config = Arc::new(raft_config(range_id, &config.timing)?);
         let (store, writer) = (Arc::clone(&config.store), Arc::clone(&config.writer));
-        let log = GroupLog::open(range_id, store, writer, Arc::clone(&config.observer)).map_err(storage)?;
+        let observer = Arc::clone(&config.observer);
+        let log = GroupLog::open(range_id, store, writer, Arc::clone(&observer)).map_err(storage)?;
+        let takes_grant = config.takes_grant && log.is_granted_to(replica_id);
+        let raft_config = Arc::new(raft_config(range_id, &config.timing, takes_grant)?);
         let (applied_sender, applied) = watch::channel(None);
         let (machine_alive, alive) = watch::channel(());
         let (gate, holds) = (Arc::new(ApplyGate::default()), LogHolds::default());
@@ -315,9 +323,16 @@ impl RaftGroup {
         let network = NetworkFactory { link: Arc::new(link) };
         let starting =
             Raft::new(replica_id.0, raft_config, network, LogStore::new(Arc::clone(&log)), machine);
-        let raft = Box::pin(starting)
-            .await
-            .map_err(|error| RaftError::Start { range_id, detail: error.to_string() })?;
+        if takes_grant {
+            // No vote is stored for it, so nobody else would say so; and no acknowledgement must come before.
+            observer.leadership(GRANTED_TERM, Some(replica_id));
+        }
+        let raft = Box::pin(starting).await.map_err(|error| {
+            if takes_grant {
+                observer.leadership(GRANTED_TERM, None);
+            }
+            RaftError::Start { range_id, detail: error.to_string() }
+        })?;
         let stored = Arc::clone(&raft.metrics().borrow_watched().membership_config);
         let membership = Arc::new(membership_of(stored.membership()));
         gate.allow_pins();

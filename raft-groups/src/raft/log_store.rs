@@ -35,6 +35,7 @@ use super::log_format::{
 use super::log_sizes::LogSizes;
 use super::log_tail::LogTail;
 use super::log_writer::{Done, LogWriter};
+use super::seed::granted_to;
 use super::types::{LogPosition, VoteState};
 use crate::safeguard::{self, Safeguard};
 
@@ -136,6 +137,14 @@ impl GroupLog {
     /// The vote on the disk.
     pub(crate) fn vote(&self) -> Option<VoteState> {
         self.state.lock().vote
+    }
+
+    /// Whether this is the log of a group whose first term is granted to a replica, and nothing has happened since.
+    pub(crate) fn is_granted_to(&self, replica_id: ReplicaId) -> bool {
+        let state = self.state.lock();
+        state.vote == Some(granted_to(replica_id))
+            && state.purged == Some(LogPosition::SEED)
+            && state.last == state.purged
     }
 
     /// The entries up to here were cut off.

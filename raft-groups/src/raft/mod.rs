@@ -43,7 +43,7 @@ pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, Raf
 pub use log_format::group_bounds;
 pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
 pub use members::{ChangeError, LedMembers, MemberChange, MembersStamp};
-pub use seed::{applied_membership, erase, seed};
+pub use seed::{GRANTED_TERM, applied_membership, erase, seed, seed_granted};
 pub use snapshot::install::finish_installs;
 pub use snapshot::message_format::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};
 pub use snapshot::receive::{Admission, SnapshotHost, SnapshotInbox};
@@ -107,7 +107,8 @@ pub trait LeaseObserver: Send + Sync + 'static {
     /// A replica accepted, as a follower of this one in `term`, a message that was sent at `sent_at` or later.
     fn acknowledged(&self, by: ReplicaId, term: u64, sent_at: u64);
 
-    /// A vote was stored: in `term`, `leader` leads; `None` where that is open again.
+    /// A vote was stored: in `term`, `leader` leads; `None` where that is open again. Whoever starts as the leader of a
+    /// granted term hears of it before its Raft task runs.
     fn leadership(&self, term: u64, leader: Option<ReplicaId>);
 }
 

@@ -3,6 +3,13 @@
 //! A new range has no entries: everything up to [`LogPosition::SEED`] counts as applied and purged, its members are
 //! those of its descriptor, and its vote is that of term 1 for nobody. So the first election is of term 2, above the
 //! seed's own, which openraft needs: a leader takes the last entry of its own term for its blank one.
+//!
+//! The right side of a split needs no first election: the split's entry grants [`GRANTED_TERM`] to the replica that
+//! proposed it, and every replica starts with the committed vote for that one.
+//!
+//! Invariant: nobody else can lead the granted term. It is given to one replica by a committed entry of the left log,
+//! and is above no other: whoever else wants to lead needs a later term, and a quorum of replicas that all know the
+//! grant. Nor does anybody lead it twice: see [`crate::replica::split`] for who may start as its leader, and when.
 
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
@@ -18,12 +25,30 @@ use crate::descriptor::RangeDescriptor;
 const SEED_VOTE: VoteState =
     VoteState { term: LogPosition::SEED.term, candidate: ReplicaId(0), is_committed: false };
 
+/// The term that the entry of a split grants in the right side's group: the first after the seed's.
+pub const GRANTED_TERM: u64 = LogPosition::SEED.term + 1;
+
+/// The vote of a fresh replica in a group whose first term is granted to `leader`.
+pub const fn granted_to(leader: ReplicaId) -> VoteState {
+    VoteState { term: GRANTED_TERM, candidate: leader, is_committed: true }
+}
+
 /// Adds the initial state of a fresh replica of `descriptor`, the same on every node.
 pub fn seed(batch: &mut Batch, descriptor: &RangeDescriptor) {
+    seed_with(batch, descriptor, SEED_VOTE);
+}
+
+/// As [`seed`], with the first term granted to `leader`, if that is a voter.
+pub fn seed_granted(batch: &mut Batch, descriptor: &RangeDescriptor, leader: ReplicaId) {
+    let is_voter = GroupMembership::of(descriptor).voters.iter().all(|voters| voters.contains(&leader));
+    seed_with(batch, descriptor, if is_voter { granted_to(leader) } else { SEED_VOTE });
+}
+
+fn seed_with(batch: &mut Batch, descriptor: &RangeDescriptor, vote: VoteState) {
     let range = descriptor.range_id;
     let members = GroupMembership::of(descriptor);
     let membership = AppliedMembership { position: Some(LogPosition::SEED), membership: members };
-    batch.put(Family::Raft, vote_key(range), encode_vote(SEED_VOTE));
+    batch.put(Family::Raft, vote_key(range), encode_vote(vote));
     batch.put(Family::Raft, purged_key(range), encode_purged(LogPosition::SEED));
     batch.put(Family::Range, applied_key(range), encode_applied(LogPosition::SEED));
     batch.put(Family::Range, membership_key(range), encode_membership(&membership));

@@ -74,7 +74,7 @@ struct Applying<'a> {
 /// The right side of a split that was applied.
 struct Born {
     state: AppliedState,
-    /// The replica whose node stands for its first election.
+    /// The replica to which its first term is granted.
     leader: ReplicaId,
 }
 
@@ -127,17 +127,14 @@ impl Replica {
     /// Writes the right sides of splits, where this node may hold them, and remembers them until the batch is written.
     fn bring_forth(&self, born: Vec<Born>, batch: &mut Batch) -> Result<(), ApplyError> {
         let mut newborns = Vec::new();
-        for Born { state, leader } in born {
-            let descriptor = Arc::clone(&state.descriptor);
-            if !birth::write(self.shared.engine.as_ref(), self.replica_id, &state, batch)? {
-                tracing::info!(range = %descriptor.range_id, "its replica here was removed before it came into being");
+        for born in born {
+            let range_id = born.state.descriptor.range_id;
+            if !birth::write(self.shared.engine.as_ref(), self.replica_id, &born, batch)? {
+                tracing::info!(range = %range_id, "its replica here was removed before it came into being");
                 continue;
             }
-            newborns.push(Newborn {
-                state,
-                replica_id: self.replica_id,
-                campaigns: leader == self.replica_id,
-            });
+            let first_leader = self.first_leader(range_id, born.leader);
+            newborns.push(Newborn { state: born.state, replica_id: self.replica_id, first_leader });
         }
         *self.newborns.lock() = newborns;
         Ok(())

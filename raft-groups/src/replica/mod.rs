@@ -72,6 +72,8 @@ pub struct Shared {
     pub snapshots: Arc<Snapshots>,
     /// How long things last.
     pub timing: Timing,
+    /// When the store was opened, in microseconds of [`Shared::now`].
+    pub opened_at: u64,
     /// Right sides of splits that are about to start.
     pub nursery: Nursery,
     /// Told when a range has outgrown its size.
@@ -109,6 +111,8 @@ pub struct Replica {
     applied: Mutex<AppliedState>,
     /// Right sides of splits in the batch that is being written.
     newborns: Mutex<Vec<Newborn>>,
+    /// Right side of the last split that was proposed here since the store was opened, until it is applied.
+    proposed_split: Mutex<Option<RangeId>>,
     /// What is known of attempts to split it.
     attempts: Mutex<Attempts>,
     /// Generation of the newest descriptor that is known to stand in the directory.
@@ -124,6 +128,18 @@ pub struct Replica {
     changed: Notify,
 }
 
+/// What a replica that begins may have promised before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// It was made just now, and that is on the disk: nothing.
+    None,
+    /// A split brought it, whose apply is not synced: it may have promised something before the power was cut, and have
+    /// lost that, if the store was opened since.
+    Split,
+    /// It was opened from disk: anything.
+    Unknown,
+}
+
 /// How a replica comes into being.
 pub struct Origin {
     /// Its own id.
@@ -132,8 +148,8 @@ pub struct Origin {
     pub applied: AppliedState,
     /// Generation of the newest descriptor that is known to stand in the directory; 0 for none.
     pub published: u64,
-    /// Created just now, and not opened from disk: it has promised nothing.
-    pub is_fresh: bool,
+    /// What it may have promised.
+    pub past: Past,
     /// Seed of its random times.
     pub seed: u64,
 }
@@ -141,13 +157,13 @@ pub struct Origin {
 impl Replica {
     /// A replica whose Raft task does not run yet: see [`Replica::start`].
     pub fn new(shared: Arc<Shared>, origin: Origin) -> Arc<Self> {
-        let Origin { replica_id, applied, published, is_fresh, seed } = origin;
+        let Origin { replica_id, applied, published, past, seed } = origin;
         let descriptor = Arc::clone(&applied.descriptor);
         let now = shared.now();
-        let lease = if is_fresh {
-            LeaseState::fresh(replica_id, shared.timing, seed, now)
-        } else {
-            LeaseState::opened(replica_id, shared.timing, seed, now)
+        let lease = match past {
+            Past::None => LeaseState::fresh(replica_id, shared.timing, seed, now),
+            Past::Split => LeaseState::born(replica_id, shared.timing, seed, (shared.opened_at, now)),
+            Past::Unknown => LeaseState::opened(replica_id, shared.timing, seed, now),
         };
         Arc::new(Self {
             shared,
@@ -161,6 +177,7 @@ impl Replica {
             in_flight: Arc::default(),
             applied: Mutex::new(applied),
             newborns: Mutex::default(),
+            proposed_split: Mutex::default(),
             attempts: Mutex::default(),
             published: AtomicU64::new(published),
             task: RaftTask::default(),

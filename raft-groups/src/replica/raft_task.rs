@@ -88,18 +88,19 @@ impl Quorum for Members {
 }
 
 impl Replica {
-    /// Starts the Raft task, and whoever rebuilds it.
+    /// Starts the Raft task, and whoever rebuilds it. With `takes_grant` it may begin as the leader of the granted term:
+    /// see [`GroupConfig::takes_grant`].
     ///
     /// # Errors
     /// Its state cannot be read.
-    pub async fn start(self: &Arc<Self>) -> Result<(), RaftError> {
-        let group = self.start_group().await?;
+    pub async fn start(self: &Arc<Self>, takes_grant: bool) -> Result<(), RaftError> {
+        let group = self.start_group(takes_grant).await?;
         self.task.set(group);
         tokio::spawn(Arc::clone(self).supervise());
         Ok(())
     }
 
-    async fn start_group(self: &Arc<Self>) -> Result<Arc<RaftGroup>, RaftError> {
+    async fn start_group(self: &Arc<Self>, takes_grant: bool) -> Result<Arc<RaftGroup>, RaftError> {
         let shared = &self.shared;
         let timing = GroupTiming {
             vote_promise: Duration::from_micros(shared.timing.vote_promise),
@@ -116,6 +117,7 @@ impl Replica {
             timing,
             blocking: shared.blocking.clone(),
             snapshots: Arc::clone(&shared.snapshots),
+            takes_grant,
         })
         .await
     }
@@ -158,7 +160,7 @@ impl Replica {
             return false;
         }
         let started = match self.reload() {
-            Ok(()) => self.start_group().await.map_err(|error| error.to_string()),
+            Ok(()) => self.start_group(false).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match started {
@@ -283,8 +285,11 @@ impl Replica {
         now >= due_at
     }
 
-    /// Stands for election as soon as no promise forbids it: one replica of a fresh range is told to.
+    /// Stands for election as soon as no promise forbids it, unless it leads: one replica of a fresh range is told to.
     pub fn campaign(self: &Arc<Self>) {
+        if self.lease.lock().leads().is_some() {
+            return;
+        }
         let Some(group) = self.task.group() else { return };
         let effect = self.step_lease(Event::Campaign, &self.members(&group));
         Self::carry_out(effect, group);

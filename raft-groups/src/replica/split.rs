@@ -7,6 +7,13 @@
 //! Invariant (design.md section 14, story 5): from before the command is built until it is applied here, or can never
 //! be, no request for the right side is served or evaluated. So there is one lease for each key through the split, and
 //! the read mark that the command carries is above every read that this side ever answered.
+//!
+//! The right side elects nobody: its first term is granted to the proposer ([`crate::raft::seed_granted`]), which leads
+//! as soon as it runs.
+//! Invariant: the granted term is led by one life of one store alone, the one that proposed the split, and from an empty
+//! log. After a power cut the split may be applied anew there, while entries of the granted term that the disk has lost
+//! are on other nodes: whoever led it again would write others in their places. So the grant is taken only where
+//! [`Replica::first_leader`] finds the proposal in memory, and everybody else stands for a later term.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +22,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
 use quorate_engine::mvcc::key_format::{data_span, split_data_key, user_key};
 use quorate_engine::store::{Family, Snapshot, StoreError};
-use quorate_placement::topology::RangeId;
+use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::Replica;
 use super::apply::EntryOutcome;
@@ -26,6 +33,7 @@ use crate::command_format::{Command, CommandKind, SplitCommand};
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::safeguard::{self, Safeguard};
 use crate::splits::key::{SizeCount, SplitPoint};
+use crate::splits::nursery::FirstLeader;
 use crate::splits::trigger::{Attempts, Ended};
 
 /// Bytes that are counted in one go, apart from the last key.
@@ -194,6 +202,7 @@ impl Replica {
             }),
         };
         let bytes = command.encode().map_err(|error| RangeError::Refused(error.to_string()))?;
+        *self.proposed_split.lock() = Some(plan.right_id);
         let group =
             self.task.group().ok_or_else(|| self.unavailable("its Raft task is being rebuilt".to_owned()))?;
         let _in_flight = self.in_flight.enter(self.shared.now());
@@ -211,6 +220,19 @@ impl Replica {
                 }
                 Err(self.unavailable(format!("its split was not confirmed: {error}")))
             }
+        }
+    }
+
+    /// What this replica has to do with the first leader of a right side whose first term is granted to `leader`; asked
+    /// when the split is applied here.
+    pub(crate) fn first_leader(&self, right_id: RangeId, leader: ReplicaId) -> FirstLeader {
+        if leader != self.replica_id {
+            return FirstLeader::Another;
+        }
+        // Taken, for the one apply in this life of the store; an id of a range is never used for two splits.
+        match self.proposed_split.lock().take_if(|proposed| *proposed == right_id) {
+            Some(_) => FirstLeader::Granted,
+            None => FirstLeader::Campaigns,
         }
     }
 

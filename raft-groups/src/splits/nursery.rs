@@ -20,8 +20,19 @@ pub struct Newborn {
     pub state: AppliedState,
     /// This node's replica.
     pub replica_id: ReplicaId,
-    /// This node stands for its first election.
-    pub campaigns: bool,
+    /// Whether it is to lead.
+    pub first_leader: FirstLeader,
+}
+
+/// What a newborn has to do with its group's first leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLeader {
+    /// It leads the granted term at once.
+    Granted,
+    /// The term was granted to it, but it may have led that before a restart: it stands for the next one.
+    Campaigns,
+    /// Another one was chosen.
+    Another,
 }
 
 /// Those that wait.
@@ -47,6 +58,17 @@ impl Nursery {
     /// The first one.
     pub fn first(&self) -> Option<Newborn> {
         self.waiting.lock().values().next().cloned()
+    }
+
+    /// Whether a newborn leads the granted term; that is said once.
+    pub fn take_grant(&self, range_id: RangeId) -> bool {
+        let mut waiting = self.waiting.lock();
+        let Some(newborn) = waiting.get_mut(&range_id) else { return false };
+        let is_granted = newborn.first_leader == FirstLeader::Granted;
+        if is_granted {
+            newborn.first_leader = FirstLeader::Campaigns;
+        }
+        is_granted
     }
 
     /// Whether a range waits here.

@@ -17,7 +17,7 @@ use crate::range_format::{
 };
 use crate::replica::apply::AppliedState;
 use crate::replica::holdings::holdings;
-use crate::replica::{Origin, Replica};
+use crate::replica::{Origin, Past, Replica};
 use crate::safeguard::{self, Safeguard};
 
 pub(super) fn storage(error: impl ToString) -> LocalRangeError {
@@ -167,11 +167,11 @@ impl RangeStore {
             replica_id,
             published: descriptor.generation,
             applied: AppliedState::fresh(descriptor),
-            is_fresh: true,
+            past: Past::None,
             seed: self.seed_of(range_id),
         };
         let replica = Replica::new(Arc::clone(&self.shared), origin);
-        replica.start().await.map_err(storage)?;
+        replica.start(false).await.map_err(storage)?;
         self.replicas.write().insert(range_id, Arc::clone(&replica));
         Ok(replica)
     }

@@ -21,7 +21,7 @@ use crate::range_format::{
     range_of_replica_key,
 };
 use crate::replica::apply::AppliedState;
-use crate::replica::{Origin, Replica, Shared};
+use crate::replica::{Origin, Past, Replica, Shared};
 use crate::rpc::{Handler, Service};
 use crate::splits::ids::RangeIds;
 use crate::splits::nursery::Nursery;
@@ -57,7 +57,9 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
     let writer =
         LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))
             .map_err(StoreOpenError::Writer)?;
+    let opened_at = u64::try_from(config.physical.boottime().as_micros()).unwrap_or(u64::MAX);
     let shared = Arc::new(Shared {
+        opened_at,
         node_id: config.node_id,
         engine: config.engine,
         clock: config.clock,
@@ -144,11 +146,11 @@ impl RangeStore {
             replica_id,
             published: published.map_err(|error| StoreError::Corruption(error.to_string()))?,
             applied: AppliedState::load(self.shared.engine.as_ref(), descriptor)?,
-            is_fresh: false,
+            past: Past::Unknown,
             seed: self.seed_of(range_id),
         };
         let replica = Replica::new(Arc::clone(&self.shared), origin);
-        replica.start().await?;
+        replica.start(false).await?;
         self.replicas.write().insert(range_id, replica);
         Ok(())
     }

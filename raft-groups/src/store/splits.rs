@@ -16,9 +16,9 @@ use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRangeError;
 use crate::range_format::{encode_published, published_key};
 use crate::replica::split::plan;
-use crate::replica::{Origin, Replica};
+use crate::replica::{Origin, Past, Replica};
 use crate::splits::ids::IDS_LOW;
-use crate::splits::nursery::Newborn;
+use crate::splits::nursery::{FirstLeader, Newborn};
 use crate::splits::trigger::Ended;
 
 /// Splits of a node at a time: each reads its whole range.
@@ -209,14 +209,17 @@ impl RangeStore {
                 replica_id: newborn.replica_id,
                 applied: newborn.state.clone(),
                 published: 0,
-                is_fresh: true,
+                past: Past::Split,
                 seed: self.seed_of(range_id),
             };
             let replica = Replica::new(Arc::clone(&self.shared), origin);
-            replica.start().await.map_err(storage)?;
+            // Taken before it is used: should this start fail, the next one is an ordinary one.
+            let takes_grant = self.shared.nursery.take_grant(range_id);
+            replica.start(takes_grant).await.map_err(storage)?;
             self.replicas.write().insert(range_id, Arc::clone(&replica));
-            if newborn.campaigns {
-                replica.campaign();
+            match newborn.first_leader {
+                FirstLeader::Granted | FirstLeader::Campaigns => replica.campaign(),
+                FirstLeader::Another => {}
             }
         }
         self.shared.nursery.remove(range_id);

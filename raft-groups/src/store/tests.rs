@@ -9,6 +9,7 @@ mod promises;
 mod sharded;
 mod snapshots;
 mod split_faults;
+mod split_leaders;
 mod split_sizes;
 mod splits;
 mod transactions;

@@ -194,6 +194,7 @@ impl TestNode {
             timing: GroupTiming { vote_promise: PROMISE, ..GroupTiming::default() },
             blocking: Blocking::threads(),
             snapshots: Arc::clone(&self.snapshots),
+            takes_grant: false,
         }
     }
 

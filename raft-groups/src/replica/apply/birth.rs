@@ -8,7 +8,7 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 use quorate_placement::topology::ReplicaId;
 
-use super::AppliedState;
+use super::{AppliedState, Born};
 use crate::raft;
 use crate::range_format::{
     decode_replica_id, decode_tombstone, encode_replica_id, replica_key, tombstone_key,
@@ -21,7 +21,7 @@ use crate::store::erase_keys;
 pub(super) fn write(
     store: &dyn Store,
     replica_id: ReplicaId,
-    right: &AppliedState,
+    Born { state: right, leader }: &Born,
     batch: &mut Batch,
 ) -> Result<bool, StoreError> {
     let range_id = right.descriptor.range_id;
@@ -29,7 +29,7 @@ pub(super) fn write(
         erase_keys(batch, &right.descriptor);
         return Ok(false);
     }
-    raft::seed(batch, &right.descriptor);
+    raft::seed_granted(batch, &right.descriptor, *leader);
     batch.put(Family::Range, replica_key(range_id), encode_replica_id(replica_id));
     right.save(batch);
     Ok(true)

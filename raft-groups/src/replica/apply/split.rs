@@ -1,7 +1,7 @@
 //! The apply of a split: one range becomes two, in one batch, and no data moves.
 //!
-//! The left side keeps its id, its replicas and its log; the right side gets the same replicas, and starts as every
-//! fresh range does, with the state of Raft that [`crate::raft::seed`] writes. What the left leaseholder had served of
+//! The left side keeps its id, its replicas and its log; the right side gets the same replicas, and starts with the
+//! state of Raft that [`crate::raft::seed_granted`] writes: its first term is its proposer's. What the left leaseholder had served of
 //! the right span goes over as the right side's mark: its leaders write above it, and close above what was closed.
 
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! A cluster of stores in one process, with one range on all of them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use quorate_engine::clock::{ForgetBound, HybridClock, PhysicalClock, SystemClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Write};
@@ -12,13 +13,15 @@ use quorate_engine::testing::PowerCutStore;
 use quorate_placement::topology::{NodeId, RangeId};
 use uuid::Uuid;
 
+use super::super::serve::refused;
 use super::super::{RangeStore, StoreConfig};
 use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response};
 use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::LAN;
 use crate::local_ranges::LocalRanges;
-use crate::rpc::Rpc;
+use crate::raft_message_format::{MessageBody, RaftMessage, Refusal};
+use crate::rpc::{Handler, Rpc, Service};
 use crate::testing::network::LocalNetwork;
 
 /// The one range of these tests.
@@ -36,6 +39,28 @@ impl ScanEvaluator for NoPrograms {
     }
 }
 
+/// Hands Raft messages on to a store, and counts those that ask for votes in other ranges than [`RANGE`].
+#[derive(Default)]
+pub struct VoteCounter {
+    store: OnceLock<Weak<RangeStore>>,
+    pub asked: AtomicUsize,
+}
+
+impl Handler for VoteCounter {
+    fn handle(&self, _: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let message = RaftMessage::decode(payload.clone()).unwrap();
+        let asks = match message.body {
+            MessageBody::PreVote(_) | MessageBody::Vote(_) => message.range_id != RANGE,
+            MessageBody::Append(_) | MessageBody::Transfer(_) => false,
+        };
+        self.asked.fetch_add(usize::from(asks), Ordering::SeqCst);
+        match self.store.get().and_then(Weak::upgrade) {
+            Some(store) => store.handle_raft(payload),
+            None => refused(Refusal::Stopped),
+        }
+    }
+}
+
 /// One node: its disk outlives its process.
 pub struct Node {
     pub id: NodeId,
@@ -43,6 +68,7 @@ pub struct Node {
     pub rpc: Arc<Rpc>,
     pub store: Arc<RangeStore>,
     pub clock: Arc<HybridClock>,
+    pub votes: Arc<VoteCounter>,
 }
 
 pub struct Cluster {
@@ -59,6 +85,9 @@ async fn start_node(
 ) -> Node {
     let clock = Arc::new(HybridClock::new(Arc::clone(physical), Box::new(ForgetBound)));
     let rpc = Rpc::new(id, network.transport(id), Arc::clone(&clock) as _);
+    // The first handler stays.
+    let votes = Arc::new(VoteCounter::default());
+    rpc.register(Service::Raft, Arc::clone(&votes) as _);
     let store = RangeStore::open(StoreConfig {
         node_id: id,
         engine: Arc::clone(&disk) as _,
@@ -73,11 +102,12 @@ async fn start_node(
     })
     .await
     .unwrap();
+    assert!(votes.store.set(Arc::downgrade(&store)).is_ok());
     // As range 1 does: no id is given twice, whoever starts again.
     let first = RANGE_IDS.fetch_add(1_000, Ordering::SeqCst);
     store.offer_range_ids(first..first + 1_000);
     network.attach(id, Arc::clone(&rpc) as _);
-    Node { id, disk, rpc, store, clock }
+    Node { id, disk, rpc, store, clock, votes }
 }
 
 impl Cluster {
