@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use quorate_engine::store::{Family, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::cluster::{Cluster, Node, RANGE, bytes};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
 use crate::raft::GRANTED_TERM;
+use crate::range_format::replica_key;
 use crate::splits::nursery::FirstLeader;
 
 /// Requests for votes that came in anywhere, outside of [`RANGE`].
@@ -95,6 +97,9 @@ async fn split_of_a_single_replica_is_elected_after_a_start() {
     let right = cluster.split_at("f").await;
     assert_eq!(term_of(cluster.leader_of(right.range_id).await, right.range_id), GRANTED_TERM);
     let (id, right) = split_and_die(&mut cluster, "c").await;
+    // One vote is a quorum: the entry was synced before it was applied, and the apply was not.
+    let stored = cluster.node(id).disk.get(Family::Range, &replica_key(right.range_id)).unwrap();
+    assert_eq!(stored, None, "the split is to be applied anew");
     cluster.restart(id).await;
     let leader = cluster.leader_of(right.range_id).await;
     assert!(term_of(leader, right.range_id) > GRANTED_TERM);
