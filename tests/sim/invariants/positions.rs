@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_placement::topology::RangeId;
+use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::{Broken, View};
 use crate::network::MachineId;
@@ -18,23 +18,26 @@ struct Position {
     applied: u64,
 }
 
+/// A machine may have several replicas of a range, one after the other: a new one begins anew, under a new id.
+type Key = (MachineId, RangeId, ReplicaId);
+
 /// Remembers the newest position of each replica.
 #[derive(Default)]
 pub struct Positions {
-    newest: BTreeMap<(MachineId, RangeId), Position>,
-    served: BTreeMap<(MachineId, RangeId), u64>,
+    newest: BTreeMap<Key, Position>,
+    served: BTreeMap<Key, u64>,
 }
 
 impl Positions {
     /// A machine's process is gone.
     pub fn crashed(&mut self, machine: MachineId) {
-        self.newest.retain(|(of, _), _| *of != machine);
+        self.newest.retain(|(of, ..), _| *of != machine);
     }
 
     /// Nothing is older than before.
     pub fn check(&mut self, view: &View) -> Result<(), Broken> {
         for (seen, status) in view.replicas() {
-            let id = (seen.machine, status.descriptor.range_id);
+            let id = (seen.machine, status.descriptor.range_id, status.replica_id);
             let before = self.newest.get(&id).copied().unwrap_or_default();
             let served = self.served.get(&id).copied().unwrap_or(0);
             // A replica whose Raft task is being rebuilt says nothing.
