@@ -10,34 +10,34 @@ use tokio_postgres::Client;
 use crate::support::{Cluster, DEADLINE, rows_of};
 
 /// Longest gap between acknowledged writes that a kill may cause, and the time in which errors may come.
-const GAP_MAX: Duration = Duration::from_secs(2);
+pub const GAP_MAX: Duration = Duration::from_secs(2);
 const KILLS: usize = 10;
 const TABLES: usize = 3;
 
 /// What a writer saw: when each write was acknowledged, and when an error came.
 #[derive(Default)]
-pub(crate) struct Seen {
-    pub(crate) acknowledged: Vec<(Instant, i64)>,
-    errors: Vec<(Instant, String)>,
+pub struct Seen {
+    pub acknowledged: Vec<(Instant, i64)>,
+    pub errors: Vec<(Instant, String)>,
 }
 
-pub(crate) struct Writer {
+pub struct Writer {
     stop: Arc<AtomicBool>,
     progress: Arc<AtomicU64>,
     task: JoinHandle<Seen>,
 }
 
 impl Writer {
-    /// Inserts one row after the other into a table; never retries, a failed number is not used again.
-    pub(crate) fn start(client: Client, table: usize, from: i64) -> Self {
+    /// Inserts one row after the other, as `insert` says of each number; never retries, a failed number is not used
+    /// again.
+    pub fn start(client: Client, from: i64, insert: impl Fn(i64) -> String + Send + 'static) -> Self {
         let (stop, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&progress));
         let task = tokio::spawn(async move {
             let mut seen = Seen::default();
             let mut id = from;
             while !stopped.load(Ordering::Relaxed) {
-                let insert = format!("INSERT INTO kills{table} (id, note) VALUES ({id}, 'row {id}')");
-                match client.simple_query(&insert).await {
+                match client.simple_query(&insert(id)).await {
                     Ok(_) => seen.acknowledged.push((Instant::now(), id)),
                     Err(error) => seen.errors.push((Instant::now(), describe(&error))),
                 }
@@ -50,7 +50,7 @@ impl Writer {
     }
 
     /// Waits for some more acknowledged writes or errors.
-    pub(crate) async fn advance(&self, count: u64) {
+    pub async fn advance(&self, count: u64) {
         let wanted = self.progress.load(Ordering::Relaxed) + count;
         let reached = async {
             while self.progress.load(Ordering::Relaxed) < wanted {
@@ -60,7 +60,7 @@ impl Writer {
         tokio::time::timeout(DEADLINE, reached).await.expect("writers go on");
     }
 
-    pub(crate) async fn finish(self) -> Seen {
+    pub async fn finish(self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         tokio::time::timeout(DEADLINE, self.task).await.expect("writer ends").expect("writer")
     }
@@ -72,16 +72,29 @@ fn describe(error: &tokio_postgres::Error) -> String {
         .map_or_else(|| error.to_string(), |db| format!("{} {}", db.code().code(), db.message()))
 }
 
+/// A row for one of the tables of these tests.
+pub fn insert_into(table: usize) -> impl Fn(i64) -> String + Send + 'static {
+    move |id| format!("INSERT INTO kills{table} (id, note) VALUES ({id}, 'row {id}')")
+}
+
 /// The longest time between two acknowledged writes.
-fn longest_gap(seen: &Seen) -> Duration {
+pub fn longest_gap(seen: &Seen) -> Duration {
     let gaps = seen.acknowledged.windows(2).map(|pair| pair[1].0 - pair[0].0);
     gaps.max().unwrap_or(Duration::MAX)
 }
 
 /// A client of one of the nodes that are not killed.
-async fn client_besides(cluster: &Cluster, victim: usize, table: usize) -> Client {
+pub async fn client_besides(cluster: &Cluster, victim: usize, table: usize) -> Client {
     let others: Vec<_> = cluster.nodes.iter().filter(|node| node.number != victim + 1).collect();
     others[table % others.len()].connect().await
+}
+
+/// Errors come only within the time that a kill may cost.
+pub fn check_errors(seen: &Seen, killed: Instant, writer: &str) {
+    for (when, error) in &seen.errors {
+        let after = when.saturating_duration_since(killed);
+        assert!(after <= GAP_MAX && *when >= killed, "{writer}, {after:?} after the kill: {error}");
+    }
 }
 
 /// One kill under load; gives the longest gap, and adds what was acknowledged.
@@ -89,7 +102,7 @@ async fn kill_one(cluster: &mut Cluster, victim: usize, next: &mut i64, kept: &m
     let mut writers = Vec::new();
     for table in 0..TABLES {
         let client = client_besides(cluster, victim, table).await;
-        writers.push(Writer::start(client, table, *next));
+        writers.push(Writer::start(client, *next, insert_into(table)));
     }
     *next += 1_000_000;
     for writer in &writers {
@@ -104,14 +117,7 @@ async fn kill_one(cluster: &mut Cluster, victim: usize, next: &mut i64, kept: &m
     let mut longest = Duration::ZERO;
     for (table, writer) in writers.into_iter().enumerate() {
         let seen = writer.finish().await;
-        for (when, error) in &seen.errors {
-            let late = when.saturating_duration_since(killed) > GAP_MAX || *when < killed;
-            assert!(
-                !late,
-                "kills{table}, {:?} after the kill: {error}",
-                when.saturating_duration_since(killed)
-            );
-        }
+        check_errors(&seen, killed, &format!("kills{table}"));
         longest = longest.max(longest_gap(&seen));
         kept[table].extend(seen.acknowledged.iter().map(|(_, id)| id));
     }
@@ -132,7 +138,7 @@ async fn stopped_node_hands_over_and_comes_back() {
         let mut writers = Vec::new();
         for table in 0..TABLES {
             let client = client_besides(&cluster, victim, table).await;
-            writers.push(Writer::start(client, table, victim as i64 * 1_000_000));
+            writers.push(Writer::start(client, victim as i64 * 1_000_000, insert_into(table)));
         }
         for writer in &writers {
             writer.advance(20).await;
@@ -151,7 +157,7 @@ async fn stopped_node_hands_over_and_comes_back() {
     check_rows(&cluster, &kept).await;
 }
 
-pub(crate) async fn check_rows(cluster: &Cluster, kept: &[Vec<i64>]) {
+pub async fn check_rows(cluster: &Cluster, kept: &[Vec<i64>]) {
     for node in cluster.nodes.iter().filter(|node| node.is_running()) {
         let client = node.connect().await;
         for (table, kept) in kept.iter().enumerate() {

@@ -6,6 +6,7 @@
 mod demo;
 mod durability;
 mod kills;
+mod kills_over_ranges;
 mod local;
 mod outage;
 mod replicas;

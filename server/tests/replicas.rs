@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::kills::{Writer, check_rows};
+use crate::kills::{Writer, check_rows, insert_into};
 use crate::story::check_queries;
 use crate::support::{Cluster, Node, load_sample, rows_of, text_of, wait_for};
 
@@ -59,7 +59,7 @@ async fn replica_of_the_flights_moves_under_load_and_answers_stay_right() {
         .simple_query("CREATE TABLE kills0 (id INT8 PRIMARY KEY, note TEXT NOT NULL)")
         .await
         .expect("table");
-    let writer = Writer::start(cluster.nodes[2].connect().await, 0, 0);
+    let writer = Writer::start(cluster.nodes[2].connect().await, 0, insert_into(0));
     let stop = Arc::new(AtomicBool::new(false));
     let (stopped, reader, expected) = (Arc::clone(&stop), cluster.nodes[3].connect().await, before.clone());
     let reads = tokio::spawn(async move {
@@ -133,7 +133,7 @@ async fn node_with_an_empty_disk_takes_the_place_of_the_old_one_under_load() {
     }
     let mut writers = Vec::new();
     for (table, node) in [(0, 0), (1, 2)] {
-        writers.push(Writer::start(cluster.nodes[node].connect().await, table, 0));
+        writers.push(Writer::start(cluster.nodes[node].connect().await, 0, insert_into(table)));
     }
     for writer in &writers {
         writer.advance(20).await;
