@@ -107,7 +107,9 @@ fn log_to_stdout(verbosity: Verbosity, time: SimTime) {
     if verbosity == Verbosity::Quiet {
         return;
     }
-    let filter = tracing_subscriber::EnvFilter::new("info,openraft=warn");
+    let filter = tracing_subscriber::EnvFilter::new(
+        std::env::var("SIM_LOG").unwrap_or_else(|_| "info,openraft=warn".to_owned()),
+    );
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_timer(time)
