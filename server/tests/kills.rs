@@ -41,6 +41,10 @@ impl Writer {
                     Ok(_) => seen.acknowledged.push((Instant::now(), id)),
                     Err(error) => seen.errors.push((Instant::now(), describe(&error))),
                 }
+                // Whose node is gone would only go on failing, without ever waiting.
+                if client.is_closed() {
+                    break;
+                }
                 counted.fetch_add(1, Ordering::Relaxed);
                 id += 1;
             }
