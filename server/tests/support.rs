@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -12,6 +13,10 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// Generous: these machines are shared. Nothing waits for it where all is well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Ports of test nodes.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
 
 /// The binary under test.
 pub fn quorate() -> Command {
@@ -41,8 +46,17 @@ pub struct Cluster {
     directory: TempDir,
 }
 
+/// A port that nobody listens on, below those that the system gives to outgoing connections, and another one each time:
+/// between the question and the node's own start nobody takes it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST_PORT + u16::try_from(number % u32::from(PORTS)).expect("a small number");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Cluster {

@@ -49,6 +49,8 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(20);
 /// How often the registry and the settings are read anew.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+/// Least time between two such readings, when a node connects that is not known here.
+const REFRESH_PAUSE: Duration = Duration::from_millis(200);
 /// Least time between two readings of the catalog.
 const CATALOG_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before range 1's leaseholder is looked for again.
@@ -468,7 +470,9 @@ impl Member {
             if let Err(error) = self.refresh().await {
                 tracing::warn!(%error, "registry and settings could not be read; the last known ones stay");
             }
-            tokio::time::sleep(REFRESH_INTERVAL).await;
+            // Strangers that keep coming, of whom range 1 knows nothing either, make no more work than this.
+            tokio::time::sleep(REFRESH_PAUSE).await;
+            let _ = tokio::time::timeout(REFRESH_INTERVAL, self.registry.stranger.notified()).await;
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
+use tokio::sync::Notify;
 
 use super::hello::{Hello, HelloError};
 use super::node_format::NodeRecord;
@@ -14,6 +15,8 @@ use super::node_format::NodeRecord;
 #[derive(Debug, Default)]
 pub struct Registry {
     nodes: Mutex<BTreeMap<NodeId, NodeRecord>>,
+    /// Told when a node connects that has no row here: it cannot be answered before its address is known.
+    pub(super) stranger: Notify,
 }
 
 impl Registry {
@@ -57,7 +60,10 @@ impl Registry {
     pub(super) fn check(&self, hello: &Hello) -> Result<(), HelloError> {
         let mut nodes = self.nodes.lock();
         // A node that joined a moment ago may not be in this copy yet; the cluster id was checked before.
-        let Some(known) = nodes.get_mut(&hello.node_id) else { return Ok(()) };
+        let Some(known) = nodes.get_mut(&hello.node_id) else {
+            self.stranger.notify_one();
+            return Ok(());
+        };
         if known.store_id != hello.store_id {
             return Err(HelloError::OtherStore { node_id: hello.node_id, address: known.address.clone() });
         }
