@@ -118,8 +118,9 @@ async fn raft_task_that_died_is_rebuilt_and_serves_again() {
         cluster.wait("rebuilt Raft task", is_rebuilt).await;
         cluster.put("k", &format!("after {id}")).await;
         let leader = cluster.leader().await.store.status(RANGE).unwrap().applied;
-        let caught_up = || (node.store.status(RANGE).unwrap().applied >= leader).then_some(());
-        cluster.wait("all of it applied", caught_up).await;
+        let has_all = |node: &Node| node.store.status(RANGE).unwrap().applied >= leader;
+        let caught_up = || cluster.nodes.iter().all(has_all).then_some(());
+        cluster.wait("all of it applied everywhere", caught_up).await;
         let sizes: Vec<_> =
             cluster.nodes.iter().map(|node| node.store.status(RANGE).unwrap().size_bytes).collect();
         assert!(sizes.iter().all(|size| *size == sizes[0]), "nothing was applied twice: {sizes:?}");
