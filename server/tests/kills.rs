@@ -18,7 +18,7 @@ const TABLES: usize = 3;
 #[derive(Default)]
 pub struct Seen {
     pub acknowledged: Vec<(Instant, i64)>,
-    pub errors: Vec<(Instant, String)>,
+    errors: Vec<(Instant, String)>,
 }
 
 pub struct Writer {
@@ -82,7 +82,7 @@ pub fn insert_into(table: usize) -> impl Fn(i64) -> String + Send + 'static {
 }
 
 /// The longest time between two acknowledged writes.
-pub fn longest_gap(seen: &Seen) -> Duration {
+fn longest_gap(seen: &Seen) -> Duration {
     let gaps = seen.acknowledged.windows(2).map(|pair| pair[1].0 - pair[0].0);
     gaps.max().unwrap_or(Duration::MAX)
 }
@@ -93,14 +93,6 @@ pub async fn client_besides(cluster: &Cluster, victim: usize, table: usize) -> C
     others[table % others.len()].connect().await
 }
 
-/// Errors come only within the time that a kill may cost.
-pub fn check_errors(seen: &Seen, killed: Instant, writer: &str) {
-    for (when, error) in &seen.errors {
-        let after = when.saturating_duration_since(killed);
-        assert!(after <= GAP_MAX && *when >= killed, "{writer}, {after:?} after the kill: {error}");
-    }
-}
-
 /// One kill under load; gives the longest gap, and adds what was acknowledged.
 async fn kill_one(cluster: &mut Cluster, victim: usize, next: &mut i64, kept: &mut [Vec<i64>]) -> Duration {
     let mut writers = Vec::new();
@@ -109,25 +101,40 @@ async fn kill_one(cluster: &mut Cluster, victim: usize, next: &mut i64, kept: &m
         writers.push(Writer::start(client, *next, insert_into(table)));
     }
     *next += 1_000_000;
+    let (longest, seen) = kill_under(cluster, victim, writers).await;
+    for (kept, seen) in kept.iter_mut().zip(seen) {
+        kept.extend(seen.acknowledged.iter().map(|(_, id)| id));
+    }
+    longest
+}
+
+/// Kills a node while all of these write, and starts it again once each of them has written through others: the longest
+/// gap of any, and what they saw. Errors come only within the time that a kill may cost.
+pub async fn kill_under(cluster: &mut Cluster, victim: usize, writers: Vec<Writer>) -> (Duration, Vec<Seen>) {
     for writer in &writers {
         writer.advance(20).await;
     }
     let killed = Instant::now();
     cluster.nodes[victim].kill();
-    // Every table is written again, by whoever leads it now.
     for writer in &writers {
         writer.advance(50).await;
     }
-    let mut longest = Duration::ZERO;
-    for (table, writer) in writers.into_iter().enumerate() {
+    let (mut longest, mut all_seen) = (Duration::ZERO, Vec::new());
+    for (number, writer) in writers.into_iter().enumerate() {
         let seen = writer.finish().await;
-        check_errors(&seen, killed, &format!("kills{table}"));
+        for (when, error) in &seen.errors {
+            let after = when.saturating_duration_since(killed);
+            assert!(
+                after <= GAP_MAX && *when >= killed,
+                "writer {number}, {after:?} after the kill: {error}"
+            );
+        }
         longest = longest.max(longest_gap(&seen));
-        kept[table].extend(seen.acknowledged.iter().map(|(_, id)| id));
+        all_seen.push(seen);
     }
     cluster.nodes[victim].start();
     cluster.await_ready();
-    longest
+    (longest, all_seen)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! `kill -9` of each node in turn while a table of many ranges is written: short gaps, nothing acknowledged lost.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::kills::{GAP_MAX, Writer, check_errors, client_besides, longest_gap};
+use crate::kills::{GAP_MAX, Writer, client_besides, kill_under};
 use crate::support::{Cluster, load_sample, rows_of, wait_for};
 
 /// Kills of a run; more where the environment asks for a longer one.
@@ -61,23 +61,8 @@ async fn kill_one(cluster: &mut Cluster, round: usize, kept: &mut Vec<i64>) -> D
         let first = FIRST_FLIGHT + (round * WRITERS + writer) as i64 * FLIGHTS_OF_A_WRITER;
         writers.push(Writer::start(client, first, insert_flight(writer)));
     }
-    for writer in &writers {
-        writer.advance(20).await;
-    }
-    let killed = Instant::now();
-    cluster.nodes[victim].kill();
-    for writer in &writers {
-        writer.advance(50).await;
-    }
-    let mut longest = Duration::ZERO;
-    for (number, writer) in writers.into_iter().enumerate() {
-        let seen = writer.finish().await;
-        check_errors(&seen, killed, &format!("writer {number}"));
-        longest = longest.max(longest_gap(&seen));
-        kept.extend(seen.acknowledged.iter().map(|(_, flight)| flight));
-    }
-    cluster.nodes[victim].start();
-    cluster.await_ready();
+    let (longest, seen) = kill_under(cluster, victim, writers).await;
+    kept.extend(seen.iter().flat_map(|seen| &seen.acknowledged).map(|(_, flight)| flight));
     longest
 }
 

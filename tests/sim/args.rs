@@ -14,6 +14,7 @@ const USAGE: &str =
   --seeds A..B        runs many, each in a process of its own
   --scenario NAME     plays a story instead of chaos; --scenarios lists them
   --trace             prints what happens; --packets prints every packet too
+                      (SIM_LOG says which log lines, as in SIM_LOG=info,quorate_raft_groups=debug)
   --known-bugs        switches each safeguard off whose lack is known to be noticed, and looks for a seed that does
   --without NAME      switches a safeguard off: vote-promise, lease-checked-last, …
   --counts            prints the counts of one seed as --seeds reads them";

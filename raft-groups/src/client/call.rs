@@ -31,11 +31,13 @@ pub(crate) struct Call {
 }
 
 /// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     /// The request was surely not worked on.
+    #[error("not reached: {0}")]
     NotDone(String),
     /// It may have been worked on.
+    #[error("no answer, it may have done what was asked: {0}")]
     NoAnswer(String),
 }
 

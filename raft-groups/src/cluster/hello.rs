@@ -108,6 +108,7 @@ fn read(bytes: &[u8]) -> Result<Hello, CodecError> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use quorate_engine::hlc::Timestamp;
     use quorate_placement::topology::Locality;
 
@@ -127,8 +128,8 @@ mod tests {
         assert!(matches!(Hello::decode(&stored[1..]), Err(HelloError::Damaged(_))));
     }
 
-    #[test]
-    fn hello_of_an_old_copy_or_another_store_is_not_believed() {
+    #[tokio::test]
+    async fn hello_of_an_old_copy_or_another_store_is_not_believed() {
         let registry = Registry::default();
         registry.learn([NodeRecord {
             node_id: NodeId(2),
@@ -145,7 +146,10 @@ mod tests {
         let old = registry.check(&hello(7, 5)).unwrap_err();
         assert_eq!(old, HelloError::OldCopy { node_id: NodeId(2), said: 5, known: 6 });
         assert!(matches!(registry.check(&hello(8, 9)), Err(HelloError::OtherStore { .. })));
+        let told = |registry: &Registry| registry.stranger.notified().now_or_never().is_some();
+        assert!(!told(&registry), "whoever is known here needs no look at range 1");
         let stranger = Hello { node_id: NodeId(9), ..hello(1, 1) };
         assert_eq!(registry.check(&stranger), Ok(()), "it may have joined a moment ago");
+        assert!(told(&registry), "its address has to be read before it can be answered");
     }
 }

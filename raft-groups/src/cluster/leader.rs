@@ -196,8 +196,8 @@ impl Member {
         let request = ClusterRequest::CreateReplica { descriptor: descriptor.clone(), campaign };
         match self.ask_node(node, &request, REPLICA_TIMEOUT).await {
             Ok(ClusterAnswer::Done) => None,
-            Ok(other) => Some(format!("{node}: {other:?}")),
-            Err(error) => Some(format!("{node}: {error:?}")),
+            Ok(other) => Some(format!("{node}: {}", other.complaint())),
+            Err(error) => Some(format!("{node}: {error}")),
         }
     }
 

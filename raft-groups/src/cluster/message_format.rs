@@ -86,6 +86,27 @@ pub(super) enum ClusterAnswer {
     Refused(String),
 }
 
+impl ClusterAnswer {
+    /// Why what was asked was not done, for a person.
+    pub fn complaint(&self) -> String {
+        match self {
+            Self::Unavailable(reason) | Self::Refused(reason) => reason.clone(),
+            Self::NotLeader { leader: Some(leader) } => format!("it does not lead the range, {leader} may"),
+            Self::NotLeader { leader: None } => {
+                "it does not lead the range, and knows nobody who does".to_owned()
+            }
+            Self::Done
+            | Self::Lease { .. }
+            | Self::Catalog { .. }
+            | Self::Status(_)
+            | Self::Progress(_)
+            | Self::Described(_)
+            | Self::Published(_)
+            | Self::Range(_) => "an answer to another request came".to_owned(),
+        }
+    }
+}
+
 /// How a node is, as it tells each second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NodeReport {

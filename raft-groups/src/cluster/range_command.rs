@@ -15,6 +15,7 @@ use quorate_placement::topology::{NodeId, RangeId};
 use super::bootstrap_format::BootstrapAnswer;
 use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest};
+use crate::client::call::CallError;
 use crate::descriptor::RangeDescriptor;
 
 /// How often a move is tried again whose range has changed since the directory was read.
@@ -23,6 +24,8 @@ const ATTEMPTS_MAX: usize = 20;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(250);
 /// Longest wait for the node that is to take a replica.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for one node to split a range: counting its bytes, its requests, a quorum.
+const SPLIT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait for a hand-over.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -163,20 +166,13 @@ impl Member {
             if !share_tier {
                 self.check_spread(&descriptor, from, to)?;
             }
-            match self.ask_to_change(&descriptor, Some(to), Some(from)).await {
-                ClusterAnswer::Done => return Ok(format!("{range_id} moves from {from} to {to}")),
-                ClusterAnswer::Refused(reason) => return Err(no(LookAt::Range, reason)),
-                ClusterAnswer::Unavailable(reason) => last = reason,
-                other @ (ClusterAnswer::NotLeader { .. }
-                | ClusterAnswer::Lease { .. }
-                | ClusterAnswer::Catalog { .. }
-                | ClusterAnswer::Status(_)
-                | ClusterAnswer::Published(_)
-                | ClusterAnswer::Range(_)
-                | ClusterAnswer::Progress(_)
-                | ClusterAnswer::Described(_)) => {
-                    last = format!("nobody leads it at the moment: {other:?}");
-                }
+            let answer = self.ask_to_change(&descriptor, Some(to), Some(from)).await;
+            if answer == ClusterAnswer::Done {
+                return Ok(format!("{range_id} moves from {from} to {to}"));
+            }
+            last = answer.complaint();
+            if let ClusterAnswer::Refused(reason) = answer {
+                return Err(no(LookAt::Range, reason));
             }
             tokio::time::sleep(ATTEMPT_PAUSE).await;
         }
@@ -257,31 +253,52 @@ impl Member {
             let reason = format!("{range_id} has no replica on {to} that could lead");
             return Err(no(LookAt::Range, reason));
         }
-        let likeliest = self.leader_of(&descriptor);
-        let others =
-            descriptor.voters().map(|replica| replica.node_id).filter(|node| Some(*node) != likeliest);
         let mut reasons = Vec::new();
-        for node in likeliest.into_iter().chain(others) {
+        for node in self.likely_leaders(&descriptor) {
             let request = ClusterRequest::TransferLease { range_id, to };
             match self.ask_node(node, &request, TRANSFER_TIMEOUT).await {
                 Ok(ClusterAnswer::Done) => return Ok(format!("{to} leads {range_id}")),
-                Ok(ClusterAnswer::Refused(reason) | ClusterAnswer::Unavailable(reason)) => {
-                    reasons.push(format!("{node}: {reason}"));
-                }
-                Ok(other) => reasons.push(format!("{node} answered {other:?}")),
-                Err(error) => reasons.push(format!("{node}: {error:?}")),
+                Ok(other) => reasons.push(format!("{node}: {}", other.complaint())),
+                Err(error) => reasons.push(format!("{node}: {error}")),
             }
         }
         Err(no(LookAt::Range, format!("{to} does not lead {range_id}: {}", reasons.join("; "))))
     }
 
+    /// Nodes that may lead a range, the likeliest first.
+    fn likely_leaders(&self, descriptor: &RangeDescriptor) -> Vec<NodeId> {
+        let likeliest = self.leader_of(descriptor);
+        let mut nodes: Vec<_> = descriptor.voters().map(|replica| replica.node_id).collect();
+        nodes.sort_by_key(|node| Some(*node) != likeliest);
+        nodes
+    }
+
+    /// Splits a range; the left side keeps its id. Both sides serve when this returns, or soon after; the directory
+    /// follows by itself.
     async fn split_by_hand(&self, range_id: RangeId, at: Option<Key>) -> Result<String, No> {
-        self.described(range_id).await?;
-        match self.split_range(range_id, at).await {
-            Ok(right) => {
-                Ok(format!("{range_id} is split: {} begins at {}", right.range_id, right.span.start))
+        let descriptor = self.described(range_id).await?;
+        let mut reasons = Vec::new();
+        for node in self.likely_leaders(&descriptor) {
+            let request = ClusterRequest::SplitRange { range_id, at: at.clone() };
+            match self.ask_node(node, &request, SPLIT_TIMEOUT).await {
+                Ok(ClusterAnswer::Range(right)) => {
+                    let text =
+                        format!("{range_id} is split: {} begins at {}", right.range_id, right.span.start);
+                    self.router().learn(*right);
+                    return Ok(text);
+                }
+                Ok(ClusterAnswer::Refused(reason)) => return Err(no(LookAt::Range, reason)),
+                Ok(other) => reasons.push(format!("{node}: {}", other.complaint())),
+                Err(error @ CallError::NotDone(_)) => reasons.push(format!("{node}: {error}")),
+                // Another one, asked now, might split what this one has split already.
+                Err(error @ CallError::NoAnswer(_)) => {
+                    reasons.push(format!("{node}: {error}"));
+                    break;
+                }
             }
-            Err(error) => Err(no(LookAt::Range, error.to_string())),
         }
+        let reasons = reasons.join("; ");
+        let reason = format!("no split of {range_id} is confirmed; look before you ask again: {reasons}");
+        Err(no(LookAt::Range, reason))
     }
 }

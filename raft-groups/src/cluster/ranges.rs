@@ -96,7 +96,7 @@ impl Member {
     pub async fn status(&self) -> ClusterStatus {
         match self.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
             Ok(ClusterAnswer::Status(status)) => *status,
-            Ok(other) => self.own_status(format!("range 1's leaseholder answered {other:?}")),
+            Ok(other) => self.own_status(format!("range 1's leaseholder: {}", other.complaint())),
             Err(error) => self.own_status(error.to_string()),
         }
     }
@@ -307,8 +307,6 @@ pub(super) fn expect_done(answer: ClusterAnswer) -> Result<(), ClusterError> {
         | ClusterAnswer::Described(_)
         | ClusterAnswer::Status(_)
         | ClusterAnswer::Published(_)
-        | ClusterAnswer::Range(_)) => {
-            Err(ClusterError::Unavailable(format!("an answer to another request came: {other:?}")))
-        }
+        | ClusterAnswer::Range(_)) => Err(ClusterError::Unavailable(other.complaint())),
     }
 }

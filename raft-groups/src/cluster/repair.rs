@@ -101,7 +101,7 @@ impl Member {
             let Some(asked) = node else { break };
             answer = match self.ask_node(asked, &request, BEGIN_TIMEOUT).await {
                 Ok(answer) => answer,
-                Err(error) => ClusterAnswer::Unavailable(format!("{asked}: {error:?}")),
+                Err(error) => ClusterAnswer::Unavailable(format!("{asked}: {error}")),
             };
             let ClusterAnswer::NotLeader { leader } = answer else { return answer };
             node = leader;

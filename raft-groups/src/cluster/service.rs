@@ -132,18 +132,18 @@ impl Member {
 }
 
 fn done(result: Result<(), LocalRangeError>) -> ClusterAnswer {
-    match result {
-        Ok(()) => ClusterAnswer::Done,
-        Err(
-            error @ (LocalRangeError::Tombstone { .. }
-            | LocalRangeError::Misplaced { .. }
-            | LocalRangeError::Refused { .. }),
-        ) => ClusterAnswer::Refused(error.to_string()),
-        Err(
-            error @ (LocalRangeError::NotLeader { .. }
-            | LocalRangeError::Timeout { .. }
-            | LocalRangeError::Storage(_)),
-        ) => ClusterAnswer::Unavailable(error.to_string()),
+    result.map_or_else(refusal, |()| ClusterAnswer::Done)
+}
+
+/// What a node says that could not do with a range what it was asked to.
+pub(super) fn refusal(error: LocalRangeError) -> ClusterAnswer {
+    match &error {
+        LocalRangeError::Tombstone { .. }
+        | LocalRangeError::Misplaced { .. }
+        | LocalRangeError::Refused { .. } => ClusterAnswer::Refused(error.to_string()),
+        LocalRangeError::NotLeader { .. } | LocalRangeError::Timeout { .. } | LocalRangeError::Storage(_) => {
+            ClusterAnswer::Unavailable(error.to_string())
+        }
     }
 }
 

@@ -218,8 +218,8 @@ impl Member {
             ClusterRequest::ChangeReplicas { range_id, generation, add: goal.add, remove: goal.remove };
         match self.ask_node(to, &request, NODE_TIMEOUT).await {
             Ok(ClusterAnswer::Done) => Step::Done,
-            Ok(other) => Step::Failed(format!("{to} leads now, and did not go on: {other:?}")),
-            Err(error) => Step::Failed(format!("{to} leads now, and did not go on: {error:?}")),
+            Ok(other) => Step::Failed(format!("{to} leads now, and did not go on: {}", other.complaint())),
+            Err(error) => Step::Failed(format!("{to} leads now, and did not go on: {error}")),
         }
     }
 
