@@ -5,6 +5,7 @@
 //! `client::router`.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -144,7 +145,7 @@ pub struct ReplicaProgress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaStatus {
     /// Its range; [`RangeDescriptor::unknown`] until the first snapshot of an empty replica.
-    pub descriptor: RangeDescriptor,
+    pub descriptor: Arc<RangeDescriptor>,
     /// Its own id, which the descriptor need not name yet, or any more.
     pub replica_id: ReplicaId,
     /// What it is in its group.

@@ -6,7 +6,11 @@ use std::process::ExitCode;
 use quorate::cli::{Cli, Command, ExitStatus, VERSION};
 use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
 use quorate::{commands, demo, shell};
+use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// openraft warns of each message to a node that is away, several times a second for each range.
 const LOG_DEFAULT: &str = "warn,openraft=error";

@@ -379,7 +379,7 @@ impl FakeRanges {
     fn status_of(&self, range: &FakeRange) -> Option<ReplicaStatus> {
         let leads = range.leader == Some(self.node);
         range.created.contains(&self.node).then(|| ReplicaStatus {
-            descriptor: range.descriptor.clone(),
+            descriptor: Arc::new(range.descriptor.clone()),
             replica_id: range.descriptor.replica_on(self.node).map_or(ReplicaId(0), |own| own.replica_id),
             role: if leads { GroupRole::Leader } else { GroupRole::Follower },
             term: range.term,

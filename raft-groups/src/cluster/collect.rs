@@ -99,7 +99,7 @@ impl Member {
             let range_id: RangeId = status.descriptor.range_id;
             // The replica's own descriptor may be the proof: it applied its own removal.
             let of_range = known.iter().chain(&asked).filter(|newer| newer.range_id == range_id);
-            let proof = of_range.chain([&status.descriptor]).find(|newer| is_gone(&status, newer));
+            let proof = of_range.chain([&*status.descriptor]).find(|newer| is_gone(&status, newer));
             if let Some(proof) = proof
                 && let Err(error) = self.collect(proof).await
             {
@@ -111,6 +111,8 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use quorate_engine::kv::{Key, Span};
     use quorate_placement::topology::{NodeId, ReplicaId};
 
@@ -125,7 +127,7 @@ mod tests {
 
     fn replica(replica_id: u64, descriptor: RangeDescriptor) -> ReplicaStatus {
         ReplicaStatus {
-            descriptor,
+            descriptor: Arc::new(descriptor),
             replica_id: ReplicaId(replica_id),
             role: GroupRole::Follower,
             term: 1,

@@ -35,6 +35,7 @@ use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
 use crate::client::call::{Call, CallError};
 use crate::client::router::{Router, RouterConfig, SYSTEM_RANGE};
 use crate::client::txn::DistributedDatabase;
+use crate::descriptor::RangeDescriptor;
 use crate::identity::StoreIdentity;
 use crate::local_ranges::LocalRanges;
 use crate::range_service::RangeService;
@@ -373,7 +374,7 @@ impl Member {
     /// The router learns where range 1 is from the replica here.
     fn learn_system_range(&self) {
         if let Some(status) = self.ranges.status(SYSTEM_RANGE).filter(|status| status.is_whole) {
-            self.router().learn(status.descriptor);
+            self.router().learn(RangeDescriptor::clone(&status.descriptor));
         }
     }
 

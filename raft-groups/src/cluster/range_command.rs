@@ -186,8 +186,9 @@ impl Member {
         let listed =
             listed.map_err(|error| no(LookAt::Status, format!("the ranges cannot be read: {error}")))?;
         let listed = listed.into_iter().find(|descriptor| descriptor.range_id == range_id);
-        let here = self.ranges.status(range_id).map(|status| status.descriptor);
-        let newest = listed.into_iter().chain(here.filter(RangeDescriptor::is_known));
+        let here = self.ranges.status(range_id).filter(|status| status.descriptor.is_known());
+        let here = here.map(|status| RangeDescriptor::clone(&status.descriptor));
+        let newest = listed.into_iter().chain(here);
         newest
             .max_by_key(|descriptor| descriptor.generation)
             .ok_or_else(|| no(LookAt::Ranges, format!("there is no range {range_id}")))

@@ -122,7 +122,7 @@ mod tests {
 
     fn status(descriptor: RangeDescriptor, published: u64) -> ReplicaStatus {
         ReplicaStatus {
-            descriptor,
+            descriptor: Arc::new(descriptor),
             replica_id: ReplicaId(1),
             role: GroupRole::Follower,
             term: 1,

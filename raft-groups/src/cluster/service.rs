@@ -10,6 +10,7 @@ use quorate_placement::topology::NodeId;
 use super::change::Goal;
 use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest, NodeReport, decode_request, encode_answer};
+use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRangeError;
 
 /// How long a node that was told of a new catalog may take to read it before it says what it has.
@@ -69,7 +70,7 @@ impl Member {
             }
             ClusterRequest::Describe { range_id } => {
                 let known = self.ranges.status(range_id).filter(|status| status.is_whole);
-                ClusterAnswer::Described(known.map(|status| status.descriptor))
+                ClusterAnswer::Described(known.map(|status| RangeDescriptor::clone(&status.descriptor)))
             }
             ClusterRequest::Collect { descriptor } => self.answer_collect(&descriptor).await,
             ClusterRequest::TransferLease { range_id, to } => {

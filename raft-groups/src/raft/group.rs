@@ -471,6 +471,7 @@ impl RaftGroup {
 
     /// What this replica knows of itself.
     pub fn status(&self) -> GroupStatus {
+        let membership = self.membership();
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         GroupStatus {
@@ -480,7 +481,7 @@ impl RaftGroup {
             last_log: self.log.last(),
             committed: metrics.local_committed.as_ref().map(position_of),
             applied: *self.applied.borrow(),
-            membership: membership_of(metrics.membership_config.membership()),
+            membership,
             fatal: metrics.running_state.as_ref().err().map(ToString::to_string),
         }
     }

@@ -1,9 +1,9 @@
 //! How a replica is, for status reports, SQL's SHOW and metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Replica;
-use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{GroupRole, ReplicaStatus, SilentPeer, Transfer};
 use crate::raft::{Role, TransferProgress};
 
@@ -29,7 +29,7 @@ impl Replica {
         };
         let leader = group.as_ref().and_then(|status| status.leader);
         ReplicaStatus {
-            descriptor: RangeDescriptor::clone(&descriptor),
+            descriptor: Arc::clone(&descriptor),
             replica_id: self.replica_id,
             role,
             term: group.as_ref().map_or(0, crate::raft::GroupStatus::term),

@@ -10,6 +10,7 @@ use super::{CreateError, Goal, ReplicaChange, Seen, Step};
 use crate::cluster::member::Member;
 use crate::cluster::message_format::{ClusterAnswer, ClusterRequest};
 use crate::cluster::status::ChangeStatus;
+use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{LedRange, ReplicaProgress};
 
 /// Pause before the range is looked at again where nothing could be done.
@@ -225,7 +226,7 @@ impl Member {
 
     async fn tell_collect(&self, node: NodeId, range_id: RangeId) {
         let Some(status) = self.ranges.status(range_id) else { return };
-        let request = ClusterRequest::Collect { descriptor: status.descriptor };
+        let request = ClusterRequest::Collect { descriptor: RangeDescriptor::clone(&status.descriptor) };
         let answer = self.ask_node(node, &request, NODE_TIMEOUT).await;
         if let Ok(ClusterAnswer::Unavailable(reason)) = answer {
             tracing::debug!(%node, range = %range_id, reason, "a removed replica is not collected yet");

@@ -106,7 +106,10 @@ impl Cluster {
     pub async fn tiles(&self) -> Vec<RangeDescriptor> {
         let ranges_of = |node: &Node| -> BTreeMap<Key, RangeDescriptor> {
             let statuses = node.store.statuses().into_iter();
-            statuses.map(|status| (status.descriptor.span.start.clone(), status.descriptor)).collect()
+            statuses
+                .map(|status| status.descriptor)
+                .map(|range| (range.span.start.clone(), RangeDescriptor::clone(&range)))
+                .collect()
         };
         let agreed = self.wait("equal ranges on all nodes", || {
             let mut all = self.nodes.iter().map(ranges_of);

@@ -171,7 +171,7 @@ async fn member_that_never_came_into_being_is_made_by_a_snapshot() {
     store.destroy_replica(left.range_id, ReplicaId(2)).await.unwrap();
     let whole = || store.status(RANGE).filter(|status| status.is_whole);
     let status = cluster.wait("whole replica", whole).await;
-    assert_eq!((status.replica_id, status.descriptor), (ReplicaId(3), descriptor));
+    assert_eq!((status.replica_id, &*status.descriptor), (ReplicaId(3), &descriptor));
     // It votes: without it there is no quorum.
     cluster.network.isolate(NodeId(2));
     cluster.put("k", "w").await;
