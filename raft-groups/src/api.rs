@@ -14,7 +14,7 @@ use crate::descriptor::RangeDescriptor;
 mod transact;
 
 pub use transact::{
-    Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, PushRequest, Rank, RecordId,
+    Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, Leftover, PushRequest, Rank, RecordId,
     ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionState,
 };
 

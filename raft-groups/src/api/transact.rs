@@ -139,15 +139,28 @@ pub struct ResolveRequest {
     pub spans: Vec<Span>,
 }
 
-/// A page of sweeping: the range removes the records that nobody may ask for any more.
+/// A page of sweeping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepRequest {
     /// Keys of the range.
     pub span: Span,
-    /// The record behind which the page begins; `None` for the first.
-    pub after: Option<RecordId>,
-    /// Records whose intents the asker has resolved, every one.
-    pub resolved: Vec<RecordId>,
+    /// What is looked for.
+    pub wanted: Leftover,
+}
+
+/// What transactions leave behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leftover {
+    /// Intents that nobody has met for a while: few, and somebody may be about to wait for them.
+    Intents,
+    /// Records that nobody may ask for any more, which the range removes: as many as there were transactions, and in
+    /// nobody's way.
+    Records {
+        /// The record behind which the page begins; `None` for the first.
+        after: Option<RecordId>,
+        /// Records whose intents the asker has resolved, every one.
+        resolved: Vec<RecordId>,
+    },
 }
 
 /// Which record.
@@ -166,7 +179,7 @@ pub struct Swept {
     pub abandoned: Vec<Holder>,
     /// Transactions that ended long ago, whose intents have to be resolved before their records may go.
     pub ended: Vec<EndedTransaction>,
-    /// Where the next page begins; `None` where there is none.
+    /// Of records: where the next page begins; `None` where there is none.
     pub next: Option<RecordId>,
 }
 

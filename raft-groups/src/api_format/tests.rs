@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::api::{
-    CommitRequest, Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, PushRequest, Rank, ReadAt,
-    RecordId, Request, ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionOutcome,
-    TransactionState,
+    CommitRequest, Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, Leftover, PushRequest,
+    Rank, ReadAt, RecordId, Request, ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta,
+    TransactionOutcome, TransactionState,
 };
 use crate::descriptor::RangeDescriptor;
 
@@ -143,13 +143,20 @@ fn transact() -> impl Strategy<Value = Transact> {
         (meta(), decision, list(span())).prop_map(|(transaction, decision, intent_spans)| Transact::End(
             EndRequest { transaction, decision, intent_spans }
         )),
-        (span(), prop::option::of(record_id()), list(record_id()))
-            .prop_map(|(span, after, resolved)| Transact::Sweep(SweepRequest { span, after, resolved })),
+        (span(), leftover()).prop_map(|(span, wanted)| Transact::Sweep(SweepRequest { span, wanted })),
         (holder(), prop::option::of(rank))
             .prop_map(|(holder, pusher)| Transact::Push(PushRequest { holder, pusher })),
         (any::<u128>(), outcome(), list(span())).prop_map(|(id, outcome, spans)| Transact::Resolve(
             ResolveRequest { transaction: Uuid::from_u128(id), outcome, spans }
         )),
+    ]
+}
+
+fn leftover() -> impl Strategy<Value = Leftover> {
+    prop_oneof![
+        Just(Leftover::Intents),
+        (prop::option::of(record_id()), list(record_id()))
+            .prop_map(|(after, resolved)| Leftover::Records { after, resolved }),
     ]
 }
 

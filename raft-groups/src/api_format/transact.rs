@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::request::{put_write, take_deadline, take_write};
 use super::{put_key, put_list, put_span, take_key, take_list, take_span};
 use crate::api::{
-    Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, PushRequest, Rank, RecordId,
+    Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, Leftover, PushRequest, Rank, RecordId,
     ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionState,
 };
 
@@ -18,6 +18,9 @@ const END: u8 = 3;
 const PUSH: u8 = 4;
 const RESOLVE: u8 = 5;
 const SWEEP: u8 = 6;
+
+const INTENTS: u8 = 1;
+const RECORDS: u8 = 2;
 
 const COMMIT: u8 = 1;
 const ABORT: u8 = 2;
@@ -49,8 +52,7 @@ pub(super) fn put(writer: &mut Writer, step: &Transact) {
         }
         Transact::Sweep(request) => {
             put_span(writer.u8(SWEEP), &request.span);
-            put_after(writer, request.after.as_ref());
-            put_list(writer, &request.resolved, put_record_id);
+            put_leftover(writer, &request.wanted);
         }
         Transact::Resolve(request) => {
             put_outcome(writer.u8(RESOLVE).uuid(request.transaction), request.outcome);
@@ -82,16 +84,34 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Transact, CodecError> {
             };
             Transact::Push(PushRequest { holder, pusher })
         }
-        SWEEP => Transact::Sweep(SweepRequest {
-            span: take_span(reader)?,
-            after: take_after(reader)?,
-            resolved: take_list(reader, take_record_id)?,
-        }),
+        SWEEP => Transact::Sweep(SweepRequest { span: take_span(reader)?, wanted: take_leftover(reader)? }),
         RESOLVE => Transact::Resolve(ResolveRequest {
             transaction: reader.uuid()?,
             outcome: take_outcome(reader)?,
             spans: take_list(reader, take_span)?,
         }),
+        other => return Err(reader.invalid(u64::from(other))),
+    })
+}
+
+fn put_leftover(writer: &mut Writer, wanted: &Leftover) {
+    match wanted {
+        Leftover::Intents => {
+            writer.u8(INTENTS);
+        }
+        Leftover::Records { after, resolved } => {
+            put_after(writer.u8(RECORDS), after.as_ref());
+            put_list(writer, resolved, put_record_id);
+        }
+    }
+}
+
+fn take_leftover(reader: &mut Reader<'_>) -> Result<Leftover, CodecError> {
+    Ok(match reader.u8()? {
+        INTENTS => Leftover::Intents,
+        RECORDS => {
+            Leftover::Records { after: take_after(reader)?, resolved: take_list(reader, take_record_id)? }
+        }
         other => return Err(reader.invalid(u64::from(other))),
     })
 }

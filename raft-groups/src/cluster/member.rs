@@ -46,8 +46,10 @@ use crate::transport::Lane;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for the answer to a report: the next one is as good.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often what transactions have left behind is looked for.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(20);
+/// How often intents that transactions have left behind are looked for: somebody may be about to wait for them.
+const SWEEP_INTENTS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often old records are: they stay for ten minutes anyway.
+const SWEEP_RECORDS_INTERVAL: Duration = Duration::from_secs(20);
 /// How often the registry and the settings are read anew.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 /// Least time between two such readings, when a node connects that is not known here.
@@ -147,7 +149,8 @@ impl Member {
         member.spawn(Arc::clone(&member).spread_leaders_forever());
         member.spawn(Arc::clone(&member).tidy_members_forever());
         member.spawn(Arc::clone(&member).repair_forever());
-        member.spawn(Arc::clone(&member).sweep_forever());
+        member.spawn(Arc::clone(&member).sweep_intents_forever());
+        member.spawn(Arc::clone(&member).sweep_records_forever());
         member.spawn(Arc::clone(&member).publish_forever());
         member.spawn(Arc::clone(&member).take_range_ids_forever());
         member
@@ -164,11 +167,19 @@ impl Member {
         });
     }
 
-    /// Sweeps what transactions have left behind in the ranges that are led here.
-    async fn sweep_forever(self: Arc<Self>) {
+    /// Resolves intents that transactions have left behind in the ranges that are led here.
+    async fn sweep_intents_forever(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(SWEEP_INTERVAL).await;
-            self.database.sweep(self.ranges.as_ref()).await;
+            tokio::time::sleep(SWEEP_INTENTS_INTERVAL).await;
+            self.database.sweep_intents(self.ranges.as_ref()).await;
+        }
+    }
+
+    /// Removes records that nobody may ask for any more from the ranges that are led here.
+    async fn sweep_records_forever(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP_RECORDS_INTERVAL).await;
+            self.database.sweep_records(self.ranges.as_ref()).await;
         }
     }
 

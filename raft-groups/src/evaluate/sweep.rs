@@ -12,7 +12,7 @@ use quorate_engine::mvcc::{intent_format, key_format, record_format};
 use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
 
 use super::{Effects, Evaluated, TRANSACTION_AGE_MAX_MICROS, TRANSACTION_EXPIRY_MICROS, holder, mvcc_error};
-use crate::api::{EndedTransaction, RangeError, RecordId, Response, SweepRequest, Swept};
+use crate::api::{EndedTransaction, Leftover, RangeError, RecordId, Response, SweepRequest, Swept};
 
 /// How much longer a record is kept than anybody may ask for it: clocks differ by less.
 const RECORD_MARGIN_MICROS: u64 = 2_000_000;
@@ -22,8 +22,8 @@ const INTENT_AGE_MICROS: u64 = 2 * TRANSACTION_EXPIRY_MICROS;
 const LOOK_MAX: usize = 4_096;
 /// Records that one command removes.
 const FORGET_MAX: usize = 1_024;
-/// Transactions that the asker is told of for one page.
-const TOLD_MAX: usize = 16;
+/// Transactions that the asker is told of for one page: where there are as many, it asks again.
+pub const TOLD_MAX: usize = 16;
 
 /// What a page of sweeping found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,25 +34,30 @@ pub struct Found {
     pub swept: Swept,
 }
 
-/// Looks at one page of records, and at the oldest of the span's intents.
+/// Looks at one page of records, or for old intents.
 ///
 /// # Errors
 /// The store failed, or holds damaged bytes.
 pub fn find(snapshot: &dyn Snapshot, request: &SweepRequest, now: Timestamp) -> Result<Found, RangeError> {
-    let mut found = Found { forget: request.resolved.clone(), swept: Swept::default() };
-    find_records(snapshot, request, now, &mut found)?;
-    find_intents(snapshot, &request.span, now, &mut found.swept)?;
+    let mut found = Found::default();
+    match &request.wanted {
+        Leftover::Intents => find_intents(snapshot, &request.span, now, &mut found.swept)?,
+        Leftover::Records { after, resolved } => {
+            found.forget.clone_from(resolved);
+            find_records(snapshot, (&request.span, after.as_ref()), now, &mut found)?;
+        }
+    }
     Ok(found)
 }
 
 fn find_records(
     snapshot: &dyn Snapshot,
-    request: &SweepRequest,
+    (span, after): (&Span, Option<&RecordId>),
     now: Timestamp,
     found: &mut Found,
 ) -> Result<(), RangeError> {
-    let (mut start, end) = key_format::txn_span(&request.span);
-    if let Some(RecordId { transaction, anchor }) = &request.after {
+    let (mut start, end) = key_format::txn_span(span);
+    if let Some(RecordId { transaction, anchor }) = after {
         start = key_format::txn_key(anchor, *transaction);
         start.push(0);
     }

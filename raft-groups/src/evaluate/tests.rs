@@ -5,7 +5,7 @@
 //! attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
 //! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
 //! started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
-//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep SPAN after=ID/k resolved=ID/k now=T`; `versions` shows everything stored.
+//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `versions` shows everything stored.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -28,8 +28,8 @@ use super::{
     scan, sweep,
 };
 use crate::api::{
-    CommitRequest, Decision, EndRequest, Holder, IntentsRequest, PushRequest, RangeError, Rank, ReadAt,
-    RecordId, ResolveRequest, SweepRequest, TransactionMeta,
+    CommitRequest, Decision, EndRequest, Holder, IntentsRequest, Leftover, PushRequest, RangeError, Rank,
+    ReadAt, RecordId, ResolveRequest, SweepRequest, TransactionMeta,
 };
 
 /// No script runs a program here: engine's own scripts do.
@@ -237,11 +237,16 @@ impl Runner {
             Ok::<_, Box<dyn Error>>(RecordId { transaction: id(name)?, anchor: key(anchor) })
         };
         let now = words.time("now", 1000)?;
-        let request = SweepRequest {
-            span: span(words.words.first().ok_or("sweep SPAN")?),
-            after: words.all("after").first().map(record).transpose()?,
-            resolved: words.all("resolved").iter().map(record).collect::<Result<_, _>>()?,
+        let wanted = match words.words.first().map(String::as_str) {
+            Some("intents") => Leftover::Intents,
+            Some("records") => Leftover::Records {
+                after: words.all("after").first().map(record).transpose()?,
+                resolved: words.all("resolved").iter().map(record).collect::<Result<_, _>>()?,
+            },
+            _ => return Err("sweep intents|records SPAN".into()),
         };
+        let request =
+            SweepRequest { span: span(words.words.get(1).ok_or("sweep intents|records SPAN")?), wanted };
         let found = sweep::find(&*self.store.snapshot(), &request, now)?;
         let mut text = String::new();
         for holder in &found.swept.abandoned {

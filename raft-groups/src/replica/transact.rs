@@ -146,28 +146,29 @@ impl Replica {
         self.wait_to_serve(deadline).await?;
         // Found without latches: a span may hold many keys that have nothing to do with this transaction. What changes
         // until the latches are held is seen again then.
+        let asked = request.clone();
         let found = self
             .offload(true, move |this| resolve::find(this.shared.engine.snapshot().as_ref(), &request))
             .await??;
-        let spans = found.keys.iter().cloned().map(Span::point).collect();
-        self.check_bounds(&Request::Transact(Transact::Resolve(ResolveRequest {
-            transaction,
-            outcome,
-            spans,
-        })))?;
+        // Of what a split took away meanwhile nothing can be said: it may be gone from this node, intents and all.
+        self.check_bounds(&Request::Transact(Transact::Resolve(asked)))?;
         if let Outcome::Committed { timestamp, .. } = outcome {
             self.forward_clock(timestamp)?;
         }
         self.step(Step::Resolve { transaction, outcome, found }).await
     }
 
-    /// Removes a page of records that nobody may ask for any more, and tells what is left to do.
+    /// Looks for leftovers of transactions, and removes those records that nobody may ask for any more.
     async fn sweep(self: &Arc<Self>, request: SweepRequest) -> Result<Response, RangeError> {
         self.wait_to_serve(self.deadline()).await?;
         let now = self.hybrid_time()?;
         let found = self
             .offload(true, move |this| sweep::find(this.shared.engine.snapshot().as_ref(), &request, now))
             .await??;
+        if found.forget.is_empty() {
+            // What the asker is told makes it ask others, and each of them knows for itself.
+            return Ok(Response::Swept(found.swept));
+        }
         self.step(Step::Sweep(found)).await
     }
 

@@ -41,16 +41,22 @@ impl Resolver {
         let (at_once, router) = (Arc::clone(&self.at_once), Arc::clone(router));
         tokio::spawn(async move {
             let _place = place;
-            let Ok(_turn) = at_once.acquire().await else { return };
-            safeguard::reach("txn-before-resolve");
-            resolve_in_rounds(&router, request, wait).await;
+            resolve_in_rounds(&at_once, &router, request, wait).await;
         });
     }
 }
 
-async fn resolve_in_rounds(router: &Router, mut request: ResolveRequest, wait: QuorumBudget) {
+/// Nobody has a turn while it pauses: those whose ranges cannot be reached keep no others waiting.
+async fn resolve_in_rounds(
+    at_once: &Semaphore,
+    router: &Router,
+    mut request: ResolveRequest,
+    wait: QuorumBudget,
+) {
     let mut pause = PAUSE_FIRST;
     for _ in 0..ROUNDS_MAX {
+        let Ok(turn) = at_once.acquire().await else { return };
+        safeguard::reach("txn-before-resolve");
         let mut budget = wait;
         request.spans = match resolve_all(router, request.clone(), &mut budget).await {
             Ok(left) if left.is_empty() => return,
@@ -60,9 +66,18 @@ async fn resolve_in_rounds(router: &Router, mut request: ResolveRequest, wait: Q
                 request.spans
             }
         };
+        drop(turn);
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
+}
+
+/// What became of the intents in one range.
+enum Resolved {
+    /// The range does not hold these spans any more: they are looked for again.
+    Moved(Vec<Span>),
+    /// Resolved, but for those in these spans.
+    But(Vec<Span>),
 }
 
 /// Resolves a transaction's intents wherever they lie; the spans that are left undone come back.
@@ -74,11 +89,22 @@ pub(super) async fn resolve_all(
     request: ResolveRequest,
     budget: &mut QuorumBudget,
 ) -> Result<Vec<Span>, KvError> {
-    let parts = by_range(router, request.spans.clone(), budget).await?;
-    let full = *budget;
-    let resolved = parts.into_iter().map(|part| resolve_part(router, &request, part, full));
-    let left: Vec<_> = futures::stream::iter(resolved).buffer_unordered(RANGES_AT_ONCE_MAX).collect().await;
-    Ok(left.into_iter().flatten().collect())
+    let mut spans = request.spans.clone();
+    let mut undone = Vec::new();
+    while !spans.is_empty() {
+        let parts = by_range(router, std::mem::take(&mut spans), budget).await?;
+        let full = *budget;
+        let resolved = parts.into_iter().map(|part| resolve_part(router, &request, part, full));
+        let mut resolved = futures::stream::iter(resolved).buffer_unordered(RANGES_AT_ONCE_MAX);
+        while let Some((part, spare)) = resolved.next().await {
+            budget.limit_to(spare);
+            match part {
+                Resolved::Moved(moved) => spans.extend(moved),
+                Resolved::But(left) => undone.extend(left),
+            }
+        }
+    }
+    Ok(undone)
 }
 
 /// Resolves the intents in one range, a command's worth at a time; what is left undone comes back.
@@ -87,7 +113,7 @@ async fn resolve_part(
     request: &ResolveRequest,
     (range, mut spans): Part,
     mut budget: QuorumBudget,
-) -> Vec<Span> {
+) -> (Resolved, QuorumBudget) {
     while !spans.is_empty() {
         let step = ResolveRequest { spans: spans.clone(), ..*request };
         match router.send(&range, Request::Transact(Transact::Resolve(step)), &mut budget).await {
@@ -95,15 +121,15 @@ async fn resolve_part(
             Ok(_) => {
                 let error = unexpected("another answer than to a resolution");
                 tracing::warn!(%error, "intents not resolved");
-                return spans;
+                break;
             }
-            Err(SendError::Stale) => return spans,
+            Err(SendError::Stale) => return (Resolved::Moved(spans), budget),
             Err(error) => {
                 let error = read_error(error, &range.span.start);
                 tracing::debug!(%error, "intents not resolved yet");
-                return spans;
+                break;
             }
         }
     }
-    spans
+    (Resolved::But(spans), budget)
 }

@@ -1,6 +1,11 @@
 //! Sweeps the ranges that this node leads: intents that nobody meets are resolved, and records that nobody may ask for
 //! any more are removed (design.md section 7).
+//!
+//! Two sweeps, since they differ in haste: an intent is few and in somebody's way, records are as many as transactions.
+//! Invariant: one leftover that cannot be dealt with, or one range that cannot be reached, keeps no other waiting until
+//! the next sweep.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::kv::Span;
@@ -9,11 +14,12 @@ use quorate_engine::mvcc::intent::Outcome;
 use super::DistributedDatabase;
 use super::resolver::resolve_all;
 use crate::api::{
-    EndedTransaction, Holder, PushRequest, RecordId, Request, ResolveRequest, Response, SweepRequest, Swept,
-    Transact, TransactionState,
+    EndedTransaction, Holder, Leftover, PushRequest, RecordId, Request, ResolveRequest, Response,
+    SweepRequest, Swept, Transact, TransactionState,
 };
 use crate::client::router::SendError;
 use crate::descriptor::RangeDescriptor;
+use crate::evaluate::sweep::TOLD_MAX;
 use crate::local_ranges::LocalRanges;
 
 /// Pause between two pages: sweeping is slow, so that it takes nothing from others.
@@ -22,28 +28,68 @@ const PAGE_PAUSE: Duration = Duration::from_millis(50);
 const PAGES_MAX: usize = 1_000;
 
 impl DistributedDatabase {
-    /// Sweeps once through every range that is led here.
-    pub async fn sweep(&self, ranges: &dyn LocalRanges) {
-        for status in ranges.statuses().into_iter().filter(|status| status.has_lease) {
-            if let Err(error) = self.sweep_range(&status.descriptor).await {
-                tracing::debug!(range = %status.descriptor.range_id, ?error, "not swept this time");
+    /// Sweeps old intents once out of every range that is led here.
+    pub async fn sweep_intents(&self, ranges: &dyn LocalRanges) {
+        for range in self.led(ranges) {
+            if let Err(error) = self.sweep_intents_of(&range).await {
+                tracing::debug!(range = %range.range_id, ?error, "intents not swept this time");
             }
         }
     }
 
-    async fn sweep_range(&self, range: &RangeDescriptor) -> Result<(), SendError> {
+    /// Sweeps old records once out of every range that is led here.
+    pub async fn sweep_records(&self, ranges: &dyn LocalRanges) {
+        for range in self.led(ranges) {
+            if let Err(error) = self.sweep_records_of(&range).await {
+                tracing::debug!(range = %range.range_id, ?error, "records not swept this time");
+            }
+        }
+    }
+
+    /// The ranges that are led here. They are as new as they get: after a split that nobody asked for yet, the router
+    /// would look for their keys elsewhere.
+    fn led(&self, ranges: &dyn LocalRanges) -> Vec<Arc<RangeDescriptor>> {
+        let led = ranges.statuses().into_iter().filter(|status| status.has_lease);
+        let led: Vec<Arc<RangeDescriptor>> = led.map(|status| status.descriptor).collect();
+        for range in &led {
+            self.router().learn(RangeDescriptor::clone(range));
+        }
+        led
+    }
+
+    async fn sweep_page(&self, range: &RangeDescriptor, wanted: Leftover) -> Result<Swept, SendError> {
+        let request = SweepRequest { span: range.span.clone(), wanted };
+        let request = Request::Transact(Transact::Sweep(request));
+        let answer = self.router().send(range, request, &mut self.budget()).await?;
+        let Response::Swept(swept) = answer else { return Ok(Swept::default()) };
+        Ok(swept)
+    }
+
+    async fn sweep_intents_of(&self, range: &RangeDescriptor) -> Result<(), SendError> {
+        for _ in 0..PAGES_MAX {
+            let told = self.sweep_page(range, Leftover::Intents).await?.abandoned;
+            let (count, mut gone) = (told.len(), 0);
+            for holder in told {
+                let transaction = holder.transaction;
+                match self.end_abandoned(range, holder).await {
+                    Ok(is_gone) => gone += usize::from(is_gone),
+                    Err(error) => tracing::debug!(%transaction, ?error, "its intents stay this time"),
+                }
+            }
+            // More may lie behind those that are gone by now.
+            if count < TOLD_MAX || gone == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(PAGE_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn sweep_records_of(&self, range: &RangeDescriptor) -> Result<(), SendError> {
         let (mut after, mut resolved) = (None, Vec::new());
         for _ in 0..PAGES_MAX {
-            let request =
-                SweepRequest { span: range.span.clone(), after, resolved: std::mem::take(&mut resolved) };
-            let request = Request::Transact(Transact::Sweep(request));
-            let Response::Swept(swept) = self.router().send(range, request, &mut self.budget()).await? else {
-                return Ok(());
-            };
-            let Swept { abandoned, ended, next } = swept;
-            for holder in abandoned {
-                self.end_abandoned(range, holder).await?;
-            }
+            let wanted = Leftover::Records { after, resolved: std::mem::take(&mut resolved) };
+            let Swept { ended, next, .. } = self.sweep_page(range, wanted).await?;
             for transaction in ended {
                 resolved.extend(self.resolve_ended(transaction).await);
             }
@@ -56,16 +102,14 @@ impl DistributedDatabase {
         Ok(())
     }
 
-    /// Pushes the owner of old intents, and resolves them in this range if it is over.
-    async fn end_abandoned(&self, range: &RangeDescriptor, holder: Holder) -> Result<(), SendError> {
+    /// Pushes the owner of old intents, and resolves them in this range if it is over; whether none is left.
+    async fn end_abandoned(&self, range: &RangeDescriptor, holder: Holder) -> Result<bool, SendError> {
         let mut budget = self.budget();
         let (transaction, anchor) = (holder.transaction, holder.anchor.clone());
         let push = Transact::Push(PushRequest { holder, pusher: None });
         let answer = self.router().ask_anchor(&anchor, push, &mut budget).await?;
-        if let Response::State(TransactionState::Ended(outcome)) = answer {
-            self.resolve_in(transaction, outcome, vec![range.span.clone()]).await;
-        }
-        Ok(())
+        let Response::State(TransactionState::Ended(outcome)) = answer else { return Ok(false) };
+        Ok(self.resolve_in(transaction, outcome, vec![range.span.clone()]).await)
     }
 
     /// Resolves what may be left of a transaction; its record's id, where nothing is.

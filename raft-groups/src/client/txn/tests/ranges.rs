@@ -275,11 +275,11 @@ async fn txn_record_stays_while_a_range_with_its_intents_is_away() {
     setup.world.open_breaker(RIGHT, "no quorum");
     tokio::time::sleep(Duration::from_secs(60 * 60)).await;
     let ranges = setup.world.node(N1, setup.one.router().clock());
-    setup.one.sweep(ranges.as_ref()).await;
+    setup.one.sweep_records(ranges.as_ref()).await;
     assert_eq!((setup.world.intents(), setup.world.records()), (1, 1), "the record outlives the outage");
     setup.world.close_breaker(RIGHT);
     assert_eq!(get(begin(&setup.two).await.as_mut(), "n").await.unwrap(), Some(value("new")));
-    setup.one.sweep(ranges.as_ref()).await;
+    setup.one.sweep_records(ranges.as_ref()).await;
     assert_eq!(setup.world.records(), 0);
 }
 
@@ -463,7 +463,8 @@ async fn txn_leftovers_are_swept_where_nobody_meets_them() {
     let sweep = async || {
         for (node, database) in [(N1, &setup.one), (N2, &setup.two)] {
             let ranges = setup.world.node(node, database.router().clock());
-            database.sweep(ranges.as_ref()).await;
+            database.sweep_intents(ranges.as_ref()).await;
+            database.sweep_records(ranges.as_ref()).await;
         }
     };
     sweep().await;
@@ -477,4 +478,53 @@ async fn txn_leftovers_are_swept_where_nobody_meets_them() {
     tokio::time::sleep(Duration::from_secs(11 * 60)).await;
     sweep().await;
     assert_eq!(setup.world.records(), 0);
+}
+
+/// Nobody else asks for the ranges' keys: what the sweeper knows of them is what its own node holds.
+#[tokio::test(start_paused = true)]
+async fn txn_leftovers_right_of_a_split_are_swept_at_once() {
+    let setup = setup().await;
+    put(&setup.two, &[("c", "1"), ("q", "1")]).await;
+    wait_for_no_intents(&setup).await;
+    let dead = ByHand::begin(&setup.one, 1, "b").await;
+    dead.lay("b", "never").await;
+    dead.lay("q", "never").await;
+    setup.world.split(RIGHT, "\x02o", RangeId(5));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let ranges = setup.world.node(N2, setup.two.router().clock());
+    setup.two.sweep_intents(ranges.as_ref()).await;
+    assert_eq!(setup.world.intents(), 1, "the one at its anchor, which another node leads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_leftovers_that_cannot_be_swept_keep_no_others_waiting() {
+    let setup = setup().await;
+    setup.world.split(LEFT, "\x02f", RangeId(4));
+    put(&setup.one, &[("b", "1"), ("g", "1")]).await;
+    wait_for_no_intents(&setup).await;
+    for (id, anchor) in (1..).zip(["g", "b", "c", "d"]) {
+        let dead = ByHand::begin(&setup.one, id, anchor).await;
+        dead.lay(anchor, "never").await;
+        dead.lay(&format!("n{id}"), "never").await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // The first transaction's record cannot be asked for.
+    setup.world.open_breaker(RangeId(4), "no quorum");
+    let ranges = setup.world.node(N2, setup.two.router().clock());
+    setup.two.sweep_intents(ranges.as_ref()).await;
+    assert_eq!(setup.world.intents(), 5, "its own, and those at the others' anchors");
+}
+
+/// More than one page tells.
+#[tokio::test(start_paused = true)]
+async fn txn_leftovers_of_many_are_swept_at_once() {
+    let setup = setup().await;
+    for id in 1..=40 {
+        let name = format!("n{id:02}");
+        ByHand::begin(&setup.one, id, &name).await.lay(&name, "never").await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let ranges = setup.world.node(N2, setup.two.router().clock());
+    setup.two.sweep_intents(ranges.as_ref()).await;
+    assert_eq!(setup.world.intents(), 0);
 }
