@@ -17,6 +17,11 @@ pub trait Stalls: Send + Sync + 'static {
 
     /// Half of the time of any other work: slept before it and after it.
     fn work(&self) -> Duration;
+
+    /// How late committed entries are applied.
+    fn apply(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Runs work that may wait for the disk.

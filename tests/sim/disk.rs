@@ -25,18 +25,30 @@ struct State {
     rng: StdRng,
     write_extra: u64,
     work_extra: u64,
+    apply: u64,
 }
 
 impl Disk {
     /// A healthy one.
     pub fn new(seed: u64) -> Self {
-        let state = State { rng: StdRng::seed_from_u64(seed), write_extra: 0, work_extra: 0 };
+        let state = State { rng: StdRng::seed_from_u64(seed), write_extra: 0, work_extra: 0, apply: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Writes of the log take up to `micros` longer.
     pub fn slow_writes(&self, micros: u64) {
         self.state.lock().write_extra = micros;
+    }
+
+    /// Committed entries are applied `micros` late.
+    pub fn delay_apply(&self, micros: u64) {
+        self.state.lock().apply = micros;
+    }
+
+    /// Whether nothing takes longer than on a healthy one.
+    pub fn is_sound(&self) -> bool {
+        let state = self.state.lock();
+        state.write_extra == 0 && state.work_extra == 0 && state.apply == 0
     }
 
     /// Other work takes up to `micros` longer.
@@ -46,6 +58,10 @@ impl Disk {
 }
 
 impl Stalls for Disk {
+    fn apply(&self) -> Duration {
+        Duration::from_micros(self.state.lock().apply)
+    }
+
     fn log_write(&self) -> Duration {
         let mut state = self.state.lock();
         let most = WRITE_MICROS_MAX + state.write_extra;

@@ -25,4 +25,5 @@ pub const ALL: &[KnownBug] = &[
     KnownBug { safeguard: Safeguard::PersistedVote, scenario: None, seed: 7 },
     KnownBug { safeguard: Safeguard::RecordBeforeResolve, scenario: None, seed: 1 },
     KnownBug { safeguard: Safeguard::VotePromise, scenario: Some("voter-restarts"), seed: 9 },
+    KnownBug { safeguard: Safeguard::SplitLatch, scenario: Some("late-apply"), seed: 0 },
 ];

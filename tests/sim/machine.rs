@@ -278,6 +278,12 @@ impl Machine {
         lost
     }
 
+    /// The disk of a machine that is switched off is gone, and there is an empty one in its place.
+    pub fn lose_disk(&mut self) {
+        assert!(self.process.is_none(), "its process is gone first");
+        self.store = Arc::new(PowerCutStore::new());
+    }
+
     /// The process stands still until then.
     pub fn pause(&mut self, until: u64) {
         self.paused_until = self.paused_until.max(until);

@@ -79,6 +79,8 @@ struct State {
     rng: StdRng,
     quality: Quality,
     nodes: BTreeMap<NodeId, MachineId>,
+    /// Nodes whose disks are lost: nobody answers for them any more.
+    lost: BTreeSet<NodeId>,
     /// What is under way to each machine, by the time of arrival and the order of sending.
     under_way: BTreeMap<MachineId, BTreeMap<(u64, u64), Arrival>>,
     /// When the last packet of a lane arrives.
@@ -115,6 +117,17 @@ impl State {
         self.under_way.entry(to).or_default().insert((due, self.sent), arrival);
     }
 
+    /// A machine is told that its connections to another one broke.
+    fn disconnect(&mut self, told: MachineId, from: MachineId, due: u64) {
+        let of_machine = self.nodes.iter().filter(|(_, machine)| **machine == from);
+        let nodes: Vec<NodeId> = of_machine.map(|(node, _)| *node).collect();
+        for to in nodes {
+            for lane in [Lane::Data, Lane::Control] {
+                self.put(told, due, Arrival::Disconnected { to, lane });
+            }
+        }
+    }
+
     fn chance(&mut self, permille: u32) -> bool {
         permille > 0 && self.rng.random_range(0..1_000) < permille
     }
@@ -127,6 +140,7 @@ impl Network {
             rng: StdRng::seed_from_u64(seed),
             quality: Quality::GOOD,
             nodes: BTreeMap::new(),
+            lost: BTreeSet::new(),
             under_way: BTreeMap::new(),
             last_due: BTreeMap::new(),
             cut: BTreeSet::new(),
@@ -140,6 +154,36 @@ impl Network {
     pub fn transport(&self, machine: MachineId, node: NodeId) -> Arc<dyn Transport> {
         self.state.lock().nodes.insert(node, machine);
         Arc::new(SimTransport { network: self.clone(), machine, node })
+    }
+
+    /// The node that a machine is: the newest, where it was another one before its disk was lost.
+    pub fn node_of(&self, machine: MachineId) -> NodeId {
+        let state = self.state.lock();
+        let newest = state.nodes.iter().rev().find(|(node, on)| **on == machine && node.0 > 0);
+        newest.map_or(NodeId(machine), |(node, _)| *node)
+    }
+
+    /// Nobody is this node any more.
+    pub fn lose(&self, node: NodeId) {
+        self.state.lock().lost.insert(node);
+    }
+
+    /// A machine's process is a new one: connections to the one before break, as soon as anybody uses them.
+    pub fn restarted(&self, machine: MachineId) {
+        let now = self.time.now();
+        let mut state = self.state.lock();
+        let others: BTreeSet<MachineId> = state.nodes.values().copied().filter(|id| *id != machine).collect();
+        for other in others {
+            state.disconnect(other, machine, now + 1);
+        }
+    }
+
+    /// Whether no link is worse than in one data centre.
+    pub fn is_sound(&self) -> bool {
+        let state = self.state.lock();
+        let Quality { lost_permille, twice_permille, delay_max, .. } = state.quality;
+        let is_good = lost_permille == 0 && twice_permille == 0 && delay_max <= Quality::GOOD.delay_max;
+        is_good && state.cut.is_empty() && state.slow.values().all(|extra| *extra == 0)
     }
 
     /// How a machine asks addresses.
@@ -206,13 +250,7 @@ impl Network {
                 Arrival::Disconnected { .. } | Arrival::Question { .. } => true,
             });
         }
-        let nodes: Vec<NodeId> =
-            state.nodes.iter().filter(|(_, machine)| **machine == to).map(|(node, _)| *node).collect();
-        for node in nodes {
-            for lane in [Lane::Data, Lane::Control] {
-                state.put(from, now + 1, Arrival::Disconnected { to: node, lane });
-            }
-        }
+        state.disconnect(from, to, now + 1);
     }
 
     fn send(&self, from: (MachineId, NodeId), to: NodeId, lane: Lane, bytes: Bytes) -> Result<(), SendError> {
@@ -222,6 +260,9 @@ impl Network {
         let now = self.time.now();
         let mut state = self.state.lock();
         let machine = *state.nodes.get(&to).ok_or(SendError::UnknownNode)?;
+        if state.lost.contains(&to) {
+            return Ok(());
+        }
         let link = (from.0, machine);
         let lost_permille = state.quality.lost_permille;
         if state.chance(lost_permille) {

@@ -35,7 +35,8 @@ pub fn run(args: &Args, seed: u64) -> ExitCode {
         let simulation = scope.spawn(|| {
             entropy::seed(seed);
             // Replicas can move only where there are more machines than replicas.
-            let machines = if seed % 2 == 1 { 4 } else { 3 };
+            let usual = if seed % 2 == 1 { 4 } else { 3 };
+            let machines = args.scenario.and_then(|scenario| scenario.machines).unwrap_or(usual);
             simulate(args, Setting { seed, machines, verbosity: args.verbosity, time }, panicked)
         });
         simulation.join().unwrap_or_else(|_| ExitCode::from(VIOLATION))
@@ -57,6 +58,9 @@ fn simulate(args: &Args, setting: Setting, panicked: Arc<Mutex<Option<String>>>)
     }
     if world.violation().is_none() {
         world.come_to_rest();
+    }
+    if let Some(scenario) = args.scenario {
+        scenario.check_told(&mut world);
     }
     report(args, seed, &world)
 }

@@ -1,8 +1,24 @@
 //! Named scenarios: the stories of design.md section 14 that must not happen, each provoked again and again.
 //!
-//! A scenario lets only those faults loose that its story is made of, densely; the invariants are those of every run.
+//! Most let only those faults loose that their story is made of, densely; a story that chance would hardly tell is told
+//! step by step, in a file of its own. The invariants are those of every run, and a scenario without the event that its
+//! story is about fails.
+
+mod abandoned;
+mod eyes;
+mod interrupted_install;
+mod large_transaction;
+mod late_apply;
+mod lost_disk;
+mod outage;
+mod rebuilt_task;
+mod split_and_move;
+
+use std::sync::atomic::Ordering;
 
 use crate::chaos::{Chaos, Fault};
+use crate::coverage::Point;
+use crate::network::MachineId;
 use crate::world::{SECOND, World};
 
 const MILLI: u64 = 1_000;
@@ -17,9 +33,20 @@ pub struct Scenario {
     /// Its number in the design, and what must not happen.
     pub story: &'static str,
     /// What brings it about.
-    kinds: &'static [Fault],
-    /// Longest pause between two faults.
-    pause_max: u64,
+    how: How,
+    /// What must have happened in the end.
+    wants: &'static [Point],
+    /// How many machines there are, where that is not left to the seed.
+    pub machines: Option<MachineId>,
+}
+
+/// What brings a story about.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// Faults of these kinds, with pauses of at most so many microseconds between them.
+    Faults(&'static [Fault], u64),
+    /// Step by step.
+    Told(fn(&mut World)),
 }
 
 /// All scenarios.
@@ -27,74 +54,142 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "answer-lost",
         story: "1: a commit whose answer was lost is sent again over another's write",
-        kinds: &[Fault::AnswerLost, Fault::Reset],
-        pause_max: 400 * MILLI,
+        how: How::Faults(&[Fault::AnswerLost, Fault::Reset], 400 * MILLI),
+        wants: &[Point::AnswerLost],
+        machines: None,
     },
     Scenario {
         name: "proposal-again",
         story: "3: a rejected proposal is proposed again as it was",
-        kinds: &[Fault::HandOver, Fault::IsolateLeader, Fault::SlowDisk],
-        pause_max: 800 * MILLI,
+        how: How::Faults(&[Fault::HandOver, Fault::IsolateLeader, Fault::SlowDisk], 800 * MILLI),
+        wants: &[Point::LeaderChange],
+        machines: None,
     },
     Scenario {
         name: "paused-leader",
         story: "4: a leader that was paused serves what a new one has written over",
-        kinds: &[Fault::PauseLeader, Fault::SlowWork],
-        pause_max: 1_500 * MILLI,
+        how: How::Faults(&[Fault::PauseLeader, Fault::SlowWork], 1_500 * MILLI),
+        wants: &[Point::Pause, Point::LeaderChange],
+        machines: None,
     },
     Scenario {
         name: "impatient-client",
         story: "9: a client's timeout frees a latch while its entry is in the log",
-        kinds: &[Fault::IsolateLeader, Fault::OneWay, Fault::SlowDisk],
-        pause_max: 2 * SECOND,
+        how: How::Faults(&[Fault::IsolateLeader, Fault::OneWay, Fault::SlowDisk], 2 * SECOND),
+        wants: &[Point::Unavailable, Point::LeaderChange],
+        machines: None,
     },
     Scenario {
         name: "voter-restarts",
         story: "11: a replica votes at once after a restart, against its promise",
-        kinds: &[Fault::PromiseTrap],
-        pause_max: 1_500 * MILLI,
+        how: How::Faults(&[Fault::PromiseTrap], 1_500 * MILLI),
+        wants: &[Point::PromiseTrap],
+        machines: None,
     },
     Scenario {
         name: "successor-dies",
         story: "12: a read above the successor's clock is forgotten when the successor dies",
-        kinds: &[Fault::HandOverThenCrash, Fault::HandOver],
-        pause_max: 600 * MILLI,
+        how: How::Faults(&[Fault::HandOverThenCrash, Fault::HandOver], 600 * MILLI),
+        wants: &[Point::HandOver, Point::Crash],
+        machines: None,
     },
     Scenario {
         name: "clock-back",
         story: "13: a clock goes back over a restart, and acknowledged rows become invisible",
-        kinds: &[Fault::ClockBackAtRestart, Fault::ClockJump],
-        pause_max: 1_500 * MILLI,
+        how: How::Faults(&[Fault::ClockBackAtRestart, Fault::ClockJump], 1_500 * MILLI),
+        wants: &[Point::ClockBackAtRestart],
+        machines: None,
     },
     Scenario {
         name: "slow-clock",
         story: "14: a gateway with a slow clock does not see what was acknowledged",
-        kinds: &[Fault::ClockJump],
-        pause_max: 300 * MILLI,
+        how: How::Faults(&[Fault::ClockJump], 300 * MILLI),
+        wants: &[Point::ClockJump],
+        machines: None,
     },
     Scenario {
         name: "lost-power",
         story: "15: what a replica reported as durable is gone after a power cut",
-        kinds: &[Fault::CrashAll, Fault::SlowDisk],
-        pause_max: 2 * SECOND,
+        how: How::Faults(&[Fault::CrashAll, Fault::SlowDisk], 2 * SECOND),
+        wants: &[Point::CrashAll, Point::LostUnsynced],
+        machines: None,
     },
     Scenario {
         name: "void-promise",
         story: "17: two replicas hold the promise void by the same EndLease",
-        kinds: &[Fault::HandOver, Fault::IsolateLeader, Fault::AnswerLost],
-        pause_max: 400 * MILLI,
+        how: How::Faults(&[Fault::HandOver, Fault::IsolateLeader, Fault::AnswerLost], 400 * MILLI),
+        wants: &[Point::HandOver, Point::LeaderChange],
+        machines: None,
     },
     Scenario {
         name: "early-leader",
         story: "18: a new leader reads before it has applied the old term's entries",
-        kinds: &[Fault::CrashLeader, Fault::SlowDisk, Fault::SlowLink],
-        pause_max: 1_500 * MILLI,
+        how: How::Faults(&[Fault::CrashLeader, Fault::SlowDisk, Fault::SlowLink], 1_500 * MILLI),
+        wants: &[Point::Crash, Point::LeaderChange],
+        machines: None,
     },
     Scenario {
         name: "lost-update",
         story: "21: a one-range commit is pushed above another's write that it had read below",
-        kinds: &[Fault::ClockJump, Fault::HandOver, Fault::SlowWork],
-        pause_max: 300 * MILLI,
+        how: How::Faults(&[Fault::ClockJump, Fault::HandOver, Fault::SlowWork], 300 * MILLI),
+        wants: &[Point::ClockJump, Point::HandOver],
+        machines: None,
+    },
+    Scenario {
+        name: "late-apply",
+        story: "5: a leader that applies its split late serves what the right side's leader has written over",
+        how: How::Told(late_apply::tell),
+        wants: &[Point::RightServedFirst],
+        machines: None,
+    },
+    Scenario {
+        name: "split-and-move",
+        story: "10: a membership entry brings back the bounds of before a split",
+        how: How::Told(split_and_move::tell),
+        wants: &[Point::SplitDuringChange, Point::Move],
+        machines: Some(4),
+    },
+    Scenario {
+        name: "rebuilt-task",
+        story: "11: a Raft task that was rebuilt votes at once, against its replica's promise",
+        how: How::Told(rebuilt_task::tell),
+        wants: &[Point::RebuiltInElection],
+        machines: Some(3),
+    },
+    Scenario {
+        name: "interrupted-install",
+        story: "16: a power cut within a snapshot's installation leaves half of two states",
+        how: How::Told(interrupted_install::tell),
+        wants: &[Point::InstallInterrupted],
+        machines: Some(4),
+    },
+    Scenario {
+        name: "long-outage",
+        story: "19: a record is forgotten during an outage, and its intent is taken for aborted",
+        how: How::Told(outage::tell),
+        wants: &[Point::RecordOutlivedOutage],
+        machines: Some(5),
+    },
+    Scenario {
+        name: "large-transaction",
+        story: "20: a large transaction's first intents are met before its record exists",
+        how: How::Told(large_transaction::tell),
+        wants: &[Point::MetWhileLaying],
+        machines: Some(3),
+    },
+    Scenario {
+        name: "dead-coordinator",
+        story: "section 13: intents of a transaction stay for ever after its coordinator died",
+        how: How::Told(abandoned::tell),
+        wants: &[Point::AbandonedResolved],
+        machines: Some(3),
+    },
+    Scenario {
+        name: "lost-disk",
+        story: "section 9: a disk is lost for good, and its node's replicas are never replaced",
+        how: How::Told(lost_disk::tell),
+        wants: &[Point::DiskReplaced],
+        machines: Some(3),
     },
 ];
 
@@ -107,6 +202,19 @@ impl Scenario {
     /// Lets it happen.
     pub fn play(&self, world: &mut World) {
         world.trace.event(0, format_args!("story {}", self.story));
-        Chaos::of(world, self.kinds, self.pause_max).run(world, SCENARIO);
+        match self.how {
+            How::Faults(kinds, pause_max) => Chaos::of(world, kinds, pause_max).run(world, SCENARIO),
+            How::Told(tell) => {
+                world.workload.is_leisurely.store(true, Ordering::Relaxed);
+                tell(world);
+            }
+        }
+    }
+
+    /// After the end: what the story is about must have happened.
+    pub fn check_told(&self, world: &mut World) {
+        if let Some(missing) = self.wants.iter().find(|point| world.coverage.count(**point) == 0) {
+            world.violate("a scenario tells its story", format!("it never came to \"{}\"", missing.name()));
+        }
     }
 }

@@ -26,6 +26,8 @@ pub struct SimTime {
 struct Inner {
     micros: AtomicU64,
     readings: AtomicU64,
+    /// What wall clocks went on by beside the steps.
+    skipped: AtomicU64,
     /// Who runs now, for the log.
     machine: AtomicU64,
 }
@@ -42,14 +44,25 @@ impl SimTime {
         self.inner.readings.store(0, Ordering::Relaxed);
     }
 
+    /// All wall clocks go on by this much at once, and nothing else does: what waits for a wall clock comes without as many
+    /// steps. Clocks that count for leases and timeouts stay as they are.
+    pub fn skip_wall(&self, micros: u64) {
+        self.inner.skipped.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// True wall time in microseconds.
+    pub fn wall_micros(&self) -> u64 {
+        WALL_START_MICROS + self.now() + self.inner.skipped.load(Ordering::Relaxed)
+    }
+
     /// Says which machine runs; zero for the world itself.
     pub fn set_machine(&self, machine: u64) {
         self.inner.machine.store(machine, Ordering::Relaxed);
     }
 
-    fn read(&self) -> u64 {
-        let reading = self.inner.readings.fetch_add(1, Ordering::Relaxed);
-        self.now() + reading.min(STEP_MICROS - 1)
+    /// Microseconds since the step began, each time one more.
+    fn reading(&self) -> u64 {
+        self.inner.readings.fetch_add(1, Ordering::Relaxed).min(STEP_MICROS - 1)
     }
 }
 
@@ -85,11 +98,11 @@ impl MachineClock {
 
 impl PhysicalClock for MachineClock {
     fn now_micros(&self) -> u64 {
-        let exact = WALL_START_MICROS + self.time.read();
+        let exact = self.time.wall_micros() + self.time.reading();
         exact.saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
     fn boottime(&self) -> Duration {
-        Duration::from_micros(self.time.read())
+        Duration::from_micros(self.time.now() + self.time.reading())
     }
 }

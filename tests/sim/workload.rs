@@ -28,15 +28,19 @@ use crate::network::MachineId;
 pub const TABLES: [u64; 4] = [ACCOUNTS[0], ACCOUNTS[1], REGISTERS, ROWS];
 /// Balances.
 pub const ACCOUNTS: [u64; 2] = [101, 104];
-const REGISTERS: u64 = 102;
-const ROWS: u64 = 103;
+/// Counters.
+pub const REGISTERS: u64 = 102;
+/// Rows of any size; clients use the first sixty, and forty from 9000 on.
+pub const ROWS: u64 = 103;
 const ACCOUNT_COUNT: u64 = 10;
 const REGISTER_COUNT: u64 = 6;
 const ROW_COUNT: u64 = 60;
 /// What each account holds in the beginning.
 const BALANCE: i64 = 100;
-/// Longest pause of a client between two transactions, in milliseconds.
+/// Longest pause of a client between two transactions, in milliseconds, where they are busy.
 const THINK_MAX_MS: u64 = 60;
+/// The same, where a story needs little more than that there are clients.
+const LEISURELY_THINK_MAX_MS: u64 = 1_000;
 /// Rows of a page: small, so that a scan takes several.
 const PAGE_ROWS: u64 = 20;
 /// Bytes of a page.
@@ -71,6 +75,8 @@ pub struct Workload {
     pub running: Arc<AtomicU64>,
     /// Bytes of padding of a row, at most.
     pub padding_max: usize,
+    /// Whether they do little.
+    pub is_leisurely: Arc<AtomicBool>,
 }
 
 /// Counts a client as long as it runs.
@@ -155,7 +161,9 @@ impl Client {
         self.workload.running.fetch_add(1, Ordering::Relaxed);
         let _running = Running(Arc::clone(&self.workload.running));
         while !self.workload.stop.load(Ordering::Relaxed) {
-            let think = self.rng.random_range(0..=THINK_MAX_MS);
+            let is_leisurely = self.workload.is_leisurely.load(Ordering::Relaxed);
+            let think_max = if is_leisurely { LEISURELY_THINK_MAX_MS } else { THINK_MAX_MS };
+            let think = self.rng.random_range(0..=think_max);
             tokio::time::sleep(Duration::from_millis(think)).await;
             let kind = Kind::any(&mut self.rng);
             self.once(kind).await;
@@ -347,20 +355,58 @@ pub async fn fill(
     let accounts: Vec<Key> = (0..ACCOUNT_COUNT).map(account).collect();
     let registers: Vec<Key> = (0..REGISTER_COUNT).map(|row| key(REGISTERS, row)).collect();
     for (keys, number) in [(accounts, BALANCE), (registers, 0)] {
-        let id = workload.history.invoke(machine, "fill");
-        let transaction = database.begin(TransactionOptions::default()).await?;
-        let mut recorded = Recorded { workload, id, transaction };
-        for key in keys {
-            recorded.put(key, number, 0)?;
-        }
-        let result = recorded.transaction.commit(None).await;
-        let outcome = match &result {
-            Ok(committed) => Outcome::Committed(committed.timestamp),
-            Err(error) if error.is_ambiguous() => Outcome::Unknown(error.to_string()),
-            Err(error) => Outcome::Failed(error.to_string()),
-        };
-        workload.history.answer(id, outcome);
-        result?;
+        put_all(workload, machine, database, (keys, number, 0)).await?;
     }
     Ok(())
+}
+
+/// One transaction that writes a number, with so many bytes of padding, to all these keys, without reading any.
+///
+/// # Errors
+/// Why it did not commit, or may not have.
+pub async fn put_all(
+    workload: &Workload,
+    machine: MachineId,
+    database: &DistributedDatabase,
+    (keys, number, padding): (Vec<Key>, i64, usize),
+) -> Result<(), KvError> {
+    let id = workload.history.invoke(machine, "fill");
+    let result = async {
+        let transaction = database.begin(TransactionOptions::default()).await?;
+        let mut recorded = Recorded { workload, id, transaction };
+        keys.into_iter().try_for_each(|key| recorded.put(key, number, padding))?;
+        recorded.transaction.commit(None).await
+    };
+    answer(workload, id, result.await).map(drop)
+}
+
+/// One transaction that reads these keys.
+///
+/// # Errors
+/// Why it could not.
+pub async fn read_all(
+    workload: &Workload,
+    machine: MachineId,
+    database: &DistributedDatabase,
+    keys: Vec<Key>,
+) -> Result<(), KvError> {
+    let id = workload.history.invoke(machine, "read");
+    let result = async {
+        let transaction = database.begin(TransactionOptions { read_only: true }).await?;
+        let mut recorded = Recorded { workload, id, transaction };
+        recorded.get(keys).await?;
+        recorded.transaction.commit(None).await
+    };
+    answer(workload, id, result.await).map(drop)
+}
+
+/// Writes down how an operation ended.
+fn answer(workload: &Workload, id: OpId, result: Result<Committed, KvError>) -> Result<Committed, KvError> {
+    let outcome = match &result {
+        Ok(committed) => Outcome::Committed(committed.timestamp),
+        Err(error) if error.is_ambiguous() => Outcome::Unknown(error.to_string()),
+        Err(error) => Outcome::Failed(error.to_string()),
+    };
+    workload.history.answer(id, outcome);
+    result
 }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_engine::kv::keyspace;
-use quorate_placement::topology::{NodeId, RangeId};
+use quorate_engine::kv::{KvError, keyspace};
+use quorate_placement::topology::RangeId;
+use quorate_raft_groups::client::txn::DistributedDatabase;
 use quorate_raft_groups::cluster::bootstrap::ask;
 use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::range_command::RangeCommand;
@@ -125,6 +126,7 @@ impl World {
             stop: Arc::new(AtomicBool::new(false)),
             running: Arc::new(AtomicU64::new(0)),
             padding_max: 500,
+            is_leisurely: Arc::default(),
         };
         Self {
             time,
@@ -171,6 +173,7 @@ impl World {
     pub fn start(&mut self, id: MachineId) {
         let seed = self.seed;
         self.machine(id).start(seed);
+        self.network.restarted(id);
         self.set_served(id, false);
     }
 
@@ -209,10 +212,18 @@ impl World {
         for machine in after.iter_mut().chain(before) {
             machine.step();
         }
+        self.lose_power();
         if self.clients_wanted {
             self.start_clients();
         }
         self.look();
+    }
+
+    /// Machines whose disks have lost their power in this step lose theirs.
+    fn lose_power(&mut self) {
+        let has_lost = |machine: &&Machine| machine.is_on() && machine.store.is_cut();
+        let lost: Vec<MachineId> = self.machines.iter().filter(has_lost).map(|machine| machine.id).collect();
+        lost.into_iter().for_each(|id| self.crash(id));
     }
 
     /// Steps until a time, or until something is wrong.
@@ -286,13 +297,35 @@ impl World {
     pub fn view(&self) -> View {
         let machines = self.machines.iter().map(|machine| Seen {
             machine: machine.id,
+            node: self.network.node_of(machine.id),
             store: Arc::clone(&machine.store),
             statuses: machine
                 .node()
                 .and_then(|node| node.ranges())
                 .map_or_else(Vec::new, |ranges| ranges.statuses()),
         });
-        View { now: self.time.now(), machines: machines.collect() }
+        View {
+            now: self.time.now(),
+            wall: self.time.wall_micros(),
+            is_calm: self.is_calm(),
+            machines: machines.collect(),
+        }
+    }
+
+    /// Whether all machines are up, connected and well.
+    fn is_calm(&self) -> bool {
+        let is_well = |machine: &Machine| {
+            let is_member = machine.node().is_some_and(|node| node.member().is_some());
+            is_member && machine.is_awake() && machine.disk.is_sound()
+        };
+        self.network.is_sound() && self.machines.iter().all(is_well)
+    }
+
+    /// Clients end with what they are doing, and none begin, until they are let again.
+    pub fn let_clients(&mut self, work: bool) {
+        self.workload.stop.store(!work, Ordering::Relaxed);
+        self.clients_wanted = work;
+        self.served.fill(false);
     }
 
     fn start_clients(&mut self) {
@@ -312,6 +345,19 @@ impl World {
             }
             self.set_served(id, true);
         }
+    }
+
+    /// Does something in a machine's process, as its clients do; nothing where it is no member.
+    pub fn work_on<F>(&mut self, id: MachineId, work: impl FnOnce(Workload, DistributedDatabase) -> F)
+    where
+        F: Future<Output = Result<(), KvError>> + Send + 'static,
+    {
+        let workload = self.workload.clone();
+        let machine = self.machine(id);
+        let Some(member) = machine.node().and_then(|node| node.member().cloned()) else { return };
+        let work = work(workload, member.database().clone());
+        // What became of it stands in the history.
+        machine.spawn(async move { drop(work.await) });
     }
 
     /// The statuses of a machine's replicas.
@@ -343,9 +389,9 @@ impl World {
         let Some(from) = self.leaseholder(range_id).filter(|from| *from != to) else { return };
         let Some(ranges) = self.machine(from).node().and_then(|node| node.ranges()).cloned() else { return };
         self.trace.event(from, format_args!("hands {range_id} over to m{to}"));
-        let (coverage, trace) = (self.coverage.clone(), self.trace.clone());
+        let (coverage, trace, node) = (self.coverage.clone(), self.trace.clone(), self.network.node_of(to));
         self.machine(from).spawn(async move {
-            match ranges.end_lease_and_transfer(range_id, NodeId(to)).await {
+            match ranges.end_lease_and_transfer(range_id, node).await {
                 Ok(()) => coverage.hit(Point::HandOver),
                 Err(error) => {
                     trace.event(from, format_args!("hand-over failed: {error}"));
@@ -370,13 +416,14 @@ impl World {
         };
         let nodes = status.descriptor.nodes();
         let free: Vec<MachineId> =
-            self.ids().into_iter().filter(|id| !nodes.contains(&NodeId(*id))).collect();
+            self.ids().into_iter().filter(|id| !nodes.contains(&self.network.node_of(*id))).collect();
         let (Some(from), Some(to)) =
             (nodes.choose(&mut self.rng).copied(), free.choose(&mut self.rng).copied())
         else {
             return;
         };
-        self.ask(asked, RangeCommand::Move { range_id, from, to: NodeId(to), share_tier: true });
+        let to = self.network.node_of(to);
+        self.ask(asked, RangeCommand::Move { range_id, from, to, share_tier: true });
     }
 
     /// What a person asks of a range, through a machine's node.
@@ -418,10 +465,7 @@ impl World {
             });
         }
         for (name, value) in SETTINGS {
-            self.do_on_first("a setting is made", move |node| async move {
-                let member = Arc::clone(node.member().ok_or("no member")?);
-                member.set_setting(name, value).await.map_err(|error| error.to_string())
-            });
+            self.set_setting(name, value);
         }
         let workload = self.workload.clone();
         self.do_on_first("tables are filled", move |node| {
@@ -432,6 +476,14 @@ impl World {
             }
         });
         self.clients_wanted = true;
+    }
+
+    /// Changes a setting of the cluster, through the first machine.
+    pub fn set_setting(&mut self, name: &'static str, value: &'static str) {
+        self.do_on_first("a setting is made", move |node| async move {
+            let member = Arc::clone(node.member().ok_or("no member")?);
+            member.set_setting(name, value).await.map_err(|error| error.to_string())
+        });
     }
 
     /// Does something in the first machine's process until it works.
@@ -476,6 +528,7 @@ impl World {
             let machine = self.machine(id);
             machine.disk.slow_writes(0);
             machine.disk.slow_work(0);
+            machine.disk.delay_apply(0);
             machine.offset.store(0, Ordering::Relaxed);
             if !machine.is_on() {
                 self.start(id);

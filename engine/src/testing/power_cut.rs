@@ -30,6 +30,8 @@ struct Disk {
     is_cut: bool,
     /// Operations until the power goes by itself.
     left: Option<u64>,
+    /// Ingestions until it does.
+    ingestions_left: Option<u64>,
 }
 
 impl Disk {
@@ -44,6 +46,14 @@ impl Disk {
             return Err(StoreError::Device { operation, detail: "the power was cut".to_owned() });
         }
         Ok(())
+    }
+
+    /// Counts an ingestion: after the last of those that have power, nothing is done any more.
+    fn ingested(&mut self) {
+        self.ingestions_left = self.ingestions_left.map(|left| left.saturating_sub(1));
+        if self.ingestions_left == Some(0) {
+            self.left = Some(0);
+        }
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
@@ -78,6 +88,12 @@ impl PowerCutStore {
     /// is done. What is on the disk is asked for by [`PowerCutStore::cut`].
     pub fn cut_after(&self, operations: u64) {
         self.disk.lock().left = Some(operations);
+    }
+
+    /// Lets the power go by itself in the middle of an installation: after so many more ingestions of staged parts, or
+    /// before the next one.
+    pub fn cut_at_ingestion(&self, ingestions: u64) {
+        self.disk.lock().ingestions_left = Some(ingestions);
     }
 
     /// Cuts the power: this store fails every write from now on, and the store returned holds what had been synced.
@@ -151,10 +167,15 @@ impl Staging for PowerCutStore {
 
     fn ingest(&self, area: u64, family: Family) -> Result<(), StoreError> {
         let mut disk = self.disk.lock();
+        if disk.ingestions_left == Some(0) {
+            disk.left = Some(0);
+        }
         disk.check("ingest")?;
         disk.sync()?;
         self.live.ingest(area, family)?;
-        disk.durable.ingest(area, family)
+        disk.durable.ingest(area, family)?;
+        disk.ingested();
+        Ok(())
     }
 
     fn unstage(&self, area: u64) -> Result<(), StoreError> {

@@ -33,7 +33,7 @@ use super::snapshot::install::{install_small, install_staged};
 use super::snapshot::{Content, INSTALLED, LogHolds, Pinned, RangeSnapshot, Received, Snapshots, head_of};
 use super::types::{EntryPayload, LogEntry, LogPosition};
 use super::{Applier, ApplyError};
-use crate::blocking::Blocking;
+use crate::blocking::{Blocking, pause};
 
 /// Bytes of commands applied in one batch, apart from the last one.
 const APPLY_MAX_BYTES: usize = 4 << 20;
@@ -160,6 +160,9 @@ impl StateMachine {
     /// Applies some entries in one batch.
     async fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
         let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Vec::new()) };
+        if let Some(stalls) = self.machinery.blocking.stalls() {
+            pause(stalls.apply()).await;
+        }
         let range_id = self.machinery.range_id;
         let mut batch = Batch::new();
         let outcomes = self.machinery.applier.apply(entries, &mut batch)?;

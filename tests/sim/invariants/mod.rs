@@ -19,8 +19,14 @@ pub mod versions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_engine::kv::{Key, Span};
+use quorate_engine::mvcc::intent::{Intent, intents_in};
+use quorate_engine::mvcc::record::{self, TransactionRecord};
+use quorate_engine::store::Store;
 use quorate_engine::testing::PowerCutStore;
+use quorate_placement::topology::NodeId;
 use quorate_raft_groups::local_ranges::ReplicaStatus;
+use uuid::Uuid;
 
 use crate::coverage::Coverage;
 use crate::history::Op;
@@ -34,6 +40,8 @@ pub type Broken = (&'static str, String);
 pub struct Seen {
     /// Its number.
     pub machine: MachineId,
+    /// The node that it is.
+    pub node: NodeId,
     /// Its disk.
     pub store: Arc<PowerCutStore>,
     /// Its replicas.
@@ -44,6 +52,10 @@ pub struct Seen {
 pub struct View {
     /// The time.
     pub now: u64,
+    /// True wall time in microseconds.
+    pub wall: u64,
+    /// Whether all machines are up, connected and well.
+    pub is_calm: bool,
     /// The machines.
     pub machines: Vec<Seen>,
 }
@@ -52,6 +64,32 @@ impl View {
     /// All running replicas, with their machines.
     pub fn replicas(&self) -> impl Iterator<Item = (&Seen, &ReplicaStatus)> {
         self.machines.iter().flat_map(|seen| seen.statuses.iter().map(move |status| (seen, status)))
+    }
+
+    /// The replica that serves a key; of two sides of a split that is not applied everywhere, the new one.
+    pub fn serving(&self, key: &Key) -> Option<(&Seen, &ReplicaStatus)> {
+        let serving = self.replicas().filter(|(_, status)| status.has_lease);
+        let of_key = serving.filter(|(_, status)| status.descriptor.span.contains(key));
+        of_key.max_by_key(|(_, status)| status.descriptor.generation)
+    }
+
+    /// Intents of a span, as those have them who serve it.
+    pub fn intents(&self, span: &Span) -> Vec<(Key, Intent)> {
+        let on = |seen: &Seen| {
+            let intents = intents_in(seen.store.snapshot().as_ref(), span, usize::MAX);
+            let intents = intents.expect("a store in memory").into_iter();
+            let serves =
+                |key: &Key| self.serving(key).is_some_and(|(server, _)| server.machine == seen.machine);
+            intents.filter(|(key, _)| serves(key)).collect::<Vec<_>>()
+        };
+        self.machines.iter().flat_map(on).collect()
+    }
+
+    /// A transaction's record, as the one has it who serves its anchor, if anybody does.
+    pub fn record(&self, anchor: &Key, transaction: Uuid) -> Option<Option<TransactionRecord>> {
+        let (seen, _) = self.serving(anchor)?;
+        let found = record::get(seen.store.snapshot().as_ref(), anchor, transaction);
+        Some(found.expect("a store in memory"))
     }
 }
 
@@ -62,6 +100,7 @@ pub struct Invariants {
     one_leader: one_leader::OneLeader,
     positions: positions::Positions,
     same_bytes: same_bytes::SameBytes,
+    intents: intents::Intents,
     crashes: BTreeMap<MachineId, u64>,
     now: u64,
 }
@@ -75,6 +114,7 @@ impl Invariants {
             one_leader: one_leader::OneLeader::default(),
             positions: positions::Positions::default(),
             same_bytes: same_bytes::SameBytes::default(),
+            intents: intents::Intents::default(),
             crashes: BTreeMap::new(),
             now: 0,
         }
@@ -102,6 +142,7 @@ impl Invariants {
 
     /// What is looked at now and then.
     pub fn compare(&mut self, view: &View) -> Result<(), Broken> {
+        self.intents.check(view)?;
         self.same_bytes.check(view)
     }
 

@@ -1,10 +1,15 @@
 //! At most one replica may serve a key at any time.
+//!
+//! A lease is a leave to serve, for all keys of a range but those that a split is about to take away: these are latched
+//! until it is applied. So a replica that has not applied its range's split may hold its lease beside the right side's
+//! leader; that it does not serve is for the clients' history to show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_placement::topology::RangeId;
+use quorate_raft_groups::local_ranges::ReplicaStatus;
 
-use super::{Broken, View};
+use super::{Broken, Seen, View};
 use crate::coverage::{Coverage, Point};
 use crate::network::MachineId;
 
@@ -51,7 +56,9 @@ impl OneServer {
                 self.coverage.hit(Point::LeaderChange);
             }
             for (other_seen, other) in serving.iter().skip(at + 1) {
-                if status.descriptor.span.overlaps(&other.descriptor.span) {
+                if is_split_unapplied((seen, status), (other_seen, other)) {
+                    self.coverage.hit(Point::RightServedFirst);
+                } else if status.descriptor.span.overlaps(&other.descriptor.span) {
                     let detail = format!(
                         "{} on m{} in term {}, and {} on m{} in term {}",
                         status.descriptor.range_id,
@@ -67,4 +74,14 @@ impl OneServer {
         }
         Ok(())
     }
+}
+
+/// Whether one of both is the right side of a split of the other, which the other's replica has not applied.
+fn is_split_unapplied(one: (&Seen, &ReplicaStatus), other: (&Seen, &ReplicaStatus)) -> bool {
+    let ((seen, left), (_, right)) =
+        if one.1.descriptor.generation < other.1.descriptor.generation { (one, other) } else { (other, one) };
+    let (whole, part) = (&left.descriptor, &right.descriptor);
+    let is_part = whole.span.covers(&part.span) && whole.span.start < part.span.start;
+    let is_here = |status: &ReplicaStatus| status.descriptor.range_id == part.range_id;
+    is_part && whole.generation < part.generation && !seen.statuses.iter().any(is_here)
 }

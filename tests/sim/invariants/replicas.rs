@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_placement::topology::{NodeId, RangeId};
+use quorate_placement::topology::RangeId;
 use quorate_raft_groups::descriptor::RangeDescriptor;
 use quorate_raft_groups::local_ranges::GroupRole;
 
@@ -26,15 +26,15 @@ pub fn explained(view: &View) -> Result<(), Broken> {
         if status.role == GroupRole::Stopped {
             return Err((NAME, format!("{range_id} on m{} has stopped: {:?}", seen.machine, status.breaker)));
         }
-        if !leader.nodes().contains(&NodeId(seen.machine)) {
+        if !leader.nodes().contains(&seen.node) {
             return Err((NAME, format!("{range_id} on m{} is none of its replicas", seen.machine)));
         }
     }
     for leader in leaders.values() {
         for node in leader.nodes() {
-            let exists = view.replicas().any(|(seen, status)| {
-                seen.machine == node.0 && status.descriptor.range_id == leader.range_id
-            });
+            let exists = view
+                .replicas()
+                .any(|(seen, status)| seen.node == node && status.descriptor.range_id == leader.range_id);
             if !exists {
                 return Err((NAME, format!("{} has no replica on {node}", leader.range_id)));
             }
