@@ -277,6 +277,27 @@ fn is_busy(view: &View, node: NodeId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
+    use crate::topology::ReplicaId;
+    use crate::view::ReplicaView;
+
+    #[test]
+    fn repair_takes_nothing_from_a_node_that_is_not_registered_yet() {
+        let nodes = (1..=3).map(|id| NodeView::live(NodeId(id), Locality::default())).collect();
+        let on = [1, 3, 4].map(|node| ReplicaView { id: ReplicaId(node), node: NodeId(node) });
+        let range = RangeView {
+            id: RangeId(7),
+            replicas: on.to_vec(),
+            learners: Vec::new(),
+            leader: Some(NodeId(1)),
+            size_bytes: 0,
+            policy: Policy::default(),
+        };
+        let view = View::new(nodes, vec![range.clone()], Vec::new());
+        // A person has moved a replica from n2 to n4, which joined a moment ago: it must not go back.
+        assert_eq!(next_change(&view, 1), None);
+        assert_eq!(outlook(&view, &range, 1), Outlook::Waits(NodeId(4)));
+    }
 
     #[test]
     fn move_that_puts_two_replicas_in_one_zone_loses_a_tier() {

@@ -211,9 +211,10 @@ impl View {
         self.ranges.get(&id)
     }
 
-    /// What is believed about a node; one that is not registered is dead.
+    /// What is believed about a node. One that is not registered is suspect, never dead: it may have joined a moment ago,
+    /// and whoever made this view has not heard of it yet.
     pub fn liveness(&self, id: NodeId) -> Liveness {
-        self.node(id).map_or(Liveness::Dead, |node| node.liveness)
+        self.node(id).map_or(Liveness::Suspect, |node| node.liveness)
     }
 
     /// What a node carries.
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(view.load(NodeId(1)), Load { replicas: 3, leaders: 2 });
         assert_eq!(view.load(NodeId(2)), Load { replicas: 2, leaders: 1 });
         assert_eq!(view.load(NodeId(3)), Load { replicas: 1, leaders: 0 });
-        assert_eq!(view.liveness(NodeId(3)), Liveness::Dead, "not registered");
+        assert_eq!(view.liveness(NodeId(3)), Liveness::Suspect, "not registered");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! generation that it was decided on, and its reason stored. Nothing is remembered but what was handed out a moment ago
 //! and is not reported yet: whoever holds the lease next goes on from the reports.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,11 @@ impl Member {
             return Ok(());
         }
         let directory = self.directory(&table_keys()).await?;
+        let nodes: BTreeSet<NodeId> = directory.iter().flat_map(RangeDescriptor::nodes).collect();
+        if nodes.into_iter().any(|node| self.registry.get(node).is_none()) {
+            // It joined through another node, and a replica is there already.
+            self.registry.stranger.notify_one();
+        }
         let mut stuck = Vec::new();
         for _ in 0..CHANGES_A_PASS_MAX {
             let seed = self.rng.lock().random();

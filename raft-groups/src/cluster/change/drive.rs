@@ -15,6 +15,8 @@ use crate::local_ranges::{LedRange, ReplicaProgress};
 
 /// Pause before the range is looked at again where nothing could be done.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the next leader is asked to go on with a change.
+const SUCCESSOR_ASKED_MAX: usize = 30;
 /// How often a learner is asked how far it is: each answer is a sync on its disk.
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 /// Longest wait for another node's answer: a synced write, and a queue before it.
@@ -49,7 +51,13 @@ struct Ended {
 
 impl Changes {
     fn is_running(&self, range_id: RangeId) -> bool {
-        self.running.get(&range_id).is_some_and(|running| running.ended.is_none())
+        self.running_goal(range_id).is_some()
+    }
+
+    /// What the change that runs wants.
+    fn running_goal(&self, range_id: RangeId) -> Option<Goal> {
+        let running = self.running.get(&range_id).filter(|running| running.ended.is_none())?;
+        Some(running.change.goal())
     }
 
     /// What is under way, and what failed a moment ago.
@@ -90,6 +98,11 @@ impl Member {
             let leader = self.ranges.status(range_id).and_then(|status| status.leader_node);
             return ClusterAnswer::NotLeader { leader: leader.filter(|leader| *leader != self.node_id()) };
         };
+        // Asked again by somebody whose answer was lost.
+        let running = self.changes.lock().running_goal(range_id);
+        if running.is_some_and(|running| (running.add, running.remove) == (goal.add, goal.remove)) {
+            return ClusterAnswer::Done;
+        }
         if led.descriptor.generation != goal.generation {
             return ClusterAnswer::Unavailable(format!(
                 "{range_id} has changed meanwhile: this was decided on generation {}, it is {}",
@@ -214,14 +227,26 @@ impl Member {
             return Step::Failed(format!("its leader could not hand over to {to}: {error}"));
         }
         let Some(goal) = self.with_change(range_id, |change| change.goal()) else { return Step::Done };
+        let (mut asked, mut last) = (to, String::new());
+        // What was decided holds for the range as it was left, and for no later one.
         let generation = self.ranges.status(range_id).map_or(0, |status| status.descriptor.generation);
-        let request =
-            ClusterRequest::ChangeReplicas { range_id, generation, add: goal.add, remove: goal.remove };
-        match self.ask_node(to, &request, NODE_TIMEOUT).await {
-            Ok(ClusterAnswer::Done) => Step::Done,
-            Ok(other) => Step::Failed(format!("{to} leads now, and did not go on: {}", other.complaint())),
-            Err(error) => Step::Failed(format!("{to} leads now, and did not go on: {error}")),
+        // Whoever was handed the lease leads only once its first entry is applied.
+        for _ in 0..SUCCESSOR_ASKED_MAX {
+            let Goal { add, remove, .. } = goal;
+            let request = ClusterRequest::ChangeReplicas { range_id, generation, add, remove };
+            match self.ask_node(asked, &request, NODE_TIMEOUT).await {
+                Ok(ClusterAnswer::Done) => return Step::Done,
+                Ok(ClusterAnswer::NotLeader { leader }) => {
+                    last = format!("{asked} does not lead it");
+                    // Not back to this node: it is about to leave.
+                    asked = leader.filter(|leader| *leader != self.node_id()).unwrap_or(to);
+                }
+                Ok(other) => last = format!("{asked}: {}", other.complaint()),
+                Err(error) => last = format!("{asked}: {error}"),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
+        Step::Failed(format!("its lease was handed over, and nobody went on: {last}"))
     }
 
     async fn tell_collect(&self, node: NodeId, range_id: RangeId) {
