@@ -384,6 +384,15 @@ pub enum KvError {
         /// The missing replicas and what to do, in words.
         detail: String,
     },
+    /// This node's clock cannot be trusted; nothing was done. Another node may serve (57P03), and where the doubt is over
+    /// so may this one (40001).
+    #[error("{detail}")]
+    Clock {
+        /// How far it is off, and of whom.
+        detail: String,
+        /// Whether it can be trusted by now.
+        is_over: bool,
+    },
     /// Something that Quorate does not offer yet (0A000).
     #[error("{0}")]
     Unsupported(String),
@@ -416,6 +425,7 @@ impl KvError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Retry { .. } => true,
+            Self::Clock { is_over, .. } => *is_over,
             Self::ConditionFailed { .. }
             | Self::Ambiguous { .. }
             | Self::Unavailable { .. }
@@ -434,6 +444,7 @@ impl KvError {
             Self::Retry { .. }
             | Self::ConditionFailed { .. }
             | Self::Unavailable { .. }
+            | Self::Clock { .. }
             | Self::Unsupported(_)
             | Self::TooLarge { .. }
             | Self::NoRange { .. }

@@ -228,7 +228,10 @@ pub enum RangeError {
     /// The scan program failed on a row.
     #[error("{0}")]
     Program(ProgramError),
-    /// Older than the ten minutes for which records are kept, or beyond a limit.
+    /// The transaction is older than the time for which records are kept. Nothing was done, and nothing of it can commit.
+    #[error("the transaction began more than ten minutes ago; nothing was written")]
+    TooOld,
+    /// Beyond a limit, or of a transaction that is over.
     #[error("refused: {0}")]
     Refused(String),
     /// The store failed or holds damaged bytes.

@@ -97,6 +97,9 @@ pub trait LocalRanges: Send + Sync + 'static {
     /// Sets the size beyond which ranges of this node are split.
     fn set_range_max_bytes(&self, bytes: u64);
 
+    /// Sets how many bytes of snapshots this node sends in a second.
+    fn set_snapshot_rate(&self, bytes: u64);
+
     /// Gives the node ids for the right sides of splits: taken from range 1, and nobody else's.
     fn offer_range_ids(&self, block: Range<u64>);
 

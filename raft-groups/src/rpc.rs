@@ -1,7 +1,7 @@
 //! Calls between nodes, made of one-way messages: an envelope, a table of who waits, and handlers by service.
 //!
 //! Every envelope carries the sender's hybrid time, and the receiver's clock is forwarded before anything else happens
-//! (design.md section 7). Handlers are polled once in the order of arrival before they become tasks of their own, so
+//! (design.md section 7); and its wall time, by which [`ClockGuard`] measures how far the two clocks are apart. Handlers are polled once in the order of arrival before they become tasks of their own, so
 //! that messages of one Raft group enter it in order.
 //!
 //! Invariants: a call ends within its timeout; no more than [`HANDLERS_MAX`] requests are worked on at a time, further
@@ -23,14 +23,17 @@ use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::NodeId;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::clock_guard::{ClockChange, ClockDoubt, ClockEpoch, ClockGuard, Reading, Stamp};
 use crate::transport::{Lane, Receiver, SendError, Transport};
 
 /// Requests that a node works on at a time, of all services; each holds at most one message in memory.
 pub const HANDLERS_MAX: usize = 8_192;
+/// How often messages with an unbelievable time are told about.
+const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Version of the envelope.
 const ENVELOPE_VERSION: u8 = 1;
-/// Bytes of the envelope before the payload: version, kind, service, id, hybrid time.
-const ENVELOPE_BYTES: usize = 3 + 8 + 8;
+/// Bytes of the envelope before the payload: version, kind, service, id, hybrid time, wall time.
+const ENVELOPE_BYTES: usize = 3 + 8 + 8 + 8;
 
 /// What time it is, and what time others say it is.
 pub trait MessageClock: Send + Sync + 'static {
@@ -40,6 +43,10 @@ pub trait MessageClock: Send + Sync + 'static {
     fn forward(&self, other: Timestamp) -> bool;
     /// Microseconds of a clock that never goes back and counts suspended time.
     fn monotonic_micros(&self) -> u64;
+    /// Wall clock and clock of leases at one moment.
+    fn reading(&self) -> Reading;
+    /// How far the clocks of two nodes may be apart.
+    fn offset_max(&self) -> Duration;
 }
 
 impl MessageClock for HybridClock {
@@ -53,7 +60,15 @@ impl MessageClock for HybridClock {
     }
 
     fn monotonic_micros(&self) -> u64 {
-        u64::try_from(self.physical().boottime().as_micros()).unwrap_or(u64::MAX)
+        micros(self.physical().boottime())
+    }
+
+    fn reading(&self) -> Reading {
+        Reading::of(self.physical().as_ref())
+    }
+
+    fn offset_max(&self) -> Duration {
+        Self::offset_max(self)
     }
 }
 
@@ -108,7 +123,7 @@ pub struct Destination {
 enum Kind {
     Request,
     Answer,
-    /// The receiver has too much to do, or nobody there handles the service.
+    /// The receiver has too much to do, nobody there handles the service, or the sender's time is beyond belief.
     Refusal,
 }
 
@@ -136,8 +151,8 @@ pub enum RpcError {
     /// The request was surely not sent.
     #[error("not sent: {0}")]
     NotSent(SendError),
-    /// Sent, and surely not worked on: the receiver had too much to do.
-    #[error("the node has too much to do")]
+    /// Sent, and surely not worked on: the receiver had too much to do, or did not believe this node's time.
+    #[error("the node has too much to do, or does not believe this node's clock")]
     Refused,
     /// No answer in time: the request may have been worked on.
     #[error("no answer within {0:?}")]
@@ -152,6 +167,7 @@ struct Envelope {
     service: Service,
     id: u64,
     time: Timestamp,
+    wall_micros: u64,
     payload: Bytes,
 }
 
@@ -163,6 +179,7 @@ impl Envelope {
         bytes.put_u8(self.service.code());
         bytes.put_u64(self.id);
         bytes.put_u64(self.time.raw());
+        bytes.put_u64(self.wall_micros);
         bytes.extend_from_slice(&self.payload);
         bytes.freeze()
     }
@@ -176,7 +193,8 @@ impl Envelope {
         let service = Service::from_code(bytes.get_u8())?;
         let id = bytes.get_u64();
         let time = Timestamp::from_raw(bytes.get_u64());
-        Some(Self { kind, service, id, time, payload: bytes })
+        let wall_micros = bytes.get_u64();
+        Some(Self { kind, service, id, time, wall_micros, payload: bytes })
     }
 }
 
@@ -186,6 +204,8 @@ type Waiting = HashMap<u64, Waiter>;
 struct Waiter {
     to: NodeId,
     lane: Lane,
+    /// When it was asked, by the clock of leases.
+    asked: Duration,
     answer: oneshot::Sender<Result<Bytes, RpcError>>,
 }
 
@@ -203,11 +223,14 @@ pub struct Rpc {
     node: NodeId,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn MessageClock>,
+    guard: ClockGuard,
     handlers: [OnceLock<Arc<dyn Handler>>; Service::ALL.len()],
     waiting: Mutex<Waiting>,
     next_id: AtomicU64,
     working: Arc<Semaphore>,
     heard: Mutex<HashMap<NodeId, u64>>,
+    /// When a message with an unbelievable time was told about last; zero for never.
+    refusal_told: AtomicU64,
     this: std::sync::Weak<Self>,
 }
 
@@ -219,12 +242,14 @@ impl Rpc {
         Arc::new_cyclic(|this| Self {
             node,
             transport,
+            guard: ClockGuard::new(clock.offset_max()),
             clock,
             handlers: [const { OnceLock::new() }; Service::ALL.len()],
             waiting: Mutex::new(HashMap::new()),
             next_id,
             working: Arc::new(Semaphore::new(HANDLERS_MAX)),
             heard: Mutex::new(HashMap::new()),
+            refusal_told: AtomicU64::new(0),
             this: this.clone(),
         })
     }
@@ -267,9 +292,10 @@ impl Rpc {
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().insert(id, Waiter { to, lane, answer: sender });
+        let asked = self.clock.reading().boot;
+        self.waiting.lock().insert(id, Waiter { to, lane, asked, answer: sender });
         let _guard = Forget { rpc: self, id };
-        let envelope = Envelope { kind: Kind::Request, service, id, time: self.clock.now(), payload };
+        let envelope = self.envelope(Kind::Request, service, id, payload);
         self.transport.send(to, lane, envelope.encode()).map_err(RpcError::NotSent)?;
         match tokio::time::timeout(timeout, receiver).await {
             Ok(Ok(answer)) => answer,
@@ -289,6 +315,51 @@ impl Rpc {
         }
         let heard = *self.heard.lock().get(&node)?;
         Some(Duration::from_micros(self.clock.monotonic_micros().saturating_sub(heard)))
+    }
+
+    /// Now, on both clocks of this machine.
+    pub fn reading(&self) -> Reading {
+        self.clock.reading()
+    }
+
+    /// What is known of other nodes' clocks.
+    pub fn clock_guard(&self) -> &ClockGuard {
+        &self.guard
+    }
+
+    /// Whether this node's clock is trusted, and was since an epoch that is given; gives the epoch that begins now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_clock(&self, since: Option<ClockEpoch>) -> Result<ClockEpoch, ClockDoubt> {
+        let (result, change) = self.guard.check(since, self.clock.reading());
+        tell(change);
+        result
+    }
+
+    fn envelope(&self, kind: Kind, service: Service, id: u64, payload: Bytes) -> Envelope {
+        let wall_micros = self.clock.reading().wall_micros;
+        Envelope { kind, service, id, time: self.clock.now(), wall_micros, payload }
+    }
+
+    /// Whether it was some time ago that a message with an unbelievable time was told about.
+    fn may_tell_refusal(&self) -> bool {
+        let (now, pause) = (self.clock.monotonic_micros(), micros(REFUSAL_TOLD_EVERY));
+        let told = self.refusal_told.load(Ordering::Relaxed);
+        let is_due = told == 0 || now.saturating_sub(told) >= pause;
+        if is_due {
+            self.refusal_told.store(now.max(1), Ordering::Relaxed);
+        }
+        is_due
+    }
+
+    /// An answer to somebody here says what time it is elsewhere.
+    fn measure(&self, from: NodeId, answer: &Envelope) {
+        let asked = self.waiting.lock().get(&answer.id).filter(|waiter| waiter.to == from).map(|w| w.asked);
+        let Some(asked) = asked else { return };
+        let now = self.clock.reading();
+        let stamp = Stamp { wall_micros: answer.wall_micros, elapsed: now.boot.saturating_sub(asked) };
+        tell(self.guard.measured(from, stamp, now));
     }
 
     fn work(&self, from: NodeId, lane: Lane, request: Envelope) {
@@ -315,7 +386,7 @@ impl Rpc {
 
     fn answer(&self, asker: Asker, kind: Kind, payload: Bytes) {
         let Asker { node, lane, service, id } = asker;
-        let envelope = Envelope { kind, service, id, time: self.clock.now(), payload };
+        let envelope = self.envelope(kind, service, id, payload);
         // An answer that cannot be sent is a lost answer: the asker's timeout deals with it.
         let _ = self.transport.send(node, lane, envelope.encode());
     }
@@ -327,8 +398,19 @@ impl Receiver for Rpc {
             tracing::warn!(%from, "message of an unknown version or damaged, dropped");
             return;
         };
+        // Whatever the time: one of the two clocks is wrong, and this may tell which.
+        if envelope.kind != Kind::Request {
+            self.measure(from, &envelope);
+        }
         if !self.clock.forward(envelope.time) {
-            tracing::error!(%from, time = %envelope.time, "message from beyond the maximum clock offset, dropped");
+            if self.may_tell_refusal() {
+                tracing::error!(%from, time = %envelope.time, "messages from beyond the maximum clock offset, refused");
+            }
+            if envelope.kind == Kind::Request {
+                // Its sender learns what time it is here.
+                let asker = Asker { node: from, lane, service: envelope.service, id: envelope.id };
+                self.answer(asker, Kind::Refusal, Bytes::new());
+            }
             return;
         }
         self.heard.lock().insert(from, self.clock.monotonic_micros());
@@ -353,6 +435,20 @@ impl Rpc {
         if let Some(waiter) = self.waiting.lock().remove(&id) {
             // Nobody listens any more where the call timed out at this very moment.
             let _ = waiter.answer.send(answer);
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn tell(change: Option<ClockChange>) {
+    match change {
+        None => {}
+        Some(ClockChange::Doubted(doubt)) => tracing::error!("{doubt}"),
+        Some(ClockChange::Trusted) => {
+            tracing::info!("this node's clock agrees with those of others: it serves clients");
         }
     }
 }

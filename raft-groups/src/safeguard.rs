@@ -23,11 +23,13 @@ pub enum Safeguard {
     SyncBeforeAcknowledge,
     /// A removed replica does not come back.
     Tombstones,
+    /// A node whose clock is in doubt answers no client.
+    ClockTrusted,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -36,6 +38,7 @@ impl Safeguard {
         Self::PersistedVote,
         Self::SyncBeforeAcknowledge,
         Self::Tombstones,
+        Self::ClockTrusted,
     ];
 
     /// Its name on a command line.
@@ -49,6 +52,7 @@ impl Safeguard {
             Self::PersistedVote => "persisted-vote",
             Self::SyncBeforeAcknowledge => "sync-before-acknowledge",
             Self::Tombstones => "tombstones",
+            Self::ClockTrusted => "clock-trusted",
         }
     }
 }

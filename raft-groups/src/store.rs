@@ -199,6 +199,10 @@ impl LocalRanges for RangeStore {
         self.shared.outgrown.notify_one();
     }
 
+    fn set_snapshot_rate(&self, bytes: u64) {
+        self.shared.snapshots.set_rate(bytes);
+    }
+
     fn offer_range_ids(&self, block: Range<u64>) {
         self.ids.offer(block);
     }

@@ -1,5 +1,6 @@
 //! `quorate status` as text and as JSON: a verdict first, then nodes, then ranges in trouble, then what to do.
 
+mod clocks;
 pub mod ranges;
 mod repair;
 
@@ -36,11 +37,12 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict on a status.
     pub fn of(status: &ClusterStatus) -> Self {
-        let nodes_down = status.nodes.iter().any(|node| repair::is_missed(status, node));
+        let is_hurt = status.nodes.iter().any(|node| repair::is_missed(status, node))
+            || !clocks::wrong(status).is_empty();
         match (&status.partial, status.without_quorum().count(), status.short_of_replicas().count()) {
             (Some(_), 0, _) => Self::Unknown,
             (_, 1.., _) => Self::Critical,
-            (None, 0, 0) if !nodes_down => Self::Healthy,
+            (None, 0, 0) if !is_hurt => Self::Healthy,
             (None, 0, _) => Self::Degraded,
         }
     }
@@ -66,6 +68,7 @@ pub fn render_text(status: &ClusterStatus, host: &str) -> String {
     }
     let _ = writeln!(text, "cluster {}, as told by {}\n", status.cluster_id, status.told_by);
     text.push_str(&nodes_table(&status.nodes));
+    text.push_str(&clocks::lines(status));
     text.push_str(&ranges_in_trouble("ranges without quorum", status.without_quorum()));
     text.push_str(&ranges_in_trouble("ranges short of replicas", status.short_of_replicas()));
     text.push_str(&repair::moves(status));
@@ -172,7 +175,7 @@ fn names(nodes: &[NodeId]) -> String {
 
 /// What to run next.
 fn next_steps(status: &ClusterStatus, host: &str) -> String {
-    let mut steps = Vec::new();
+    let mut steps: Vec<String> = clocks::steps(status).collect();
     for node in status.nodes.iter().filter(|node| repair::is_missed(status, node)) {
         if let Some(step) = repair::instead_of(status, node) {
             steps.push(step);
@@ -225,6 +228,7 @@ fn node_json(node: &NodeStatus) -> Value {
         "disk_total_bytes": node.disk_total_bytes,
         "heard_ms": node.heard_ms,
         "catalog_version": node.catalog_version,
+        "clock_offset_ms": node.clock_offset_ms,
     })
 }
 

@@ -9,15 +9,15 @@ use crate::support::{Cluster, load_sample, rows_of, wait_for};
 /// Kills of a run; more where the environment asks for a longer one.
 const KILLS: usize = 6;
 const KILLS_VARIABLE: &str = "QUORATE_TEST_KILLS";
-const WRITERS: usize = 5;
-const RANGES_MIN: usize = 5;
+pub const WRITERS: usize = 5;
+pub const RANGES_MIN: usize = 5;
 /// Flights with numbers from here on are the writers'.
-const FIRST_FLIGHT: i64 = 100_000;
+pub const FIRST_FLIGHT: i64 = 100_000;
 /// Numbers of one writer within one round of kills.
-const FLIGHTS_OF_A_WRITER: i64 = 100_000;
+pub const FLIGHTS_OF_A_WRITER: i64 = 100_000;
 
 /// A flight of the day on which this writer works: each writes another part of the table.
-fn insert_flight(writer: usize) -> impl Fn(i64) -> String + Send + 'static {
+pub fn insert_flight(writer: usize) -> impl Fn(i64) -> String + Send + 'static {
     let day = 1 + writer * 6;
     move |flight| {
         format!(
@@ -28,13 +28,13 @@ fn insert_flight(writer: usize) -> impl Fn(i64) -> String + Send + 'static {
     }
 }
 
-async fn ranges_of_flights(cluster: &Cluster) -> Vec<Vec<String>> {
+pub async fn ranges_of_flights(cluster: &Cluster) -> Vec<Vec<String>> {
     let client = cluster.nodes[0].connect().await;
     rows_of(client.simple_query("SHOW RANGES FROM TABLE flights").await.expect("ranges"))
 }
 
 /// The table in several ranges with a leader each.
-async fn split_flights() -> Cluster {
+pub async fn split_flights() -> Cluster {
     let cluster = Cluster::running();
     cluster.nodes[0].psql_run("SET CLUSTER SETTING range_max_bytes = '512KiB'");
     load_sample(&cluster);
@@ -66,8 +66,8 @@ async fn kill_one(cluster: &mut Cluster, round: usize, kept: &mut Vec<i64>) -> D
     longest
 }
 
-async fn check_flights(cluster: &Cluster, kept: &[i64]) {
-    for node in &cluster.nodes {
+pub async fn check_flights(cluster: &Cluster, kept: &[i64]) {
+    for node in cluster.nodes.iter().filter(|node| node.is_running()) {
         let client = node.connect().await;
         let query = format!("SELECT flight FROM flights WHERE flight >= {FIRST_FLIGHT}");
         let rows = rows_of(client.simple_query(&query).await.expect("rows"));

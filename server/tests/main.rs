@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "real processes are measured in real time")]
 
+mod copies;
 mod demo;
 mod durability;
 mod kills;

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::kills::{Writer, check_rows, insert_into};
+use crate::kills::{GAP_MAX, Writer, check_errors, check_rows, client_besides, insert_into, longest_gap};
+use crate::kills_over_ranges::{
+    FIRST_FLIGHT, FLIGHTS_OF_A_WRITER, RANGES_MIN, WRITERS, check_flights, insert_flight, ranges_of_flights,
+    split_flights,
+};
 use crate::story::check_queries;
 use crate::support::{Cluster, Node, load_sample, rows_of, text_of, wait_for};
 
@@ -96,17 +101,71 @@ async fn replica_of_the_flights_moves_under_load_and_answers_stay_right() {
     assert!(text.contains(&format!("do: quorate range describe {range} --host")), "{text}");
 }
 
-#[test]
-fn node_lost_for_good_is_replaced_by_the_fourth_and_status_says_so() {
-    let mut cluster = Cluster::running();
-    load_sample(&cluster);
-    cluster.add_node();
+/// Slow enough that copying ranges of some hundred kilobytes can be watched.
+const SLOW_SNAPSHOTS: &str = "SET CLUSTER SETTING snapshot_rate = '384KiB'";
+const FAST_SNAPSHOTS: &str = "SET CLUSTER SETTING snapshot_rate = '64MiB'";
+
+/// Writers of all parts of the flights, through nodes other than the victim.
+async fn write_flights(cluster: &Cluster, victim: usize, round: usize) -> Vec<Writer> {
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let client = client_besides(cluster, victim, writer).await;
+        let first = FIRST_FLIGHT + (round * WRITERS + writer) as i64 * FLIGHTS_OF_A_WRITER;
+        writers.push(Writer::start(client, first, insert_flight(writer)));
+    }
+    for writer in &writers {
+        writer.advance(20).await;
+    }
+    writers
+}
+
+/// Ends the writers: errors and gaps are within what one kill may cost. Gives the longest gap; adds what was acknowledged.
+async fn end_writers(writers: Vec<Writer>, killed: Instant, kept: &mut Vec<i64>) -> Duration {
+    let mut longest = Duration::ZERO;
+    for (number, writer) in writers.into_iter().enumerate() {
+        writer.advance(20).await;
+        let seen = writer.finish().await;
+        check_errors(&seen, killed, &format!("writer {number}"));
+        longest = longest.max(longest_gap(&seen));
+        kept.extend(seen.acknowledged.iter().map(|(_, flight)| flight));
+    }
+    assert!(longest <= GAP_MAX, "{longest:?}");
+    longest
+}
+
+/// States of the nodes, by id.
+fn states(node: &Node) -> Vec<(u64, String)> {
+    let status = status(node);
+    let nodes = status["nodes"].as_array().cloned().unwrap_or_default().into_iter();
+    let state = |node: Value| {
+        let state = node["state"].as_str().unwrap_or_default().to_owned();
+        (node["id"].as_u64().unwrap_or_default(), state)
+    };
+    nodes.map(state).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_lost_for_good_is_replaced_by_the_fourth_under_load_and_status_says_so() {
+    let mut cluster = split_flights().await;
+    let loaded = cluster.nodes[0].psql_run("SELECT count(*) FROM flights");
+    tokio::task::block_in_place(|| cluster.add_node());
     cluster.nodes[0].psql_run(DEAD_SOON);
+    cluster.nodes[0].psql_run(SLOW_SNAPSHOTS);
+    let mut kept = Vec::new();
+
+    let writers = write_flights(&cluster, 1, 0).await;
+    let killed = Instant::now();
     cluster.nodes[1].kill();
     cluster.nodes[1].wipe();
-    let told = until_all_on(&cluster.nodes[0], &[1, 3, 4]);
-    assert!(told.iter().any(|text| text.contains("is repaired when n2 is dead")), "{told:#?}");
-    assert!(told.iter().any(|text| text.contains("n4 replaces n2")), "{told:#?}");
+    let told = tokio::task::block_in_place(|| until_all_on(&cluster.nodes[0], &[1, 3, 4]));
+    println!("all replicas are back {:.1?} after the kill", killed.elapsed());
+    let gap = end_writers(writers, killed, &mut kept).await;
+    println!("{} rows acknowledged, longest gap {gap:?}", kept.len());
+    let is_told = |words: &[&str]| told.iter().any(|text| words.iter().all(|word| text.contains(word)));
+    assert!(is_told(&["is repaired when n2 is dead"]), "{told:#?}");
+    assert!(is_told(&["n4 replaces n2: copying, ", " MiB, about ", " s left"]), "{told:#?}");
+    assert!(ranges_of_flights(&cluster).await.len() >= RANGES_MIN);
+    check_flights(&cluster, &kept).await;
 
     // Where range 1 has another leaseholder, that gives the lost node its time again before it calls it dead.
     wait_for("a healthy cluster without n2", || {
@@ -116,10 +175,28 @@ fn node_lost_for_good_is_replaced_by_the_fourth_and_status_says_so() {
         let is_healthy = output.status.success() && text.starts_with("HEALTHY");
         if is_healthy && is_told { Ok(()) } else { Err(text_of(&output)) }
     });
-    check_queries(&cluster);
-    // The new replicas are needed once another node is gone.
+
+    // At the address of the lost node a new one comes, with an empty disk: it is n5, and n2 stays dead.
+    cluster.nodes[0].psql_run(FAST_SNAPSHOTS);
+    cluster.nodes[1].start();
+    cluster.nodes[1].await_http("/ready", 200);
+    let is = |id: u64, state: &str| (id, state.to_owned());
+    wait_for("n5 in place of n2", || {
+        let states = states(&cluster.nodes[0]);
+        let wanted = [is(1, "live"), is(2, "dead"), is(3, "live"), is(4, "live"), is(5, "live")];
+        if states == wanted { Ok(()) } else { Err(format!("{states:?}")) }
+    });
+    // The new replicas are needed once another node is gone, and the new node takes over from that one.
+    let writers = write_flights(&cluster, 2, 1).await;
+    let killed = Instant::now();
     cluster.nodes[2].kill();
-    check_queries(&cluster);
+    tokio::task::block_in_place(|| until_all_on(&cluster.nodes[0], &[1, 4, 5]));
+    let gap = end_writers(writers, killed, &mut kept).await;
+    println!("{} rows acknowledged, longest gap {gap:?}", kept.len());
+    check_flights(&cluster, &kept).await;
+    let before =
+        cluster.nodes[1].psql_run(&format!("SELECT count(*) FROM flights WHERE flight < {FIRST_FLIGHT}"));
+    assert_eq!(before, loaded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,8 +218,16 @@ async fn node_with_an_empty_disk_takes_the_place_of_the_old_one_under_load() {
     cluster.nodes[1].kill();
     cluster.nodes[1].wipe();
     cluster.nodes[1].start();
-    // It comes as a new node, and is used in place of the one that is gone.
+    // It comes as a new node, and is used in place of the one that is gone, for which nobody takes it.
     until_all_on(&cluster.nodes[0], &[1, 3, 4]);
+    cluster.nodes[1].await_http("/ready", 200);
+    let is = |id: u64, state: &str| (id, state.to_owned());
+    assert_eq!(states(&cluster.nodes[2]), [is(1, "live"), is(2, "dead"), is(3, "live"), is(4, "live")]);
+    let moved = cluster.nodes[0].ask(&["range", "move", "r2", "--from", "n1", "--to", "n2", "--share-tier"]);
+    assert!(text_of(&moved).contains("n2 does not answer: it cannot take a replica"), "{}", text_of(&moved));
+    // It is n4 after another start, too.
+    cluster.nodes[1].kill();
+    cluster.nodes[1].start();
     cluster.nodes[1].await_http("/ready", 200);
     for writer in writers {
         writer.advance(20).await;

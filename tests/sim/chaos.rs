@@ -33,6 +33,9 @@ pub enum Fault {
     ClockBackAtRestart,
     /// A wall clock jumps, within what is allowed.
     ClockJump,
+    /// A wall clock is far beyond what is allowed for a while, half of the time from a restart on. Not in general chaos:
+    /// a cluster need not work then, it must only not lie.
+    ClockBeyond,
     /// A process stands still.
     Pause,
     /// One that holds a lease does.
@@ -204,6 +207,7 @@ impl Chaos {
                 let offset = world.rng.random_range(-OFFSET_MAX_MICROS..=OFFSET_MAX_MICROS);
                 set_offset(world, any, offset);
             }
+            Fault::ClockBeyond => self.clock_beyond(world, any),
             Fault::Pause => pause(world, any),
             Fault::PauseLeader => pause(world, leader),
             Fault::Isolate | Fault::IsolateLeader => {
@@ -318,6 +322,19 @@ impl Chaos {
         set_offset(world, id, -back);
         self.later(world, 1..100, End::Start(id));
         self.later(world, 300..800, End::ClockRight(id));
+    }
+
+    /// The clock is wrong, while the process runs or from its start on, until somebody sets it right.
+    fn clock_beyond(&mut self, world: &mut World, id: MachineId) {
+        world.coverage.hit(Point::ClockJump);
+        let far = world.rng.random_range(400_000..2_500_000);
+        let offset = if world.rng.random_bool(0.5) { far } else { -far };
+        set_offset(world, id, offset);
+        if world.rng.random_bool(0.5) {
+            // Away for so long that its stored bound does not hold it back.
+            self.crash(world, id, 1_500..3_500);
+        }
+        self.later(world, 50..5_000, End::ClockRight(id));
     }
 
     fn cut(&mut self, world: &mut World, part: &[MachineId]) {

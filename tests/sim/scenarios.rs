@@ -108,6 +108,12 @@ pub const ALL: &[Scenario] = &[
         machines: None,
     },
     Scenario {
+        name: "clock-beyond-offset",
+        story: "14: a node whose clock is beyond the maximum offset serves what is no longer true",
+        kinds: &[Fault::ClockBeyond],
+        pause_max: 1_500 * MILLI,
+    },
+    Scenario {
         name: "lost-power",
         story: "15: what a replica reported as durable is gone after a power cut",
         how: How::Faults(&[Fault::CrashAll, Fault::SlowDisk], 2 * SECOND),

@@ -192,6 +192,7 @@ impl Client {
                     KvError::ConditionFailed { .. } => coverage.hit(Point::ConditionFailed),
                     KvError::Unavailable { .. } => coverage.hit(Point::Unavailable),
                     KvError::Ambiguous { .. }
+                    | KvError::Clock { .. }
                     | KvError::Unsupported(_)
                     | KvError::TooLarge { .. }
                     | KvError::NoRange { .. }

@@ -22,6 +22,7 @@ const REFUSED: u8 = 10;
 const STORAGE: u8 = 11;
 const LOCKED: u8 = 12;
 const BUSY: u8 = 13;
+const TOO_OLD: u8 = 14;
 
 pub(super) fn put(writer: &mut Writer, error: &RangeError) {
     match error {
@@ -57,6 +58,9 @@ pub(super) fn put(writer: &mut Writer, error: &RangeError) {
         }
         RangeError::Program(error) => {
             writer.u8(PROGRAM).text(&error.sqlstate).text(&error.message);
+        }
+        RangeError::TooOld => {
+            writer.u8(TOO_OLD);
         }
         RangeError::Refused(detail) => {
             writer.u8(REFUSED).text(detail);
@@ -99,6 +103,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeError, CodecError> {
         PROGRAM => {
             RangeError::Program(ProgramError { sqlstate: take_text(reader)?, message: take_text(reader)? })
         }
+        TOO_OLD => RangeError::TooOld,
         REFUSED => RangeError::Refused(take_text(reader)?),
         STORAGE => RangeError::Storage(take_text(reader)?),
         BUSY => RangeError::Busy { range_id: RangeId(reader.varint()?), size_bytes: reader.varint()? },

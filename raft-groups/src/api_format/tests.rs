@@ -240,6 +240,7 @@ fn error() -> impl Strategy<Value = RangeError> {
         (range(), any::<String>()).prop_map(|(range_id, detail)| RangeError::Ambiguous { range_id, detail }),
         (any::<String>(), any::<String>())
             .prop_map(|(sqlstate, message)| RangeError::Program(ProgramError { sqlstate, message })),
+        Just(RangeError::TooOld),
         any::<String>().prop_map(RangeError::Refused),
         any::<String>().prop_map(RangeError::Storage),
     ]

@@ -23,6 +23,7 @@ use super::range_cache::{RANGES_CACHED_MAX, RangeCache};
 use super::route::{Failure, Route, Step};
 use crate::api::{RangeError, RangeRequest, Request, Response, Transact};
 use crate::api_format::{decode_answer, encode_request};
+use crate::clock_guard::{ClockDoubt, ClockEpoch};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
 use crate::rpc::{Rpc, Service};
@@ -172,6 +173,16 @@ impl Router {
     /// The node's clock.
     pub fn clock(&self) -> &Arc<HybridClock> {
         &self.clock
+    }
+
+    /// Whether this node's clock is trusted, and was since an epoch that is given; gives the epoch that begins now.
+    ///
+    /// # Errors
+    /// [`KvError::Clock`].
+    pub fn check_clock(&self, since: Option<ClockEpoch>) -> Result<ClockEpoch, KvError> {
+        self.rpc
+            .check_clock(since)
+            .map_err(|doubt| KvError::Clock { detail: doubt.to_string(), is_over: doubt == ClockDoubt::Past })
     }
 
     /// Requests answered so far.
@@ -411,6 +422,7 @@ impl Router {
             | RangeError::PastDeadline { .. }
             | RangeError::Busy { .. }
             | RangeError::Program(_)
+            | RangeError::TooOld
             | RangeError::Refused(_)
             | RangeError::Storage(_)) => {
                 self.count(node, message);
@@ -521,6 +533,9 @@ pub(crate) fn answered_error(error: RangeError, fallback: &Key) -> KvError {
             ),
         },
         RangeError::Program(error) => KvError::Program(error),
+        RangeError::TooOld => {
+            retry(fallback.clone(), "the transaction began more than ten minutes ago".to_owned())
+        }
         RangeError::Refused(detail) => KvError::Storage(format!("the range refused the request: {detail}")),
         RangeError::Storage(detail) => KvError::Storage(detail),
         other @ (RangeError::NotLeaseholder { .. }

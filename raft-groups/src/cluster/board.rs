@@ -14,12 +14,14 @@ use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{Liveness, PendingChange};
 
+use super::member::REPORT_INTERVAL;
 use super::message_format::{NodeReport, ReplicaReport};
 use super::status::ChangeStatus;
 use crate::descriptor::ReplicaDescriptor;
 
 /// Reports missed for this long make a node suspect (design.md section 12).
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(3);
+const _: () = assert!(REPORT_INTERVAL.as_millis() < SUSPECT_AFTER.as_millis());
 /// How long a change of replicas that was handed out counts as under way before its leader reports it.
 const BEGUN_UNREPORTED: Duration = Duration::from_secs(3);
 /// How long a node may rely on a catalog that it has confirmed (design.md section 12).
@@ -59,6 +61,8 @@ pub(super) struct Board {
     required_version: u64,
     /// First leaders of ranges that no report has shown yet, so that the next range is placed with them in mind.
     placed: BTreeMap<RangeId, NodeId>,
+    /// When rows of the directory came to name other nodes: reports from before say nothing of these replicas.
+    entered: BTreeMap<RangeId, Duration>,
     /// Changes of replicas handed out a moment ago.
     begun: BTreeMap<RangeId, (PendingChange, Duration)>,
     /// Leaders that were handed over to this node, and when: reports from before are out of date.
@@ -70,8 +74,8 @@ pub(super) struct Board {
 impl Board {
     /// An empty board of a leaseholder that begins now. A node is dead once it was silent for `dead_after`.
     pub fn new(started: Moment, dead_after: Duration) -> Self {
-        let (heard, leases, placed, begun, moved) = Default::default();
-        Self { started, heard, leases, required_version: 0, placed, begun, moved, dead_after }
+        let (heard, leases, placed, entered, begun, moved) = Default::default();
+        Self { started, heard, leases, required_version: 0, placed, entered, begun, moved, dead_after }
     }
 
     /// A node is dead once it was silent for this long: a setting, which may change.
@@ -119,6 +123,7 @@ impl Board {
             self.placed.remove(&replica.range_id);
         }
         self.moved.retain(|_, (_, at)| now.boot < at.saturating_add(SUSPECT_AFTER));
+        self.entered.retain(|_, at| now.boot < at.saturating_add(SUSPECT_AFTER));
         let confirmed = report.catalog_version;
         self.heard.insert(node, Heard { at: now.boot, report });
         let version = confirmed.filter(|version| *version >= self.required_version)?;
@@ -197,15 +202,24 @@ impl Board {
         report.replicas.iter().find(is_it).map(|told| told.applied)
     }
 
-    /// Whether a node has reported a replica of a range.
-    pub fn holds(&self, node: NodeId, range_id: RangeId) -> bool {
-        let replicas = self.last_report(node).map(|report| report.replicas.as_slice()).unwrap_or_default();
-        replicas.iter().any(|replica| replica.range_id == range_id)
+    /// Whether a node has no replica of a range, as far as it can be known: it has reported without one after the range
+    /// had the time to get there.
+    pub fn lacks(&self, node: NodeId, range_id: RangeId) -> bool {
+        let Some(heard) = self.heard.get(&node) else { return true };
+        let since = self.entered.get(&range_id).copied().unwrap_or(self.started.boot);
+        let is_listed = heard.report.replicas.iter().any(|replica| replica.range_id == range_id);
+        !is_listed && heard.at > since.saturating_add(REPORT_INTERVAL)
     }
 
     /// A range was placed with this node as its first leader.
-    pub fn placed(&mut self, range_id: RangeId, leader: NodeId) {
+    pub fn placed(&mut self, range_id: RangeId, leader: NodeId, now: Duration) {
         self.placed.insert(range_id, leader);
+        self.entered(range_id, now);
+    }
+
+    /// The directory's row of a range is new, or names other nodes than before.
+    pub fn entered(&mut self, range_id: RangeId, now: Duration) {
+        self.entered.insert(range_id, now);
     }
 
     /// A leader was handed over to this node just now.

@@ -23,6 +23,9 @@ pub enum ClusterError {
     /// This node cannot confirm its catalog: it serves no SQL until it can.
     #[error("{0}")]
     CatalogLease(String),
+    /// This node's clock is too far from those of others, or was not compared with them yet: it serves no SQL meanwhile.
+    #[error("{0}")]
+    Clock(String),
     /// No setting of this name, or not this value.
     #[error("{0}")]
     Setting(String),

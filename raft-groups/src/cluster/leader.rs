@@ -56,7 +56,7 @@ impl Member {
         }
         let (descriptor, leader) = self.enter_range(span).await?;
         self.router().learn(descriptor.clone());
-        self.with_board(|board, _| board.placed(descriptor.range_id, leader));
+        self.with_board(|board, now| board.placed(descriptor.range_id, leader, now.boot));
         self.create_replicas(&descriptor, leader).await?;
         let mut budget = self.database.budget();
         let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
@@ -98,6 +98,8 @@ impl Member {
         transaction
             .write(Write::insert(directory_key(&span.start), encode_descriptor(&descriptor).into()))?;
         transaction.write(self.placement_row(descriptor.range_id, &decision.to_string()))?;
+        // Before anybody can read it there.
+        self.with_board(|board, now| board.entered(descriptor.range_id, now.boot));
         transaction.commit(None).await?;
         Ok((descriptor, decision.leader))
     }

@@ -28,13 +28,14 @@ use super::node_format::{NodeRecord, decode_node, encode_node, node_key};
 use super::registry::Registry;
 use super::service::ClusterService;
 use super::settings::{
-    self, NODE_DEAD_AFTER, RANGE_MAX_BYTES, STATEMENT_QUORUM_WAIT, SettingValue, Settings, name_of_key,
-    setting_key,
+    self, NODE_DEAD_AFTER, RANGE_MAX_BYTES, SNAPSHOT_RATE, STATEMENT_QUORUM_WAIT, SettingValue, Settings,
+    name_of_key, setting_key,
 };
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
 use crate::client::call::{Call, CallError};
 use crate::client::router::{Router, RouterConfig, SYSTEM_RANGE};
 use crate::client::txn::DistributedDatabase;
+use crate::clock_guard::ClockDoubt;
 use crate::descriptor::RangeDescriptor;
 use crate::identity::StoreIdentity;
 use crate::local_ranges::LocalRanges;
@@ -43,7 +44,7 @@ use crate::rpc::{Rpc, Service};
 use crate::transport::Lane;
 
 /// How often a node reports (design.md section 12).
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for the answer to a report: the next one is as good.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often intents that transactions have left behind are looked for: somebody may be about to wait for them.
@@ -142,6 +143,10 @@ impl Member {
         });
         member.rpc.register(Service::Range, RangeService::new(Arc::clone(&member.ranges)));
         member.rpc.register(Service::Cluster, ClusterService::new(&member));
+        if member.registry.ids().iter().any(|node| *node != member.node_id()) {
+            member.rpc.clock_guard().expect_peers(member.rpc.reading());
+        }
+        member.spawn(Arc::clone(&member).measure_clocks_forever());
         member.spawn(Arc::clone(&member).report_forever());
         member.spawn(Arc::clone(&member).refresh_forever());
         member.spawn(Arc::clone(&member).confirm_catalog_forever());
@@ -222,8 +227,20 @@ impl Member {
     /// Until when this node may rely on the catalog that it confirmed last; a commit must lie below it.
     ///
     /// # Errors
-    /// [`ClusterError::CatalogLease`]: it may not, until range 1 can be read again.
+    /// [`ClusterError::CatalogLease`]: it may not, until range 1 can be read again; [`ClusterError::Clock`]: it must not
+    /// serve at all.
     pub fn catalog_lease(&self) -> Result<Timestamp, ClusterError> {
+        let doubt = self.rpc.check_clock(None).err();
+        match &doubt {
+            // Says more than the lease, which ends because of it.
+            Some(doubt @ ClockDoubt::Beyond { .. }) => return Err(ClusterError::Clock(doubt.to_string())),
+            Some(ClockDoubt::Unmeasured { .. } | ClockDoubt::Past) | None => {}
+        }
+        let until = self.confirmed_until()?;
+        doubt.map_or(Ok(until), |doubt| Err(ClusterError::Clock(doubt.to_string())))
+    }
+
+    fn confirmed_until(&self) -> Result<Timestamp, ClusterError> {
         let now = self.clock.now().map_err(|error| ClusterError::CatalogLease(error.to_string()))?;
         self.catalog.until(now).ok_or_else(|| {
             let system = self.router().system_range();
@@ -261,6 +278,9 @@ impl Member {
         }
         if let Some(bytes) = self.settings.number(RANGE_MAX_BYTES) {
             self.ranges.set_range_max_bytes(bytes);
+        }
+        if let Some(bytes) = self.settings.number(SNAPSHOT_RATE) {
+            self.ranges.set_snapshot_rate(bytes);
         }
     }
 
@@ -474,6 +494,7 @@ impl Member {
 
     /// Registers this node's start, then keeps the registry's copy and the settings fresh.
     async fn refresh_forever(self: Arc<Self>) {
+        self.await_measured_clock().await;
         while let Err(error) = self.register().await {
             tracing::warn!(%error, "the node could not register itself yet");
             tokio::time::sleep(REPORT_INTERVAL).await;
@@ -518,6 +539,7 @@ impl Member {
     /// Reads the catalog when it changed, and every few seconds.
     async fn confirm_catalog_forever(self: Arc<Self>) {
         loop {
+            self.await_measured_clock().await;
             if let Some(listener) = self.listener.get() {
                 match listener.refresh().await {
                     Ok(version) => {

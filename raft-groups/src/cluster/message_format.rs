@@ -56,6 +56,8 @@ pub(super) enum ClusterRequest {
     PublishRanges { descriptors: Vec<RangeDescriptor> },
     /// Split a range that you lead, at a key or in its middle.
     SplitRange { range_id: RangeId, at: Option<Key> },
+    /// What time is it? The answer's envelope tells.
+    Time,
 }
 
 /// What a member answers.
@@ -159,6 +161,7 @@ const COLLECT: u8 = 13;
 const DESCRIBE: u8 = 14;
 const PUBLISH_RANGES: u8 = 15;
 const SPLIT_RANGE: u8 = 16;
+const TIME: u8 = 17;
 
 const DONE: u8 = 1;
 const LEASE: u8 = 2;
@@ -216,6 +219,9 @@ pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
         ClusterRequest::Status => {
             writer.u8(STATUS);
         }
+        ClusterRequest::Time => {
+            writer.u8(TIME);
+        }
         ClusterRequest::PublishRanges { descriptors } => {
             put_list(writer.u8(PUBLISH_RANGES), descriptors, put_descriptor);
         }
@@ -262,6 +268,7 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
         DROP_RANGES => ClusterRequest::DropRanges { span: take_span(&mut reader)? },
         AWAIT_CATALOG => ClusterRequest::AwaitCatalog { version: reader.varint()? },
         STATUS => ClusterRequest::Status,
+        TIME => ClusterRequest::Time,
         PUBLISH_RANGES => {
             ClusterRequest::PublishRanges { descriptors: take_list(&mut reader, get_descriptor)? }
         }

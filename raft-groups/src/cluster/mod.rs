@@ -35,6 +35,7 @@ pub mod bootstrap;
 pub mod bootstrap_format;
 pub mod catalog;
 mod change;
+mod clocks;
 mod collect;
 pub mod error;
 pub mod hello;

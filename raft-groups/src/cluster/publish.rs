@@ -100,16 +100,20 @@ impl Member {
             transaction.write(Write::delete(directory_key(&gone.span.start)))?;
         }
         let known = |row: &RangeDescriptor| before.iter().any(|old| old.range_id == row.range_id);
-        let mut is_changed = false;
+        let mut changed_rows = Vec::new();
         for row in after.iter().filter(|row| !before.contains(row)) {
             transaction.write(Write::put(directory_key(&row.span.start), encode_descriptor(row).into()))?;
             if !known(row) {
                 let reason = format!("split off at {}, by its size or on request", row.span.start);
                 transaction.write(self.placement_row(row.range_id, &reason))?;
             }
-            is_changed = true;
+            changed_rows.push(row.range_id);
         }
-        if is_changed {
+        if !changed_rows.is_empty() {
+            // Before anybody can read them there.
+            self.with_board(|board, now| {
+                changed_rows.iter().for_each(|range| board.entered(*range, now.boot))
+            });
             transaction.commit(None).await?;
         }
         Ok(verdicts)

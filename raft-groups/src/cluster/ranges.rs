@@ -101,6 +101,11 @@ impl Member {
         }
     }
 
+    /// How far a node's clock is ahead of this one's.
+    fn clock_offset_ms(&self, node: NodeId, now: Duration) -> Option<i64> {
+        self.rpc.clock_guard().offset_ms(node, now)
+    }
+
     async fn told_by_leader(&self) -> Option<ClusterStatus> {
         match self.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
             Ok(ClusterAnswer::Status(status)) => Some(*status),
@@ -146,6 +151,7 @@ impl Member {
                 disk_used_bytes: 0,
                 disk_total_bytes: 0,
                 catalog_version: None,
+                clock_offset_ms: self.clock_offset_ms(record.node_id, now.boot),
                 record,
             }
         };
@@ -194,8 +200,7 @@ impl Member {
             let range = |descriptor: &RangeDescriptor| {
                 let leader = board.leader(descriptor.range_id, now.boot);
                 let (size_bytes, complaint) = board.size_and_complaint(descriptor.range_id, leader);
-                let holds = |node: NodeId| board.holds(node, descriptor.range_id);
-                let missing = |node: &NodeId| !live(*node) || !holds(*node);
+                let missing = |node: &NodeId| !live(*node) || board.lacks(*node, descriptor.range_id);
                 RangeStatus {
                     range_id: descriptor.range_id,
                     span: descriptor.span.clone(),
@@ -222,6 +227,7 @@ impl Member {
                     disk_used_bytes: report.map_or(0, |report| report.disk_used_bytes),
                     disk_total_bytes: report.map_or(0, |report| report.disk_total_bytes),
                     catalog_version: report.and_then(|report| report.catalog_version),
+                    clock_offset_ms: self.clock_offset_ms(id, now.boot),
                     record,
                 }
             };

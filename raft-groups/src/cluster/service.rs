@@ -90,6 +90,7 @@ impl Member {
                 finished(tokio::spawn(async move { member.lead_publish(descriptors).await }).await)
             }
             ClusterRequest::SplitRange { range_id, at } => self.answer_split(range_id, at).await,
+            ClusterRequest::Time => ClusterAnswer::Done,
             ClusterRequest::AwaitCatalog { version } => self.lead_await_catalog(version).await,
             ClusterRequest::Status => match self.lead_status().await {
                 Some(status) => ClusterAnswer::Status(Box::new(status)),

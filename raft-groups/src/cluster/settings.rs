@@ -45,6 +45,9 @@ pub struct Setting {
 /// Size beyond which a range is split.
 pub const RANGE_MAX_BYTES: &str = "range_max_bytes";
 
+/// How many bytes of snapshots a node sends in a second.
+pub const SNAPSHOT_RATE: &str = "snapshot_rate";
+
 /// How long a statement waits for quorums, summed.
 pub const STATEMENT_QUORUM_WAIT: &str = "statement_quorum_wait";
 
@@ -55,7 +58,7 @@ const NODE_DEAD_AFTER_MIN_MS: u64 = 5_000;
 const _: () = assert!(NODE_DEAD_AFTER_MIN_MS as u128 > super::board::SUSPECT_AFTER.as_millis());
 
 /// All settings, by name.
-pub const SETTINGS: [Setting; 3] = [
+pub const SETTINGS: [Setting; 4] = [
     Setting {
         name: NODE_DEAD_AFTER,
         kind: SettingKind::Millis { min: NODE_DEAD_AFTER_MIN_MS, max: 86_400_000 },
@@ -67,6 +70,12 @@ pub const SETTINGS: [Setting; 3] = [
         kind: SettingKind::Bytes { min: 64 << 10, max: 8 << 30 },
         default: "256MiB",
         description: "size of a range beyond which it is split; at twice the size its writers wait",
+    },
+    Setting {
+        name: SNAPSHOT_RATE,
+        kind: SettingKind::Bytes { min: 64 << 10, max: 8 << 30 },
+        default: "64MiB",
+        description: "bytes a second that each node sends to new replicas; less leaves more of the disks to statements",
     },
     Setting {
         name: STATEMENT_QUORUM_WAIT,
@@ -189,13 +198,14 @@ mod tests {
         assert!(SETTINGS.windows(2).all(|pair| pair[0].name < pair[1].name));
         let settings = Settings::default();
         assert_eq!(settings.number("range_max_bytes"), Some(256 << 20));
+        assert_eq!(settings.number("snapshot_rate"), Some(crate::raft::SNAPSHOT_RATE_DEFAULT));
         assert_eq!(settings.number("no_such"), None);
     }
 
     #[test]
     fn settings_refuse_unknown_names_and_values() {
         for (name, value, said) in [
-            ("range_max", "1MiB", "there are: node_dead_after, range_max_bytes, statement_quorum_wait"),
+            ("range_max", "1MiB", "there are: node_dead_after, range_max_bytes, snapshot_rate, statement"),
             ("range_max_bytes", "many", "a number of bytes, for example 256MiB"),
             ("range_max_bytes", "64MB", "a number of bytes"),
             ("range_max_bytes", "1KiB", "between 65536 and 8589934592 bytes"),

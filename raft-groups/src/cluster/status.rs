@@ -44,6 +44,8 @@ pub struct NodeStatus {
     pub disk_total_bytes: u64,
     /// The catalog version that it confirmed last.
     pub catalog_version: Option<u64>,
+    /// How far its clock is ahead of the teller's, in milliseconds; `None` where it was not measured lately.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// How a range is.

@@ -44,6 +44,8 @@ fn put_node_status(writer: &mut Writer, node: &NodeStatus) {
     writer.varint(node.leaders).varint(node.replicas);
     writer.varint(node.disk_used_bytes).varint(node.disk_total_bytes);
     put_number(writer, node.catalog_version);
+    // Zigzag: small numbers of either sign are short.
+    put_number(writer, node.clock_offset_ms.map(|offset| ((offset << 1) ^ (offset >> 63)).cast_unsigned()));
 }
 
 fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
@@ -62,6 +64,8 @@ fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
         disk_used_bytes: reader.varint()?,
         disk_total_bytes: reader.varint()?,
         catalog_version: take_number(reader)?,
+        clock_offset_ms: take_number(reader)?
+            .map(|bits| (bits >> 1).cast_signed() ^ -(bits & 1).cast_signed()),
     })
 }
 

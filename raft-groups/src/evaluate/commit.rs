@@ -36,7 +36,8 @@ pub enum Outcome {
 /// Decides a commit.
 ///
 /// # Errors
-/// Nothing is done for: [`RangeError::Refused`] (too old, given up, beyond a limit), [`RangeError::ConditionFailed`],
+/// Nothing is done for: [`RangeError::TooOld`], [`RangeError::Refused`] (given up, beyond a limit),
+/// [`RangeError::ConditionFailed`],
 /// [`RangeError::Conflict`], [`RangeError::Locked`], [`RangeError::PastDeadline`].
 pub fn evaluate(
     snapshot: &dyn Snapshot,
@@ -49,9 +50,7 @@ pub fn evaluate(
         return known(&record, request);
     }
     if is_too_old(request.started, floor.now) {
-        return Err(RangeError::Refused(
-            "the transaction began more than ten minutes ago; nothing was written, run it again".to_owned(),
-        ));
+        return Err(RangeError::TooOld);
     }
     refuse_intents(snapshot, &request.writes, None)?;
     let newest = check_conditions(snapshot, &request.writes)?;

@@ -15,8 +15,8 @@ use crate::api::{Decision, EndRequest, RangeError, Response, TransactionState};
 /// Ends a transaction, if it is not over yet. The answer is how it has ended, which may be the other way.
 ///
 /// # Errors
-/// Nothing is done for [`RangeError::PastDeadline`], and for [`RangeError::Refused`]: a commit of another attempt, or of a
-/// transaction that is too old to be known.
+/// Nothing is done for [`RangeError::PastDeadline`], for [`RangeError::Refused`]: a commit of another attempt, and for
+/// [`RangeError::TooOld`]: nothing is known of the transaction any more.
 pub fn evaluate(
     snapshot: &dyn Snapshot,
     request: &EndRequest,
@@ -26,10 +26,7 @@ pub fn evaluate(
     let found = record::get(snapshot, &transaction.anchor, transaction.id).map_err(mvcc_error)?;
     let Some(record) = found else {
         if is_too_old(transaction.started, now) {
-            return Err(RangeError::Refused(
-                "the transaction began more than ten minutes ago, and nothing is known of it any more"
-                    .to_owned(),
-            ));
+            return Err(RangeError::TooOld);
         }
         // Without a record no intent of it was left to the others' mercy: it cannot commit, and never will.
         let effects = prevent(transaction.id, &transaction.anchor, transaction.started, now);

@@ -27,7 +27,7 @@ pub fn intent_bytes(anchor: &Key, write: &Write) -> usize {
 /// Lays the intents, at one timestamp.
 ///
 /// # Errors
-/// Nothing is done for: [`RangeError::Refused`] (too old, beyond a limit), [`RangeError::Locked`],
+/// Nothing is done for: [`RangeError::TooOld`], [`RangeError::Refused`] (beyond a limit), [`RangeError::Locked`],
 /// [`RangeError::ConditionFailed`].
 pub fn evaluate(
     snapshot: &dyn Snapshot,
@@ -37,9 +37,7 @@ pub fn evaluate(
     check_limits(&request.writes)?;
     let transaction = &request.transaction;
     if is_too_old(transaction.started, floor.now) {
-        return Err(RangeError::Refused(
-            "the transaction began more than ten minutes ago; nothing was written, run it again".to_owned(),
-        ));
+        return Err(RangeError::TooOld);
     }
     let record = match stands(snapshot, request)? {
         Record::Ended(outcome) => {

@@ -30,6 +30,15 @@ impl MessageClock for FixedClock {
     fn monotonic_micros(&self) -> u64 {
         self.now.lock().micros()
     }
+
+    fn reading(&self) -> Reading {
+        let micros = self.monotonic_micros();
+        Reading { wall_micros: micros, boot: Duration::from_micros(micros) }
+    }
+
+    fn offset_max(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 }
 
 /// Answers with its prefix and the request; waits for ever on "hang".
@@ -121,11 +130,19 @@ async fn call_forwards_the_receivers_clock_and_the_callers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_from_too_far_in_the_future_is_dropped() {
+async fn call_from_too_far_in_the_future_is_refused_and_both_know_why() {
     let (near, far) = (FixedClock::at(1_000), FixedClock::at(1_000_000_000));
-    let (_network, _one, two) = pair(&near, &far);
-    assert!(matches!(ask(&two, N1, Service::Range, "x").await, Err(RpcError::TimedOut(_))));
+    let (_network, one, two) = pair(&near, &far);
+    // Nobody worked on it, and its sender sees that its own clock is far ahead.
+    assert_eq!(ask(&two, N1, Service::Range, "x").await, Err(RpcError::Refused));
     assert_eq!(near.now().micros(), 1_000);
+    let doubt = two.check_clock(None).unwrap_err().to_string();
+    assert!(doubt.contains("999999 ms ahead of n1's"), "{doubt}");
+    // The other way round the answer is not believed, but says enough.
+    assert!(matches!(ask(&one, N2, Service::Range, "x").await, Err(RpcError::TimedOut(_))));
+    assert_eq!(near.now().micros(), 1_000);
+    let doubt = one.check_clock(None).unwrap_err().to_string();
+    assert!(doubt.contains("999999 ms behind n2's"), "{doubt}");
 }
 
 #[test]
@@ -135,13 +152,14 @@ fn envelope_survives_encoding_and_damage_is_noticed() {
         service: Service::Raft,
         id: 7,
         time: Timestamp::from_micros(9),
+        wall_micros: 8,
         payload: Bytes::from_static(b"payload"),
     };
     let bytes = envelope.encode();
     let back = Envelope::decode(bytes.clone()).unwrap();
     assert_eq!(
-        (back.kind, back.service, back.id, back.time),
-        (Kind::Request, Service::Raft, 7, envelope.time)
+        (back.kind, back.service, back.id, back.time, back.wall_micros),
+        (Kind::Request, Service::Raft, 7, envelope.time, 8)
     );
     assert_eq!(back.payload, envelope.payload);
     assert!(Envelope::decode(bytes.slice(..ENVELOPE_BYTES - 1)).is_none());

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::node::SqlNode;
@@ -77,7 +78,12 @@ impl Readiness for NodeGate {
         let not_ready = |reason: String, advice: &str| NotReady { reason, advice: advice.to_owned() };
         match &*self.door.borrow() {
             Door::Open(_, member) => member.catalog_lease().map(|_| ()).map_err(|error| {
-                not_ready(error.to_string(), "it goes on by itself once range 1 answers; see quorate status")
+                let advice = if matches!(error, ClusterError::Clock(_)) {
+                    "mend the time synchronisation of this machine; it goes on by itself then, see quorate status"
+                } else {
+                    "it goes on by itself once range 1 answers; see quorate status"
+                };
+                not_ready(error.to_string(), advice)
             }),
             Door::Waiting(hint) => Err(not_ready("there is no cluster yet".to_owned(), hint)),
             Door::Closed(reason) => Err(not_ready(reason.clone(), "use another node")),

@@ -95,13 +95,23 @@ type Queue = Arc<Mutex<mpsc::Receiver<Bytes>>>;
 impl Shared {
     async fn run(self: Arc<Self>, queue: Queue) {
         let mut pause = RECONNECT_MIN;
+        let mut told = String::new();
         loop {
             match Arc::clone(&self).connect().await {
                 Ok(client) => {
-                    pause = RECONNECT_MIN;
                     self.open.store(true, Ordering::Release);
+                    let begun = tokio::time::Instant::now();
                     let reason = Arc::clone(&self).stream(client, &queue).await;
-                    tracing::info!(to = %self.to, lane = ?self.lane, %reason, "stream to node ended");
+                    // Another node at this address refuses the stream at once, for as long as it is there: that is
+                    // neither asked quickly nor told more than once.
+                    if begun.elapsed() >= RECONNECT_MAX {
+                        pause = RECONNECT_MIN;
+                        told.clear();
+                    }
+                    if reason != told {
+                        tracing::info!(to = %self.to, lane = ?self.lane, %reason, "stream to node ended");
+                    }
+                    told = reason;
                 }
                 Err(reason) => {
                     tracing::debug!(to = %self.to, lane = ?self.lane, %reason, "no connection to node")

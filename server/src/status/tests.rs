@@ -31,6 +31,7 @@ fn node(id: u64, liveness: Liveness) -> NodeStatus {
         disk_used_bytes,
         disk_total_bytes,
         catalog_version,
+        clock_offset_ms: Some(if id == 1 { 0 } else { -3 }),
     }
 }
 
@@ -191,4 +192,25 @@ fn ranges_are_listed_and_described_with_readable_keys() {
     assert!(lines[2].contains("from 0x02000000000000006b to 0x02000000000000006c"), "{described}");
     assert!(lines.contains(&" p1       n1    voter    500      there"), "{described}");
     assert!(lines.contains(&" p4       n3    learner  -        missing"), "{described}");
+}
+
+#[test]
+fn text_of_wrong_clocks_names_the_machine_to_mend() {
+    let with = |offsets: [i64; 2]| {
+        let mut status = status(&[], vec![range(2, &[])]);
+        for (node, offset) in status.nodes.iter_mut().skip(1).zip(offsets) {
+            node.clock_offset_ms = Some(offset);
+        }
+        status
+    };
+    let one = with([-1_004, 12]);
+    let text = render_text(&one, "host");
+    assert!(text.starts_with("DEGRADED"), "{text}");
+    assert!(text.contains("these nodes serve no clients:\n n2  1004 ms behind\n"), "{text}");
+    assert!(text.contains("  mend the time synchronisation of n2's machine"), "{text}");
+    assert!(!is_healthy(&one));
+    // Both others are off by the same: it is the teller.
+    let text = render_text(&with([400, 410]), "host");
+    assert!(text.contains("these nodes serve no clients:\n n1  400 ms behind\n"), "{text}");
+    assert!(is_healthy(&with([200, -200])));
 }

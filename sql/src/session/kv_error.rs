@@ -31,6 +31,14 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
         )
         .with_detail(detail)
         .with_hint("Start the missing nodes again; `quorate status` shows them."),
+        KvError::Clock { detail, is_over: true } => {
+            SqlError::new(SqlState::SerializationFailure, format!("restart transaction: {detail}"))
+                .with_detail("Nothing was changed.")
+                .with_hint("Run the whole transaction again.")
+        }
+        KvError::Clock { detail, is_over: false } => SqlError::new(SqlState::CannotConnectNow, detail)
+            .with_detail("Nothing was changed.")
+            .with_hint("Connect to another node; `quorate status` shows the offsets of the clocks."),
         KvError::Unsupported(message) => SqlError::new(SqlState::FeatureNotSupported, message),
         KvError::TooLarge { what, size, limit } => SqlError::new(
             SqlState::ProgramLimitExceeded,

@@ -33,9 +33,8 @@ impl<'a> Attempts<'a> {
     /// The error itself, where another attempt would not help or there were enough.
     pub async fn after(&mut self, error: KvError) -> Result<(), SqlError> {
         let catalog = self.node.catalog.snapshot();
-        let KvError::Retry { .. } = &error else { return Err(sql_error(error, Some(&catalog))) };
         self.done += 1;
-        if self.done >= ATTEMPTS_MAX {
+        if !error.is_retryable() || self.done >= ATTEMPTS_MAX {
             return Err(sql_error(error, Some(&catalog)));
         }
         let wait = WAIT_FIRST.saturating_mul(1 << (self.done - 1).min(16)).min(WAIT_MAX);

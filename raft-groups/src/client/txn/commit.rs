@@ -16,7 +16,7 @@ use crate::descriptor::RangeDescriptor;
 
 /// Age beyond which ranges refuse a transaction's requests, for its record might be gone: they keep records for ten
 /// minutes.
-const TRANSACTION_AGE_MAX: Duration = Duration::from_secs(600);
+pub(super) const TRANSACTION_AGE_MAX: Duration = Duration::from_secs(600);
 
 impl DistributedTransaction {
     /// Commits these writes, which are not empty.
@@ -51,10 +51,25 @@ impl DistributedTransaction {
                     self.send_commit(&anchor, &commit, &mut range_id).await?
                 }
                 Effect::AskRecord => Some(self.ask_record(&anchor, &commit).await),
-                Effect::Done(outcome) => return finish(outcome, &commit, range_id),
+                Effect::Done(outcome) => {
+                    let committed = finish(outcome, &commit, range_id)?;
+                    return self.acknowledged(committed, commit.transaction);
+                }
             };
-            let Some(event) = sent else { return self.commit_in_two_phases(anchor, commit).await };
+            let Some(event) = sent else {
+                let transaction = commit.transaction;
+                let committed = self.commit_in_two_phases(anchor, commit).await?;
+                return self.acknowledged(committed, transaction);
+            };
             effect = steps.step(event, self.budget.is_spent());
+        }
+    }
+
+    /// A commit by a clock that is wrong may lie in others' future: it is not acknowledged before they could see it.
+    fn acknowledged(&self, committed: Timestamp, transaction: Uuid) -> Result<Timestamp, KvError> {
+        match self.check_clock() {
+            Ok(()) => Ok(committed),
+            Err(doubt) => Err(KvError::Ambiguous { transaction, detail: doubt.to_string() }),
         }
     }
 

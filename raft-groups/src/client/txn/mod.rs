@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
     COMMAND_MAX_BYTES, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Transaction,
@@ -28,6 +29,7 @@ use uuid::Uuid;
 use super::budget::{QUORUM_WAIT_MAX, QuorumBudget};
 use super::router::Router;
 use crate::api::ReadAt;
+use crate::clock_guard::ClockEpoch;
 use resolver::Resolver;
 
 mod commit;
@@ -100,12 +102,15 @@ impl Shared {
 #[async_trait]
 impl Database for DistributedDatabase {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
+        let since = self.shared.router.check_clock(None)?;
         let clock = self.shared.router.clock();
         let now = clock.now().map_err(|error| KvError::Storage(error.to_string()))?;
+        refuse_beyond_wall(clock, now)?;
         Ok(Box::new(DistributedTransaction {
             shared: Arc::clone(&self.shared),
             options,
             started: now,
+            since,
             read: ReadAt { timestamp: now, uncertainty_limit: clock.uncertainty_limit().max(now) },
             reads: ReadSpans::new(),
             buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
@@ -115,11 +120,28 @@ impl Database for DistributedDatabase {
     }
 }
 
+/// After a wall clock was set back, hybrid time stays where it was: what is read there may be written over by whoever leads
+/// next, until the wall clock has come near it.
+fn refuse_beyond_wall(clock: &HybridClock, now: Timestamp) -> Result<(), KvError> {
+    let ahead = clock.wait_until_passed(now);
+    if ahead <= clock.offset_max() + Duration::from_micros(1) {
+        return Ok(());
+    }
+    let detail = format!(
+        "this node's clock was set back, and gave out times up to {ahead:?} ahead before: it serves clients when it is \
+         {:?} near that",
+        clock.offset_max()
+    );
+    Err(KvError::Clock { detail, is_over: false })
+}
+
 /// One transaction.
 struct DistributedTransaction {
     shared: Arc<Shared>,
     options: TransactionOptions,
     started: Timestamp,
+    /// From when on the clock must have been trusted.
+    since: ClockEpoch,
     read: ReadAt,
     reads: ReadSpans,
     buffer: WriteBuffer,
@@ -133,6 +155,11 @@ impl DistributedTransaction {
             return Err(KvError::Unsupported("the transaction is over already".to_owned()));
         }
         Ok(())
+    }
+
+    /// Looked at last, like a lease: what was read with a clock that is wrong is not answered, however it was read.
+    fn check_clock(&self) -> Result<(), KvError> {
+        self.shared.router.check_clock(Some(self.since)).map(|_| ())
     }
 }
 
@@ -148,12 +175,16 @@ impl Transaction for DistributedTransaction {
 
     async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
         self.refuse_if_over()?;
-        self.read_keys(keys).await
+        let values = self.read_keys(keys).await?;
+        self.check_clock()?;
+        Ok(values)
     }
 
     async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
         self.refuse_if_over()?;
-        self.read_page(request).await
+        let page = self.read_page(request).await?;
+        self.check_clock()?;
+        Ok(page)
     }
 
     fn write(&mut self, write: Write) -> Result<(), KvError> {
@@ -172,6 +203,7 @@ impl Transaction for DistributedTransaction {
         self.refuse_if_over()?;
         self.is_over = true;
         let writes = self.buffer.take();
+        self.check_clock()?;
         if writes.is_empty() {
             return Ok(Committed { timestamp: self.read.timestamp });
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Times are seconds since the board's start. Commands: `report n2 t=1 [catalog=3] [leads=r2]`, `confirm n2 version=3`,
-/// `require 3`, `relying 3 t=1`, `liveness t=1`, `placed r2 n1`, `leader r2 t=1`, `begun r2 t=1`, `changes t=1`,
+/// `require 3`, `relying 3 t=1`, `liveness t=1`, `placed r2 n1 t=1`, `entered r2 t=1`, `lack r2`, `leader r2 t=1`, `begun r2 t=1`, `changes t=1`,
 /// `change r2 t=1`, `dead_after 30`; a report may carry `changing=r2` and `failed=r3`.
 struct Runner {
     board: Board,
@@ -54,8 +54,16 @@ impl goldenscript::Runner for Runner {
                 .map(|node| format!("{node} {} ", self.board.liveness(*node, now.boot)))
                 .collect::<String>(),
             "placed" => {
-                self.board.placed(range(&first), node(args.next_pos().ok_or("node")?));
+                self.board.placed(range(&first), node(args.next_pos().ok_or("node")?), now.boot);
                 String::new()
+            }
+            "entered" => {
+                self.board.entered(range(&first), now.boot);
+                String::new()
+            }
+            "lack" => {
+                let lacking = nodes.iter().filter(|node| self.board.lacks(**node, range(&first)));
+                format!("{:?}", lacking.map(ToString::to_string).collect::<Vec<_>>())
             }
             "begun" => {
                 let change = PendingChange { range: range(&first), add: Some(NodeId(9)), remove: None };

@@ -106,6 +106,12 @@ fn status() -> ClusterStatus {
         disk_used_bytes: 3,
         disk_total_bytes: 4,
         catalog_version: None,
+        clock_offset_ms: match liveness {
+            Liveness::Live => None,
+            Liveness::Suspect => Some(-1_004),
+            Liveness::Dead => Some(i64::MAX),
+            Liveness::Draining => Some(i64::MIN),
+        },
     };
     ClusterStatus {
         cluster_id: Uuid::from_u128(1),

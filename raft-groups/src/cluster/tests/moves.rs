@@ -47,7 +47,9 @@ impl Cluster {
 
     async fn await_member(&self, id: u64) {
         let member = tokio::time::timeout(DEADLINE, self.process(id).wait_for_member()).await.unwrap();
-        assert_eq!(member.unwrap().node_id(), NodeId(id));
+        let member = member.unwrap();
+        assert_eq!(member.node_id(), NodeId(id));
+        wait("a clock that was compared with others", || member.router().check_clock(None).is_ok()).await;
     }
 
     async fn kill(&self, id: u64) {

@@ -21,6 +21,7 @@ pub(crate) mod send;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -184,8 +185,8 @@ type Progress = Mutex<BTreeMap<RangeId, TransferProgress>>;
 /// What all snapshots of a store share: their number, their rate, and how far they are.
 pub struct Snapshots {
     outgoing: Arc<Semaphore>,
-    /// Bytes a second.
-    rate: u64,
+    /// Bytes a second, never zero.
+    rate: AtomicU64,
     sending: Progress,
     receiving: Progress,
 }
@@ -202,7 +203,7 @@ impl Snapshots {
         describe_counter!(INSTALLED, Unit::Count, "Snapshots of ranges that this node has installed");
         Arc::new(Self {
             outgoing: Arc::new(Semaphore::new(OUTGOING_MAX)),
-            rate: rate.max(1),
+            rate: AtomicU64::new(rate.max(1)),
             sending: Mutex::default(),
             receiving: Mutex::default(),
         })
@@ -225,7 +226,12 @@ impl Snapshots {
 
     /// How long so many bytes take.
     pub(crate) fn pace(&self, bytes: u64) -> Duration {
-        Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / self.rate)
+        Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / self.rate.load(Ordering::Relaxed))
+    }
+
+    /// Sends so many bytes a second, from the next chunk on.
+    pub fn set_rate(&self, rate: u64) {
+        self.rate.store(rate.max(1), Ordering::Relaxed);
     }
 }
 

@@ -16,6 +16,7 @@ use quorate_engine::store::{Batch, Durability, Family, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use crate::blocking::Blocking;
+use crate::clock_guard::Reading;
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{
     Admission, Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming,
@@ -130,6 +131,15 @@ impl MessageClock for CountingClock {
 
     fn monotonic_micros(&self) -> u64 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn reading(&self) -> Reading {
+        let micros = self.monotonic_micros();
+        Reading { wall_micros: micros, boot: Duration::from_micros(micros) }
+    }
+
+    fn offset_max(&self) -> Duration {
+        Duration::from_secs(3_600)
     }
 }
 

@@ -195,6 +195,6 @@ async fn old_transactions_are_refused() {
     request.started = quorate_engine::hlc::Timestamp::from_micros(long_ago);
     let query =
         Request::QueryTransaction { transaction: Uuid::new_v4(), anchor: key("k"), started: request.started };
-    assert!(matches!(leader.commit(request).await, Err(RangeError::Refused(_))));
+    assert!(matches!(leader.commit(request).await, Err(RangeError::TooOld)));
     assert_eq!(leader.ask(query).await.unwrap(), Response::Outcome(TransactionOutcome::Unknown));
 }

@@ -8,6 +8,7 @@ use crate::api::{
     Decision, EndRequest, IntentsRequest, Request, Response, Transact, TransactionMeta, TransactionState,
 };
 use crate::client::router::LOCK_WAIT_MAX;
+use crate::client::txn::commit::TRANSACTION_AGE_MAX;
 
 /// Longer than anything takes here; time is tokio's, paused.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -527,4 +528,29 @@ async fn txn_leftovers_of_many_are_swept_at_once() {
     let ranges = setup.world.node(N2, setup.two.router().clock());
     setup.two.sweep_intents(ranges.as_ref()).await;
     assert_eq!(setup.world.intents(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn txn_that_grows_too_old_while_it_lays_intents_is_taken_back_and_may_be_run_again() {
+    let setup = setup().await;
+    put(&setup.one, &[("b", "0"), ("n", "0")]).await;
+    wait_for_no_intents(&setup).await;
+    let mut transaction = begin(&setup.one).await;
+    for name in ["b", "n"] {
+        transaction.write(Write::put(key(name), value("1"))).unwrap();
+    }
+    // Young enough when it begins to commit and when its record is written, not when the other range is reached.
+    let latency = Duration::from_millis(100);
+    tokio::time::sleep(TRANSACTION_AGE_MAX - latency * 3 / 2).await;
+    setup.world.take_steps();
+    setup.world.set_latency(latency);
+    let error = transaction.commit(None).await.unwrap_err();
+    assert!(matches!(&error, KvError::Retry { reason, .. } if reason.contains("ten minutes")), "{error:?}");
+    assert!(setup.world.take_steps().contains(&"lay with record"), "it had begun");
+    setup.world.set_latency(Duration::ZERO);
+    wait_for_no_intents(&setup).await;
+    let mut reader = begin(&setup.two).await;
+    for name in ["b", "n"] {
+        assert_eq!(get(reader.as_mut(), name).await.unwrap(), Some(value("0")));
+    }
 }
