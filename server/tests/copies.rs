@@ -131,7 +131,8 @@ async fn copy_of_several_parts_over_ranges_says_up_to_which_line_it_is_stored() 
         let mut found: Vec<String> = rows.into_iter().map(|row| row[0].clone()).collect();
         let ids = lines[..stored].iter().map(|line| line.split(',').next().unwrap().to_owned());
         let mut wanted: Vec<String> = ids.collect();
-        (found.sort(), wanted.sort());
+        found.sort();
+        wanted.sort();
         assert!(
             found == wanted,
             "n{}: {} rows are there, {stored} lines were told",

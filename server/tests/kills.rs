@@ -82,7 +82,7 @@ pub fn insert_into(table: usize) -> impl Fn(i64) -> String + Send + 'static {
 }
 
 /// The longest time between two acknowledged writes.
-fn longest_gap(seen: &Seen) -> Duration {
+pub fn longest_gap(seen: &Seen) -> Duration {
     let gaps = seen.acknowledged.windows(2).map(|pair| pair[1].0 - pair[0].0);
     gaps.max().unwrap_or(Duration::MAX)
 }
@@ -108,6 +108,14 @@ async fn kill_one(cluster: &mut Cluster, victim: usize, next: &mut i64, kept: &m
     longest
 }
 
+/// Errors come only within the time that a kill may cost.
+pub fn check_errors(seen: &Seen, killed: Instant, writer: &str) {
+    for (when, error) in &seen.errors {
+        let after = when.saturating_duration_since(killed);
+        assert!(after <= GAP_MAX && *when >= killed, "{writer}, {after:?} after the kill: {error}");
+    }
+}
+
 /// Kills a node while all of these write, and starts it again once each of them has written through others: the longest
 /// gap of any, and what they saw. Errors come only within the time that a kill may cost.
 pub async fn kill_under(cluster: &mut Cluster, victim: usize, writers: Vec<Writer>) -> (Duration, Vec<Seen>) {
@@ -122,13 +130,7 @@ pub async fn kill_under(cluster: &mut Cluster, victim: usize, writers: Vec<Write
     let (mut longest, mut all_seen) = (Duration::ZERO, Vec::new());
     for (number, writer) in writers.into_iter().enumerate() {
         let seen = writer.finish().await;
-        for (when, error) in &seen.errors {
-            let after = when.saturating_duration_since(killed);
-            assert!(
-                after <= GAP_MAX && *when >= killed,
-                "writer {number}, {after:?} after the kill: {error}"
-            );
-        }
+        check_errors(&seen, killed, &format!("writer {number}"));
         longest = longest.max(longest_gap(&seen));
         all_seen.push(seen);
     }
