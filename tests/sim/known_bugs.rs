@@ -26,4 +26,5 @@ pub const ALL: &[KnownBug] = &[
     KnownBug { safeguard: Safeguard::RecordBeforeResolve, scenario: None, seed: 1 },
     KnownBug { safeguard: Safeguard::VotePromise, scenario: Some("voter-restarts"), seed: 9 },
     KnownBug { safeguard: Safeguard::SplitLatch, scenario: Some("late-apply"), seed: 0 },
+    KnownBug { safeguard: Safeguard::ClockTrusted, scenario: Some("clock-beyond-offset"), seed: 19 },
 ];

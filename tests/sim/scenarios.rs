@@ -110,8 +110,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "clock-beyond-offset",
         story: "14: a node whose clock is beyond the maximum offset serves what is no longer true",
-        kinds: &[Fault::ClockBeyond],
-        pause_max: 1_500 * MILLI,
+        how: How::Faults(&[Fault::ClockBeyond], 1_500 * MILLI),
+        wants: &[Point::ClockJump],
+        machines: None,
     },
     Scenario {
         name: "lost-power",
