@@ -14,6 +14,10 @@ use crate::coverage::Point;
 use crate::network::{MachineId, Quality};
 use crate::world::{SECOND, World};
 
+mod traps;
+
+use traps::Trap;
+
 const MILLI: u64 = 1_000;
 /// Wall clocks of machines are at most this far from the truth, so that two are less than 250 ms apart.
 const OFFSET_MAX_MICROS: i64 = 110_000;
@@ -70,10 +74,16 @@ pub enum Fault {
     Split,
     /// A follower that its leader cannot reach waits for votes, and the other follower restarts.
     PromiseTrap,
+    /// A replica moves to another machine and back, while orders are repeated and a follower hears of nothing.
+    ThereAndBack,
+    /// A machine loses power when it has got a snapshot.
+    SnapshotThenCrash,
+    /// A lease is handed over while a read of a machine whose clock is ahead waits behind a writer.
+    HandOverUnderRead,
 }
 
 impl Fault {
-    /// All of them.
+    /// What general chaos is made of: the others belong to their scenarios.
     pub const ALL: [Self; 23] = [
         Self::Crash,
         Self::CrashLeader,
@@ -110,6 +120,7 @@ enum End {
     FastLink(MachineId, MachineId),
     FastDisk(MachineId),
     ClockRight(MachineId),
+    Trap(Trap),
 }
 
 /// The schedule of one run.
@@ -118,13 +129,22 @@ pub struct Chaos {
     pause_max: u64,
     ends: BTreeMap<(u64, u64), End>,
     count: u64,
+    /// No replica moves there and back again before.
+    trapped_until: u64,
 }
 
 impl Chaos {
     /// Faults of these kinds, over a good network, with pauses of at most so many microseconds between them.
     pub fn of(world: &mut World, kinds: &[Fault], pause_max: u64) -> Self {
         skew_clocks(world);
-        Self { kinds: kinds.to_vec(), pause_max, ends: BTreeMap::new(), count: 0 }
+        Self {
+            kinds: kinds.to_vec(),
+            pause_max,
+            ends: BTreeMap::new(),
+            count: 0,
+            registers_split: 0,
+            trapped_until: 0,
+        }
     }
 
     /// Chooses the kinds, and how bad the network is in general.
@@ -148,7 +168,7 @@ impl Chaos {
         let pause_max = world.rng.random_range(300 * MILLI..2 * SECOND);
         world.trace.event(0, format_args!("chaos of {kinds:?}, {quality:?}"));
         skew_clocks(world);
-        Self { kinds, pause_max, ends: BTreeMap::new(), count: 0 }
+        Self { kinds, pause_max, ends: BTreeMap::new(), count: 0, trapped_until: 0 }
     }
 
     /// Lets faults come and go for a time.
@@ -225,6 +245,9 @@ impl Chaos {
             }
             Fault::KillTask | Fault::Move | Fault::Split => change_range(world, fault, any),
             Fault::PromiseTrap => self.promise_trap(world, leader, other),
+            Fault::ThereAndBack => self.there_and_back(world),
+            Fault::SnapshotThenCrash => self.snapshot_then_crash(world),
+            Fault::HandOverUnderRead => self.hand_over_under_read(world),
             Fault::SlowDisk => {
                 world.coverage.hit(Point::SlowDisk);
                 let micros = world.rng.random_range(5 * MILLI..600 * MILLI);
@@ -270,21 +293,12 @@ impl Chaos {
         }
     }
 
-    /// One follower hears nothing of its leader, and stands for election; the other one restarts, and does not remember
-    /// what it acknowledged.
-    fn promise_trap(&mut self, world: &mut World, leader: MachineId, other: MachineId) {
-        world.coverage.hit(Point::PromiseTrap);
-        let Some(third) = world.ids().into_iter().find(|id| *id != leader && *id != other) else { return };
-        for (from, to) in [(leader, other), (other, leader)] {
-            world.network.cut(from, to);
-            self.later(world, 3_000..4_000, End::Mend(from, to));
-        }
-        self.later(world, 1_300..2_500, End::QuickRestart(third));
-    }
-
     fn end(&mut self, world: &mut World, how: End) {
-        world.trace.event(0, format_args!("fault ends: {how:?}"));
+        if !matches!(how, End::Trap(_)) {
+            world.trace.event(0, format_args!("fault ends: {how:?}"));
+        }
         match how {
+            End::Trap(trap) => self.spring(world, trap),
             End::Start(id) => {
                 if !world.machine(id).is_on() {
                     world.coverage.hit(Point::Restart);

@@ -127,6 +127,12 @@ points! {
         AbandonedResolved = "story: intents of a dead coordinator resolved by nobody but the sweep",
         /// All replicas of a machine whose disk was lost were replaced.
         DiskReplaced = "story: all replicas of a lost disk replaced",
+        /// A lease was about to be handed over while a machine whose clock is ahead read now and then.
+        ReaderAhead = "story: lease handed over from under a reader whose clock is ahead",
+        /// The power went right after a snapshot had come.
+        SnapshotThenCrash = "story: power cut right after a snapshot",
+        /// A replica moved there and back again, while a follower heard of nothing.
+        ThereAndBack = "story: replica moved there and back behind a follower's back",
     }
 }
 

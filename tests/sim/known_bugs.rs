@@ -19,12 +19,48 @@ pub struct KnownBug {
     pub seed: u64,
 }
 
-/// All that are found.
+const fn by_chaos(safeguard: Safeguard, seed: u64) -> KnownBug {
+    KnownBug { safeguard, scenario: None, seed }
+}
+
+const fn by(scenario: &'static str, safeguard: Safeguard, seed: u64) -> KnownBug {
+    KnownBug { safeguard, scenario: Some(scenario), seed }
+}
+
+/// All safeguards.
 pub const ALL: &[KnownBug] = &[
-    KnownBug { safeguard: Safeguard::SyncBeforeAcknowledge, scenario: None, seed: 0 },
-    KnownBug { safeguard: Safeguard::PersistedVote, scenario: None, seed: 7 },
-    KnownBug { safeguard: Safeguard::RecordBeforeResolve, scenario: None, seed: 1 },
-    KnownBug { safeguard: Safeguard::VotePromise, scenario: Some("voter-restarts"), seed: 9 },
-    KnownBug { safeguard: Safeguard::SplitLatch, scenario: Some("late-apply"), seed: 0 },
-    KnownBug { safeguard: Safeguard::ClockTrusted, scenario: Some("clock-beyond-offset"), seed: 19 },
+    // A follower acknowledges entries that are not on its disk. The power goes, its log is shorter than its leader
+    // believes, and what was acknowledged to a client may be on no quorum.
+    by_chaos(Safeguard::SyncBeforeAcknowledge, 0),
+    // A voter restarts, does not remember its vote, and votes once more in the same term: two leaders of one term.
+    by_chaos(Safeguard::PersistedVote, 7),
+    // Intents become versions before the record says COMMITTED. Where the record is never written, the transaction is
+    // aborted by whoever meets what is left of it, and half of it stays.
+    by_chaos(Safeguard::RecordBeforeResolve, 1),
+    // A follower that is out of its leader's reach stands for election, and a voter that has just restarted votes for
+    // it, while the lease that it had acknowledged before lasts: two leaseholders.
+    by("voter-restarts", Safeguard::VotePromise, 9),
+    // A read finds the lease held, and waits for the latch of a write that is on its way. The lease is handed over: the
+    // mark of its end does not know the read. The write is applied, the latch ends, the old leader answers the read at
+    // its timestamp, and its successor, whose clock is behind that, writes below it. There is a second line: each
+    // message forwards its receiver's clock, and the successor has had messages since the read came in. The switch
+    // takes both away; without the second line alone nothing goes wrong.
+    by("reader-ahead", Safeguard::LeaseCheckedLast, 6),
+    // The proposer of a split applies it late, and goes on to serve the right side's keys, while the right side's leader
+    // elsewhere, which knows of no read after the split's proposal, writes below them.
+    by("late-apply", Safeguard::SplitLatch, 0),
+    // A replica installs a snapshot without a sync and says that it has it. Before any log's sync takes the snapshot
+    // along, the power goes: its leader counts on entries, and has perhaps cut them off, that the replica has lost. As
+    // long as log and state share one write-ahead log, whatever the replica acknowledges later is synced behind the
+    // snapshot, so that no commit is lost; what is left is a replica that is empty again, whose leader sees its log go
+    // back.
+    by("lost-snapshot", Safeguard::SyncedBeforeReported, 0),
+    // The order to create a replica comes again when the range has removed it. It begins anew under its old id, without
+    // its log and its votes, and helps whoever has not heard of the removal to become a second leader.
+    by("removed-returns", Safeguard::Tombstones, 0),
+    // A node whose clock is beyond the maximum offset goes on serving its clients: their transactions begin in the past,
+    // and do not see what was acknowledged to others.
+    by("clock-beyond-offset", Safeguard::ClockTrusted, 19),
 ];
+
+const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
+use quorate_raft_groups::rpc::{Service, asked_service};
 use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, SendError, Transport};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -35,11 +36,22 @@ pub struct Quality {
     pub lost_permille: u32,
     /// Packets of a thousand that come twice.
     pub twice_permille: u32,
+    /// How often an order of one node to another comes once more: whoever drives a change repeats them.
+    pub repeats: u32,
+    /// How much later, at most, in microseconds.
+    pub repeated_after_max: u64,
 }
 
 impl Quality {
     /// As in one data centre.
-    pub const GOOD: Self = Self { delay_min: 100, delay_max: 1_500, lost_permille: 0, twice_permille: 0 };
+    pub const GOOD: Self = Self {
+        delay_min: 100,
+        delay_max: 1_500,
+        lost_permille: 0,
+        twice_permille: 0,
+        repeats: 0,
+        repeated_after_max: 0,
+    };
 }
 
 /// What arrives at a machine.
@@ -126,6 +138,12 @@ impl State {
                 self.put(told, due, Arrival::Disconnected { to, lane });
             }
         }
+    }
+
+    /// How often a message comes again, if it is an order. A client's request never does: what its client was told of it
+    /// is final.
+    fn repeats(&self, message: &[u8]) -> u32 {
+        if asked_service(message) == Some(Service::Cluster) { self.quality.repeats } else { 0 }
     }
 
     fn chance(&mut self, permille: u32) -> bool {
@@ -278,6 +296,11 @@ impl Network {
         let due = *last;
         let arrival = |bytes| Arrival::Message { machine: from.0, from: from.1, lane, bytes };
         state.put(machine, due, arrival(bytes.clone()));
+        for _ in 0..state.repeats(&bytes) {
+            let after_max = state.quality.repeated_after_max;
+            let again = due + state.rng.random_range(0..=after_max);
+            state.put(machine, again, arrival(bytes.clone()));
+        }
         let twice_permille = state.quality.twice_permille;
         if state.chance(twice_permille) {
             self.coverage.hit(Point::Duplicated);

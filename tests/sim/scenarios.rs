@@ -45,6 +45,8 @@ pub struct Scenario {
 enum How {
     /// Faults of these kinds, with pauses of at most so many microseconds between them.
     Faults(&'static [Fault], u64),
+    /// The same, for so many microseconds.
+    FaultsFor(&'static [Fault], u64, u64),
     /// Step by step.
     Told(fn(&mut World)),
 }
@@ -198,6 +200,27 @@ pub const ALL: &[Scenario] = &[
         wants: &[Point::DiskReplaced],
         machines: Some(3),
     },
+    Scenario {
+        name: "reader-ahead",
+        story: "4: a read that waited while the lease went, and below which the next leader writes",
+        how: How::FaultsFor(&[Fault::HandOverUnderRead], 400 * MILLI, 6 * SECOND),
+        wants: &[Point::ReaderAhead, Point::HandOver],
+        machines: None,
+    },
+    Scenario {
+        name: "lost-snapshot",
+        story: "15: a replica reports a snapshot as its state, loses power, and does not have it",
+        how: How::Faults(&[Fault::SnapshotThenCrash], 4 * SECOND),
+        wants: &[Point::SnapshotThenCrash],
+        machines: Some(4),
+    },
+    Scenario {
+        name: "removed-returns",
+        story: "section 6: a removed replica comes back, has forgotten its votes, and makes a second leader",
+        how: How::FaultsFor(&[Fault::ThereAndBack], 500 * MILLI, 12 * SECOND),
+        wants: &[Point::ThereAndBack],
+        machines: Some(4),
+    },
 ];
 
 impl Scenario {
@@ -211,6 +234,7 @@ impl Scenario {
         world.trace.event(0, format_args!("story {}", self.story));
         match self.how {
             How::Faults(kinds, pause_max) => Chaos::of(world, kinds, pause_max).run(world, SCENARIO),
+            How::FaultsFor(kinds, pause_max, time) => Chaos::of(world, kinds, pause_max).run(world, time),
             How::Told(tell) => {
                 world.workload.is_leisurely.store(true, Ordering::Relaxed);
                 tell(world);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use quorate_engine::kv::{
     Committed, Database, Direction, Key, KvError, ScanRequest, ScanRows, Span, Transaction,
     TransactionOptions, Write, keyspace,
@@ -41,6 +42,10 @@ const BALANCE: i64 = 100;
 const THINK_MAX_MS: u64 = 60;
 /// The same, where a story needs little more than that there are clients.
 const LEISURELY_THINK_MAX_MS: u64 = 1_000;
+/// The same, of one that adds to the one register that all work on.
+const HOT_THINK_MAX_MS: u64 = 20;
+/// The same, of one that reads it now and then.
+const SELDOM_THINK_MAX_MS: u64 = 1_000;
 /// Rows of a page: small, so that a scan takes several.
 const PAGE_ROWS: u64 = 20;
 /// Bytes of a page.
@@ -62,6 +67,52 @@ fn account(number: u64) -> Key {
     key(if number.is_multiple_of(2) { even } else { odd }, number)
 }
 
+/// The register that [`Mix::OneRegister`] is about.
+pub fn one_register() -> Key {
+    key(REGISTERS, 0)
+}
+
+/// What the clients are busy with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mix {
+    /// All that they can do.
+    #[default]
+    Everything,
+    /// One register: all add to it, apart from those of one machine, which read it now and then.
+    OneRegister {
+        /// The machine.
+        reader: MachineId,
+    },
+}
+
+impl Mix {
+    /// How long a client of a machine may think before what it does next.
+    fn think_max_ms(self, machine: MachineId) -> u64 {
+        match self {
+            Self::Everything => THINK_MAX_MS,
+            Self::OneRegister { reader } if reader == machine => SELDOM_THINK_MAX_MS,
+            Self::OneRegister { .. } => HOT_THINK_MAX_MS,
+        }
+    }
+
+    /// What it does next.
+    fn next(self, machine: MachineId, rng: &mut StdRng) -> Kind {
+        match self {
+            Self::Everything => Kind::any(rng),
+            Self::OneRegister { reader } if reader == machine => Kind::Peek,
+            Self::OneRegister { .. } => Kind::Add,
+        }
+    }
+
+    /// A register that is worked on.
+    fn register(self, rng: &mut StdRng) -> Key {
+        match self {
+            Self::Everything => key(REGISTERS, rng.random_range(0..REGISTER_COUNT)),
+            Self::OneRegister { .. } => one_register(),
+        }
+    }
+}
+
 /// What the clients of all nodes share.
 #[derive(Clone)]
 pub struct Workload {
@@ -77,6 +128,19 @@ pub struct Workload {
     pub padding_max: usize,
     /// Whether they do little.
     pub is_leisurely: Arc<AtomicBool>,
+    /// What they do.
+    pub mix: Arc<Mutex<Mix>>,
+}
+
+impl Workload {
+    /// Lets the clients do something else from now on.
+    pub fn set_mix(&self, mix: Mix) {
+        *self.mix.lock() = mix;
+    }
+
+    fn mix(&self) -> Mix {
+        *self.mix.lock()
+    }
 }
 
 /// Counts a client as long as it runs.
@@ -161,11 +225,12 @@ impl Client {
         self.workload.running.fetch_add(1, Ordering::Relaxed);
         let _running = Running(Arc::clone(&self.workload.running));
         while !self.workload.stop.load(Ordering::Relaxed) {
+            let mix = self.workload.mix();
             let is_leisurely = self.workload.is_leisurely.load(Ordering::Relaxed);
-            let think_max = if is_leisurely { LEISURELY_THINK_MAX_MS } else { THINK_MAX_MS };
+            let think_max = if is_leisurely { LEISURELY_THINK_MAX_MS } else { mix.think_max_ms(self.machine) };
             let think = self.rng.random_range(0..=think_max);
             tokio::time::sleep(Duration::from_millis(think)).await;
-            let kind = Kind::any(&mut self.rng);
+            let kind = self.workload.mix().next(self.machine, &mut self.rng);
             self.once(kind).await;
         }
     }
@@ -210,11 +275,12 @@ impl Client {
         let transaction = self.database.begin(options).await?;
         let mut recorded = Recorded { workload: &self.workload, id, transaction };
         let (rng, padding_max) = (&mut self.rng, self.workload.padding_max);
+        let mix = self.workload.mix();
         match kind {
             Kind::Transfer => transfer(&mut recorded, rng).await?,
             Kind::Mixed => {
                 transfer(&mut recorded, rng).await?;
-                add(&mut recorded, rng).await?;
+                add(&mut recorded, rng, mix).await?;
                 insert(&mut recorded, rng, padding_max)?;
             }
             Kind::Sum => {
@@ -222,10 +288,9 @@ impl Client {
                     drop(recorded.scan(keyspace::table_span(table), rng).await?);
                 }
             }
-            Kind::Add => add(&mut recorded, rng).await?,
+            Kind::Add => add(&mut recorded, rng, mix).await?,
             Kind::Peek => {
-                let registers = (0..rng.random_range(1..=3)).map(|_| rng.random_range(0..REGISTER_COUNT));
-                let keys = registers.map(|row| key(REGISTERS, row)).collect();
+                let keys = (0..rng.random_range(1..=3)).map(|_| mix.register(rng)).collect();
                 recorded.get(keys).await?;
             }
             Kind::Insert => insert(&mut recorded, rng, padding_max)?,
@@ -258,8 +323,8 @@ async fn transfer(recorded: &mut Recorded<'_>, rng: &mut StdRng) -> Result<(), K
     Ok(())
 }
 
-async fn add(recorded: &mut Recorded<'_>, rng: &mut StdRng) -> Result<(), KvError> {
-    let keys = vec![key(REGISTERS, rng.random_range(0..REGISTER_COUNT))];
+async fn add(recorded: &mut Recorded<'_>, rng: &mut StdRng, mix: Mix) -> Result<(), KvError> {
+    let keys = vec![mix.register(rng)];
     let found = recorded.get(keys.clone()).await?;
     for (key, cell) in keys.into_iter().zip(found) {
         recorded.put(key, cell.map_or(0, |cell| cell.number) + 1, 0)?;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_engine::kv::{KvError, keyspace};
+use quorate_engine::kv::{Key, KvError, keyspace};
 use quorate_placement::topology::RangeId;
 use quorate_raft_groups::client::txn::DistributedDatabase;
 use quorate_raft_groups::cluster::bootstrap::ask;
@@ -26,7 +26,7 @@ use crate::machine::{Machine, NodeProcess, Site};
 use crate::network::{MachineId, Network, Quality, address};
 use crate::time::SimTime;
 use crate::trace::{Trace, Verbosity};
-use crate::workload::{self, Client, TABLES, Workload};
+use crate::workload::{self, Client, Mix, TABLES, Workload};
 
 /// One second of simulated time.
 pub const SECOND: u64 = 1_000_000;
@@ -127,6 +127,7 @@ impl World {
             running: Arc::new(AtomicU64::new(0)),
             padding_max: 500,
             is_leisurely: Arc::default(),
+            mix: Arc::default(),
         };
         Self {
             time,
@@ -375,6 +376,12 @@ impl World {
         self.ids().into_iter().find(holds)
     }
 
+    /// The machine that holds the lease for a key now, and its replica.
+    pub fn leader_at(&self, key: &Key) -> Option<(MachineId, ReplicaStatus)> {
+        let serves = |status: &ReplicaStatus| status.has_lease && status.descriptor.span.contains(key);
+        self.ids().into_iter().find_map(|id| Some((id, self.statuses(id).into_iter().find(serves)?)))
+    }
+
     /// All ranges that some machine has, in order.
     pub fn ranges(&self) -> Vec<RangeId> {
         let statuses = self.ids().into_iter().flat_map(|id| self.statuses(id));
@@ -517,6 +524,7 @@ impl World {
     pub fn heal(&mut self) {
         self.trace.event(0, "everything heals");
         self.network.set_quality(Quality::GOOD);
+        self.workload.set_mix(Mix::Everything);
         let ids = self.ids();
         for from in &ids {
             for to in &ids {

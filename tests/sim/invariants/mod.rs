@@ -6,6 +6,7 @@
 mod acknowledged;
 mod bank;
 mod intents;
+mod kept;
 mod linearizable;
 mod one_leader;
 mod one_server;
@@ -99,6 +100,7 @@ pub struct Invariants {
     one_server: one_server::OneServer,
     one_leader: one_leader::OneLeader,
     positions: positions::Positions,
+    kept: kept::Kept,
     same_bytes: same_bytes::SameBytes,
     intents: intents::Intents,
     crashes: BTreeMap<MachineId, u64>,
@@ -113,6 +115,7 @@ impl Invariants {
             coverage,
             one_leader: one_leader::OneLeader::default(),
             positions: positions::Positions::default(),
+            kept: kept::Kept::default(),
             same_bytes: same_bytes::SameBytes::default(),
             intents: intents::Intents::default(),
             crashes: BTreeMap::new(),
@@ -137,6 +140,7 @@ impl Invariants {
         self.one_server.check(view)?;
         self.one_leader.check(view)?;
         self.positions.check(view)?;
+        self.kept.check(view)?;
         tiling::no_overlap(view)
     }
 
