@@ -137,14 +137,7 @@ impl Chaos {
     /// Faults of these kinds, over a good network, with pauses of at most so many microseconds between them.
     pub fn of(world: &mut World, kinds: &[Fault], pause_max: u64) -> Self {
         skew_clocks(world);
-        Self {
-            kinds: kinds.to_vec(),
-            pause_max,
-            ends: BTreeMap::new(),
-            count: 0,
-            registers_split: 0,
-            trapped_until: 0,
-        }
+        Self { kinds: kinds.to_vec(), pause_max, ends: BTreeMap::new(), count: 0, trapped_until: 0 }
     }
 
     /// Chooses the kinds, and how bad the network is in general.

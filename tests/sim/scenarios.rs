@@ -210,7 +210,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "lost-snapshot",
         story: "15: a replica reports a snapshot as its state, loses power, and does not have it",
-        how: How::Faults(&[Fault::SnapshotThenCrash], 4 * SECOND),
+        how: How::FaultsFor(&[Fault::SnapshotThenCrash], 3 * SECOND, 9 * SECOND),
         wants: &[Point::SnapshotThenCrash],
         machines: Some(4),
     },

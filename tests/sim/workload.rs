@@ -227,7 +227,8 @@ impl Client {
         while !self.workload.stop.load(Ordering::Relaxed) {
             let mix = self.workload.mix();
             let is_leisurely = self.workload.is_leisurely.load(Ordering::Relaxed);
-            let think_max = if is_leisurely { LEISURELY_THINK_MAX_MS } else { mix.think_max_ms(self.machine) };
+            let think_max =
+                if is_leisurely { LEISURELY_THINK_MAX_MS } else { mix.think_max_ms(self.machine) };
             let think = self.rng.random_range(0..=think_max);
             tokio::time::sleep(Duration::from_millis(think)).await;
             let kind = self.workload.mix().next(self.machine, &mut self.rng);
