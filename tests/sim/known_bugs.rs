@@ -39,7 +39,7 @@ pub const ALL: &[KnownBug] = &[
     by_chaos(Safeguard::RecordBeforeResolve, 1),
     // A follower that is out of its leader's reach stands for election, and a voter that has just restarted votes for
     // it, while the lease that it had acknowledged before lasts: two leaseholders.
-    by("voter-restarts", Safeguard::VotePromise, 18),
+    by("voter-restarts", Safeguard::VotePromise, 25),
     // A read finds the lease held, and waits for the latch of a write that is on its way. The lease is handed over: the
     // mark of its end does not know the read. The write is applied, the latch ends, the old leader answers the read at
     // its timestamp, and its successor, whose clock is behind that, writes below it. There is a second line: each

@@ -8,7 +8,7 @@ use quorate_raft_groups::local_ranges::ReplicaStatus;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
-use super::{Chaos, End, MILLI, OFFSET_MAX_MICROS, set_offset};
+use super::{Chaos, End, MILLI, set_offset};
 use crate::coverage::Point;
 use crate::network::{MachineId, Quality};
 use crate::workload::{self, Mix};
@@ -18,6 +18,8 @@ use crate::world::{SECOND, World};
 const LOOK: u64 = 20 * MILLI;
 /// Longest wait of a trap for its moment.
 const MOMENT_MAX: u64 = 4 * SECOND;
+/// How far a reader's clock is ahead of all others: its node still trusts it.
+const READER_AHEAD_MICROS: i64 = 190_000;
 /// How often an order comes again.
 const REPEATS: u32 = 5;
 /// How much later, at most.
@@ -130,7 +132,11 @@ impl Chaos {
         let ids = world.ids();
         let Some(reader) = ids.last().copied() else { return };
         for id in ids {
-            set_offset(world, id, if id == reader { OFFSET_MAX_MICROS } else { -OFFSET_MAX_MICROS });
+            set_offset(
+                world,
+                id,
+                if id == reader { READER_AHEAD_MICROS / 2 } else { -READER_AHEAD_MICROS / 2 },
+            );
         }
         world.workload.set_mix(Mix::OneRegister { reader });
         let Some((leader, status)) = world.leader_at(&workload::one_register()) else { return };
