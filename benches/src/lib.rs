@@ -1,1 +1,1 @@
-//! The place of the bench suite. Nothing is measured yet: the crate is empty.
+//! The bench suite: workloads, the systems that they run on, the limits of the machine, and the report.
