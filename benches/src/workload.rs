@@ -1,0 +1,6 @@
+//! What clients do.
+
+pub mod bank;
+pub mod kv;
+pub mod tpcb;
+pub mod ycsb;
