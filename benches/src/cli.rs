@@ -67,6 +67,12 @@ pub enum Command {
     Bank(BankArguments),
     /// TPC-B, as pgbench runs it
     Tpcb(TpcbArguments),
+    /// How long nobody can write when the leader's process is killed
+    Failover(FailoverArguments),
+    /// How long writers stall when their range is split
+    Split(SplitArguments),
+    /// What idle ranges cost: memory, processor time, time to start
+    Ranges(RangesArguments),
 }
 
 /// Flags of every command.
@@ -126,6 +132,18 @@ impl Common {
     /// Where the report goes.
     pub fn files(&self) -> Files {
         Files { json: self.json.clone(), svg: self.svg.clone() }
+    }
+
+    /// Fails where the run needs nodes of its own, and nothing else.
+    ///
+    /// # Errors
+    /// Names the flag.
+    pub fn check_own(&self) -> Result<(), BenchError> {
+        if self.embedded || !self.target.is_empty() || !self.peer.is_empty() || self.rate.is_some() {
+            let message = "this command starts three nodes itself, in a closed loop: leave --target, --embedded, --peer and --rate away";
+            return Err(BenchError::Usage(message.to_owned()));
+        }
+        Ok(())
     }
 
     /// Fails where the run needs SQL and a system has none.
@@ -194,6 +212,48 @@ pub struct TpcbArguments {
     /// Branches, of 10,000 accounts each; fewer than clients make conflicts
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub scale: u64,
+}
+
+/// Flags of `failover`.
+#[derive(Args, Debug)]
+pub struct FailoverArguments {
+    #[expect(missing_docs, reason = "clap would print it as the command's help")]
+    #[command(flatten)]
+    pub common: Common,
+    /// How often the leader is killed, for each number of clients
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub kills: u32,
+    /// Keys that are written to
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=KEYS_MAX))]
+    pub keys: u64,
+}
+
+/// Flags of `split`.
+#[derive(Args, Debug)]
+pub struct SplitArguments {
+    #[expect(missing_docs, reason = "clap would print it as the command's help")]
+    #[command(flatten)]
+    pub common: Common,
+    /// How often a range is split, for each number of clients
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub splits: u32,
+    /// Keys that are written to
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=KEYS_MAX))]
+    pub keys: u64,
+}
+
+/// Flags of `ranges`.
+#[derive(Args, Debug)]
+pub struct RangesArguments {
+    #[expect(missing_docs, reason = "clap would print it as the command's help")]
+    #[command(flatten)]
+    pub common: Common,
+    /// How many ranges; a list gives one figure each
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "100,1000,10000", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub ranges: Vec<u64>,
+    /// How long the splits of each number may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub patience: u64,
 }
 
 fn clients(text: &str) -> Result<usize, String> {

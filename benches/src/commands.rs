@@ -1,7 +1,11 @@
 //! The commands: each prepares a [`stage::Stage`], lets the systems take turns, verifies, and reports.
 
 mod bank;
+mod failover;
 mod kv;
+mod own;
+mod ranges;
+mod split;
 mod stage;
 mod tpcb;
 mod ycsb;
@@ -21,6 +25,9 @@ pub async fn run(cli: Cli) -> Result<bool, BenchError> {
             Command::Ycsb(arguments) => ycsb::run(arguments).await,
             Command::Bank(arguments) => bank::run(arguments).await,
             Command::Tpcb(arguments) => tpcb::run(arguments).await,
+            Command::Failover(arguments) => failover::run(arguments).await,
+            Command::Split(arguments) => split::run(arguments).await,
+            Command::Ranges(arguments) => ranges::run(arguments).await,
         }
     };
     // Dropping the work ends its processes and removes its folder.

@@ -62,6 +62,7 @@ impl Writes {
         }
     }
 
+    #[cfg(test)]
     fn has(&self, start: u64) -> bool {
         self.iter().any(|write| write.start == start)
     }

@@ -59,7 +59,11 @@ where
 /// The words of a command, to be typed again.
 pub fn line_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    let quoted = |word: &std::ffi::OsStr| {
+        let word = word.to_string_lossy();
+        if word.contains([' ', '(', ')', '*']) { format!("'{word}'") } else { word.into_owned() }
+    };
+    words.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// A program in one of the folders of `PATH` or in one of `more`.

@@ -64,6 +64,8 @@ pub struct Row {
     pub retries: u64,
     /// The machine's limit for it.
     pub limit: Option<Limit>,
+    /// Figures of another kind, with their units in their names.
+    pub more: Vec<(&'static str, f64)>,
 }
 
 impl Row {
@@ -79,6 +81,7 @@ impl Row {
             errors: 0,
             retries: 0,
             limit: None,
+            more: Vec::new(),
         }
     }
 

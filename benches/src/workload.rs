@@ -3,4 +3,5 @@
 pub mod bank;
 pub mod kv;
 pub mod tpcb;
+pub mod writers;
 pub mod ycsb;

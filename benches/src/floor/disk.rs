@@ -1,7 +1,9 @@
-//! How long the disk takes to keep what was appended to a file.
+//! How long the disk takes to keep a page that is written over in a file: the least that any log can cost. A file that
+//! grows costs more, as the file system then has to keep its new size too.
 
 use std::fs::{File, remove_file};
-use std::io::{self, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,23 +12,32 @@ use tokio::time::Instant;
 use super::Measured;
 use crate::latency::Latencies;
 
-/// Bytes appended before each sync: a page, as a log's writer often has it.
-const APPEND_BYTES: usize = 4 << 10;
+/// Bytes written before each sync.
+const PAGE_BYTES: usize = 4 << 10;
+/// Pages of the file, written over one after the other.
+const PAGES: u64 = 4_096;
 
-/// Appends and syncs in turn, for this long.
+/// Writes and syncs in turn, for this long.
 pub fn syncs(folder: &Path, time: Duration) -> io::Result<Measured> {
     let path = folder.join("floor-syncs");
-    let result = append(&path, time);
+    let result = write_over(&path, time);
     remove_file(&path)?;
     result
 }
 
-fn append(path: &Path, time: Duration) -> io::Result<Measured> {
-    let mut file = File::create(path)?;
+fn write_over(path: &Path, time: Duration) -> io::Result<Measured> {
+    let file = File::create(path)?;
+    let page = [0x5a; PAGE_BYTES];
+    let write = |number: u64| file.write_all_at(&page, (number % PAGES) * PAGE_BYTES as u64);
+    (0..PAGES).try_for_each(write)?;
+    file.sync_all()?;
     let (mut latencies, begun) = (Latencies::default(), Instant::now());
-    while begun.elapsed() < time {
+    for number in 0.. {
+        if begun.elapsed() >= time {
+            break;
+        }
         let before = Instant::now();
-        file.write_all(&[0x5a; APPEND_BYTES])?;
+        write(number)?;
         file.sync_data()?;
         latencies.record(before.elapsed());
     }

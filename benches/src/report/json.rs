@@ -11,7 +11,7 @@ pub fn render(rows: &[Row]) -> String {
 }
 
 fn object(row: &Row) -> Value {
-    json!({
+    let mut object = json!({
         "system": row.system,
         "op": row.op,
         "clients": row.clients,
@@ -26,7 +26,11 @@ fn object(row: &Row) -> Value {
         "limit": row.limit.as_ref().map(|limit| limit.name),
         "limit_per_second": row.limit.as_ref().map(|limit| rounded(limit.per_second)),
         "share_of_limit": row.share().map(|share| (share * 1_000.0).round() / 1_000.0),
-    })
+    });
+    for (name, value) in &row.more {
+        object[*name] = rounded(*value).into();
+    }
+    object
 }
 
 /// One digit behind the point.

@@ -6,8 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Row;
 
-const HEAD: [&str; 10] =
-    ["system", "op", "clients", "ops/s", "p50", "p99", "p999", "max", "of the limit", "errors"];
+const HEAD: [&str; 11] =
+    ["system", "op", "clients", "ops/s", "p50", "p99", "p999", "max", "of the limit", "errors", "more"];
 /// Columns from here on are numbers, and stand at the right.
 const FIRST_NUMBER: usize = 2;
 
@@ -37,7 +37,8 @@ pub fn render(rows: &[Row]) -> String {
     text
 }
 
-fn cells(row: &Row) -> [String; 10] {
+fn cells(row: &Row) -> [String; 11] {
+    let more: Vec<String> = row.more.iter().map(|(name, value)| format!("{name}={}", number(*value))).collect();
     let op = match row.rate {
         None => row.op.clone(),
         Some(rate) => format!("{} at {}/s", row.op, number(rate)),
@@ -63,6 +64,7 @@ fn cells(row: &Row) -> [String; 10] {
         time(quantiles.max_us),
         limit,
         errors,
+        more.join(" "),
     ]
 }
 

@@ -128,7 +128,7 @@ impl QuorateCluster {
             node.await_page("/health").await?;
         }
         let host = self.nodes.first().map(QuorateNode::address).unwrap_or_default();
-        let (done, words) = self.ask(&["init", "--host", &host])?;
+        let (done, words) = self.ask(&["init", "--host", &host]).await?;
         if done {
             return Ok(());
         }
@@ -139,12 +139,12 @@ impl QuorateCluster {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn ask(&self, words: &[&str]) -> Result<(bool, String), BenchError> {
+    pub async fn ask(&self, words: &[&str]) -> Result<(bool, String), BenchError> {
         let what = format!("running {} {}", self.binary.display(), words.join(" "));
-        let output = Command::new(&self.binary).args(words).output().map_err(BenchError::io(what))?;
-        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.push_str(&String::from_utf8_lossy(&output.stderr));
-        Ok((output.status.success(), text))
+        let output = tokio::process::Command::new(&self.binary).args(words).kill_on_drop(true).output();
+        let output = output.await.map_err(BenchError::io(what))?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// Waits until all nodes serve SQL.
