@@ -17,9 +17,11 @@ impl DataDirectory {
 }
 
 impl DiskSpace for DataDirectory {
+    /// As `df` counts: blocks that only the system may use are neither used nor there.
     fn used_and_total(&self) -> (u64, u64) {
         let Ok(disk) = rustix::fs::statvfs(&self.path) else { return (0, 0) };
-        let total = disk.f_blocks.saturating_mul(disk.f_frsize);
-        (total.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize)), total)
+        let used = disk.f_blocks.saturating_sub(disk.f_bfree);
+        let total = used.saturating_add(disk.f_bavail);
+        (used.saturating_mul(disk.f_frsize), total.saturating_mul(disk.f_frsize))
     }
 }
