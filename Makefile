@@ -1,21 +1,46 @@
-# What one types: make demo, make build, make test. Everything else is cargo.
+# What one types: make demo, make build, make test, make bench. Everything else is cargo.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo build test format clippy docs tidy unit clean-cache
+.PHONY: demo build bench test format clippy docs tidy unit clean-cache
 
 BIN := target/release/quorate
 
+# Builds one program, and leaves it in target/release.
+define program
+	@.ci/setup build 1>&2
+	@source .ci/env && cargo build --release --locked --package $(1) --bin $(2) 1>&2 \
+	  && mkdir -p target/release \
+	  && { cmp -s "$$CARGO_TARGET_DIR/release/$(2)" target/release/$(2) \
+	    || cp "$$CARGO_TARGET_DIR/release/$(2)" target/release/$(2); }
+endef
+
 ## Three nodes in one process with the sample loaded, and the SQL shell. SQL="…" runs one statement and ends.
-demo: build
+demo: $(BIN)
 	@$(BIN) demo $(if $(SQL),-e "$$SQL")
 export SQL
 
-## Leaves target/release/quorate.
-build:
-	@.ci/setup build 1>&2
-	@source .ci/env && cargo build --release --locked --package quorate --bin quorate 1>&2 \
-	  && mkdir -p target/release \
-	  && { cmp -s "$$CARGO_TARGET_DIR/release/quorate" $(BIN) || cp "$$CARGO_TARGET_DIR/release/quorate" $(BIN); }
+.PHONY: $(BIN)
+$(BIN):
+	$(call program,quorate,quorate)
+
+## Leaves target/release/quorate and target/release/quorate-bench.
+build: $(BIN)
+	$(call program,quorate-bench,quorate-bench)
+
+BENCH := target/release/quorate-bench
+PEERS := etcd,postgres
+
+## The default set of the bench suite, about six minutes on a quiet machine; figures as JSON and charts in target/bench.
+bench: build
+	@.ci/setup bench 1>&2
+	@mkdir -p target/bench
+	@$(BENCH) kv --clients 1,64,256 --peer $(PEERS) --json target/bench/kv.json --svg target/bench/kv.svg
+	@$(BENCH) kv --clients 64 --embedded --no-floor --json target/bench/embedded.json
+	@$(BENCH) ycsb --workload a,b,e --clients 64 --peer postgres --no-floor --json target/bench/ycsb.json
+	@$(BENCH) bank --clients 16 --peer postgres --no-floor --json target/bench/bank.json
+	@$(BENCH) tpcb --clients 16 --scale 16 --peer postgres --no-floor --json target/bench/tpcb.json
+	@$(BENCH) split --clients 16 --no-floor --json target/bench/split.json
+	@$(BENCH) failover --clients 16 --kills 5 --no-floor --json target/bench/failover.json
 
 ## Everything that .ci/run checks, in this order.
 test: format clippy docs unit

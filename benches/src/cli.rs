@@ -152,7 +152,9 @@ impl Common {
     /// Names the flag.
     pub fn check_sql(&self) -> Result<(), BenchError> {
         if self.embedded {
-            return Err(BenchError::Usage("--embedded measures keys and values: it is for kv only".to_owned()));
+            return Err(BenchError::Usage(
+                "--embedded measures keys and values: it is for kv only".to_owned(),
+            ));
         }
         if self.peer.contains(&Peer::Etcd) {
             return Err(BenchError::Usage("etcd has no SQL: it is a peer of kv only".to_owned()));
@@ -263,13 +265,21 @@ fn clients(text: &str) -> Result<usize, String> {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "write a number, as in 5000".to_owned())?;
-    if rate.is_finite() && (0.1..=1e7).contains(&rate) { Ok(rate) } else { Err("from 0.1 to 10000000".to_owned()) }
+    if rate.is_finite() && (0.1..=1e7).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("from 0.1 to 10000000".to_owned())
+    }
 }
 
 fn value_bytes(text: &str) -> Result<usize, String> {
     let bytes: usize = text.parse().map_err(|_| "write a number of bytes".to_owned())?;
     let allowed = VALUE_MIN_BYTES..=VALUE_MAX_BYTES;
-    if allowed.contains(&bytes) { Ok(bytes) } else { Err(format!("from {VALUE_MIN_BYTES} to {VALUE_MAX_BYTES}")) }
+    if allowed.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("from {VALUE_MIN_BYTES} to {VALUE_MAX_BYTES}"))
+    }
 }
 
 #[cfg(test)]

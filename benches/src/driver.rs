@@ -23,6 +23,9 @@ use crate::progress::Progress;
 pub const SLOT: Duration = Duration::from_millis(250);
 /// How long the last operations may take after the measured time.
 const LAST_OPERATIONS_MAX: Duration = Duration::from_secs(60);
+const _: () = assert!(RETRIES_AFTER_END.as_secs() < LAST_OPERATIONS_MAX.as_secs());
+/// How long after the measured time an operation that the system wants again is asked again.
+const RETRIES_AFTER_END: Duration = Duration::from_secs(10);
 /// Errors whose words are kept.
 const ERRORS_KEPT_MAX: usize = 5;
 
@@ -173,6 +176,8 @@ async fn work(shared: Arc<Shared>, number: usize, mut worker: Box<dyn Worker>, s
             return;
         }
         let result = step(&shared, worker.as_mut()).await;
+        // An operation that never waits would keep the other clients from their turn.
+        tokio::task::coop::consume_budget().await;
         operation = operation.saturating_add(1);
         if due < shared.begin {
             continue;
@@ -184,11 +189,11 @@ async fn work(shared: Arc<Shared>, number: usize, mut worker: Box<dyn Worker>, s
     }
 }
 
-/// One operation, asked again as often as the system wants, while there is time.
+/// One operation, asked again as often as the system wants.
 async fn step(shared: &Shared, worker: &mut dyn Worker) -> Result<usize, OpError> {
     loop {
         match worker.step().await {
-            Err(OpError { fate: Fate::Retry, .. }) if Instant::now() < shared.end => {
+            Err(OpError { fate: Fate::Retry, .. }) if Instant::now() < shared.end + RETRIES_AFTER_END => {
                 shared.retries.fetch_add(1, Ordering::Relaxed);
             }
             result => return result,

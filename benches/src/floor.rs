@@ -47,7 +47,8 @@ impl Floor {
     /// The folder cannot be written, or loopback does not work.
     pub fn measure(folder: &Path, value_bytes: usize) -> Result<Self, BenchError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let sync = disk::syncs(folder, PART).map_err(BenchError::io(format!("syncs in {}", folder.display())))?;
+        let sync =
+            disk::syncs(folder, PART).map_err(BenchError::io(format!("syncs in {}", folder.display())))?;
         let round_trip = loopback::round_trips(PART).map_err(BenchError::io("round trips on loopback"))?;
         let (puts, gets) = store::puts_and_gets(folder, value_bytes, PART)?;
         Ok(Self { sync, round_trip, puts, gets, cores })

@@ -83,7 +83,11 @@ impl Zipf {
 }
 
 /// The whole part of a number that is not negative and below 2^53.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the part behind the point is not wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the part behind the point is not wanted"
+)]
 fn whole(number: f64) -> u64 {
     number.max(0.0) as u64
 }

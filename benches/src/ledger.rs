@@ -166,7 +166,12 @@ impl Ledger {
     /// To be called before a read of the key begins.
     pub fn before_read(&self, key: u64) -> View {
         let Some(writes) = self.of(key) else {
-            return View { clock: self.clock.load(Ordering::SeqCst), first: None, more: Vec::new(), must_exist: false };
+            return View {
+                clock: self.clock.load(Ordering::SeqCst),
+                first: None,
+                more: Vec::new(),
+                must_exist: false,
+            };
         };
         let writes = writes.lock();
         View {

@@ -35,7 +35,8 @@ impl Machine {
     pub async fn look(folder: &Path) -> Result<Self, BenchError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let what = format!("asking for the file system of {}", folder.display());
-        let file_system = rustix::fs::statfs(folder).map_err(std::io::Error::from).map_err(BenchError::io(what))?;
+        let file_system =
+            rustix::fs::statfs(folder).map_err(std::io::Error::from).map_err(BenchError::io(what))?;
         #[expect(clippy::cast_sign_loss, reason = "a number that identifies, not one that counts")]
         let kind = file_system.f_type as u64;
         Ok(Self {
@@ -102,7 +103,8 @@ pub fn process_usage(process_id: u32) -> Option<(u64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat")).ok()?;
     // The name may hold spaces: the fields are counted from behind its bracket. utime and stime are the 12th and 13th.
     let fields = stat.rsplit_once(')')?.1;
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
     Some((kib << 10, ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 

@@ -27,7 +27,9 @@ pub fn free_port() -> Result<u16, BenchError> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let width = u32::from(PORTS.end - PORTS.start);
     for _ in 0..width {
-        let offset = std::process::id().wrapping_mul(151).wrapping_add(u32::from(NEXT.fetch_add(1, Ordering::Relaxed)));
+        let offset = std::process::id()
+            .wrapping_mul(151)
+            .wrapping_add(u32::from(NEXT.fetch_add(1, Ordering::Relaxed)));
         let port = PORTS.start + u16::try_from(offset % width).unwrap_or(0);
         if TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok() {
             return Ok(port);
@@ -40,7 +42,11 @@ pub fn free_port() -> Result<u16, BenchError> {
 ///
 /// # Errors
 /// [`BenchError::Late`] with what was seen last.
-pub async fn wait_for<T, F>(what: &str, deadline: Duration, mut look: impl FnMut() -> F) -> Result<T, BenchError>
+pub async fn wait_for<T, F>(
+    what: &str,
+    deadline: Duration,
+    mut look: impl FnMut() -> F,
+) -> Result<T, BenchError>
 where
     F: Future<Output = Result<T, String>>,
 {
@@ -76,7 +82,9 @@ pub fn find_program(name: &str, more: &[&str]) -> Option<PathBuf> {
 /// First line of what a command prints, for versions.
 pub fn first_line_of(command: &mut Command) -> String {
     match command.output() {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned(),
+        Ok(output) => {
+            String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned()
+        }
         Err(error) => format!("(unknown: {error})"),
     }
 }
@@ -103,7 +111,8 @@ impl Process {
         };
         let (out, err) = open().map_err(BenchError::io(what()))?;
         let what = what();
-        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().map_err(BenchError::io(what))?;
+        let child =
+            command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().map_err(BenchError::io(what))?;
         Ok(Self { name: name.to_owned(), child, log: log.to_owned(), ending: Signal::KILL })
     }
 
@@ -162,7 +171,11 @@ impl Process {
         let begun = Instant::now();
         while self.child.try_wait().map_err(BenchError::io(what.clone()))?.is_none() {
             if begun.elapsed() > END_MAX {
-                return Err(BenchError::Late { what, seconds: END_MAX.as_secs(), last: "it runs".to_owned() });
+                return Err(BenchError::Late {
+                    what,
+                    seconds: END_MAX.as_secs(),
+                    last: "it runs".to_owned(),
+                });
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }

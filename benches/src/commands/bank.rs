@@ -3,7 +3,7 @@
 use super::stage::{Part, Stage, VALUE_BYTES, sql_of};
 use crate::cli::BankArguments;
 use crate::error::BenchError;
-use crate::workload::bank::{OPS, Bank};
+use crate::workload::bank::{Bank, OPS};
 
 /// The same transactions with each number of clients, the systems taking turns.
 ///

@@ -53,7 +53,8 @@ async fn load(stage: &mut Stage, arguments: &KvArguments) -> Result<Vec<Arc<KvRe
         let name = system.name();
         stage.progress.begin(format!("{name} load"));
         system.create_kv().await?;
-        let record = KvRecord::new(usize::try_from(arguments.keys).unwrap_or(usize::MAX), arguments.value_bytes);
+        let record =
+            KvRecord::new(usize::try_from(arguments.keys).unwrap_or(usize::MAX), arguments.value_bytes);
         let mut client = system.kv_client(0).await?;
         let tell = |share| stage.progress.at(share, "");
         record.load(client.as_mut(), tell).await.map_err(failed(name, "loading"))?;
@@ -71,7 +72,12 @@ async fn workers(
     let mut workers: Vec<Box<dyn Worker>> = Vec::new();
     for number in 0..clients {
         let client = system.kv_client(number).await?;
-        workers.push(Box::new(KvWorker { client, op, keys: keys.of_client(number), record: Arc::clone(record) }));
+        workers.push(Box::new(KvWorker {
+            client,
+            op,
+            keys: keys.of_client(number),
+            record: Arc::clone(record),
+        }));
     }
     Ok(workers)
 }

@@ -35,7 +35,9 @@ pub fn cluster(stage: &mut Stage) -> Result<&mut QuorateCluster, BenchError> {
     match stage.systems.first_mut() {
         Some(System::Quorate(cluster)) => Ok(cluster),
         Some(System::Embedded(_) | System::Target(_) | System::Etcd(_) | System::Postgres(_)) | None => {
-            Err(BenchError::Usage("this command starts and kills nodes: it cannot use --target or --embedded".to_owned()))
+            Err(BenchError::Usage(
+                "this command starts and kills nodes: it cannot use --target or --embedded".to_owned(),
+            ))
         }
     }
 }
@@ -58,7 +60,11 @@ pub async fn ranges(sql: &SqlSystem, table: &str) -> Result<Vec<Range>, BenchErr
                         leader: row.try_get("leader_node")?,
                     })
                 };
-                return rows.iter().map(of).collect::<Result<_, _>>().map_err(|error| sql.error(&query, &error));
+                return rows
+                    .iter()
+                    .map(of)
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| sql.error(&query, &error));
             }
             Err(error) => last = Some(sql.error(&query, &error)),
         }
@@ -74,7 +80,12 @@ pub async fn ranges(sql: &SqlSystem, table: &str) -> Result<Vec<Range>, BenchErr
 ///
 /// # Errors
 /// The cluster refuses.
-pub async fn loaded(stage: &Stage, sql: &SqlSystem, keys: u64, value_bytes: usize) -> Result<Arc<KvRecord>, BenchError> {
+pub async fn loaded(
+    stage: &Stage,
+    sql: &SqlSystem,
+    keys: u64,
+    value_bytes: usize,
+) -> Result<Arc<KvRecord>, BenchError> {
     stage.progress.begin("load");
     sql_kv::create(sql).await?;
     let record = KvRecord::new(usize::try_from(keys).unwrap_or(usize::MAX), value_bytes);
@@ -95,7 +106,8 @@ pub async fn loaded(stage: &Stage, sql: &SqlSystem, keys: u64, value_bytes: usiz
 pub async fn await_healthy(cluster: &QuorateCluster) -> Result<(), BenchError> {
     let host = cluster.nodes().first().map(|node| node.address()).unwrap_or_default();
     wait_for("a healthy cluster", HEALTHY_MAX, || async {
-        let (_, words) = cluster.ask(&["status", "--host", &host]).await.map_err(|error| error.to_string())?;
+        let (_, words) =
+            cluster.ask(&["status", "--host", &host]).await.map_err(|error| error.to_string())?;
         let first = words.lines().next().unwrap_or_default().to_owned();
         if first.starts_with("HEALTHY") { Ok(()) } else { Err(first) }
     })
@@ -126,7 +138,9 @@ pub async fn finish(
     })?;
     match record.wrongs() {
         (0, _) => stage.progress.say(format!("all {found} keys hold what was acknowledged last")),
-        (count, words) => stage.report.fail(format!("{count} values are wrong, the first:\n  {}", words.join("\n  "))),
+        (count, words) => {
+            stage.report.fail(format!("{count} values are wrong, the first:\n  {}", words.join("\n  ")))
+        }
     }
     Ok(())
 }

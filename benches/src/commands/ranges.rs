@@ -50,7 +50,9 @@ pub async fn run(arguments: RangesArguments) -> Result<bool, BenchError> {
         let patience = Duration::from_secs(arguments.patience);
         let there = fill(&stage, &sql, &mut filled, (wanted, patience)).await?;
         if there < wanted {
-            stage.report.fail(format!("{there} ranges of {wanted} were there after {} s", arguments.patience));
+            stage
+                .report
+                .fail(format!("{there} ranges of {wanted} were there after {} s", arguments.patience));
         }
         stage.progress.begin(format!("{there} idle ranges"));
         tokio::time::sleep(REST).await;
@@ -113,14 +115,20 @@ async fn load(client: &mut dyn KvClient, sql: &SqlSystem, filled: &mut u64) -> R
 /// Memory in MiB and cores in use of a node, the mean of all.
 async fn watch(cluster: &QuorateCluster, time: Duration) -> (f64, f64) {
     let usages = || -> Vec<(u64, f64)> {
-        cluster.nodes().iter().filter_map(QuorateNode::process_id).filter_map(machine::process_usage).collect()
+        cluster
+            .nodes()
+            .iter()
+            .filter_map(QuorateNode::process_id)
+            .filter_map(machine::process_usage)
+            .collect()
     };
     let before = usages();
     tokio::time::sleep(time).await;
     let after = usages();
     let nodes = after.len().max(1) as f64;
     let bytes: u64 = after.iter().map(|(bytes, _)| bytes).sum();
-    let seconds: f64 = after.iter().map(|(_, seconds)| seconds).sum::<f64>() - before.iter().map(|(_, s)| s).sum::<f64>();
+    let seconds: f64 =
+        after.iter().map(|(_, seconds)| seconds).sum::<f64>() - before.iter().map(|(_, s)| s).sum::<f64>();
     (bytes as f64 / f64::from(1 << 20) / nodes, seconds / time.as_secs_f64() / nodes)
 }
 

@@ -77,8 +77,10 @@ async fn split_one(stage: &mut Stage, sql: &crate::systems::sql::SqlSystem) -> R
     let words = ["range", "split", &largest.to_string(), "--host", &host];
     match cluster.ask(&words).await? {
         (true, _) => Ok(()),
-        (false, detail) => {
-            Err(BenchError::System { system: "quorate".to_owned(), what: format!("splitting r{largest}"), detail })
-        }
+        (false, detail) => Err(BenchError::System {
+            system: "quorate".to_owned(),
+            what: format!("splitting r{largest}"),
+            detail,
+        }),
     }
 }

@@ -32,7 +32,9 @@ pub async fn run(arguments: YcsbArguments) -> Result<bool, BenchError> {
                 for number in 0..*clients {
                     workers.push(ycsb.worker(sql, (*mix, number, common.seed)).await?);
                 }
-                stage.measure(Part { system: sql.name(), op: &op, kinds: &kinds, limit: None }, workers).await?;
+                stage
+                    .measure(Part { system: sql.name(), op: &op, kinds: &kinds, limit: None }, workers)
+                    .await?;
             }
         }
         for (sql, ycsb) in systems.iter().zip(&loaded) {

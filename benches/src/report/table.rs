@@ -38,7 +38,8 @@ pub fn render(rows: &[Row]) -> String {
 }
 
 fn cells(row: &Row) -> [String; 11] {
-    let more: Vec<String> = row.more.iter().map(|(name, value)| format!("{name}={}", number(*value))).collect();
+    let more: Vec<String> =
+        row.more.iter().map(|(name, value)| format!("{name}={}", number(*value))).collect();
     let op = match row.rate {
         None => row.op.clone(),
         Some(rate) => format!("{} at {}/s", row.op, number(rate)),
@@ -53,15 +54,18 @@ fn cells(row: &Row) -> [String; 11] {
         (errors, retries) => format!("{errors} (+{retries} retried)"),
     };
     let quantiles = row.quantiles;
+    // A row of figures of another kind has no operations.
+    let is_measured = quantiles.max_us > 0.0;
+    let shown = |micros| if is_measured { time(micros) } else { String::new() };
     [
         row.system.clone(),
         op,
-        row.clients.to_string(),
-        number(row.ops_per_second),
-        time(quantiles.p50_us),
-        time(quantiles.p99_us),
-        time(quantiles.p999_us),
-        time(quantiles.max_us),
+        if row.clients == 0 { String::new() } else { row.clients.to_string() },
+        if is_measured { number(row.ops_per_second) } else { String::new() },
+        shown(quantiles.p50_us),
+        shown(quantiles.p99_us),
+        shown(quantiles.p999_us),
+        shown(quantiles.max_us),
         limit,
         errors,
         more.join(" "),

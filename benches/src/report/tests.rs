@@ -41,7 +41,10 @@ fn numbers_and_times_have_the_unit_that_fits() {
 fn json_has_the_names_of_the_contract() {
     let value: serde_json::Value = serde_json::from_str(&json::render(&[row()])).unwrap();
     let first = &value[0];
-    assert_eq!((&first["system"], &first["op"], &first["clients"]), (&"quorate".into(), &"put".into(), &64.into()));
+    assert_eq!(
+        (&first["system"], &first["op"], &first["clients"]),
+        (&"quorate".into(), &"put".into(), &64.into())
+    );
     assert_eq!(first["ops_per_second"], 6.0);
     assert!((first["p50_us"].as_f64().unwrap() - 200.0).abs() < 1.0);
     assert!(first["p99_us"].as_f64().unwrap() > 299_000.0);
@@ -50,8 +53,10 @@ fn json_has_the_names_of_the_contract() {
 
 #[test]
 fn chart_has_a_line_for_each_series() {
-    let slot = |second: u64| Slot { at: Duration::from_secs(second), count: 10 * second, p50_us: 1.0, p99_us: 2.0 };
-    let series = ["one", "two"].map(|name| Series { name: name.to_owned(), slots: (1..5).map(slot).collect() });
+    let slot =
+        |second: u64| Slot { at: Duration::from_secs(second), count: 10 * second, p50_us: 1.0, p99_us: 2.0 };
+    let series =
+        ["one", "two"].map(|name| Series { name: name.to_owned(), slots: (1..5).map(slot).collect() });
     let text = chart::render(&series).unwrap();
     assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
     for name in ["one", "two", "Throughput", "Latency"] {

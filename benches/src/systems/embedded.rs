@@ -65,8 +65,12 @@ impl Embedded {
     /// # Errors
     /// The node refuses.
     pub async fn create_kv(&self) -> Result<(), BenchError> {
-        let member = self.node.cluster().member().ok_or_else(|| error("its range", &"the node is no member"))?;
-        member.create_table_range(keyspace::table_span(TABLE_ID)).await.map_err(|fault| error("its range", &fault))
+        let member =
+            self.node.cluster().member().ok_or_else(|| error("its range", &"the node is no member"))?;
+        member
+            .create_table_range(keyspace::table_span(TABLE_ID))
+            .await
+            .map_err(|fault| error("its range", &fault))
     }
 
     /// A client: a task of this process.
@@ -148,8 +152,13 @@ impl KvClient for EmbeddedClient {
         let mut rows = Vec::new();
         while let Some(span) = next.take().filter(|_| rows.len() < limit) {
             let rows_max = (limit - rows.len()) as u64;
-            let request =
-                ScanRequest { span, direction: Direction::Forward, program: None, rows_max, bytes_max: PAGE_BYTES };
+            let request = ScanRequest {
+                span,
+                direction: Direction::Forward,
+                program: None,
+                rows_max,
+                bytes_max: PAGE_BYTES,
+            };
             let page = transaction.scan(request).await?;
             if let ScanRows::Pairs(pairs) = page.rows {
                 rows.extend(pairs.iter().map(|(key, value)| (number_of(key), text(value))));

@@ -50,8 +50,10 @@ impl EtcdCluster {
         for _ in 0..3 {
             ports.push((free_port()?, free_port()?));
         }
-        let members: Vec<String> =
-            (1..).zip(&ports).map(|(number, (_, peer))| format!("e{number}=http://127.0.0.1:{peer}")).collect();
+        let members: Vec<String> = (1..)
+            .zip(&ports)
+            .map(|(number, (_, peer))| format!("e{number}=http://127.0.0.1:{peer}"))
+            .collect();
         let members = members.join(",");
         let mut nodes = Vec::new();
         for (number, ports) in (1..).zip(&ports) {
@@ -100,7 +102,10 @@ impl EtcdCluster {
         let node = number % nodes;
         let own: Vec<&EtcdClient> = self.clients.iter().skip(node).step_by(nodes).collect();
         let client = own.get((number / nodes) % own.len().max(1)).or(own.first());
-        #[expect(clippy::expect_used, reason = "each of the nodes has at least two connections from the start")]
+        #[expect(
+            clippy::expect_used,
+            reason = "each of the nodes has at least two connections from the start"
+        )]
         Box::new((*client.expect("a connection to each node")).clone())
     }
 
@@ -136,6 +141,7 @@ fn start_node(
     command.args(["--initial-cluster", members, "--initial-cluster-state", "new"]);
     command.args(["--quota-backend-bytes", &QUOTA_BYTES.to_string()]);
     let line = process::line_of(&command);
-    let process = Process::start(&format!("etcd e{number}"), command, &folder.join(format!("e{number}.log")))?;
+    let process =
+        Process::start(&format!("etcd e{number}"), command, &folder.join(format!("e{number}.log")))?;
     Ok(Node { client_port: client, command: line, process })
 }

@@ -51,7 +51,12 @@ mod tests {
             ops_per_second,
             ..Row::new(system, "put", 64, &Latencies::default(), 1.0)
         };
-        let notes = notes(&[row("etcd", 3_000.0), row("etcd", 6_000.0), row("quorate", 1.0), row("postgres", 7_100.0)]);
+        let notes = notes(&[
+            row("etcd", 3_000.0),
+            row("etcd", 6_000.0),
+            row("quorate", 1.0),
+            row("postgres", 7_100.0),
+        ]);
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].contains("etcd put with 64 clients: 3000/s is 52 % below"), "{notes:?}");
     }

@@ -67,7 +67,9 @@ impl PostgresCluster {
         let mut cluster = Self { version, commands: Vec::new(), processes: Vec::new(), sql };
         let primary = installed.folder.join("primary");
         let mut initdb = installed.command("initdb");
-        initdb.args(["--auth=trust", "--username=bench", "--encoding=UTF8", "--locale=C", "-D"]).arg(&primary);
+        initdb
+            .args(["--auth=trust", "--username=bench", "--encoding=UTF8", "--locale=C", "-D"])
+            .arg(&primary);
         run(initdb)?;
         let names = format!("synchronous_standby_names=ANY 1 ({})", STANDBYS.join(", "));
         cluster.start_server(&installed, "primary", port, &[&names])?;
@@ -80,7 +82,8 @@ impl PostgresCluster {
             run(backup)?;
             cluster.start_server(&installed, name, free_port()?, &[])?;
         }
-        let streaming = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'quorum'";
+        let streaming =
+            "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'quorum'";
         cluster.await_rows(port, streaming, STANDBYS.len()).await?;
         Ok(cluster)
     }
@@ -188,7 +191,9 @@ fn ordinary_user() -> Result<(u32, u32), BenchError> {
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     find("postgres").or_else(|| find("nobody")).ok_or_else(|| {
-        BenchError::Usage("PostgreSQL does not run as root, and there is no user postgres or nobody".to_owned())
+        BenchError::Usage(
+            "PostgreSQL does not run as root, and there is no user postgres or nobody".to_owned(),
+        )
     })
 }
 

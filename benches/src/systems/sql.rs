@@ -98,6 +98,9 @@ mod tests {
         let fate = |code| fate_of(&SqlState::from_code(code));
         assert_eq!((fate("40001"), fate("40P01")), (Fate::Retry, Fate::Retry));
         assert_eq!((fate("23505"), fate("42P01")), (Fate::Refused, Fate::Refused));
-        assert_eq!((fate("40003"), fate("57P01"), fate("08006")), (Fate::Unknown, Fate::Unknown, Fate::Unknown));
+        assert_eq!(
+            (fate("40003"), fate("57P01"), fate("08006")),
+            (Fate::Unknown, Fate::Unknown, Fate::Unknown)
+        );
     }
 }

@@ -11,7 +11,8 @@ use super::KvClient;
 use super::sql::SqlSystem;
 use crate::error::{BenchError, OpError};
 
-const TABLE: &str = "DROP TABLE IF EXISTS bench_kv; CREATE TABLE bench_kv (k BIGINT PRIMARY KEY, v TEXT NOT NULL)";
+const TABLE: &str =
+    "DROP TABLE IF EXISTS bench_kv; CREATE TABLE bench_kv (k BIGINT PRIMARY KEY, v TEXT NOT NULL)";
 const PUT: &str = "INSERT INTO bench_kv (k, v) VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET v = excluded.v";
 const GET: &str = "SELECT v FROM bench_kv WHERE k = $1";
 const SCAN: &str = "SELECT k, v FROM bench_kv WHERE k >= $1 ORDER BY k LIMIT $2";

@@ -23,8 +23,7 @@ const LOAD_ROWS: i64 = 500;
 /// The kinds of operations, in the order of their positions.
 pub const OPS: [&str; 1] = ["transfer"];
 
-const TABLE: &str =
-    "DROP TABLE IF EXISTS bench_bank; CREATE TABLE bench_bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)";
+const TABLE: &str = "DROP TABLE IF EXISTS bench_bank; CREATE TABLE bench_bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)";
 const READ: &str = "SELECT balance FROM bench_bank WHERE id = $1";
 const WRITE: &str = "UPDATE bench_bank SET balance = balance + $2 WHERE id = $1";
 
@@ -70,7 +69,13 @@ impl Bank {
         let error = |error| sql.error("preparing statements", &error);
         let (read, write) =
             (client.prepare(READ).await.map_err(error)?, client.prepare(WRITE).await.map_err(error)?);
-        Ok(Box::new(BankWorker { client, read, write, bank: Arc::clone(self), rng: client_rng(seed, number) }))
+        Ok(Box::new(BankWorker {
+            client,
+            read,
+            write,
+            bank: Arc::clone(self),
+            rng: client_rng(seed, number),
+        }))
     }
 
     /// Checks number and sum of the accounts; words of what is wrong.

@@ -99,7 +99,8 @@ impl KvRecord {
     pub async fn verify(&self, client: &mut dyn KvClient) -> Result<u64, OpError> {
         let (keys, mut next, mut found) = (self.ledger.len(), 0, 0);
         while next < keys {
-            let views: Vec<_> = (next..keys.min(next + ROWS_AT_ONCE)).map(|key| self.ledger.before_read(key)).collect();
+            let views: Vec<_> =
+                (next..keys.min(next + ROWS_AT_ONCE)).map(|key| self.ledger.before_read(key)).collect();
             let rows = client.scan(next, views.len()).await?;
             let mut rows = rows.into_iter().peekable();
             for (key, view) in (next..).zip(&views) {

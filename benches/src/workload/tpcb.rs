@@ -71,7 +71,8 @@ impl Tpcb {
         let client = sql.connect(0).await?;
         let accounts = branches * ACCOUNTS_PER_BRANCH;
         fill(sql, &client, "bench_accounts", accounts, |id| rows(ACCOUNTS_PER_BRANCH, id)).await?;
-        fill(sql, &client, "bench_tellers", branches * TELLERS_PER_BRANCH, |id| rows(TELLERS_PER_BRANCH, id)).await?;
+        fill(sql, &client, "bench_tellers", branches * TELLERS_PER_BRANCH, |id| rows(TELLERS_PER_BRANCH, id))
+            .await?;
         fill(sql, &client, "bench_branches", branches, |id| format!("({id}, 0, '{filler}')")).await?;
         Ok(Arc::new(Self { branches, acknowledged: AtomicU64::new(0), unknown: AtomicU64::new(0) }))
     }
@@ -108,7 +109,8 @@ impl Tpcb {
             sums.push(client.query_one(query, &[]).await.map_err(|error| sql.error(query, &error))?.get(0));
         }
         let query = "SELECT count(*) FROM bench_history";
-        let history: i64 = client.query_one(query, &[]).await.map_err(|error| sql.error(query, &error))?.get(0);
+        let history: i64 =
+            client.query_one(query, &[]).await.map_err(|error| sql.error(query, &error))?.get(0);
         let history = u64::try_from(history).unwrap_or(0);
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
         let unknown = self.unknown.load(Ordering::SeqCst);
@@ -117,7 +119,9 @@ impl Tpcb {
         }
         let is_right = (acknowledged..=acknowledged + unknown).contains(&history);
         Ok((!is_right).then(|| {
-            format!("history has {history} rows of {acknowledged} acknowledged and {unknown} unknown transactions")
+            format!(
+                "history has {history} rows of {acknowledged} acknowledged and {unknown} unknown transactions"
+            )
         }))
     }
 }
@@ -133,7 +137,10 @@ async fn fill(
     while first < count {
         let rows: Vec<String> = (first..count.min(first + LOAD_ROWS)).map(&row).collect();
         let statement = format!("INSERT INTO {table} VALUES {}", rows.join(", "));
-        client.batch_execute(&statement).await.map_err(|error| sql.error(format!("loading {table}"), &error))?;
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| sql.error(format!("loading {table}"), &error))?;
         first += LOAD_ROWS;
     }
     Ok(())

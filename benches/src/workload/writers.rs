@@ -145,7 +145,12 @@ impl Writers {
 }
 
 /// One writer: a connection after the other.
-async fn write(shared: &Shared, sql: &SqlSystem, (number, keys): (usize, crate::keys::Keys), record: &Arc<KvRecord>) {
+async fn write(
+    shared: &Shared,
+    sql: &SqlSystem,
+    (number, keys): (usize, crate::keys::Keys),
+    record: &Arc<KvRecord>,
+) {
     let mut keys = Some(keys);
     for turn in number.. {
         if shared.stops.load(Ordering::SeqCst) {

@@ -88,12 +88,42 @@ impl Mix {
         let is_half = percent < 50;
         let is_rare = percent < 5;
         match self {
-            Self::A => if is_half { READ } else { UPDATE },
-            Self::B => if is_rare { UPDATE } else { READ },
+            Self::A => {
+                if is_half {
+                    READ
+                } else {
+                    UPDATE
+                }
+            }
+            Self::B => {
+                if is_rare {
+                    UPDATE
+                } else {
+                    READ
+                }
+            }
             Self::C => READ,
-            Self::D => if is_rare { INSERT } else { READ },
-            Self::E => if is_rare { INSERT } else { SCAN },
-            Self::F => if is_half { READ } else { MODIFY },
+            Self::D => {
+                if is_rare {
+                    INSERT
+                } else {
+                    READ
+                }
+            }
+            Self::E => {
+                if is_rare {
+                    INSERT
+                } else {
+                    SCAN
+                }
+            }
+            Self::F => {
+                if is_half {
+                    READ
+                } else {
+                    MODIFY
+                }
+            }
         }
     }
 }
@@ -190,7 +220,13 @@ impl Ycsb {
         let client = sql.connect(number).await?;
         let statements = Statements::prepare(&client).await;
         let statements = statements.map_err(|error| sql.error("preparing statements", &error))?;
-        Ok(Box::new(YcsbWorker { client, statements, ycsb: Arc::clone(self), mix, rng: client_rng(seed, number) }))
+        Ok(Box::new(YcsbWorker {
+            client,
+            statements,
+            ycsb: Arc::clone(self),
+            mix,
+            rng: client_rng(seed, number),
+        }))
     }
 
     /// Reads all records and checks each field; words of what is wrong.
@@ -202,7 +238,8 @@ impl Ycsb {
         let failed = |error| sql.error("reading records back", &error);
         let read = Statements::prepare(&client).await.map_err(failed)?.read;
         for record in 0..self.next.load(Ordering::SeqCst) {
-            let views: Vec<_> = (0..FIELDS).map(|field| self.ledger.before_read(record * FIELDS + field)).collect();
+            let views: Vec<_> =
+                (0..FIELDS).map(|field| self.ledger.before_read(record * FIELDS + field)).collect();
             let row = client.query_opt(&read, &[&name(record)]).await.map_err(failed)?;
             for (field, view) in (0..FIELDS).zip(&views) {
                 let value = row.as_ref().and_then(|row| field_of(row, field));
@@ -213,7 +250,11 @@ impl Ycsb {
         }
         let count = self.wrongs.load(Ordering::Relaxed);
         let words = self.words.lock().clone();
-        Ok(if count == 0 { Vec::new() } else { std::iter::once(format!("{count} fields are wrong")).chain(words).collect() })
+        Ok(if count == 0 {
+            Vec::new()
+        } else {
+            std::iter::once(format!("{count} fields are wrong")).chain(words).collect()
+        })
     }
 }
 
@@ -247,7 +288,8 @@ impl Statements {
             updates.push(client.prepare(&text).await?);
         }
         let places: Vec<String> = (1..=FIELDS + 1).map(|place| format!("${place}")).collect();
-        let scan = format!("SELECT {columns} FROM bench_ycsb WHERE ycsb_key >= $1 ORDER BY ycsb_key LIMIT $2");
+        let scan =
+            format!("SELECT {columns} FROM bench_ycsb WHERE ycsb_key >= $1 ORDER BY ycsb_key LIMIT $2");
         Ok(Self {
             read: client.prepare(&format!("SELECT {columns} FROM bench_ycsb WHERE ycsb_key = $1")).await?,
             scan: client.prepare(&scan).await?,
@@ -290,7 +332,9 @@ impl YcsbWorker {
     async fn update(&mut self, record: u64) -> Result<(), OpError> {
         let field = self.rng.random_range(0..FIELDS);
         let key = record * FIELDS + field;
-        let Some(statement) = usize::try_from(field).ok().and_then(|field| self.statements.updates.get(field)) else {
+        let Some(statement) =
+            usize::try_from(field).ok().and_then(|field| self.statements.updates.get(field))
+        else {
             return Err(OpError::refused("no such field"));
         };
         let stamp = self.ycsb.ledger.begin(key);
@@ -316,7 +360,9 @@ impl YcsbWorker {
         let stamps = self.ycsb.begin_record(record);
         let mut values: Vec<String> = vec![name(record)];
         values.extend(
-            (0..FIELDS).zip(&stamps).map(|(field, stamp)| values::make(record * FIELDS + field, *stamp, FIELD_BYTES)),
+            (0..FIELDS)
+                .zip(&stamps)
+                .map(|(field, stamp)| values::make(record * FIELDS + field, *stamp, FIELD_BYTES)),
         );
         let parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
             values.iter().map(|value| value as _).collect();

@@ -44,8 +44,12 @@ async fn run(rows: &Rows, forgets: Option<u64>, ops: &[(KvOp, usize)]) -> Arc<Kv
     record.load(client(None).as_mut(), |_| {}).await.unwrap();
     let keys = KeySpace::new(2_500, Distribution::Uniform, 1);
     for (op, count) in ops {
-        let mut worker =
-            KvWorker { client: client(forgets), op: *op, keys: keys.of_client(0), record: Arc::clone(&record) };
+        let mut worker = KvWorker {
+            client: client(forgets),
+            op: *op,
+            keys: keys.of_client(0),
+            record: Arc::clone(&record),
+        };
         for _ in 0..*count {
             worker.step().await.unwrap();
         }

@@ -1,0 +1,136 @@
+//! Whole runs against a real node in this process: what is printed as good was verified, and what is missing is noticed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use quorate::metrics;
+use quorate::node::{Listeners, Node, NodeConfig};
+use quorate_bench::cli::Cli;
+use quorate_bench::commands;
+use quorate_bench::error::BenchError;
+use quorate_bench::systems::sql;
+use tempfile::TempDir;
+
+/// Generous: these machines are shared.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A cluster of one node with its SQL on loopback.
+struct Server {
+    _node: Node,
+    _folder: TempDir,
+    url: String,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listeners = Listeners::bind(any, any, any).await.unwrap();
+        let address = listeners.peer_address().unwrap();
+        let url = format!("postgres://root@{}/quorate", listeners.sql_address().unwrap());
+        let config = NodeConfig {
+            data_dir: folder.path().to_owned(),
+            address: address.clone(),
+            locality: "zone=a".parse().unwrap(),
+            join: vec![address],
+        };
+        let node = Node::start(config, listeners, metrics::install().unwrap()).await.unwrap();
+        node.cluster().init().await.unwrap();
+        node.ready().await.unwrap();
+        Self { _node: node, _folder: folder, url }
+    }
+
+    /// Runs `quorate-bench` with these words against it.
+    async fn bench(&self, words: &str) -> Result<bool, BenchError> {
+        bench(&format!("{words} --target {}", self.url)).await
+    }
+}
+
+/// Runs `quorate-bench` with these words, for a second, without the floor.
+async fn bench(words: &str) -> Result<bool, BenchError> {
+    let line = format!("quorate-bench {words} --seconds 1 --warm-up 0 --no-floor");
+    let cli = Cli::read(line.split_whitespace()).unwrap_or_else(|error| panic!("{line}: {error}"));
+    commands::run(cli).await
+}
+
+fn rows_of(file: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kv_embedded_reports_puts_and_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (json, svg) = (folder.path().join("kv.json"), folder.path().join("kv.svg"));
+    let words =
+        format!("kv --embedded --clients 1,8 --keys 2000 --json {} --svg {}", json.display(), svg.display());
+    assert!(bench(&words).await.unwrap());
+    let rows = rows_of(&json);
+    let found: Vec<_> =
+        rows.iter().map(|row| (row["op"].as_str().unwrap(), row["clients"].as_u64().unwrap())).collect();
+    assert_eq!(found, [("put", 1), ("put", 8), ("get", 1), ("get", 8)]);
+    for row in &rows {
+        assert!(row["ops_per_second"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["p50_us"].as_f64().unwrap() <= row["p99_us"].as_f64().unwrap(), "{row}");
+    }
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("embedded put 8"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workloads_over_the_wire_verify_what_they_wrote() {
+    let server = Server::start().await;
+    for words in [
+        "kv --clients 4 --keys 1000 --distribution zipfian",
+        "kv --clients 4 --keys 1000 --rate 200",
+        "ycsb --workload a,b,c,d,e,f --clients 2 --keys 200",
+        "bank --clients 4 --accounts 20",
+        "tpcb --clients 2 --scale 1",
+    ] {
+        assert!(server.bench(words).await.unwrap(), "{words}");
+    }
+}
+
+/// Runs a workload, and a statement against its table as soon as that is possible.
+async fn bench_disturbed(server: &Server, words: &str, statement: &str) -> bool {
+    let url = server.url.clone();
+    let statement = statement.to_owned();
+    let disturber = tokio::spawn(async move {
+        let client = sql::connect(&url).await.unwrap();
+        // The table is made, and filled, by the run.
+        let until = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            match client.execute(&statement, &[]).await {
+                Ok(1) => return,
+                other => assert!(tokio::time::Instant::now() < until, "{statement}: {other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let is_good = server.bench(words).await.unwrap();
+    disturber.await.unwrap();
+    is_good
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bank_that_lost_money_is_a_failure() {
+    let server = Server::start().await;
+    let statement = "UPDATE bench_bank SET balance = balance - 1 WHERE id = 19";
+    assert!(!bench_disturbed(&server, "bank --clients 2 --accounts 20", statement).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tpcb_whose_sums_differ_is_a_failure() {
+    let server = Server::start().await;
+    let statement = "UPDATE bench_branches SET bbalance = bbalance + 1 WHERE bid = 0";
+    assert!(!bench_disturbed(&server, "tpcb --clients 2 --scale 1", statement).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_are_missing_are_told_before_anything_runs() {
+    let error = bench("kv --binary /nonexistent/quorate").await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("make build"), "{error}");
+    for words in ["ycsb --peer etcd", "bank --embedded", "failover --target postgres://x", "split --rate 5"] {
+        assert!(bench(words).await.unwrap_err().is_usage(), "{words}");
+    }
+}
