@@ -133,7 +133,7 @@ impl KeySpace {
 
 impl Keys {
     /// The next key.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_key(&mut self) -> u64 {
         match &self.zipf {
             None => self.rng.random_range(0..self.items),
             Some(zipf) => scatter(zipf.next(&mut self.rng)) % self.items,
@@ -156,7 +156,7 @@ mod tests {
         let mut keys = KeySpace::new(1_000, distribution, seed).of_client(3);
         let mut counts = BTreeMap::new();
         for _ in 0..100_000 {
-            *counts.entry(keys.next()).or_default() += 1;
+            *counts.entry(keys.next_key()).or_default() += 1;
         }
         counts
     }

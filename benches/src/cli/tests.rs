@@ -4,10 +4,9 @@ use super::*;
 
 fn kv(words: &str) -> Result<KvArguments, String> {
     let line = format!("quorate-bench kv {words}");
-    match Cli::read(line.split_whitespace()).map_err(|error| error.to_string())?.command {
-        Command::Kv(arguments) => Ok(arguments),
-        other => panic!("{other:?}"),
-    }
+    let cli = Cli::read(line.split_whitespace()).map_err(|error| error.to_string())?;
+    let Command::Kv(arguments) = cli.command else { panic!("{line} is another command") };
+    Ok(arguments)
 }
 
 #[test]

@@ -27,8 +27,8 @@ fn object(row: &Row) -> Value {
         "limit_per_second": row.limit.as_ref().map(|limit| rounded(limit.per_second)),
         "share_of_limit": row.share().map(|share| (share * 1_000.0).round() / 1_000.0),
     });
-    for (name, value) in &row.more {
-        object[*name] = rounded(*value).into();
+    if let Value::Object(object) = &mut object {
+        object.extend(row.more.iter().map(|(name, value)| ((*name).to_owned(), rounded(*value).into())));
     }
     object
 }

@@ -132,7 +132,7 @@ pub struct KvWorker {
 impl KvWorker {
     /// Sets the next key.
     async fn put(&mut self) -> Result<(), OpError> {
-        let key = self.keys.next();
+        let key = self.keys.next_key();
         let stamp = self.record.ledger.begin(key);
         let value = self.record.value(key, stamp);
         let result = self.client.put(key, &value).await;
@@ -146,7 +146,7 @@ impl KvWorker {
 
     /// Reads the next key.
     async fn get(&mut self) -> Result<(), OpError> {
-        let key = self.keys.next();
+        let key = self.keys.next_key();
         let view = self.record.ledger.before_read(key);
         let value = self.client.get(key).await?;
         if let Err(wrong) = self.record.ledger.check(key, &view, value.as_deref()) {

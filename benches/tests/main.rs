@@ -24,20 +24,21 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listeners = Listeners::bind(any, any, any).await.unwrap();
-        let address = listeners.peer_address().unwrap();
-        let url = format!("postgres://root@{}/quorate", listeners.sql_address().unwrap());
+        let listeners = Listeners::bind(any, any, any).await.expect("listeners");
+        let address = listeners.peer_address().expect("an address");
+        let url = format!("postgres://root@{}/quorate", listeners.sql_address().expect("an address"));
         let config = NodeConfig {
             data_dir: folder.path().to_owned(),
             address: address.clone(),
-            locality: "zone=a".parse().unwrap(),
+            locality: "zone=a".parse().expect("a locality"),
             join: vec![address],
         };
-        let node = Node::start(config, listeners, metrics::install().unwrap()).await.unwrap();
-        node.cluster().init().await.unwrap();
-        node.ready().await.unwrap();
+        let node =
+            Node::start(config, listeners, metrics::install().expect("metrics")).await.expect("a node");
+        node.cluster().init().await.expect("init");
+        node.ready().await.expect("a node that serves");
         Self { _node: node, _folder: folder, url }
     }
 
@@ -55,8 +56,8 @@ async fn bench(words: &str) -> Result<bool, BenchError> {
 }
 
 fn rows_of(file: &Path) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(file).unwrap();
-    serde_json::from_str(&text).unwrap()
+    let text = std::fs::read_to_string(file).expect("a report");
+    serde_json::from_str(&text).expect("JSON")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +97,7 @@ async fn bench_disturbed(server: &Server, words: &str, statement: &str) -> bool 
     let url = server.url.clone();
     let statement = statement.to_owned();
     let disturber = tokio::spawn(async move {
-        let client = sql::connect(&url).await.unwrap();
+        let client = sql::connect(&url).await.expect("a connection");
         // The table is made, and filled, by the run.
         let until = tokio::time::Instant::now() + DEADLINE;
         loop {
@@ -107,8 +108,8 @@ async fn bench_disturbed(server: &Server, words: &str, statement: &str) -> bool 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
-    let is_good = server.bench(words).await.unwrap();
-    disturber.await.unwrap();
+    let is_good = server.bench(words).await.expect("a run");
+    disturber.await.expect("the statement was done");
     is_good
 }
 
