@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use quorate_bench::cli::Cli;
 use quorate_bench::commands;
+use tikv_jemallocator::Jemalloc;
+
+/// The same as a node's: `--embedded` is a node in this process.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Something is missing, or nothing could be measured.
 const FAILED: u8 = 1;
