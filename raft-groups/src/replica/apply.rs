@@ -130,7 +130,7 @@ impl Replica {
         for born in born {
             let range_id = born.state.descriptor.range_id;
             if !birth::write(self.shared.engine.as_ref(), self.replica_id, &born, batch)? {
-                tracing::info!(range = %range_id, "its replica here was removed before it came into being");
+                tracing::info!(range = %range_id, "its replica here was removed before, or waits for a snapshot");
                 continue;
             }
             let first_leader = self.first_leader(range_id, born.leader);

@@ -2,7 +2,8 @@
 //!
 //! Everything goes into the batch of the split's own apply, so that a crash leaves either the whole range or both sides.
 //! A node from which the right side's replica was removed already, while its left side was still behind, keeps nothing
-//! of it: the keys leave with the same batch.
+//! of it: the keys leave with the same batch. So does one where that replica was created empty meanwhile, by somebody who
+//! read the directory before the left side was whole here: it waits for a snapshot already, and that brings them.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::store::{Batch, Family, Store, StoreError};
@@ -11,7 +12,7 @@ use quorate_placement::topology::ReplicaId;
 use super::{AppliedState, Born};
 use crate::raft;
 use crate::range_format::{
-    decode_replica_id, decode_tombstone, encode_replica_id, replica_key, tombstone_key,
+    decode_replica_id, decode_tombstone, descriptor_key, encode_replica_id, replica_key, tombstone_key,
 };
 use crate::safeguard::{self, Safeguard};
 use crate::store::erase_keys;
@@ -25,7 +26,7 @@ pub(super) fn write(
     batch: &mut Batch,
 ) -> Result<bool, StoreError> {
     let range_id = right.descriptor.range_id;
-    if is_removed(store, replica_id, right)? && safeguard::holds(Safeguard::Tombstones) {
+    if is_elsewhere(store, replica_id, right)? && safeguard::holds(Safeguard::Tombstones) {
         erase_keys(batch, &right.descriptor);
         return Ok(false);
     }
@@ -35,16 +36,17 @@ pub(super) fn write(
     Ok(true)
 }
 
-/// Whether this node's replica of the right side was removed before it came into being: a tombstone says so, a newer
-/// replica of it is here, or its descriptor gives this node none.
-fn is_removed(store: &dyn Store, replica_id: ReplicaId, right: &AppliedState) -> Result<bool, StoreError> {
+/// Whether the split brings this node no replica of the right side: a tombstone says that it was removed before it came
+/// into being, a newer one is here, its descriptor gives this node none, or it is here already, empty.
+fn is_elsewhere(store: &dyn Store, replica_id: ReplicaId, right: &AppliedState) -> Result<bool, StoreError> {
     let damaged = |error: CodecError| StoreError::Corruption(error.to_string());
     let range_id = right.descriptor.range_id;
     let tombstone = store.get(Family::Range, &tombstone_key(range_id))?;
     let next = tombstone.map(|bytes| decode_tombstone(&bytes)).transpose().map_err(damaged)?;
     let here = store.get(Family::Range, &replica_key(range_id))?;
+    let is_whole = store.get(Family::Range, &descriptor_key(range_id))?.is_some();
     match here.map(|bytes| decode_replica_id(&bytes)).transpose().map_err(damaged)? {
-        Some(here) if here > replica_id => return Ok(true),
+        Some(here) if here > replica_id || (here == replica_id && !is_whole) => return Ok(true),
         Some(_) => {
             let detail =
                 format!("{range_id} is here already, though the split that it comes from was not applied");

@@ -95,6 +95,40 @@ async fn split_reaches_a_replica_that_was_away() {
     assert_eq!(cluster.get_somewhere("x").await, Some(bytes("new")));
 }
 
+/// The directory names the right side's replica, and whoever reads it may make an empty one before the split comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn split_leaves_an_empty_replica_of_its_right_side_to_a_snapshot() {
+    let cluster = Cluster::start(3).await;
+    cluster.put_somewhere("b", "v").await;
+    cluster.put_somewhere("x", "v").await;
+    let late = cluster.node(NodeId(3));
+    cluster
+        .wait("the row on the third node", || (data_keys(late.disk.as_ref(), "m", "z") > 0).then_some(()))
+        .await;
+    cluster.network.isolate(NodeId(3));
+    let right = cluster.split_at("m").await;
+    let own = right.replica_on(NodeId(3)).unwrap();
+    late.store.create_learner(right.range_id, own.replica_id).await.unwrap();
+    cluster.network.heal();
+    cluster.put_somewhere("y", "v").await;
+    cluster
+        .wait("both sides on the third node", || {
+            let left = late.store.status(RANGE)?;
+            let right = late.store.status(right.range_id)?;
+            (left.descriptor.generation == 2 && right.is_whole).then_some(())
+        })
+        .await;
+    cluster
+        .wait("all rows", || {
+            let found = (data_keys(late.disk.as_ref(), "a", "m"), data_keys(late.disk.as_ref(), "m", "z"));
+            (found.0 == 1 && found.1 == 2).then_some(())
+        })
+        .await;
+    let leader = cluster.leader_of(right.range_id).await;
+    leader.store.end_lease_and_transfer(right.range_id, NodeId(3)).await.unwrap();
+    assert_eq!(cluster.get_somewhere("x").await, Some(bytes("v")));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn split_brings_no_replica_that_was_removed_before() {
     let cluster = Cluster::start(3).await;
