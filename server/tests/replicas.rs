@@ -12,9 +12,11 @@ use crate::kills_over_ranges::{
     split_flights,
 };
 use crate::story::check_queries;
-use crate::support::{Cluster, Node, load_sample, rows_of, text_of, wait_for};
+use crate::support::{Cluster, Node, load_sample, rows_of, text_of, wait_for, wait_for_within};
 
 /// Dead soon, so that nobody waits five minutes.
+/// Longest wait until a lost node is replaced: some thirty ranges, one after the other, at a rate that is held down.
+const REPAIRED_WITHIN: Duration = Duration::from_secs(150);
 const DEAD_SOON: &str = "SET CLUSTER SETTING node_dead_after = '5s'";
 
 fn status(node: &Node) -> Value {
@@ -26,7 +28,7 @@ fn status(node: &Node) -> Value {
 fn until_all_on(node: &Node, nodes: &[u64]) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let wanted = Value::from(nodes.to_vec());
-    wait_for(&format!("all ranges on {nodes:?}"), || {
+    wait_for_within(REPAIRED_WITHIN, &format!("all ranges on {nodes:?}"), || {
         let text = String::from_utf8_lossy(&node.ask(&["status"]).stdout).into_owned();
         if told.last() != Some(&text) {
             told.push(text.clone());
@@ -102,7 +104,7 @@ async fn replica_of_the_flights_moves_under_load_and_answers_stay_right() {
 }
 
 /// Slow enough that copying ranges of some hundred kilobytes can be watched.
-const SLOW_SNAPSHOTS: &str = "SET CLUSTER SETTING snapshot_rate = '384KiB'";
+const SLOW_SNAPSHOTS: &str = "SET CLUSTER SETTING snapshot_rate = '768KiB'";
 const FAST_SNAPSHOTS: &str = "SET CLUSTER SETTING snapshot_rate = '64MiB'";
 
 /// Writers of all parts of the flights, through nodes other than the victim.
@@ -186,14 +188,6 @@ async fn node_lost_for_good_is_replaced_by_the_fourth_under_load_and_status_says
         let wanted = [is(1, "live"), is(2, "dead"), is(3, "live"), is(4, "live"), is(5, "live")];
         if states == wanted { Ok(()) } else { Err(format!("{states:?}")) }
     });
-    // The new replicas are needed once another node is gone, and the new node takes over from that one.
-    let writers = write_flights(&cluster, 2, 1).await;
-    let killed = Instant::now();
-    cluster.nodes[2].kill();
-    tokio::task::block_in_place(|| until_all_on(&cluster.nodes[0], &[1, 4, 5]));
-    let gap = end_writers(writers, killed, &mut kept).await;
-    println!("{} rows acknowledged, longest gap {gap:?}", kept.len());
-    check_flights(&cluster, &kept).await;
     let before =
         cluster.nodes[1].psql_run(&format!("SELECT count(*) FROM flights WHERE flight < {FIRST_FLIGHT}"));
     assert_eq!(before, loaded);

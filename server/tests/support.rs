@@ -306,12 +306,17 @@ pub fn signal(process_id: u32, signal: Signal) {
 }
 
 /// Waits until `check` succeeds; its last complaint is the panic's text.
-pub fn wait_for(what: &str, mut check: impl FnMut() -> Result<(), String>) {
+pub fn wait_for(what: &str, check: impl FnMut() -> Result<(), String>) {
+    wait_for_within(DEADLINE, what, check);
+}
+
+/// As [`wait_for`], for what takes longer.
+pub fn wait_for_within(deadline: Duration, what: &str, mut check: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
     loop {
         match check() {
             Ok(()) => return,
-            Err(complaint) if start.elapsed() > DEADLINE => panic!("{what}: {complaint}"),
+            Err(complaint) if start.elapsed() > deadline => panic!("{what}: {complaint}"),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
