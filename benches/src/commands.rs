@@ -1,13 +1,12 @@
 //! The commands: each prepares a [`stage::Stage`], lets the systems take turns, verifies, and reports.
 
-mod bank;
 mod failover;
 mod kv;
 mod own;
 mod ranges;
 mod split;
 mod stage;
-mod tpcb;
+mod transactions;
 mod ycsb;
 
 use crate::cli::{Cli, Command};
@@ -23,8 +22,8 @@ pub async fn run(cli: Cli) -> Result<bool, BenchError> {
             Command::Floor(common) => stage::floor(&common).await,
             Command::Kv(arguments) => kv::run(arguments).await,
             Command::Ycsb(arguments) => ycsb::run(arguments).await,
-            Command::Bank(arguments) => bank::run(arguments).await,
-            Command::Tpcb(arguments) => tpcb::run(arguments).await,
+            Command::Bank(arguments) => transactions::bank(arguments).await,
+            Command::Tpcb(arguments) => transactions::tpcb(arguments).await,
             Command::Failover(arguments) => failover::run(arguments).await,
             Command::Split(arguments) => split::run(arguments).await,
             Command::Ranges(arguments) => ranges::run(arguments).await,

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::own;
-use super::stage::{Stage, VALUE_BYTES};
+use super::stage::Stage;
 use crate::cli::FailoverArguments;
 use crate::error::BenchError;
-use crate::keys::{Distribution, KeySpace};
 use crate::latency::Latencies;
 use crate::process::wait_for;
 use crate::report::Row;
@@ -25,11 +24,7 @@ const TABLE: &str = "bench_kv";
 /// The run ended early.
 pub async fn run(arguments: FailoverArguments) -> Result<bool, BenchError> {
     let common = &arguments.common;
-    common.check_own()?;
-    let mut stage = Stage::start(common, VALUE_BYTES).await?;
-    let sql = own::cluster(&mut stage)?.sql().clone();
-    let record = own::loaded(&stage, &sql, arguments.keys, VALUE_BYTES).await?;
-    let keys = KeySpace::new(arguments.keys, Distribution::Uniform, common.seed);
+    let own::Loaded { mut stage, sql, record, keys } = own::loaded(common, arguments.keys).await?;
     for clients in &common.clients {
         let mut writers = Writers::start(&sql, *clients, &keys, &record);
         tokio::time::sleep(common.load().warm_up).await;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::stage::Stage;
+use super::stage::{Stage, VALUE_BYTES};
+use crate::cli::Common;
 use crate::error::BenchError;
+use crate::keys::{Distribution, KeySpace};
 use crate::process::wait_for;
 use crate::systems::System;
 use crate::systems::quorate::QuorateCluster;
@@ -76,27 +78,37 @@ pub async fn ranges(sql: &SqlSystem, table: &str) -> Result<Vec<Range>, BenchErr
     }))
 }
 
-/// The table of `kv` with all keys written.
+/// A cluster of this run with the table of `kv` in it, all keys written.
+pub struct Loaded {
+    /// The run.
+    pub stage: Stage,
+    /// The cluster's SQL.
+    pub sql: SqlSystem,
+    /// What the table holds.
+    pub record: Arc<KvRecord>,
+    /// Its keys.
+    pub keys: KeySpace,
+}
+
+/// Starts a cluster and writes that many keys.
 ///
 /// # Errors
-/// The cluster refuses.
-pub async fn loaded(
-    stage: &Stage,
-    sql: &SqlSystem,
-    keys: u64,
-    value_bytes: usize,
-) -> Result<Arc<KvRecord>, BenchError> {
+/// It does not start, or refuses.
+pub async fn loaded(common: &Common, keys: u64) -> Result<Loaded, BenchError> {
+    common.check_own()?;
+    let mut stage = Stage::start(common, VALUE_BYTES).await?;
+    let sql = cluster(&mut stage)?.sql().clone();
     stage.progress.begin("load");
-    sql_kv::create(sql).await?;
-    let record = KvRecord::new(usize::try_from(keys).unwrap_or(usize::MAX), value_bytes);
-    let mut client = sql_kv::client(sql, 0).await?;
+    sql_kv::create(&sql).await?;
+    let record = KvRecord::new(usize::try_from(keys).unwrap_or(usize::MAX), VALUE_BYTES);
+    let mut client = sql_kv::client(&sql, 0).await?;
     let loading = record.load(client.as_mut(), |share| stage.progress.at(share, ""));
     loading.await.map_err(|error| BenchError::System {
         system: sql.name().to_owned(),
         what: "loading".to_owned(),
         detail: error.detail,
     })?;
-    Ok(record)
+    Ok(Loaded { stage, sql, record, keys: KeySpace::new(keys, Distribution::Uniform, common.seed) })
 }
 
 /// Waits until `quorate status` says that all is well.

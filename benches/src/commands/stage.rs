@@ -30,7 +30,7 @@ pub struct Stage {
     floor: Option<Floor>,
     load: Load,
     files: Files,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What one part of a run is about.
@@ -85,7 +85,7 @@ impl Stage {
             floor,
             load: common.load(),
             files: common.files(),
-            _folder: folder,
+            folder,
         })
     }
 
@@ -101,7 +101,7 @@ impl Stage {
             None
         };
         let mut stage = Self::prepare(common, value_bytes).await?;
-        let folder = stage._folder.path().to_owned();
+        let folder = stage.folder.path().to_owned();
         stage.progress.begin("starting");
         let own = match binary {
             Some(binary) => System::Quorate(QuorateCluster::start(binary, &folder).await?),

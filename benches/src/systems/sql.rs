@@ -5,6 +5,9 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::error::{BenchError, Fate, OpError};
 
+/// Rows of one INSERT while loading.
+const LOAD_ROWS: i64 = 500;
+
 /// Where a system's SQL is served.
 #[derive(Clone, Debug)]
 pub struct SqlSystem {
@@ -49,6 +52,28 @@ impl SqlSystem {
     pub async fn run(&self, statements: &str) -> Result<(), BenchError> {
         let client = self.connect(0).await?;
         client.batch_execute(statements).await.map_err(|error| self.error(statements, &error))
+    }
+
+    /// Inserts the rows of ids 0 to `count`, each in words.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub async fn fill(
+        &self,
+        client: &Client,
+        table: &str,
+        count: i64,
+        row: impl Fn(i64) -> String,
+    ) -> Result<(), BenchError> {
+        let mut first = 0;
+        while first < count {
+            let rows: Vec<String> = (first..count.min(first + LOAD_ROWS)).map(&row).collect();
+            let statement = format!("INSERT INTO {table} VALUES {}", rows.join(", "));
+            let loaded = client.batch_execute(&statement).await;
+            loaded.map_err(|error| self.error(format!("loading {table}"), &error))?;
+            first += LOAD_ROWS;
+        }
+        Ok(())
     }
 }
 

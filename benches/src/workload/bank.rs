@@ -1,13 +1,13 @@
 //! Transfers between accounts in explicit transactions. The sum of all balances never changes, whatever fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use tokio_postgres::{Client, Statement};
 
+use super::Books;
 use crate::driver::Worker;
 use crate::error::{BenchError, Fate, OpError};
 use crate::keys::client_rng;
@@ -17,11 +17,6 @@ use crate::systems::sql::SqlSystem;
 const BALANCE: i64 = 1_000;
 /// Most that one transfer moves.
 const AMOUNT_MAX: i64 = 10;
-/// Rows of one INSERT while loading.
-const LOAD_ROWS: i64 = 500;
-
-/// The kinds of operations, in the order of their positions.
-pub const OPS: [&str; 1] = ["transfer"];
 
 const TABLE: &str = "DROP TABLE IF EXISTS bench_bank; CREATE TABLE bench_bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)";
 const READ: &str = "SELECT balance FROM bench_bank WHERE id = $1";
@@ -31,8 +26,6 @@ const WRITE: &str = "UPDATE bench_bank SET balance = balance + $2 WHERE id = $1"
 #[derive(Debug)]
 pub struct Bank {
     accounts: i64,
-    /// Transfers acknowledged.
-    pub transfers: AtomicU64,
 }
 
 impl Bank {
@@ -44,23 +37,23 @@ impl Bank {
         let accounts = i64::try_from(accounts).unwrap_or(i64::MAX).max(2);
         sql.run(TABLE).await?;
         let client = sql.connect(0).await?;
-        let mut first = 0;
-        while first < accounts {
-            let rows: Vec<String> =
-                (first..accounts.min(first + LOAD_ROWS)).map(|id| format!("({id}, {BALANCE})")).collect();
-            let statement = format!("INSERT INTO bench_bank VALUES {}", rows.join(", "));
-            client.batch_execute(&statement).await.map_err(|error| sql.error("loading accounts", &error))?;
-            first += LOAD_ROWS;
-        }
-        Ok(Arc::new(Self { accounts, transfers: AtomicU64::new(0) }))
+        sql.fill(&client, "bench_bank", accounts, |id| format!("({id}, {BALANCE})")).await?;
+        Ok(Arc::new(Self { accounts }))
+    }
+}
+
+#[async_trait]
+impl Books for Bank {
+    fn op(&self) -> &'static str {
+        "bank"
     }
 
-    /// A client.
-    ///
-    /// # Errors
-    /// It cannot connect.
-    pub async fn worker(
-        self: &Arc<Self>,
+    fn kinds(&self) -> &'static [&'static str] {
+        &["transfer"]
+    }
+
+    async fn worker(
+        self: Arc<Self>,
         sql: &SqlSystem,
         number: usize,
         seed: u64,
@@ -69,20 +62,10 @@ impl Bank {
         let error = |error| sql.error("preparing statements", &error);
         let (read, write) =
             (client.prepare(READ).await.map_err(error)?, client.prepare(WRITE).await.map_err(error)?);
-        Ok(Box::new(BankWorker {
-            client,
-            read,
-            write,
-            bank: Arc::clone(self),
-            rng: client_rng(seed, number),
-        }))
+        Ok(Box::new(BankWorker { client, read, write, bank: self, rng: client_rng(seed, number) }))
     }
 
-    /// Checks number and sum of the accounts; words of what is wrong.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub async fn verify(&self, sql: &SqlSystem) -> Result<Option<String>, BenchError> {
+    async fn verify(&self, sql: &SqlSystem) -> Result<Option<String>, BenchError> {
         let client = sql.connect(0).await?;
         let query = "SELECT count(*), sum(balance)::BIGINT FROM bench_bank";
         let row = client.query_one(query, &[]).await.map_err(|error| sql.error(query, &error))?;
@@ -123,10 +106,7 @@ impl Worker for BankWorker {
         let to = (from + self.rng.random_range(1..self.bank.accounts)) % self.bank.accounts;
         let amount = self.rng.random_range(1..=AMOUNT_MAX);
         match self.transfer(from, to, amount).await {
-            Ok(()) => {
-                self.bank.transfers.fetch_add(1, Ordering::Relaxed);
-                Ok(0)
-            }
+            Ok(()) => Ok(0),
             Err(error) => {
                 if error.fate != Fate::Unknown {
                     self.client.batch_execute("ROLLBACK").await?;

@@ -9,6 +9,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use tokio_postgres::{Client, Statement};
 
+use super::Books;
 use crate::driver::Worker;
 use crate::error::{BenchError, Fate, OpError};
 use crate::keys::client_rng;
@@ -19,11 +20,6 @@ const ACCOUNTS_PER_BRANCH: i64 = 10_000;
 const TELLERS_PER_BRANCH: i64 = 10;
 /// Most that one transaction moves, in either direction.
 const DELTA_MAX: i64 = 5_000;
-/// Rows of one INSERT while loading.
-const LOAD_ROWS: i64 = 500;
-
-/// The kinds of operations.
-pub const OPS: [&str; 1] = ["tpcb"];
 
 const TABLES: &str = "\
 DROP TABLE IF EXISTS bench_accounts; DROP TABLE IF EXISTS bench_tellers; \
@@ -70,19 +66,26 @@ impl Tpcb {
         let rows = |per_branch: i64, id: i64| format!("({id}, {}, 0, '{filler}')", id / per_branch);
         let client = sql.connect(0).await?;
         let accounts = branches * ACCOUNTS_PER_BRANCH;
-        fill(sql, &client, "bench_accounts", accounts, |id| rows(ACCOUNTS_PER_BRANCH, id)).await?;
-        fill(sql, &client, "bench_tellers", branches * TELLERS_PER_BRANCH, |id| rows(TELLERS_PER_BRANCH, id))
+        sql.fill(&client, "bench_accounts", accounts, |id| rows(ACCOUNTS_PER_BRANCH, id)).await?;
+        sql.fill(&client, "bench_tellers", branches * TELLERS_PER_BRANCH, |id| rows(TELLERS_PER_BRANCH, id))
             .await?;
-        fill(sql, &client, "bench_branches", branches, |id| format!("({id}, 0, '{filler}')")).await?;
+        sql.fill(&client, "bench_branches", branches, |id| format!("({id}, 0, '{filler}')")).await?;
         Ok(Arc::new(Self { branches, acknowledged: AtomicU64::new(0), unknown: AtomicU64::new(0) }))
     }
+}
 
-    /// A client; `number` must be another one for each client of the whole run, also over several phases.
-    ///
-    /// # Errors
-    /// It cannot connect.
-    pub async fn worker(
-        self: &Arc<Self>,
+#[async_trait]
+impl Books for Tpcb {
+    fn op(&self) -> &'static str {
+        "tpcb"
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["tpcb"]
+    }
+
+    async fn worker(
+        self: Arc<Self>,
         sql: &SqlSystem,
         number: usize,
         seed: u64,
@@ -95,14 +98,11 @@ impl Tpcb {
         }
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         let rng = client_rng(seed, usize::try_from(number).unwrap_or(0));
-        Ok(Box::new(TpcbWorker { client, statements, tpcb: Arc::clone(self), rng, number, sequence: 0 }))
+        Ok(Box::new(TpcbWorker { client, statements, tpcb: self, rng, number, sequence: 0 }))
     }
 
-    /// Compares the sums, and the rows of history with the acknowledged transactions; words of what is wrong.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub async fn verify(&self, sql: &SqlSystem) -> Result<Option<String>, BenchError> {
+    /// Compares the rows of history with the acknowledged transactions, too.
+    async fn verify(&self, sql: &SqlSystem) -> Result<Option<String>, BenchError> {
         let client = sql.connect(0).await?;
         let mut sums: Vec<i64> = Vec::new();
         for query in SUMS {
@@ -124,26 +124,6 @@ impl Tpcb {
             )
         }))
     }
-}
-
-async fn fill(
-    sql: &SqlSystem,
-    client: &Client,
-    table: &str,
-    count: i64,
-    row: impl Fn(i64) -> String,
-) -> Result<(), BenchError> {
-    let mut first = 0;
-    while first < count {
-        let rows: Vec<String> = (first..count.min(first + LOAD_ROWS)).map(&row).collect();
-        let statement = format!("INSERT INTO {table} VALUES {}", rows.join(", "));
-        client
-            .batch_execute(&statement)
-            .await
-            .map_err(|error| sql.error(format!("loading {table}"), &error))?;
-        first += LOAD_ROWS;
-    }
-    Ok(())
 }
 
 struct TpcbWorker {

@@ -10,6 +10,7 @@ use quorate_engine::store::{Family, Store};
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::cluster::{Cluster, RANGE, bytes, key};
+use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
 
 /// The data keys of a span on a node's disk.
@@ -95,9 +96,8 @@ async fn split_reaches_a_replica_that_was_away() {
     assert_eq!(cluster.get_somewhere("x").await, Some(bytes("new")));
 }
 
-/// The directory names the right side's replica, and whoever reads it may make an empty one before the split comes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn split_leaves_an_empty_replica_of_its_right_side_to_a_snapshot() {
+/// Splits a range of two rows while the third node, which has both, is cut off; gives the right side.
+async fn split_behind_the_third_node() -> (Cluster, RangeDescriptor) {
     let cluster = Cluster::start(3).await;
     cluster.put_somewhere("b", "v").await;
     cluster.put_somewhere("x", "v").await;
@@ -107,6 +107,14 @@ async fn split_leaves_an_empty_replica_of_its_right_side_to_a_snapshot() {
         .await;
     cluster.network.isolate(NodeId(3));
     let right = cluster.split_at("m").await;
+    (cluster, right)
+}
+
+/// The directory names the right side's replica, and whoever reads it may make an empty one before the split comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn split_leaves_an_empty_replica_of_its_right_side_to_a_snapshot() {
+    let (cluster, right) = split_behind_the_third_node().await;
+    let late = cluster.node(NodeId(3));
     let own = right.replica_on(NodeId(3)).unwrap();
     late.store.create_learner(right.range_id, own.replica_id).await.unwrap();
     cluster.network.heal();
@@ -131,15 +139,8 @@ async fn split_leaves_an_empty_replica_of_its_right_side_to_a_snapshot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn split_brings_no_replica_that_was_removed_before() {
-    let cluster = Cluster::start(3).await;
-    cluster.put_somewhere("b", "v").await;
-    cluster.put_somewhere("x", "v").await;
+    let (cluster, right) = split_behind_the_third_node().await;
     let late = cluster.node(NodeId(3));
-    cluster
-        .wait("the row on the third node", || (data_keys(late.disk.as_ref(), "m", "z") > 0).then_some(()))
-        .await;
-    cluster.network.isolate(NodeId(3));
-    let right = cluster.split_at("m").await;
     late.store.destroy_replica(right.range_id, ReplicaId(4)).await.unwrap();
     cluster.network.heal();
     cluster
