@@ -118,10 +118,12 @@ impl StateMachine {
         let Some(slot) = machinery.snapshots.slot() else { return Ok(None) };
         let view: Arc<dyn PinnedView> = machinery.store.pin()?.into();
         let holdings = machinery.applier.holdings();
-        let mut bytes_expected = 0;
+        let mut stored = 0;
         for span in &holdings.spans {
-            bytes_expected += machinery.store.approximate_bytes(span.family, &span.start, &span.end)?;
+            stored += machinery.store.approximate_bytes(span.family, &span.start, &span.end)?;
         }
+        // The store counts what is compressed, and hardly what is in memory.
+        let bytes_expected = stored.max(holdings.bytes);
         let head = head_of(view.as_ref(), holdings, position, self.membership.clone())?;
         let hold = machinery.holds.hold(position.index);
         Ok(Some(Pinned { head, view, bytes_expected, _hold: hold, _slot: slot }))

@@ -10,7 +10,7 @@ use crate::descriptor::RangeDescriptor;
 use crate::raft::{ApplyError, Holdings, KeySpan};
 use crate::range_format::{decode_descriptor, descriptor_key, shared_bounds};
 
-/// What the replicas of a range hold; of an unknown one, no keys.
+/// What the replicas of a range hold, not counted; of an unknown one, no keys.
 pub fn holdings(descriptor: &RangeDescriptor) -> Holdings {
     let span = &descriptor.span;
     let own = |family, start: Bytes, end: Bytes| KeySpan { family, start, end: closed_end(end) };
@@ -22,7 +22,7 @@ pub fn holdings(descriptor: &RangeDescriptor) -> Holdings {
         spans.push(own(Family::Lock, span.start.bytes().clone(), span.end.bytes().clone()));
         spans.push(own(Family::Txn, txn_start.into(), txn_end.into()));
     }
-    Holdings { spans, shared: shared_bounds(descriptor.range_id) }
+    Holdings { spans, shared: shared_bounds(descriptor.range_id), bytes: 0 }
 }
 
 /// The end of a span in the store: a range without end reaches beyond all keys, whose first byte says whose they are and
@@ -33,7 +33,8 @@ fn closed_end(end: Bytes) -> Bytes {
 
 impl Replica {
     pub(super) fn current_holdings(&self) -> Holdings {
-        holdings(&self.applied.lock().descriptor)
+        let applied = self.applied.lock();
+        Holdings { bytes: applied.size_bytes, ..holdings(&applied.descriptor) }
     }
 
     /// Reads the applied state from the store: what is in memory may be of an apply that was never written, or of before

@@ -67,6 +67,8 @@ pub struct Holdings {
     /// Few small pairs, equal on all replicas, that change together with the applied position: first key of the family
     /// `range`, and the key after the last.
     pub shared: (Bytes, Bytes),
+    /// Bytes of the pairs in the spans as the state machine counts them; 0 where it does not.
+    pub bytes: u64,
 }
 
 /// What a snapshot is.

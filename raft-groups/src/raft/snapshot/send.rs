@@ -20,7 +20,7 @@ use crate::rpc::{Rpc, RpcError, Service};
 use crate::transport::Lane;
 
 /// Bytes of pairs in a chunk, apart from its last pair.
-const CHUNK_BYTES_MAX: usize = 256 << 10;
+const CHUNK_BYTES_MAX: usize = 128 << 10;
 const _: () = assert!(
     CHUNK_BYTES_MAX + 2 * crate::command_format::COMMAND_ENCODED_MAX_BYTES
         < crate::transport::MESSAGE_MAX_BYTES

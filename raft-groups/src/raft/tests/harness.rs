@@ -79,7 +79,7 @@ pub(super) fn text_holdings() -> Holdings {
     let (start, end) = (Bytes::from_static(b"a"), Bytes::from_static(b"z"));
     let spans = vec![KeySpan { family: Family::Data, start, end }];
     let shared = (Bytes::from_static(b"shared"), Bytes::from_static(b"shared"));
-    Holdings { spans, shared }
+    Holdings { spans, shared, bytes: 0 }
 }
 
 pub(super) fn apply_text(entry: &CommittedEntry, batch: &mut Batch) -> Result<Bytes, ApplyError> {

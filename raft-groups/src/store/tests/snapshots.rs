@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use quorate_engine::kv::{Span, Write};
+use quorate_engine::store::Store;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
 use crate::descriptor::{RangeDescriptor, ReplicaRole};
 use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges};
 use crate::raft::{
-    LogPosition, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal, VoteState,
+    Applier, LogPosition, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal, VoteState,
 };
 use crate::range_format::{descriptor_key, encode_descriptor};
 use crate::replica::holdings::holdings;
@@ -192,6 +193,24 @@ async fn removed_member_is_not_made_again_by_a_snapshot() {
     // The second one shows that the first has failed.
     cluster.wait("two snapshots", || (sender.snapshots_begun() >= 2).then_some(())).await;
     assert_eq!(store.status(RANGE), None);
+}
+
+/// What is expected is what `quorate status` reckons the time left with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_a_snapshot_will_carry_are_expected() {
+    let cluster = Cluster::start(1).await;
+    for number in 0..40 {
+        cluster.put(&format!("k{number}"), &"v".repeat(20_000)).await;
+    }
+    let node = cluster.node(NodeId(1));
+    let held = node.store.replica(RANGE).unwrap().holdings();
+    let view = node.disk.pin().unwrap();
+    let mut carried = 0;
+    for span in &held.spans {
+        let pairs = view.page(span.family, &span.start, &span.end, usize::MAX).unwrap();
+        carried += pairs.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64;
+    }
+    assert!((carried * 9 / 10..=carried * 11 / 10).contains(&held.bytes), "{} of {carried}", held.bytes);
 }
 
 /// Story 16 of design.md section 14: two snapshots' ranges overlap.
