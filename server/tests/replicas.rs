@@ -188,6 +188,14 @@ async fn node_lost_for_good_is_replaced_by_the_fourth_under_load_and_status_says
         let wanted = [is(1, "live"), is(2, "dead"), is(3, "live"), is(4, "live"), is(5, "live")];
         if states == wanted { Ok(()) } else { Err(format!("{states:?}")) }
     });
+    // The new replicas are needed once another node is gone, and the new node takes over from that one.
+    let writers = write_flights(&cluster, 2, 1).await;
+    let killed = Instant::now();
+    cluster.nodes[2].kill();
+    tokio::task::block_in_place(|| until_all_on(&cluster.nodes[0], &[1, 4, 5]));
+    let gap = end_writers(writers, killed, &mut kept).await;
+    println!("{} rows acknowledged, longest gap {gap:?}", kept.len());
+    check_flights(&cluster, &kept).await;
     let before =
         cluster.nodes[1].psql_run(&format!("SELECT count(*) FROM flights WHERE flight < {FIRST_FLIGHT}"));
     assert_eq!(before, loaded);

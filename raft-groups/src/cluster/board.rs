@@ -175,6 +175,11 @@ impl Board {
         now.saturating_sub(self.heard.get(&node).map_or(self.started.boot, |heard| heard.at))
     }
 
+    /// Whether every node that runs had the time to report: before that, one that was never heard may be long dead.
+    pub fn has_listened(&self, now: Duration) -> bool {
+        now.saturating_sub(self.started.boot) >= SUSPECT_AFTER
+    }
+
     /// Whether the node has reported to this board.
     pub fn has_heard(&self, node: NodeId) -> bool {
         self.heard.contains_key(&node)

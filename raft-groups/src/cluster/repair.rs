@@ -41,7 +41,7 @@ impl Member {
     }
 
     async fn repair_pass(&self) -> Result<(), ClusterError> {
-        if !self.is_leader() {
+        if !self.is_leader() || self.with_board(|board, now| board.has_listened(now.boot)) != Some(true) {
             return Ok(());
         }
         let directory = self.directory(&table_keys()).await?;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Times are seconds since the board's start. Commands: `report n2 t=1 [catalog=3] [leads=r2]`, `confirm n2 version=3`,
-/// `require 3`, `relying 3 t=1`, `liveness t=1`, `placed r2 n1 t=1`, `entered r2 t=1`, `lack r2`, `leader r2 t=1`, `begun r2 t=1`, `changes t=1`,
+/// `require 3`, `relying 3 t=1`, `liveness t=1`, `listened t=1`, `placed r2 n1 t=1`, `entered r2 t=1`, `lack r2`, `leader r2 t=1`, `begun r2 t=1`, `changes t=1`,
 /// `change r2 t=1`, `dead_after 30`; a report may carry `changing=r2` and `failed=r3`.
 struct Runner {
     board: Board,
@@ -53,6 +53,7 @@ impl goldenscript::Runner for Runner {
                 .iter()
                 .map(|node| format!("{node} {} ", self.board.liveness(*node, now.boot)))
                 .collect::<String>(),
+            "listened" => self.board.has_listened(now.boot).to_string(),
             "placed" => {
                 self.board.placed(range(&first), node(args.next_pos().ok_or("node")?), now.boot);
                 String::new()
