@@ -67,10 +67,17 @@ impl TimestampCache {
             return;
         }
         self.low_water = timestamp;
-        for read in self.boundaries.values_mut() {
+        let (mut before, mut freed) = (timestamp, 0);
+        self.boundaries.retain(|key, read| {
             *read = timestamp.max(*read);
-        }
-        self.join(&Span::new(Key::default(), Key::default()));
+            let is_needed = *read != before;
+            before = *read;
+            if !is_needed {
+                freed += key.len();
+            }
+            is_needed
+        });
+        self.bytes -= freed;
     }
 
     /// Newest read of all: what a hand-over passes on.
@@ -120,13 +127,16 @@ impl TimestampCache {
         }
     }
 
-    /// Raises the low water mark to the median, which makes about half of the boundaries needless.
+    /// Raises the low water mark to the median of what lies above it, which makes about half of the boundaries needless.
+    /// The ends of points lie at the mark itself: they do not count, or each call would free a single point.
     fn forget(&mut self) {
-        let mut times: Vec<_> = self.boundaries.values().copied().collect();
-        let middle = times.len() / 2;
-        let (_, &mut median, _) = times.select_nth_unstable(middle);
-        let all = self.high_water();
-        self.raise_low_water(median);
+        let above = self.boundaries.values().copied().filter(|&read| read > self.low_water);
+        let mut times: Vec<_> = above.collect();
+        let (middle, all) = (times.len() / 2, self.high_water());
+        if middle < times.len() {
+            let (_, &mut median, _) = times.select_nth_unstable(middle);
+            self.raise_low_water(median);
+        }
         if self.boundaries.len() > self.boundaries_max || self.bytes > BOUNDARY_BYTES_MAX {
             // Half of them was not enough, where few keys are very long.
             self.raise_low_water(all);

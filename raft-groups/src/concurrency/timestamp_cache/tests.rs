@@ -59,6 +59,23 @@ fn scripts() {
     });
 }
 
+/// Each forgetting looks at all boundaries: it must be rare.
+#[test]
+fn points_are_forgotten_in_large_parts() {
+    const LIMIT: usize = 64;
+    const READS: usize = 1_000;
+    let mut cache = TimestampCache::with_limit(Timestamp::MIN, LIMIT);
+    let mut forgotten = 0;
+    for number in 0..READS {
+        let key = Key::from((number * 7_919 % READS).to_string().into_bytes());
+        let before = cache.low_water();
+        cache.add(&Span::point(key), Timestamp::from_raw(number as u64 + 1));
+        forgotten += usize::from(cache.low_water() != before);
+    }
+    // A point has two boundaries, and at least about half of them go at once.
+    assert!((1..=READS * 2 / (LIMIT / 2) + 1).contains(&forgotten), "{forgotten} times");
+}
+
 fn spans() -> impl Strategy<Value = Span> {
     let key = || {
         proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'c')], 0..3).prop_map(Key::from)
