@@ -168,7 +168,11 @@ impl Binder<'_> {
         let mut scope = self.target_scope(&insert.table, table);
         scope.add("excluded", table);
         let assignments = self.assignments(&update.assignments, table, &scope)?;
-        Ok(OnConflict::Update { assignments, filter: self.filter(update.filter.as_ref(), &scope)? })
+        let filter = self.filter(update.filter.as_ref(), &scope)?;
+        if filter.is_none() && replaces(table, &assignments) {
+            return Ok(OnConflict::Replace);
+        }
+        Ok(OnConflict::Update { assignments, filter })
     }
 
     /// `SET a = …, b = …`.
@@ -269,4 +273,16 @@ fn check_conflict_target(table: &TableDescriptor, clause: &ast::OnConflict) -> R
     }
     let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
     Err(SqlError::new(SqlState::InvalidColumnReference, message).at(clause.position))
+}
+
+/// Whether the assignments of `DO UPDATE` leave nothing of the stored row: each column outside the key gets its own
+/// `excluded` value, and those of the key at most theirs.
+fn replaces(table: &TableDescriptor, assignments: &[(usize, Expr)]) -> bool {
+    let width = table.columns.len();
+    let is_own = |(position, value): &(usize, Expr)| matches!(value, Expr::Column { index, .. } if *index == width + position);
+    let is_left = |position: usize| assignments.iter().all(|(assigned, _)| *assigned != position);
+    let keeps = |(position, column): (usize, &ColumnDescriptor)| {
+        !table.primary_key.contains(&column.id) && is_left(position)
+    };
+    assignments.iter().all(is_own) && !table.columns.iter().enumerate().any(keeps)
 }

@@ -1,8 +1,8 @@
 //! INSERT, with and without ON CONFLICT.
 //!
 //! A statement that commits alone reads nothing: each write carries the condition that its key is absent, and the commit
-//! checks it where the key lives. Within a transaction, and for ON CONFLICT, keys are read first. Two rows of one
-//! statement with the same key are found here in either case.
+//! checks it where the key lives. Nor does one that replaces whatever is stored. Within a transaction, and for other
+//! ON CONFLICT, keys are read first. Two rows of one statement with the same key are found here in either case.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -76,11 +76,16 @@ impl Insert {
         rows: Vec<Proposed>,
         context: &mut ExecContext<'_>,
     ) -> Result<u64, ExecError> {
-        if context.is_autocommit && self.on_conflict == OnConflict::Error {
+        let blind: Option<fn(Key, Value) -> Write> = match self.on_conflict {
+            OnConflict::Replace => Some(Write::put),
+            OnConflict::Error if context.is_autocommit => Some(Write::insert),
+            OnConflict::Error | OnConflict::Nothing | OnConflict::Update { .. } => None,
+        };
+        if let Some(write) = blind {
             let count = rows.len() as u64;
             for row in rows {
                 self.remember(&row.key)?;
-                context.write(Write::insert(row.key, row.value))?;
+                context.write(write(row.key, row.value))?;
             }
             return Ok(count);
         }
@@ -110,7 +115,7 @@ impl Insert {
         context: &ExecContext<'_>,
     ) -> Result<Option<Change>, ExecError> {
         match &self.on_conflict {
-            OnConflict::Error => Err(duplicate(&self.table, &proposed.key).into()),
+            OnConflict::Error | OnConflict::Replace => Err(self.again(&proposed.key).into()),
             OnConflict::Nothing => Ok(None),
             OnConflict::Update { assignments, filter } => {
                 let Some(stored) = stored.filter(|_| !self.written.contains(&proposed.key)) else {
@@ -127,9 +132,19 @@ impl Insert {
         }
     }
 
-    /// Notes a key that is written; a second row with it is a duplicate.
+    /// Notes a key that is written; a second row with it is an error.
     fn remember(&mut self, key: &Key) -> Result<(), SqlError> {
-        if self.written.insert(key.clone()) { Ok(()) } else { Err(duplicate(&self.table, key)) }
+        if self.written.insert(key.clone()) { Ok(()) } else { Err(self.again(key)) }
+    }
+
+    /// The error of a key that is there already.
+    fn again(&self, key: &Key) -> SqlError {
+        match self.on_conflict {
+            OnConflict::Replace => twice(),
+            OnConflict::Error | OnConflict::Nothing | OnConflict::Update { .. } => {
+                duplicate(&self.table, key)
+            }
+        }
     }
 }
 

@@ -86,7 +86,7 @@ fn insert(insert: &BoundInsert, context: &EvalContext<'_>) -> Result<Plan, SqlEr
             assignments: constants_of(assignments, context)?,
             filter: filter.map(|filter| fold_constants(filter, context)).transpose()?,
         },
-        other @ (OnConflict::Error | OnConflict::Nothing) => other,
+        other @ (OnConflict::Error | OnConflict::Nothing | OnConflict::Replace) => other,
     };
     Ok(Plan::Insert { table: Arc::clone(&insert.table), source: optimize(source), on_conflict })
 }

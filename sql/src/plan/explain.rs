@@ -35,6 +35,7 @@ pub fn explain(plan: &Plan, measured: &[String]) -> Vec<String> {
             match on_conflict {
                 OnConflict::Error => {}
                 OnConflict::Nothing => printer.property(0, "On conflict: nothing"),
+                OnConflict::Replace => printer.property(0, "On conflict: replace, unread"),
                 OnConflict::Update { assignments, filter } => {
                     let mut names = column_names(table);
                     names.extend(table.columns.iter().map(|column| format!("excluded.{}", column.name)));

@@ -170,6 +170,8 @@ pub enum OnConflict {
     Error,
     /// `DO NOTHING`.
     Nothing,
+    /// `DO UPDATE` of every column outside the key to its `excluded` value: what is stored need not be read.
+    Replace,
     /// `DO UPDATE SET column = expression … [WHERE …]`; expressions see the stored row, then the proposed row
     /// (`excluded`), concatenated.
     Update {
