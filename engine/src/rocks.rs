@@ -33,6 +33,9 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const BLOCK_BYTES: usize = 16 << 10;
 /// Write-ahead log bytes at which the families that hold old parts of it back are flushed.
 const WAL_BYTES_MAX: u64 = 128 << 20;
+/// Write-ahead logs that are written over instead of deleted: a sync of a file that does not grow writes its data alone, and
+/// not its inode. Records carry their file's number, so that a recovery ends where the new ones end.
+const WAL_FILES_REUSED: usize = 2;
 /// Memtables of one family before writers wait.
 const MEMTABLES_MAX: i32 = 4;
 /// Pairs that [`Store::approximate_bytes`] counts exactly, as the library's estimate leaves memtables out.
@@ -370,6 +373,7 @@ fn database_options(options: &RocksOptions) -> Options {
     database.create_missing_column_families(true);
     database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     database.set_max_total_wal_size(WAL_BYTES_MAX);
+    database.set_recycle_log_file_num(WAL_FILES_REUSED);
     database.set_db_write_buffer_size(options.memtables_bytes_max);
     database.set_max_background_jobs(options.background_jobs);
     database.set_max_open_files(options.open_files_max);
@@ -390,8 +394,8 @@ fn family_options(family: Family, options: &RocksOptions, cache: &Cache) -> Opti
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut column = Options::default();
+    // Zstandard at the bottom took two thirds of the time of all compactions.
     column.set_compression_type(DBCompressionType::Lz4);
-    column.set_bottommost_compression_type(DBCompressionType::Zstd);
     column.set_level_compaction_dynamic_level_bytes(true);
     column.set_max_write_buffer_number(MEMTABLES_MAX);
     column.set_target_file_size_base(16 << 20);
@@ -405,11 +409,7 @@ fn family_options(family: Family, options: &RocksOptions, cache: &Cache) -> Opti
             ));
             table.set_whole_key_filtering(false);
         }
-        // The log is written once and read back soon: compressing it again at the bottom is not worth the time.
-        Family::Raft => {
-            column.set_write_buffer_size(options.memtable_bytes);
-            column.set_bottommost_compression_type(DBCompressionType::Lz4);
-        }
+        Family::Raft => column.set_write_buffer_size(options.memtable_bytes),
         Family::Range | Family::Txn | Family::Lock => {
             column.set_write_buffer_size(options.memtable_bytes / 4)
         }
@@ -536,6 +536,43 @@ mod tests {
             counts.push(last(&open(crashed.path()).unwrap()));
         }
         assert_eq!((counts[0], counts[8]), (0, 20));
+        assert!(counts.is_sorted_by(|a, b| a < b), "{counts:?}");
+    }
+
+    fn newest_log(dir: &Path) -> PathBuf {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+    }
+
+    /// A log that is written over holds old records behind the new ones, and after a power cut also among them.
+    #[test]
+    fn rocks_crash_in_a_log_used_again_leaves_a_prefix_of_the_batches() {
+        const BEFORE: u64 = 200;
+        const AFTER: u64 = 20;
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        for number in 1..=BEFORE {
+            store.write(numbered(number), Durability::Buffered).unwrap();
+            if number % (BEFORE / 4) == 0 {
+                store.flush().unwrap();
+            }
+        }
+        let old = std::fs::read(newest_log(dir.path())).unwrap();
+        (1..=AFTER).for_each(|more| store.write(numbered(BEFORE + more), Durability::Buffered).unwrap());
+        store.sync().unwrap();
+        let new = std::fs::read(newest_log(dir.path())).unwrap();
+        assert_eq!(old.len(), new.len(), "the log is no used one");
+        let written = (0..new.len()).rev().find(|at| new[*at] != old[*at]).unwrap() + 1;
+        let mut counts = Vec::new();
+        for part in 0..=8 {
+            let crashed = tempfile::tempdir().unwrap();
+            copy(dir.path(), crashed.path());
+            let end = written * part / 8;
+            let torn = [&new[..end], &old[end..]].concat();
+            std::fs::write(newest_log(crashed.path()), torn).unwrap();
+            counts.push(last(&open(crashed.path()).unwrap()));
+        }
+        assert_eq!((counts[0], counts[8]), (BEFORE, BEFORE + AFTER));
         assert!(counts.is_sorted_by(|a, b| a < b), "{counts:?}");
     }
 
