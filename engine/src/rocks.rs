@@ -19,7 +19,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch,
 };
 
 use crate::staging::{PinnedView, Staging};
@@ -174,16 +174,11 @@ impl Store for RocksStore {
                 Change::DeleteRange(..) => {}
             }
         }
-        let mut options = WriteOptions::default();
-        let write = |options: &WriteOptions| {
-            self.db.write_opt(encoded, options).map_err(|error| device("write", &error))
-        };
+        self.db.write(encoded).map_err(|error| device("write", &error))?;
         match durability {
-            Durability::Buffered => write(&options),
-            Durability::Synced => {
-                options.set_sync(true);
-                self.synced(|| write(&options))
-            }
+            Durability::Buffered => Ok(()),
+            // Not as part of the write: other writes would wait in the library's queue until the disk is done.
+            Durability::Synced => self.sync(),
         }
     }
 
