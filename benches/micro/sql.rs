@@ -1,4 +1,5 @@
-//! Statements on one store in memory: parse and bind, and point statements from their parameters to their rows.
+//! Statements on one store in memory: parse and bind, point statements from their parameters to their rows, and whole
+//! texts of the simple protocol. What a session keeps of a text makes the second time cheaper: texts are both new and old.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use quorate_engine::local::LocalDatabase;
 use quorate_engine::memory::MemoryStore;
 use quorate_sql::cancel::CancelToken;
 use quorate_sql::node::SqlNode;
+use quorate_sql::parser::parse;
 use quorate_sql::program::scan_evaluator;
 use quorate_sql::session::{Prepared, Session, SessionOptions};
 use quorate_sql::testing::local_cluster::{LocalCluster, TestClock};
@@ -48,6 +50,13 @@ async fn run(session: &mut Session, prepared: &Prepared, parameters: &[Datum]) -
     sink.rows.len()
 }
 
+async fn run_text(session: &mut Session, text: &str) {
+    let mut run = session.begin_text(text).expect("it parses");
+    let mut sink = Recorder::default();
+    while run.next(session, &CancelToken::new(), &mut sink).await.expect("it runs").is_some() {}
+    assert_eq!(sink.rows.len(), 1);
+}
+
 /// All of this file.
 pub fn benches(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -55,13 +64,29 @@ pub fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sql");
     for (name, text) in [("point select", SELECT), ("upsert", UPSERT), ("groups", GROUPS)] {
         group.bench_function(format!("parse: {name}"), |bench| {
-            bench.iter(|| session.parse(text).expect("it parses"));
+            bench.iter(|| parse(text).expect("it parses"));
         });
-        group.bench_function(format!("parse and bind: {name}"), |bench| {
+        let mut number = 0;
+        group.bench_function(format!("parse and bind a new text: {name}"), |bench| {
+            bench.iter(|| {
+                number += 1;
+                runtime.block_on(prepare(&mut session, &format!("{text} -- {number}")))
+            });
+        });
+        group.bench_function(format!("parse and bind again: {name}"), |bench| {
             bench.iter(|| runtime.block_on(prepare(&mut session, text)));
         });
     }
     let mut key = 0;
+    group.bench_function("simple query, a new text: point select", |bench| {
+        bench.iter(|| {
+            key = (key + 7_919) % ROWS;
+            runtime.block_on(run_text(&mut session, &format!("SELECT v FROM t WHERE k = {key}")));
+        });
+    });
+    group.bench_function("simple query again: point select", |bench| {
+        bench.iter(|| runtime.block_on(run_text(&mut session, "SELECT v FROM t WHERE k = 5")));
+    });
     let select = runtime.block_on(prepare(&mut session, SELECT));
     group.bench_function("run: point select", |bench| {
         bench.iter(|| {

@@ -107,14 +107,14 @@ impl Scripts {
         let context = EvalContext { parameters: &[], now_micros: NOW_MICROS };
         let Query::Project(_, exprs) = &query.tree else { panic!("no projection: {text}") };
         let plain = eval(&exprs[0], &[], &context);
-        let crate::plan::node::Plan::Query { query: Query::Values { rows }, columns } =
+        let crate::plan::node::Plan::Query { query: Query::Values { rows } } =
             plan(&BoundDml::Query(query.clone()), &context)?
         else {
             panic!("no constant row: {text}");
         };
         let folded = eval(&rows[0][0], &[], &context);
         assert_eq!(format!("{plain:?}"), format!("{folded:?}"), "folding changed {text}");
-        Ok(value_text(&folded?, &columns[0].data_type))
+        Ok(value_text(&folded?, &query.columns[0].data_type))
     }
 }
 

@@ -18,6 +18,7 @@ pub mod prepared;
 pub mod retry;
 pub mod show;
 pub mod sink;
+pub mod texts;
 pub mod transaction;
 pub mod variables;
 
@@ -25,18 +26,19 @@ use std::sync::Arc;
 
 use quorate_engine::kv::Transaction;
 
+pub(crate) use prepared::{Binding, BoundWith};
 pub use prepared::{Prepared, Statement, TextRun};
 pub use sink::{Completion, ResultSink, SINK_BYTES_MAX, SINK_ROWS_MAX, TransactionStatus};
 
 use crate::bind::{BindContext, bind};
 use crate::cancel::CancelToken;
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::parser;
 use crate::types::{DataType, Datum};
 use dispatch::Mode;
+use texts::Texts;
 use transaction::{Kind, TransactionState};
 use variables::Variables;
 
@@ -54,8 +56,9 @@ pub struct SessionOptions {
 /// One client's session. Not shared: a statement holds it until its end.
 pub struct Session {
     pub(crate) node: Arc<SqlNode>,
-    options: SessionOptions,
+    options: Arc<SessionOptions>,
     variables: Variables,
+    texts: Texts,
     transaction: TransactionState,
     deallocated: Vec<Deallocated>,
 }
@@ -72,15 +75,27 @@ pub enum Deallocated {
 impl Session {
     pub(crate) fn new(node: Arc<SqlNode>, options: SessionOptions) -> Self {
         let variables = Variables::new(&options.user, &options.application_name);
-        Self { node, options, variables, transaction: TransactionState::Idle, deallocated: Vec::new() }
+        Self {
+            node,
+            options: Arc::new(options),
+            variables,
+            texts: Texts::default(),
+            transaction: TransactionState::Idle,
+            deallocated: Vec::new(),
+        }
     }
 
-    /// Reads a text of any number of statements.
+    /// Reads a text of any number of statements; one that came before is not read again.
     ///
     /// # Errors
     /// 42601 with a position within the text; 0A000 for what is not offered.
-    pub fn parse(&self, text: &str) -> Result<Vec<Statement>, SqlError> {
-        Ok(parser::parse(text)?.into_iter().map(Statement::new).collect())
+    pub fn parse(&mut self, text: &str) -> Result<Vec<Statement>, SqlError> {
+        if let Some(statements) = self.texts.get(text) {
+            return Ok(statements);
+        }
+        let statements: Vec<Statement> = parser::parse(text)?.into_iter().map(Statement::new).collect();
+        self.texts.put(text, &statements);
+        Ok(statements)
     }
 
     /// Binds a statement: finds its parameters' types (of which `types` gives some) and its result's columns.
@@ -164,23 +179,30 @@ impl Session {
 
     /// Binds with the newest catalog.
     fn bind(&self, statement: &Statement, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
-        let catalog = self.node.catalog.snapshot();
-        let bound = self.bind_with(statement, types, &catalog)?;
-        Ok(Prepared::new(statement.clone(), types.to_vec(), bound, catalog.version))
+        Ok(Prepared { statement: statement.clone(), binding: self.binding(statement, types)? })
     }
 
-    fn bind_with(
+    /// The statement's binding with the newest catalog: the one that it has, or a new one.
+    pub(crate) fn binding(
         &self,
         statement: &Statement,
         types: &[Option<DataType>],
-        catalog: &CatalogSnapshot,
-    ) -> Result<crate::bind::BoundStatement, SqlError> {
+    ) -> Result<Arc<Binding>, SqlError> {
+        let catalog = self.node.catalog.snapshot();
+        let options = Arc::clone(&self.options);
+        let with = BoundWith { catalog_version: catalog.version, types: types.to_vec(), options };
+        if let Some(binding) = statement.binding(&with) {
+            return Ok(binding);
+        }
         let context = BindContext {
             parameter_types: types,
             user: &self.options.user,
             database: &self.options.database,
         };
-        bind(&statement.tree, catalog, &context)
+        let bound = bind(statement.tree(), catalog.as_ref(), &context)?;
+        let binding = Arc::new(Binding::new(with, bound));
+        statement.set_binding(&binding);
+        Ok(binding)
     }
 
     /// Rolls back (or commits) the implicit transaction that a text has left open.

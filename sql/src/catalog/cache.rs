@@ -62,6 +62,11 @@ impl CatalogCache {
         Arc::clone(&self.current.read())
     }
 
+    /// The version of [`CatalogCache::snapshot`].
+    pub fn version(&self) -> u64 {
+        self.current.read().version
+    }
+
     /// Reads the catalog as of now; returns its version. Of two refreshes at once the newer catalog stays.
     ///
     /// # Errors

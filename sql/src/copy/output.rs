@@ -8,6 +8,7 @@ use crate::bind::{BoundDml, BoundQuery};
 use crate::error::SqlError;
 use crate::exec::context::ExecError;
 use crate::parser::ast::{CopyFormat, CopyOptions};
+use crate::plan::memory::Unplanned;
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::{Run, tag};
 use crate::session::dml::Output;
@@ -26,7 +27,9 @@ pub(crate) async fn copy_out(
     sink: &mut dyn ResultSink,
 ) -> Result<Completion, SqlError> {
     let mut lines = Lines { sink, options, columns: &query.columns, waiting: Vec::new(), is_started: false };
-    let count = run_query(session, &BoundDml::Query(query.clone()), run, &mut lines).await?;
+    let query = BoundDml::Query(query.clone());
+    let statement = Unplanned { statement: &query, memory: None };
+    let count = run_query(session, statement, run, &mut lines).await?;
     lines.finish().await?;
     Ok(tag(format!("COPY {count}")))
 }
@@ -34,7 +37,7 @@ pub(crate) async fn copy_out(
 /// Runs the query: in the open transaction, or alone and again while nothing was sent.
 async fn run_query(
     session: &mut Session,
-    query: &BoundDml,
+    query: Unplanned<'_>,
     run: &Run<'_>,
     lines: &mut Lines<'_>,
 ) -> Result<u64, SqlError> {
@@ -45,8 +48,8 @@ async fn run_query(
     let node = Arc::clone(&session.node);
     let mut attempts = Attempts::new(&node);
     loop {
-        match session.attempt(query, run, &mut Output::Lines(lines)).await {
-            Ok((count, _, _)) => return Ok(count),
+        match session.attempt(query, run.lease, run, &mut Output::Lines(lines)).await {
+            Ok((count, _)) => return Ok(count),
             Err(ExecError::Kv(error)) if !lines.is_started => attempts.after(error).await?,
             Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
         }

@@ -1,13 +1,13 @@
 //! Reads a table: sends the scan program with each page, and takes in rows or partial groups.
 //!
-//! Point lookups fetch their keys at once and run the same program here. Invariant: a limit counts over all pages and
-//! spans, so each page's program has what is left of it.
+//! Point lookups fetch their keys at once and run the same program here, without its bytes. Invariant: a limit counts
+//! over all pages and spans, so each page's program has what is left of it.
 
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use quorate_engine::kv::{Direction, Flow, Key, KvError, ScanProgram, ScanRequest, ScanRows, Span, Value};
+use quorate_engine::kv::{Direction, Key, KvError, ScanProgram, ScanRequest, ScanRows, Span, Value};
 
 use super::context::{ExecContext, ExecError};
 use super::groups::Groups;
@@ -15,9 +15,9 @@ use super::operator::{Operator, take_batch};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::SqlError;
 use crate::plan::node::{Access, PushDown};
+use crate::program::evaluator::run_on_pairs;
 use crate::program::output_format;
 use crate::program::program_format::{Program, ProgramOutput};
-use crate::program::scan_evaluator;
 use crate::storage::layout::TableLayout;
 use crate::storage::{decode_row, index_format};
 use crate::types::Row;
@@ -41,7 +41,9 @@ pub struct Scan {
     direction: Direction,
     rest: Rest,
     program: Program,
-    /// The program's bytes, unless it would change nothing.
+    /// The program would change nothing.
+    is_plain: bool,
+    /// The program's bytes, for ranges to run; `None` where it is plain, or runs here.
     encoded: Option<ScanProgram>,
     /// Values of a row that the program puts out.
     width: usize,
@@ -81,9 +83,16 @@ impl Scan {
             (ProgramOutput::AllColumns | ProgramOutput::Aggregate { .. }, _) => layout.columns.len(),
         };
         let program = Program { layout, filter: pushed.filter, limit: pushed.limit, output };
-        let encoded = if is_plain { None } else { Some(program.encode()?) };
+        let encoded = match &rest {
+            Rest::Spans(_) if !is_plain => Some(program.encode()?),
+            Rest::Spans(_) => None,
+            Rest::Points(_) => {
+                program.check_depth()?;
+                None
+            }
+        };
         let direction = if reverse { Direction::Reverse } else { Direction::Forward };
-        Ok(Self { number, direction, rest, program, encoded, width, groups, finished: None })
+        Ok(Self { number, direction, rest, program, is_plain, encoded, width, groups, finished: None })
     }
 
     /// The next rows of the store; `None` at the end. May be empty in between.
@@ -110,7 +119,9 @@ impl Scan {
         };
         if let Some(limit) = self.program.limit {
             self.program.limit = Some(limit.saturating_sub(rows.len() as u64));
-            self.encoded = Some(self.program.encode()?);
+            if self.encoded.is_some() {
+                self.encoded = Some(self.program.encode()?);
+            }
         }
         Ok(Some(rows))
     }
@@ -146,9 +157,10 @@ impl Scan {
         let found = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
         let pairs: Vec<(Key, Value)> = found.collect();
         let read = pairs.len() as u64;
-        let rows = match &self.encoded {
-            None => self.decode_pairs(&pairs)?,
-            Some(program) => self.decode_outputs(&run_here(program, &pairs)?)?,
+        let rows = if self.is_plain {
+            self.decode_pairs(&pairs)?
+        } else {
+            run_on_pairs(&self.program, &pairs).map_err(KvError::Program)?
         };
         context.profile.add_points(self.number, read, rows.len() as u64);
         Ok(rows)
@@ -191,19 +203,6 @@ impl Rest {
             }
         })
     }
-}
-
-/// Runs a program over pairs that are here.
-fn run_here(program: &ScanProgram, pairs: &[(Key, Value)]) -> Result<Vec<Bytes>, ExecError> {
-    let mut run = scan_evaluator().start(program).map_err(KvError::Program)?;
-    let mut out = Vec::new();
-    for (key, value) in pairs {
-        if run.pair(key.as_ref(), value, &mut out).map_err(KvError::Program)? == Flow::Stop {
-            break;
-        }
-    }
-    run.finish(&mut out).map_err(KvError::Program)?;
-    Ok(out)
 }
 
 #[async_trait]

@@ -1,7 +1,7 @@
 //! From bound statements to plans: parameters and the clock become constants, then the rules of
 //! [`crate::optimize`] run.
 //!
-//! Invariant: a plan holds no parameter and no `now()`, so that its pieces can be sent to ranges as they are.
+//! Invariant: what ranges run of a plan holds no parameter and no `now()`, so that it can be sent to them as it is.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
 use crate::optimize::{fold_constants, optimize};
-use crate::plan::node::{OnConflict, OutputColumn, Plan, Query};
+use crate::plan::node::{OnConflict, Plan, Query};
 use crate::types::Datum;
 
 /// Plans a statement for these parameters.
@@ -21,19 +21,16 @@ use crate::types::Datum;
 /// 22023 for a negative LIMIT or OFFSET, 42P02 for a parameter without a value.
 pub fn plan(statement: &BoundDml, context: &EvalContext<'_>) -> Result<Plan, SqlError> {
     Ok(match statement {
-        BoundDml::Query(query) => {
-            let (query, columns) = plan_query(query, context)?;
-            Plan::Query { query, columns }
-        }
+        BoundDml::Query(query) => Plan::Query { query: plan_query(query, context)? },
         BoundDml::Insert(insert) => self::insert(insert, context)?,
         BoundDml::Update(update) => Plan::Update {
             table: Arc::clone(&update.table),
-            source: rows_of(&update.table, update.filter.as_ref(), context)?,
+            source: plan_query(&rows_of(&update.table, update.filter.as_ref()), context)?,
             assignments: constants_of(update.assignments.clone(), context)?,
         },
         BoundDml::Delete(delete) => Plan::Delete {
             table: Arc::clone(&delete.table),
-            source: rows_of(&delete.table, delete.filter.as_ref(), context)?,
+            source: plan_query(&rows_of(&delete.table, delete.filter.as_ref()), context)?,
         },
     })
 }
@@ -42,11 +39,8 @@ pub fn plan(statement: &BoundDml, context: &EvalContext<'_>) -> Result<Plan, Sql
 ///
 /// # Errors
 /// As [`plan`].
-pub fn plan_query(
-    query: &BoundQuery,
-    context: &EvalContext<'_>,
-) -> Result<(Query, Vec<OutputColumn>), SqlError> {
-    Ok((optimize(limited(query, context)?), query.columns.clone()))
+pub fn plan_query(query: &BoundQuery, context: &EvalContext<'_>) -> Result<Query, SqlError> {
+    limited(query, context).map(optimize)
 }
 
 /// The query's tree with constants in place of parameters, and with its limit.
@@ -92,15 +86,13 @@ fn insert(insert: &BoundInsert, context: &EvalContext<'_>) -> Result<Plan, SqlEr
 }
 
 /// Whole rows of a table that a condition is true for.
-fn rows_of(
-    table: &Arc<TableDescriptor>,
-    filter: Option<&Expr>,
-    context: &EvalContext<'_>,
-) -> Result<Query, SqlError> {
+pub(super) fn rows_of(table: &Arc<TableDescriptor>, filter: Option<&Expr>) -> BoundQuery {
     let scan = select_scan(table);
-    let Some(filter) = filter else { return Ok(optimize(scan)) };
-    let filter = fold_constants(filter.clone(), context)?;
-    Ok(optimize(Query::Filter(Box::new(scan), filter)))
+    let tree = match filter {
+        Some(filter) => Query::Filter(Box::new(scan), filter.clone()),
+        None => scan,
+    };
+    BoundQuery { tree, offset: None, limit: None, columns: Vec::new() }
 }
 
 fn constants_of(

@@ -27,7 +27,7 @@ const ACCESS_SHOWN_MAX: usize = 5;
 pub fn explain(plan: &Plan, measured: &[String]) -> Vec<String> {
     let mut printer = Printer { lines: Vec::new(), measured };
     match plan {
-        Plan::Query { query, .. } => {
+        Plan::Query { query } => {
             printer.query(query, 0);
         }
         Plan::Insert { table, source, on_conflict } => {

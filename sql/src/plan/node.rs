@@ -189,8 +189,6 @@ pub enum Plan {
     Query {
         /// The tree.
         query: Query,
-        /// Names and types of its columns.
-        columns: Vec<OutputColumn>,
     },
     /// `INSERT`.
     Insert {

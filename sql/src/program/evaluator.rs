@@ -4,13 +4,13 @@
 //! Invariants: columns that only the output needs are decoded after the filter has passed; a page holds at most
 //! [`GROUPS_MAX`] groups at once, and puts them out when there would be more, to be merged by whoever asked.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_engine::codec::CodecError;
-use quorate_engine::kv::{Flow, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Value};
+use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Value};
 
 use super::output_format;
 use super::program_format::{Program, ProgramOutput};
@@ -51,8 +51,8 @@ struct Group {
 }
 
 /// A program on its way through a page.
-struct Run {
-    program: Program,
+struct Run<P> {
+    program: P,
     /// Columns that the filter reads.
     by_filter: Vec<bool>,
     /// Columns that only the output reads.
@@ -65,15 +65,16 @@ struct Run {
     groups: HashMap<GroupKey, Group>,
 }
 
-impl Run {
-    fn new(program: Program) -> Self {
-        let (by_filter, mut by_output) = program.columns_read();
+impl<P: Borrow<Program>> Run<P> {
+    fn new(program: P) -> Self {
+        let plan = program.borrow();
+        let (by_filter, mut by_output) = plan.columns_read();
         for (output, filter) in by_output.iter_mut().zip(&by_filter) {
             *output &= !filter;
         }
         Self {
-            row: vec![Datum::Null; program.layout.columns.len()],
-            rest: program.limit,
+            row: vec![Datum::Null; plan.layout.columns.len()],
+            rest: plan.limit,
             reads_output: by_output.contains(&true),
             groups: HashMap::new(),
             by_filter,
@@ -82,26 +83,28 @@ impl Run {
         }
     }
 
-    fn take(&mut self, key: &[u8], value: &Value, out: &mut Vec<Bytes>) -> Result<Flow, SqlError> {
+    /// Takes a pair: what it puts out goes to `out`, the rest of what is known of it stays here.
+    fn take(&mut self, key: &[u8], value: &Value, out: &mut impl Output) -> Result<Flow, SqlError> {
         if self.rest == Some(0) {
             return Ok(Flow::Stop);
         }
-        if let Some(filter) = &self.program.filter {
-            decode(&self.program, &self.by_filter, (key, value), &mut self.row)?;
+        let program = self.program.borrow();
+        if let Some(filter) = &program.filter {
+            decode(program, &self.by_filter, (key, value), &mut self.row)?;
             if !is_true(filter, &self.row, &EvalContext::default())? {
                 return Ok(Flow::Continue);
             }
         }
         if self.reads_output {
-            decode(&self.program, &self.by_output, (key, value), &mut self.row)?;
+            decode(program, &self.by_output, (key, value), &mut self.row)?;
         }
-        match &self.program.output {
-            ProgramOutput::AllColumns => out.push(output_format::encode(&self.row)),
-            ProgramOutput::Project(exprs) => out.push(project(exprs, &self.row)?),
+        match &program.output {
+            ProgramOutput::AllColumns => out.row(self.row.iter().map(|datum| Ok(Cow::Borrowed(datum))))?,
+            ProgramOutput::Project(exprs) => out.row(exprs.iter().map(|expr| value_of(expr, &self.row)))?,
             ProgramOutput::Aggregate { group_by, aggregates } => {
                 add_to_group(&mut self.groups, (group_by, aggregates), &self.row)?;
                 if self.groups.len() >= GROUPS_MAX {
-                    put_groups_out(&mut self.groups, out);
+                    put_groups_out(&mut self.groups, out)?;
                 }
                 return Ok(Flow::Continue);
             }
@@ -117,13 +120,59 @@ impl Run {
     }
 }
 
-impl ScanRun for Run {
+impl ScanRun for Run<Program> {
     fn pair(&mut self, key: &[u8], value: &Value, out: &mut Vec<Bytes>) -> Result<Flow, ProgramError> {
         self.take(key, value, out).map_err(program_error)
     }
 
     fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), ProgramError> {
-        put_groups_out(&mut self.groups, out);
+        put_groups_out(&mut self.groups, out).map_err(program_error)
+    }
+}
+
+/// Runs a program over pairs that are here; gives the rows that its bytes would be read as.
+///
+/// # Errors
+/// As a range's run of it.
+pub fn run_on_pairs(program: &Program, pairs: &[(Key, Value)]) -> Result<Vec<Row>, ProgramError> {
+    let mut run = Run::new(program);
+    let mut rows: Vec<Row> = Vec::new();
+    for (key, value) in pairs {
+        if run.take(key.as_ref(), value, &mut rows).map_err(program_error)? == Flow::Stop {
+            break;
+        }
+    }
+    put_groups_out(&mut run.groups, &mut rows).map_err(program_error)?;
+    Ok(rows)
+}
+
+/// Takes what a program puts out.
+trait Output {
+    fn row<'a>(
+        &mut self,
+        values: impl Iterator<Item = Result<Cow<'a, Datum>, SqlError>>,
+    ) -> Result<(), SqlError>;
+}
+
+/// To be sent.
+impl Output for Vec<Bytes> {
+    fn row<'a>(
+        &mut self,
+        values: impl Iterator<Item = Result<Cow<'a, Datum>, SqlError>>,
+    ) -> Result<(), SqlError> {
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        self.push(output_format::encode(values.iter().map(Cow::as_ref)));
+        Ok(())
+    }
+}
+
+/// To be used here.
+impl Output for Vec<Row> {
+    fn row<'a>(
+        &mut self,
+        values: impl Iterator<Item = Result<Cow<'a, Datum>, SqlError>>,
+    ) -> Result<(), SqlError> {
+        self.push(values.map(|value| value.map(Cow::into_owned)).collect::<Result<Row, _>>()?);
         Ok(())
     }
 }
@@ -148,11 +197,6 @@ fn value_of<'a>(expr: &Expr, row: &'a [Datum]) -> Result<Cow<'a, Datum>, SqlErro
     eval(expr, row, &EvalContext::default()).map(Cow::Owned)
 }
 
-fn project(exprs: &[Expr], row: &[Datum]) -> Result<Bytes, SqlError> {
-    let values = exprs.iter().map(|expr| value_of(expr, row)).collect::<Result<Vec<_>, _>>()?;
-    Ok(output_format::encode(values.iter().map(Cow::as_ref)))
-}
-
 fn add_to_group(
     groups: &mut HashMap<GroupKey, Group>,
     (group_by, aggregates): (&[Expr], &[Aggregate]),
@@ -172,12 +216,13 @@ fn add_to_group(
     Ok(())
 }
 
-fn put_groups_out(groups: &mut HashMap<GroupKey, Group>, out: &mut Vec<Bytes>) {
+fn put_groups_out(groups: &mut HashMap<GroupKey, Group>, out: &mut impl Output) -> Result<(), SqlError> {
     // In the order of their keys, so that the same page gives the same bytes each time.
     let mut sorted: Vec<_> = groups.drain().collect();
     sorted.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     for (_, group) in sorted {
         let partials: Vec<Datum> = group.states.iter().flat_map(AggregateState::to_partial).collect();
-        out.push(output_format::encode(group.keys.iter().chain(&partials)));
+        out.row(group.keys.iter().chain(&partials).map(|datum| Ok(Cow::Borrowed(datum))))?;
     }
+    Ok(())
 }

@@ -56,13 +56,7 @@ impl Program {
     /// # Errors
     /// 54000 for an expression that nests too deeply to be sent.
     pub fn encode(&self) -> Result<ScanProgram, SqlError> {
-        if self.exprs().any(is_too_deep) {
-            return Err(SqlError::new(
-                SqlState::ProgramLimitExceeded,
-                "an expression of this statement nests too deeply",
-            )
-            .with_hint("Write long chains of OR as IN (…)."));
-        }
+        self.check_depth()?;
         let mut out = Writer::versioned(PROGRAM_FORMAT_VERSION);
         out.u64(self.layout.table_id).count(self.layout.columns.len());
         for (id, data_type) in &self.layout.columns {
@@ -86,6 +80,19 @@ impl Program {
             }
         }
         Ok(ScanProgram(Bytes::from(out.finish())))
+    }
+
+    /// What [`Program::encode`] fails for, without the bytes.
+    ///
+    /// # Errors
+    /// 54000 for an expression that nests too deeply to be sent.
+    pub fn check_depth(&self) -> Result<(), SqlError> {
+        if !self.exprs().any(is_too_deep) {
+            return Ok(());
+        }
+        let message = "an expression of this statement nests too deeply";
+        let error = SqlError::new(SqlState::ProgramLimitExceeded, message);
+        Err(error.with_hint("Write long chains of OR as IN (…)."))
     }
 
     /// Reads a program.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use quorate_engine::hlc::Timestamp;
+
 use super::explain::explain;
 use super::show;
 use super::sink::{Completion, ResultSink, TransactionStatus};
 use super::transaction::{Kind, OpenTransaction, TransactionState};
-use super::{Deallocated, Prepared, Session, Statement};
-use crate::bind::{Bound, BoundStatement};
+use super::{Binding, Deallocated, Prepared, Session, Statement};
+use crate::bind::Bound;
 use crate::cancel::CancelToken;
 use crate::catalog::ddl;
 use crate::catalog::descriptor::TableDescriptor;
@@ -32,12 +34,14 @@ pub(crate) struct Run<'a> {
     pub parameters: &'a [Datum],
     pub mode: Mode,
     pub limits: Limits,
+    /// Until when the catalog of its binding may be relied on, where it relies on one.
+    pub lease: Option<Timestamp>,
 }
 
 impl Session {
     /// Fails for a statement that a failed transaction does not accept.
     pub(crate) fn check_accepted(&self, statement: &Statement) -> Result<(), SqlError> {
-        let ends = matches!(statement.tree, ast::Statement::Commit | ast::Statement::Rollback);
+        let ends = matches!(statement.tree(), ast::Statement::Commit | ast::Statement::Rollback);
         if self.transaction.status() != TransactionStatus::Failed || ends {
             return Ok(());
         }
@@ -61,26 +65,26 @@ impl Session {
             .variables
             .statement_timeout_micros()
             .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
-        let run =
-            Run { prepared, parameters, mode, limits: Limits { cancel: cancel.clone(), deadline_micros } };
-        match self.rebind(prepared)? {
-            None => self.dispatch(&prepared.bound, &run, sink).await,
-            Some(bound) => self.dispatch(&bound, &run, sink).await,
-        }
+        let limits = Limits { cancel: cancel.clone(), deadline_micros };
+        let (binding, lease) = self.rebind(prepared)?;
+        let run = Run { prepared, parameters, mode, limits, lease };
+        self.dispatch(&binding, &run, sink).await
     }
 
-    /// Binds again where the catalog has changed. Fails where this node must not rely on its catalog any more.
-    pub(crate) fn rebind(&self, prepared: &Prepared) -> Result<Option<BoundStatement>, SqlError> {
-        if needs_catalog(&prepared.bound.kind) {
-            self.node.cluster.catalog_lease()?;
+    /// The statement's binding, a new one where the catalog has changed; with the lease on the catalog, where it needs
+    /// one. Fails where this node must not rely on its catalog any more.
+    pub(crate) fn rebind(&self, prepared: &Prepared) -> Result<(Arc<Binding>, Option<Timestamp>), SqlError> {
+        let told = &prepared.binding;
+        // The lease comes first: one that is given from now on may be for a newer catalog than the binding's.
+        let lease = match needs_catalog(&told.bound.kind) {
+            true => Some(self.node.cluster.catalog_lease()?),
+            false => None,
+        };
+        if self.node.catalog.version() == told.with.catalog_version {
+            return Ok((Arc::clone(told), lease));
         }
-        let catalog = self.node.catalog.snapshot();
-        if catalog.version == prepared.catalog_version {
-            return Ok(None);
-        }
-        let bound = self.bind_with(&prepared.statement, &prepared.types, &catalog)?;
-        if bound.columns().as_deref() != prepared.columns()
-            || bound.parameter_types != prepared.bound.parameter_types
+        let binding = self.binding(&prepared.statement, &told.with.types)?;
+        if binding.columns() != told.columns() || binding.bound.parameter_types != told.bound.parameter_types
         {
             return Err(SqlError::new(
                 SqlState::FeatureNotSupported,
@@ -88,18 +92,19 @@ impl Session {
             )
             .with_hint("Prepare the statement again."));
         }
-        Ok(Some(bound))
+        Ok((binding, lease))
     }
 
     async fn dispatch(
         &mut self,
-        bound: &BoundStatement,
+        binding: &Binding,
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
+        let bound = &binding.bound;
         let columns = run.prepared.columns().unwrap_or_default();
         match &bound.kind {
-            Bound::Dml(_) => self.run_dml(bound, run, sink).await,
+            Bound::Dml(_) => self.run_dml(binding, run, sink).await,
             Bound::Explain { analyze, statement } => explain(self, (*analyze, statement), run, sink).await,
             Bound::CreateTable { if_not_exists, table } => {
                 self.create_table(*if_not_exists, table, sink).await
@@ -313,6 +318,7 @@ impl Session {
             return Err(SqlError::new(SqlState::ActiveSqlTransaction, message));
         }
         self.variables.reset();
+        self.texts.clear();
         self.deallocated.push(Deallocated::All);
         Ok(tag("DISCARD ALL"))
     }

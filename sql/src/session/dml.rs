@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Transaction, TransactionOptions};
 
-use super::Session;
 use super::dispatch::{Mode, Run, tag};
 use super::gate::Gate;
 use super::retry::Attempts;
 use super::sink::{Completion, ResultSink};
 use super::transaction::{Kind, TransactionState};
-use crate::bind::{Bound, BoundDml, BoundStatement};
+use super::{Binding, Session};
+use crate::bind::BoundDml;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::copy::output::Lines;
 use crate::error::{SqlError, SqlState};
@@ -22,8 +23,8 @@ use crate::exec::update::update;
 use crate::exec::{Operator, build};
 use crate::expr::eval::EvalContext;
 use crate::node::SqlNode;
+use crate::plan::memory::Unplanned;
 use crate::plan::node::{Plan, Query};
-use crate::plan::plan;
 use crate::types::Row;
 
 /// Takes a query's rows.
@@ -32,8 +33,8 @@ pub(crate) enum Output<'a, 'b> {
     Gate(&'a mut Gate<'b>),
     /// `COPY TO STDOUT`.
     Lines(&'a mut Lines<'b>),
-    /// Nobody: EXPLAIN ANALYZE only counts.
-    Count,
+    /// Nobody: EXPLAIN ANALYZE only counts, and prints the plan that was run.
+    Count(&'a mut Option<Plan>),
 }
 
 /// What a plan is run with.
@@ -49,18 +50,18 @@ impl Session {
     /// Runs a statement that reads or changes rows.
     pub(crate) async fn run_dml(
         &mut self,
-        bound: &BoundStatement,
+        binding: &Binding,
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         self.open_for_text(run);
         if !matches!(self.transaction, TransactionState::Idle) {
             let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
-            let (count, _, _) =
-                self.run_in_transaction(dml_of(bound)?, run, &mut Output::Gate(&mut gate)).await?;
-            return finish(dml_of(bound)?, count, &mut gate).await;
+            let statement = binding.unplanned()?;
+            let (count, _) = self.run_in_transaction(statement, run, &mut Output::Gate(&mut gate)).await?;
+            return finish(statement.statement, count, &mut gate).await;
         }
-        self.run_alone(bound, run, sink).await
+        self.run_alone(binding, run, sink).await
     }
 
     /// Opens the implicit transaction of a text.
@@ -73,17 +74,17 @@ impl Session {
     /// Runs it in the open transaction, without committing.
     pub(crate) async fn run_in_transaction(
         &mut self,
-        dml: &BoundDml,
+        statement: Unplanned<'_>,
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
-    ) -> Result<(u64, Profile, Plan), SqlError> {
+    ) -> Result<(u64, Profile), SqlError> {
         let node = Arc::clone(&self.node);
         let TransactionState::Open(open) = &mut self.transaction else {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
         let now_micros = open.now_micros;
         let eval = EvalContext { parameters: run.parameters, now_micros };
-        let plan = plan(dml, &eval)?;
+        let plan = statement.plan(&eval)?;
         check_writes(&plan, open.read_only)?;
         for table in tables_of(&plan) {
             open.used_table(table.id, table.version);
@@ -92,60 +93,60 @@ impl Session {
         transaction.start_statement();
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
         let catalog = node.catalog.snapshot();
-        match run_plan(plan.clone(), &plan_run, transaction.as_mut(), output).await {
-            Ok((count, profile)) => Ok((count, profile, plan)),
-            Err(error) => Err(error.into_sql(&catalog)),
-        }
+        let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
+        result.map_err(|error| error.into_sql(&catalog))
     }
 
     /// Runs it as a transaction of its own, again where the store asks for it and nothing was sent yet.
     async fn run_alone(
         &mut self,
-        bound: &BoundStatement,
+        binding: &Binding,
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         let node = Arc::clone(&self.node);
         let mut attempts = Attempts::new(&node);
-        let mut rebound = None;
+        let mut rebound: Option<Arc<Binding>> = None;
+        let mut lease = run.lease;
         loop {
-            let bound = rebound.as_ref().unwrap_or(bound);
+            let statement = rebound.as_deref().unwrap_or(binding).unplanned()?;
             let mut gate = Gate::new(&mut *sink, run.prepared.columns().unwrap_or_default());
-            match self.attempt(dml_of(bound)?, run, &mut Output::Gate(&mut gate)).await {
-                Ok((count, _, _)) => return finish(dml_of(bound)?, count, &mut gate).await,
+            match self.attempt(statement, lease, run, &mut Output::Gate(&mut gate)).await {
+                Ok((count, _)) => return finish(statement.statement, count, &mut gate).await,
                 Err(ExecError::Kv(error)) if !gate.is_open() => attempts.after(error).await?,
                 Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
             }
             run.limits.cancel.check()?;
-            rebound = self.rebind(run.prepared)?;
+            let (binding, newer) = self.rebind(run.prepared)?;
+            (rebound, lease) = (Some(binding), newer);
         }
     }
 
-    /// One attempt at a statement that commits alone.
+    /// One attempt at a statement that commits alone, before the end of the lease that its binding relies on.
     pub(crate) async fn attempt(
         &mut self,
-        dml: &BoundDml,
+        statement: Unplanned<'_>,
+        lease: Option<Timestamp>,
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
-    ) -> Result<(u64, Profile, Plan), ExecError> {
+    ) -> Result<(u64, Profile), ExecError> {
         let node = Arc::clone(&self.node);
-        let deadline = node.cluster.catalog_lease()?;
         let now_micros = self.now_micros();
         let eval = EvalContext { parameters: run.parameters, now_micros };
-        let plan = plan(dml, &eval)?;
+        let plan = statement.plan(&eval)?;
         let read_only = matches!(plan, Plan::Query { .. });
         let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
         transaction.start_statement();
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
-        let result = run_plan(plan.clone(), &plan_run, transaction.as_mut(), output).await;
+        let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
         } else {
             // From here on nothing cancels: a commit that was sent is awaited to its end.
             run.limits.cancel.check()?;
-            transaction.commit(Some(deadline)).await?;
+            transaction.commit(lease).await?;
         }
-        result.map(|(count, profile)| (count, profile, plan))
+        result
     }
 }
 
@@ -164,8 +165,11 @@ async fn run_plan(
         is_autocommit: run.is_autocommit,
         profile: Profile::default(),
     };
+    if let Output::Count(kept) = output {
+        **kept = Some(plan.clone());
+    }
     let count = match plan {
-        Plan::Query { query, .. } => run_query(query, &mut context, output).await?,
+        Plan::Query { query } => run_query(query, &mut context, output).await?,
         Plan::Insert { table, source, on_conflict } => {
             Insert::new(table, on_conflict).run(build(source)?, &mut context).await?
         }
@@ -195,7 +199,7 @@ async fn send(rows: Vec<Row>, output: &mut Output<'_, '_>) -> Result<(), SqlErro
     match output {
         Output::Gate(gate) => gate.rows(rows).await,
         Output::Lines(lines) => lines.rows(&rows).await,
-        Output::Count => Ok(()),
+        Output::Count(_) => Ok(()),
     }
 }
 
@@ -210,13 +214,6 @@ async fn finish(dml: &BoundDml, count: u64, gate: &mut Gate<'_>) -> Result<Compl
         BoundDml::Update(_) => tag(format!("UPDATE {count}")),
         BoundDml::Delete(_) => tag(format!("DELETE {count}")),
     })
-}
-
-fn dml_of(bound: &BoundStatement) -> Result<&BoundDml, SqlError> {
-    if let Bound::Dml(dml) = &bound.kind {
-        return Ok(dml);
-    }
-    Err(SqlError::new(SqlState::InternalError, "the statement is of another kind than before"))
 }
 
 /// Fails for a write in a read-only transaction.
@@ -238,7 +235,7 @@ fn check_writes(plan: &Plan, read_only: bool) -> Result<(), SqlError> {
 fn tables_of(plan: &Plan) -> Vec<Arc<TableDescriptor>> {
     let mut tables = Vec::new();
     let source = match plan {
-        Plan::Query { query, .. } => query,
+        Plan::Query { query } => query,
         Plan::Insert { table, source, .. }
         | Plan::Update { table, source, .. }
         | Plan::Delete { table, source } => {

@@ -7,10 +7,11 @@ use super::gate::Gate;
 use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use crate::bind::BoundDml;
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::exec::profile::{Place, Profile};
 use crate::expr::eval::EvalContext;
 use crate::plan::explain::explain as explain_plan;
+use crate::plan::memory::Unplanned;
 use crate::plan::node::Plan;
 use crate::plan::plan;
 use crate::types::Datum;
@@ -64,10 +65,15 @@ impl Session {
         run: &Run<'_>,
     ) -> Result<(u64, Profile, Plan), SqlError> {
         self.open_for_text(run);
-        if matches!(self.transaction, TransactionState::Idle) {
-            let result = self.attempt(statement, run, &mut Output::Count).await;
-            return result.map_err(|error| error.into_sql(&self.node.catalog.snapshot()));
-        }
-        self.run_in_transaction(statement, run, &mut Output::Count).await
+        let statement = Unplanned { statement, memory: None };
+        let mut plan = None;
+        let (count, profile) = if matches!(self.transaction, TransactionState::Idle) {
+            let result = self.attempt(statement, run.lease, run, &mut Output::Count(&mut plan)).await;
+            result.map_err(|error| error.into_sql(&self.node.catalog.snapshot()))?
+        } else {
+            self.run_in_transaction(statement, run, &mut Output::Count(&mut plan)).await?
+        };
+        let plan = plan.ok_or_else(|| SqlError::new(SqlState::InternalError, "no plan was run"))?;
+        Ok((count, profile, plan))
     }
 }

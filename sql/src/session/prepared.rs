@@ -1,23 +1,115 @@
 //! Statements on their way to be run: parsed, bound, or one of a text.
+//!
+//! ```text
+//! Statement ─ Arc ─▶ Parsed { tree, newest binding ─ Arc ─▶ Binding { bound, what is known of its plan } }
+//! Prepared { Statement, Arc of the Binding that Describe told of }
+//! ```
+//!
+//! Invariants: all of these are cheap to copy. A binding is used only with the catalog's version, the session's user and
+//! the declared types that it was made with.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::dispatch::Mode;
-use crate::bind::BoundStatement;
+use crate::bind::{Bound, BoundStatement};
 use crate::cancel::CancelToken;
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::parser::ast;
+use crate::plan::memory::{PlanMemory, Unplanned};
 use crate::plan::node::OutputColumn;
-use crate::session::{Completion, ResultSink, Session};
+use crate::session::{Completion, ResultSink, Session, SessionOptions};
 use crate::types::DataType;
 
 /// A statement that was read, not bound.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    pub(crate) tree: ast::Statement,
+    parsed: Arc<Parsed>,
+}
+
+#[derive(Debug)]
+struct Parsed {
+    tree: ast::Statement,
+    /// The newest binding, for whoever binds the statement next.
+    newest: Mutex<Option<Arc<Binding>>>,
 }
 
 impl Statement {
     pub(crate) fn new(tree: ast::Statement) -> Self {
-        Self { tree }
+        Self { parsed: Arc::new(Parsed { tree, newest: Mutex::default() }) }
+    }
+
+    /// What was read.
+    pub(crate) fn tree(&self) -> &ast::Statement {
+        &self.parsed.tree
+    }
+
+    /// The binding that was made with all of these, if it is the newest.
+    pub(crate) fn binding(&self, with: &BoundWith) -> Option<Arc<Binding>> {
+        self.parsed.newest.lock().as_ref().filter(|binding| binding.with == *with).cloned()
+    }
+
+    /// Remembers a binding instead of the last.
+    pub(crate) fn set_binding(&self, binding: &Arc<Binding>) {
+        *self.parsed.newest.lock() = Some(Arc::clone(binding));
+    }
+}
+
+/// All that binding depends on besides the statement.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BoundWith {
+    /// Version of the catalog.
+    pub catalog_version: u64,
+    /// Types that the client declared.
+    pub types: Vec<Option<DataType>>,
+    /// User and database.
+    pub options: Arc<SessionOptions>,
+}
+
+/// A statement bound with one version of the catalog.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub with: BoundWith,
+    pub bound: BoundStatement,
+    columns: Option<Vec<OutputColumn>>,
+    plans: PlanMemory,
+}
+
+impl Binding {
+    pub(crate) fn new(with: BoundWith, bound: BoundStatement) -> Self {
+        Self { with, columns: bound.columns(), plans: PlanMemory::new(bound.parameter_types.clone()), bound }
+    }
+
+    /// Columns of its result; `None` where it has none.
+    pub(crate) fn columns(&self) -> Option<&[OutputColumn]> {
+        self.columns.as_deref()
+    }
+
+    /// The query or change of rows that it is, to be planned.
+    pub(crate) fn unplanned(&self) -> Result<Unplanned<'_>, SqlError> {
+        match &self.bound.kind {
+            Bound::Dml(statement) => Ok(Unplanned { statement, memory: Some(&self.plans) }),
+            Bound::Explain { .. }
+            | Bound::CreateTable { .. }
+            | Bound::DropTable { .. }
+            | Bound::Begin { .. }
+            | Bound::Commit
+            | Bound::Rollback
+            | Bound::ShowTables
+            | Bound::ShowRanges { .. }
+            | Bound::ShowClusterSettings
+            | Bound::ShowVariable { .. }
+            | Bound::SetVariable { .. }
+            | Bound::ResetAll
+            | Bound::SetClusterSetting { .. }
+            | Bound::CopyFrom(_)
+            | Bound::CopyTo { .. }
+            | Bound::DiscardAll
+            | Bound::Deallocate { .. } => {
+                Err(SqlError::new(SqlState::InternalError, "the statement is of another kind than before"))
+            }
+        }
     }
 }
 
@@ -25,32 +117,18 @@ impl Statement {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub(crate) statement: Statement,
-    /// Types that the client declared.
-    pub(crate) types: Vec<Option<DataType>>,
-    pub(crate) bound: BoundStatement,
-    pub(crate) catalog_version: u64,
-    columns: Option<Vec<OutputColumn>>,
+    pub(crate) binding: Arc<Binding>,
 }
 
 impl Prepared {
-    pub(crate) fn new(
-        statement: Statement,
-        types: Vec<Option<DataType>>,
-        bound: BoundStatement,
-        catalog_version: u64,
-    ) -> Self {
-        let columns = bound.columns();
-        Self { statement, types, bound, catalog_version, columns }
-    }
-
     /// Types of `$1`, `$2`, ….
     pub fn parameter_types(&self) -> &[DataType] {
-        &self.bound.parameter_types
+        &self.binding.bound.parameter_types
     }
 
     /// Columns of its result; `None` where it has none.
     pub fn columns(&self) -> Option<&[OutputColumn]> {
-        self.columns.as_deref()
+        self.binding.columns()
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) async fn run_text(
 }
 
 mod attempts;
+mod reuse;
 mod slt;
 
 struct Runner {

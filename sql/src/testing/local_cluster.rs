@@ -1,5 +1,5 @@
-//! [`LocalCluster`]: SQL over one store, without ranges. Tables' ranges are remembered, the catalog's lease never ends
-//! unless a test takes it away.
+//! [`LocalCluster`]: SQL over one store, without ranges. Tables' ranges are remembered; leases on the catalog end, one
+//! after the other, long after any test, unless a test takes them away.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,11 @@ pub struct LocalCluster {
     /// The node must not rely on its catalog.
     is_lease_over: Mutex<bool>,
     awaited: AtomicU64,
+    leases: AtomicU64,
 }
+
+/// Before the end of time, in steps: ends of leases.
+const FIRST_LEASE_UNTIL: u64 = u64::MAX / 2;
 
 /// The one setting that there is, with its default.
 const SETTING: (&str, &str) = ("test.setting", "1");
@@ -37,6 +41,16 @@ impl LocalCluster {
     /// Lets the catalog's lease run out, or gives a new one.
     pub fn set_lease_over(&self, is_over: bool) {
         *self.is_lease_over.lock() = is_over;
+    }
+
+    /// How many leases were given.
+    pub fn leases(&self) -> u64 {
+        self.leases.load(Ordering::SeqCst)
+    }
+
+    /// The end of a lease, which are numbered from 0.
+    pub fn lease_until(number: u64) -> Timestamp {
+        Timestamp::from_raw(FIRST_LEASE_UNTIL + number)
     }
 
     /// The newest version of the catalog that was waited for.
@@ -70,7 +84,7 @@ impl Cluster for LocalCluster {
             let message = "this node cannot confirm its catalog";
             return Err(SqlError::new(SqlState::CannotConnectNow, message).with_hint("It waits for range 1."));
         }
-        Ok(Timestamp::MAX)
+        Ok(Self::lease_until(self.leases.fetch_add(1, Ordering::SeqCst)))
     }
 
     async fn ranges(&self, span: Span) -> Result<Vec<RangeInfo>, SqlError> {

@@ -25,6 +25,8 @@ struct Script {
     /// Scans never answer.
     is_stuck: bool,
     commits_seen: usize,
+    /// What commits were to lie below.
+    deadlines: Vec<Option<Timestamp>>,
 }
 
 #[derive(Clone)]
@@ -89,6 +91,7 @@ impl Transaction for FlakyTransaction {
         let next = {
             let mut script = self.script.lock();
             script.commits_seen += 1;
+            script.deadlines.push(deadline);
             script.commits.pop_front()
         };
         match next {
@@ -107,12 +110,13 @@ fn retry() -> KvError {
 }
 
 /// A session with a table of this many rows, and what its database will do.
-async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>) {
+async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>, Arc<LocalCluster>) {
     let store = Arc::new(MemoryStore::new());
     let inner = LocalDatabase::new(store, Arc::new(HybridClock::system()), scan_evaluator());
     let script = Arc::new(Mutex::new(Script::default()));
     let database = Flaky { inner, script: script.clone() };
-    let node = SqlNode::new(Arc::new(database), LocalCluster::new(), TestClock::new());
+    let cluster = LocalCluster::new();
+    let node = SqlNode::new(Arc::new(database), cluster.clone(), TestClock::new());
     let mut session = node.session(SessionOptions::default());
     sql(&mut session, "CREATE TABLE t (a INT PRIMARY KEY, b INT)").await.unwrap();
     let data: String = (0..count).map(|number| format!("{number},{}\n", number % 100)).collect();
@@ -120,8 +124,8 @@ async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>) {
         copy(&mut session, "COPY t FROM STDIN (FORMAT csv)", &data, 4_096).await.unwrap(),
         format!("COPY {count}")
     );
-    script.lock().commits_seen = 0;
-    (session, script)
+    *script.lock() = Script::default();
+    (session, script, cluster)
 }
 
 async fn sql(session: &mut Session, text: &str) -> Result<Vec<String>, SqlError> {
@@ -132,7 +136,7 @@ async fn sql(session: &mut Session, text: &str) -> Result<Vec<String>, SqlError>
 
 #[tokio::test]
 async fn attempts_are_repeated_while_nothing_was_sent() {
-    let (mut session, script) = session_with_rows(3).await;
+    let (mut session, script, _) = session_with_rows(3).await;
     script.lock().commits = [retry(), retry()].into();
     sql(&mut session, "UPDATE t SET b = b + 1000").await.unwrap();
     assert_eq!(script.lock().commits_seen, 3);
@@ -145,9 +149,21 @@ async fn attempts_are_repeated_while_nothing_was_sent() {
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["3"]);
 }
 
+/// A lease that was given after the statement was bound may be for a newer catalog: no commit relies on it.
+#[tokio::test]
+async fn attempts_commit_under_the_lease_of_their_binding() {
+    let (mut session, script, cluster) = session_with_rows(3).await;
+    let first = cluster.leases();
+    script.lock().commits = [retry()].into();
+    sql(&mut session, "UPDATE t SET b = b + 1000").await.unwrap();
+    assert_eq!(cluster.leases(), first + 2, "one lease an attempt, when it is bound");
+    let until = |number| Some(LocalCluster::lease_until(number));
+    assert_eq!(script.lock().deadlines, [until(first), until(first + 1)]);
+}
+
 #[tokio::test]
 async fn attempts_end() {
-    let (mut session, script) = session_with_rows(1).await;
+    let (mut session, script, _) = session_with_rows(1).await;
     script.lock().commits = std::iter::repeat_n(retry(), 100).collect();
     let error = sql(&mut session, "DELETE FROM t").await.unwrap_err();
     assert_eq!(error.state, SqlState::SerializationFailure);
@@ -156,7 +172,7 @@ async fn attempts_end() {
 
 #[tokio::test]
 async fn attempts_are_not_repeated_in_a_block_or_after_an_unknown_commit() {
-    let (mut session, script) = session_with_rows(1).await;
+    let (mut session, script, _) = session_with_rows(1).await;
     script.lock().commits = [retry()].into();
     let error = sql(&mut session, "BEGIN; UPDATE t SET b = 7; COMMIT").await.unwrap_err();
     assert_eq!(error.state, SqlState::SerializationFailure);
@@ -170,7 +186,7 @@ async fn attempts_are_not_repeated_in_a_block_or_after_an_unknown_commit() {
 
 #[tokio::test]
 async fn attempts_are_not_repeated_when_rows_were_sent() {
-    let (mut session, script) = session_with_rows(3_000).await;
+    let (mut session, script, _) = session_with_rows(3_000).await;
     script.lock().scans = [None, Some(retry())].into();
     let mut recorder = Recorder::default();
     let error = run_text(&mut session, "SELECT a FROM t", &mut recorder).await.unwrap_err();
@@ -180,7 +196,7 @@ async fn attempts_are_not_repeated_when_rows_were_sent() {
 
 #[tokio::test]
 async fn batches_for_the_client_are_bounded() {
-    let (mut session, _) = session_with_rows(3_000).await;
+    let (mut session, _, _) = session_with_rows(3_000).await;
     let mut recorder = Recorder::default();
     run_text(&mut session, "SELECT a FROM t", &mut recorder).await.unwrap();
     assert_eq!(recorder.batches, [1_000, 1_000, 1_000]);
@@ -188,7 +204,7 @@ async fn batches_for_the_client_are_bounded() {
 
 #[tokio::test]
 async fn cancel_ends_a_scan_that_waits() {
-    let (mut session, script) = session_with_rows(1).await;
+    let (mut session, script, _) = session_with_rows(1).await;
     script.lock().is_stuck = true;
     let cancel = CancelToken::new();
     cancel.cancel(CancelReason::Request);
@@ -210,7 +226,7 @@ async fn cancel_ends_a_scan_that_waits() {
 
 #[tokio::test]
 async fn statement_timeout_ends_a_scan_that_waits() {
-    let (mut session, script) = session_with_rows(1).await;
+    let (mut session, script, _) = session_with_rows(1).await;
     script.lock().is_stuck = true;
     sql(&mut session, "SET statement_timeout = '3s'").await.unwrap();
     let error = sql(&mut session, "SELECT count(*) FROM t").await.unwrap_err();
@@ -220,7 +236,7 @@ async fn statement_timeout_ends_a_scan_that_waits() {
 
 #[tokio::test]
 async fn explain_analyze_shows_that_a_filter_ran_where_the_rows_are() {
-    let (mut session, _) = session_with_rows(1_000).await;
+    let (mut session, _, _) = session_with_rows(1_000).await;
     let lines = sql(&mut session, "EXPLAIN ANALYZE SELECT a FROM t WHERE b = 7").await.unwrap();
     let measured = lines.iter().find(|line| line.contains("rows read")).unwrap();
     assert_eq!(measured.trim(), "Range r0 on node n0: 1000 rows read, 10 rows returned, 1 pages");
@@ -228,7 +244,7 @@ async fn explain_analyze_shows_that_a_filter_ran_where_the_rows_are() {
 
 #[tokio::test]
 async fn copy_is_committed_in_parts_and_names_the_last_stored_line() {
-    let (mut session, script) = session_with_rows(0).await;
+    let (mut session, script, _) = session_with_rows(0).await;
     let many = 60_000;
     let mut data: String = (0..many).map(|number| format!("{number},{number}\n")).collect();
     data.push_str("oops,1\n");
@@ -245,7 +261,7 @@ async fn copy_is_committed_in_parts_and_names_the_last_stored_line() {
 
 #[tokio::test]
 async fn copy_repeats_a_part_and_reports_an_unknown_one() {
-    let (mut session, script) = session_with_rows(0).await;
+    let (mut session, script, _) = session_with_rows(0).await;
     script.lock().commits = [retry()].into();
     assert_eq!(
         copy(&mut session, "COPY t FROM STDIN (FORMAT csv)", "1,1\n2,2\n", 100).await.unwrap(),
@@ -284,7 +300,7 @@ impl ResultSink for GoneSink {
 
 #[tokio::test]
 async fn sink_that_fails_ends_the_statement() {
-    let (mut session, _) = session_with_rows(2).await;
+    let (mut session, _, _) = session_with_rows(2).await;
     let mut run = session.begin_text("SELECT a FROM t").unwrap();
     let error = run.next(&mut session, &CancelToken::new(), &mut GoneSink).await.unwrap_err();
     assert_eq!(error.message, "the client is gone");
