@@ -92,7 +92,7 @@ const DEFINITIONS: &[Definition] = &[
     define("session_authorization", "", Kind::Fixed, true, "The user."),
     define("standard_conforming_strings", "on", Kind::OneOf(ON), true, "Backslashes in strings are plain."),
     define(
-        "statement_timeout",
+        STATEMENT_TIMEOUT,
         "0",
         Kind::Duration,
         false,
@@ -103,17 +103,23 @@ const DEFINITIONS: &[Definition] = &[
     define("transaction_read_only", "off", Kind::Fixed, false, "Whether the transaction may not write."),
 ];
 
+/// Looked at for each statement; its default is none.
+const STATEMENT_TIMEOUT: &str = "statement_timeout";
+
+/// Values by the names of their definitions.
+type Values = BTreeMap<&'static str, String>;
+
 /// A session's variables.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
-    /// Values that differ from the defaults, by lower-case name.
-    values: BTreeMap<String, String>,
+    /// Values that differ from the defaults.
+    values: Values,
     /// Defaults of this session that came with its start.
-    session_defaults: BTreeMap<String, String>,
+    session_defaults: Values,
     /// Values before `SET LOCAL`, to come back at the transaction's end; `None` for the default.
-    before_local: BTreeMap<String, Option<String>>,
+    before_local: BTreeMap<&'static str, Option<String>>,
     /// All values as the transaction began, to come back when it is rolled back.
-    before_transaction: Option<BTreeMap<String, String>>,
+    before_transaction: Option<Values>,
     changed: Vec<(String, String)>,
 }
 
@@ -121,7 +127,7 @@ impl Variables {
     /// Variables of a new session.
     pub fn new(user: &str, application_name: &str) -> Self {
         let defaults = [("session_authorization", user), ("application_name", application_name)];
-        let session_defaults = defaults.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let session_defaults = defaults.map(|(name, value)| (name, value.to_owned())).into();
         Self { session_defaults, ..Self::default() }
     }
 
@@ -130,7 +136,7 @@ impl Variables {
     /// # Errors
     /// 42704 where there is none of this name.
     pub fn get(&self, name: &str) -> Result<String, SqlError> {
-        definition(name).map(|definition| self.value_of(definition))
+        definition(name).map(|definition| self.value_of(definition).to_owned())
     }
 
     /// Sets a variable, until the session's or (`local`) the transaction's end; `None` sets its default.
@@ -140,14 +146,13 @@ impl Variables {
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), SqlError> {
         let definition = definition(name)?;
         let value = value.map(|value| definition.check(value)).transpose()?;
-        let before = self.value_of(definition);
-        let key = definition.name.to_lowercase();
+        let before = self.value_of(definition).to_owned();
         let old = match value {
-            Some(value) => self.values.insert(key.clone(), value),
-            None => self.values.remove(&key),
+            Some(value) => self.values.insert(definition.name, value),
+            None => self.values.remove(definition.name),
         };
         if local {
-            self.before_local.entry(key).or_insert(old);
+            self.before_local.entry(definition.name).or_insert(old);
         }
         self.note_change(definition, &before);
         Ok(())
@@ -173,7 +178,7 @@ impl Variables {
         for (name, value) in std::mem::take(&mut self.before_local) {
             match value {
                 Some(value) => values.insert(name, value),
-                None => values.remove(&name),
+                None => values.remove(name),
             };
         }
         self.replace(values);
@@ -183,14 +188,16 @@ impl Variables {
     pub fn all(&self) -> Vec<(&'static str, String, &'static str)> {
         DEFINITIONS
             .iter()
-            .map(|definition| (definition.name, self.value_of(definition), definition.description))
+            .map(|definition| (definition.name, self.value_of(definition).to_owned(), definition.description))
             .collect()
     }
 
     /// Those that a client is told of.
     pub fn reported(&self) -> Vec<(String, String)> {
         let reported = DEFINITIONS.iter().filter(|definition| definition.is_reported);
-        reported.map(|definition| (definition.name.to_owned(), self.value_of(definition))).collect()
+        reported
+            .map(|definition| (definition.name.to_owned(), self.value_of(definition).to_owned()))
+            .collect()
     }
 
     /// Those of [`Variables::reported`] that changed since the last call.
@@ -200,12 +207,16 @@ impl Variables {
 
     /// `statement_timeout` in microseconds, where there is one.
     pub fn statement_timeout_micros(&self) -> Option<u64> {
-        let millis = self.get("statement_timeout").ok().and_then(|value| millis_of(&value))?;
+        let millis = self.values.get(STATEMENT_TIMEOUT).and_then(|value| millis_of(value))?;
         (millis > 0).then(|| millis.saturating_mul(1_000))
     }
 
-    fn replace(&mut self, values: BTreeMap<String, String>) {
-        let before: Vec<String> = DEFINITIONS.iter().map(|definition| self.value_of(definition)).collect();
+    fn replace(&mut self, values: Values) {
+        if values == self.values {
+            return;
+        }
+        let before: Vec<String> =
+            DEFINITIONS.iter().map(|definition| self.value_of(definition).to_owned()).collect();
         self.values = values;
         for (definition, before) in DEFINITIONS.iter().zip(before) {
             self.note_change(definition, &before);
@@ -215,14 +226,13 @@ impl Variables {
     fn note_change(&mut self, definition: &Definition, before: &str) {
         let value = self.value_of(definition);
         if definition.is_reported && value != before {
-            self.changed.push((definition.name.to_owned(), value));
+            self.changed.push((definition.name.to_owned(), value.to_owned()));
         }
     }
 
-    fn value_of(&self, definition: &Definition) -> String {
-        let key = definition.name.to_lowercase();
-        let value = self.values.get(&key).or_else(|| self.session_defaults.get(&key));
-        value.map_or_else(|| definition.default.to_owned(), Clone::clone)
+    fn value_of(&self, definition: &Definition) -> &str {
+        let value = self.values.get(definition.name).or_else(|| self.session_defaults.get(definition.name));
+        value.map_or(definition.default, String::as_str)
     }
 }
 
