@@ -95,7 +95,12 @@ impl Connection {
     }
 
     async fn next_message(&mut self, stops: &mut watch::Receiver<bool>) -> Result<(), End> {
+        // Looked at here, so that a message that has come already is taken without waiting for the stop as well.
+        if *stops.borrow() {
+            return Err(End::Fatal(CancelReason::Shutdown.error()));
+        }
         let frame = tokio::select! {
+            biased;
             frame = self.reader.message() => frame?,
             _ = stops.wait_for(|stops| *stops) => return Err(End::Fatal(CancelReason::Shutdown.error())),
         };
