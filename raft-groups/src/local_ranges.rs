@@ -120,6 +120,10 @@ pub trait LocalRanges: Send + Sync + 'static {
 
     /// One local replica.
     fn status(&self, range_id: RangeId) -> Option<ReplicaStatus>;
+
+    /// Who leads a range, as far as its replica here knows; `None` where there is none. Asked for each request, while a
+    /// whole status takes longer than a read.
+    fn leader_node(&self, range_id: RangeId) -> Option<Option<NodeId>>;
 }
 
 /// A range, as the node that leads it sees it.

@@ -228,6 +228,12 @@ impl LocalRanges for RangeStore {
     fn status(&self, range_id: RangeId) -> Option<ReplicaStatus> {
         self.replica(range_id).map(|replica| replica.status())
     }
+
+    fn leader_node(&self, range_id: RangeId) -> Option<Option<NodeId>> {
+        let replica = self.replica(range_id)?;
+        let leader = replica.running().and_then(|group| group.status().leader);
+        Some(leader.and_then(|leader| replica.descriptor().node_of(leader)))
+    }
 }
 
 #[cfg(test)]

@@ -375,6 +375,10 @@ impl LocalRanges for FakeRanges {
     fn status(&self, range_id: RangeId) -> Option<ReplicaStatus> {
         self.status_of(self.world.state.lock().ranges.get(&range_id)?)
     }
+
+    fn leader_node(&self, range_id: RangeId) -> Option<Option<NodeId>> {
+        self.status(range_id).map(|status| status.leader_node)
+    }
 }
 
 impl FakeRanges {

@@ -312,8 +312,8 @@ impl Router {
     }
 
     fn leaseholder_hint(&self, descriptor: &RangeDescriptor) -> Option<NodeId> {
-        if let Some(status) = self.ranges.status(descriptor.range_id) {
-            return status.leader_node;
+        if let Some(leader) = self.ranges.leader_node(descriptor.range_id) {
+            return leader;
         }
         self.cache.lock().lookup(&descriptor.span.start).and_then(|cached| cached.leaseholder)
     }

@@ -2,7 +2,7 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Write;
-use quorate_placement::topology::NodeId;
+use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::cluster::{Cluster, RANGE, bytes, key};
 use crate::api::{ReadAt, Request};
@@ -31,6 +31,24 @@ async fn lease_moves_while_a_third_replica_is_away() {
     cluster.node(NodeId(1)).store.end_lease_and_transfer(RANGE, NodeId(2)).await.unwrap();
     assert_eq!(cluster.leader().await.id, NodeId(2));
     assert_eq!(cluster.get("k").await, Some(bytes("v")));
+}
+
+/// What requests are sent by is what a status says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_node_is_that_of_the_status() {
+    let cluster = Cluster::start(3).await;
+    let store = &cluster.node(NodeId(3)).store;
+    assert_eq!(store.leader_node(RangeId(70)), None);
+    store.create_learner(RangeId(70), ReplicaId(4)).await.unwrap();
+    assert_eq!(store.leader_node(RangeId(70)), Some(None), "an empty replica knows nobody");
+    for leader in [NodeId(1), NodeId(2)] {
+        if leader != NodeId(1) {
+            cluster.node(NodeId(1)).store.end_lease_and_transfer(RANGE, leader).await.unwrap();
+        }
+        let told = || (store.leader_node(RANGE) == Some(Some(leader))).then_some(());
+        cluster.wait("the leader known elsewhere", told).await;
+        assert_eq!(store.status(RANGE).unwrap().leader_node, Some(leader));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
