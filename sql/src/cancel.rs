@@ -3,9 +3,9 @@
 //! Invariant: a commit is never cancelled half-way. [`CancelToken`] is looked at between pages and while reads wait;
 //! a commit that has been sent is awaited to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::error::{SqlError, SqlState};
 
@@ -39,29 +39,35 @@ impl CancelReason {
 }
 
 /// A cheap handle on the question "should this statement stop?". Clones share the answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CancelToken {
-    reason: Arc<watch::Sender<Option<CancelReason>>>,
+    state: Arc<State>,
+}
+
+/// Asked several times a statement, and set hardly ever.
+#[derive(Debug, Default)]
+struct State {
+    reason: OnceLock<CancelReason>,
+    /// Wakes who waits, once there is a reason.
+    given: Notify,
 }
 
 impl CancelToken {
     /// A token that nobody has cancelled.
     pub fn new() -> Self {
-        Self { reason: Arc::new(watch::channel(None).0) }
+        Self::default()
     }
 
     /// Cancels; the first reason stays.
     pub fn cancel(&self, reason: CancelReason) {
-        self.reason.send_if_modified(|current| {
-            let first = current.is_none();
-            current.get_or_insert(reason);
-            first
-        });
+        if self.state.reason.set(reason).is_ok() {
+            self.state.given.notify_waiters();
+        }
     }
 
     /// Whether the statement should stop.
     pub fn is_cancelled(&self) -> bool {
-        self.reason.borrow().is_some()
+        self.state.reason.get().is_some()
     }
 
     /// Fails with the reason's error once the token was cancelled.
@@ -69,28 +75,21 @@ impl CancelToken {
     /// # Errors
     /// 57014, or 57P01 where the node stops.
     pub fn check(&self) -> Result<(), SqlError> {
-        let reason = *self.reason.borrow();
-        reason.map_or(Ok(()), |reason| Err(reason.error()))
+        self.state.reason.get().map_or(Ok(()), |reason| Err(reason.error()))
     }
 
     /// Returns when the token is cancelled; never before.
     pub async fn cancelled(&self) -> CancelReason {
-        let mut receiver = self.reason.subscribe();
         loop {
-            if let Some(reason) = *receiver.borrow_and_update() {
-                return reason;
+            let given = self.state.given.notified();
+            tokio::pin!(given);
+            // From here on a reason that is given wakes this task; one that was given before is seen below.
+            given.as_mut().enable();
+            if let Some(reason) = self.state.reason.get() {
+                return *reason;
             }
-            // The sender lives as long as `self`, so that a change is the only way out.
-            if receiver.changed().await.is_err() {
-                return CancelReason::Request;
-            }
+            given.await;
         }
-    }
-}
-
-impl Default for CancelToken {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -109,6 +108,7 @@ mod tests {
         token.cancel(CancelReason::Timeout);
         token.cancel(CancelReason::Request);
         assert_eq!(waiter.await.unwrap(), CancelReason::Timeout);
+        assert_eq!(token.cancelled().await, CancelReason::Timeout, "it is too late to be woken");
         let error = token.check().unwrap_err();
         assert_eq!(error.state, SqlState::QueryCanceled);
         assert!(error.message.contains("timeout"));

@@ -237,20 +237,23 @@ impl Router {
         self.send_as(descriptor, request, budget, None).await
     }
 
-    /// Sends a request, and returns the first answer. Where a decision may have been taken on the way there, an error is
+    /// A request as it is sent to a range.
+    fn message(descriptor: &RangeDescriptor, request: Request) -> RangeRequest {
+        RangeRequest { range_id: descriptor.range_id, generation: descriptor.generation, request }
+    }
+
+    /// Sends a message, and returns the first answer. Where a decision may have been taken on the way there, an error is
     /// no answer to whether it was.
     async fn send_once(
         &self,
         descriptor: &RangeDescriptor,
-        request: Request,
+        message: &RangeRequest,
         budget: &mut QuorumBudget,
     ) -> Result<Response, SendError> {
-        let (range_id, generation) = (descriptor.range_id, descriptor.generation);
-        let message = RangeRequest { range_id, generation, request };
         let mut perhaps = None;
-        let answer = self.send_along(descriptor, &message, budget, &mut perhaps).await;
+        let answer = self.send_along(descriptor, message, budget, &mut perhaps).await;
         match (answer, perhaps) {
-            (Err(_), Some(detail)) => Err(SendError::Lost { range_id, detail }),
+            (Err(_), Some(detail)) => Err(SendError::Lost { range_id: message.range_id, detail }),
             (answer, _) => answer,
         }
     }

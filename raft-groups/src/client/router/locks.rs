@@ -52,8 +52,9 @@ impl Router {
         rank: Option<Rank>,
     ) -> Result<Response, SendError> {
         let until = self.clock.physical().boottime() + LOCK_WAIT_MAX;
+        let message = Self::message(descriptor, request);
         loop {
-            match self.send_once(descriptor, request.clone(), budget).await {
+            match self.send_once(descriptor, &message, budget).await {
                 Err(SendError::Answered(RangeError::Locked { key, holder })) => {
                     let met = Met { descriptor, key, holder: *holder, rank, until };
                     self.clear(met, budget).await?;
@@ -93,8 +94,8 @@ impl Router {
     ) -> Result<(), SendError> {
         let spans = vec![Span::point(met.key), met.descriptor.span.clone()];
         let request = ResolveRequest { transaction: met.holder.transaction, outcome, spans };
-        let request = Request::Transact(Transact::Resolve(request));
-        let answer = self.send_once(met.descriptor, request, budget).await?;
+        let message = Self::message(met.descriptor, Request::Transact(Transact::Resolve(request)));
+        let answer = self.send_once(met.descriptor, &message, budget).await?;
         if !matches!(answer, Response::Resolved { .. }) {
             return Err(SendError::Answered(wrong_answer("a resolution")));
         }
@@ -116,7 +117,8 @@ impl Router {
                 Ok(range) => range,
                 Err(error) => return Err(SendError::Answered(RangeError::Storage(error.to_string()))),
             };
-            match self.send_once(&range, Request::Transact(step.clone()), budget).await {
+            let message = Self::message(&range, Request::Transact(step.clone()));
+            match self.send_once(&range, &message, budget).await {
                 Err(SendError::Stale) => {}
                 done => return done,
             }
