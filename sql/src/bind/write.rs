@@ -12,6 +12,7 @@ use crate::expr::Expr;
 use crate::parser::ast;
 use crate::parser::ast::{ExprKind, QueryBody};
 use crate::plan::node::{OnConflict, Query};
+use crate::storage::layout::is_read_from_key;
 use crate::types::Datum;
 
 /// What a column holds where nothing is given for it.
@@ -276,13 +277,15 @@ fn check_conflict_target(table: &TableDescriptor, clause: &ast::OnConflict) -> R
 }
 
 /// Whether the assignments of `DO UPDATE` leave nothing of the stored row: each column outside the key gets its own
-/// `excluded` value, and those of the key at most theirs.
+/// `excluded` value, and those of the key at most theirs. A NUMERIC of the key is stored with its digits beside the key,
+/// and keeps them unless it is assigned.
 fn replaces(table: &TableDescriptor, assignments: &[(usize, Expr)]) -> bool {
     let width = table.columns.len();
     let is_own = |(position, value): &(usize, Expr)| matches!(value, Expr::Column { index, .. } if *index == width + position);
     let is_left = |position: usize| assignments.iter().all(|(assigned, _)| *assigned != position);
     let keeps = |(position, column): (usize, &ColumnDescriptor)| {
-        !table.primary_key.contains(&column.id) && is_left(position)
+        let is_in_key = table.primary_key.contains(&column.id) && is_read_from_key(column.data_type);
+        !is_in_key && is_left(position)
     };
     assignments.iter().all(is_own) && !table.columns.iter().enumerate().any(keeps)
 }

@@ -158,7 +158,7 @@ fn computed(plan: Plan, context: &EvalContext<'_>) -> Result<Plan, SqlError> {
                     assignments: assigned(assignments)?,
                     filter: filter.map(fold).transpose()?,
                 },
-                other @ (OnConflict::Error | OnConflict::Nothing) => other,
+                other @ (OnConflict::Error | OnConflict::Nothing | OnConflict::Replace) => other,
             },
         },
         Plan::Update { table, source, assignments } => {

@@ -25,6 +25,8 @@ struct Script {
     /// Scans never answer.
     is_stuck: bool,
     commits_seen: usize,
+    /// Keys that were read one by one.
+    keys_read: usize,
     /// What commits were to lie below.
     deadlines: Vec<Option<Timestamp>>,
 }
@@ -61,6 +63,7 @@ impl Transaction for FlakyTransaction {
     }
 
     async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+        self.script.lock().keys_read += keys.len();
         self.inner.get_many(keys).await
     }
 
@@ -159,6 +162,65 @@ async fn attempts_commit_under_the_lease_of_their_binding() {
     assert_eq!(cluster.leases(), first + 2, "one lease an attempt, when it is bound");
     let until = |number| Some(LocalCluster::lease_until(number));
     assert_eq!(script.lock().deadlines, [until(first), until(first + 1)]);
+}
+
+/// What ON CONFLICT leaves is the same with and without a read; only the statements that need one read.
+#[tokio::test]
+async fn attempts_of_upserts_read_only_what_they_need() {
+    let (mut session, script, _) = session_with_rows(1).await;
+    sql(&mut session, "CREATE TABLE w (a INT PRIMARY KEY, b INT NOT NULL, c INT DEFAULT 5)").await.unwrap();
+    sql(&mut session, "CREATE TABLE n (a NUMERIC PRIMARY KEY, b INT)").await.unwrap();
+    sql(&mut session, "INSERT INTO w VALUES (1, 1, 1)").await.unwrap();
+    sql(&mut session, "INSERT INTO n VALUES (1.10, 1)").await.unwrap();
+    let cases = [
+        // Every column: nothing is read, whether the row is there or not, in a block or not.
+        (
+            "INSERT INTO w VALUES (1, 2, 3), (2, 2, 3) ON CONFLICT (a) DO UPDATE SET c = excluded.c, b = excluded.b",
+            0,
+        ),
+        (
+            "INSERT INTO w (a, b) VALUES (1, 7) ON CONFLICT (a) DO UPDATE SET b = excluded.b, c = excluded.c, a = excluded.a",
+            0,
+        ),
+        (
+            "BEGIN; INSERT INTO w VALUES (3, 1) ON CONFLICT (a) DO UPDATE SET c = excluded.c, b = excluded.b; COMMIT",
+            0,
+        ),
+        // A column less, another column's value, an expression, a condition.
+        ("INSERT INTO w VALUES (1, 8, 8) ON CONFLICT (a) DO UPDATE SET b = excluded.b", 1),
+        ("INSERT INTO w VALUES (1, 9, 4) ON CONFLICT (a) DO UPDATE SET b = excluded.c, c = excluded.c", 1),
+        ("INSERT INTO w VALUES (2, 9, 9) ON CONFLICT (a) DO UPDATE SET b = w.b, c = excluded.c", 1),
+        (
+            "INSERT INTO w VALUES (3, 9, 9) ON CONFLICT (a) DO UPDATE SET b = excluded.b, c = excluded.c WHERE w.b > 1",
+            1,
+        ),
+        ("INSERT INTO w VALUES (3, 6, 6) ON CONFLICT (a) DO NOTHING", 1),
+        // A numeric key keeps its digits, which are beside the key, unless they are set.
+        ("INSERT INTO n VALUES (1.1, 2) ON CONFLICT (a) DO UPDATE SET b = excluded.b", 1),
+    ];
+    for (text, wanted) in cases {
+        script.lock().keys_read = 0;
+        sql(&mut session, text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(script.lock().keys_read, wanted, "{text}");
+    }
+    let rows = sql(&mut session, "SELECT * FROM w ORDER BY a").await.unwrap();
+    assert_eq!(rows, ["1\t4\t4", "2\t2\t9", "3\t1\t5"]);
+    assert_eq!(sql(&mut session, "SELECT * FROM n").await.unwrap(), ["1.10\t2"]);
+    script.lock().keys_read = 0;
+    sql(
+        &mut session,
+        "INSERT INTO n VALUES (1.1, 3) ON CONFLICT (a) DO UPDATE SET b = excluded.b, a = excluded.a",
+    )
+    .await
+    .unwrap();
+    assert_eq!(sql(&mut session, "SELECT * FROM n").await.unwrap(), ["1.1\t3"]);
+    assert_eq!(script.lock().keys_read, 0);
+    let twice = "INSERT INTO w VALUES (7, 1, 1), (7, 2, 2) ON CONFLICT (a) DO UPDATE SET b = excluded.b, c = excluded.c";
+    assert_eq!(sql(&mut session, twice).await.unwrap_err().state, SqlState::CardinalityViolation);
+    let null =
+        "INSERT INTO w VALUES (1, NULL, 1) ON CONFLICT (a) DO UPDATE SET b = excluded.b, c = excluded.c";
+    assert_eq!(sql(&mut session, null).await.unwrap_err().state, SqlState::NotNullViolation);
+    assert_eq!(sql(&mut session, "SELECT count(*) FROM w").await.unwrap(), ["3"]);
 }
 
 #[tokio::test]
