@@ -14,6 +14,7 @@ pub mod concurrency;
 pub mod decode;
 pub mod descriptor;
 pub mod evaluate;
+pub mod heartbeat_format;
 pub mod identity;
 pub mod lease;
 pub mod local_ranges;

@@ -84,10 +84,12 @@ pub enum Service {
     Cluster,
     /// Snapshots of ranges.
     Snapshot,
+    /// Heartbeats of many Raft groups at once.
+    Heartbeat,
 }
 
 impl Service {
-    const ALL: [Self; 4] = [Self::Raft, Self::Range, Self::Cluster, Self::Snapshot];
+    const ALL: [Self; 5] = [Self::Raft, Self::Range, Self::Cluster, Self::Snapshot, Self::Heartbeat];
 
     const fn code(self) -> u8 {
         match self {
@@ -95,6 +97,7 @@ impl Service {
             Self::Range => 2,
             Self::Cluster => 3,
             Self::Snapshot => 4,
+            Self::Heartbeat => 5,
         }
     }
 

@@ -212,8 +212,7 @@ impl LocalRanges for RangeStore {
     }
 
     fn unpublished(&self) -> Vec<RangeDescriptor> {
-        let led =
-            self.all().into_iter().filter(|replica| replica.is_unpublished() && replica.status().has_lease);
+        let led = self.all().into_iter().filter(|replica| replica.is_unpublished() && replica.has_lease());
         led.map(|replica| RangeDescriptor::clone(&replica.descriptor())).collect()
     }
 

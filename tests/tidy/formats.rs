@@ -37,6 +37,7 @@ const FORMATS: &[Format] = &[
     ("raft-groups/src/cluster/node_format.rs", Byte, &["node_record"]),
     ("raft-groups/src/cluster/status_format.rs", PartOf("raft-groups/src/cluster/message_format.rs"), &[]),
     ("raft-groups/src/command_format.rs", Byte, &["command_write", "command_end_lease", "command_split"]),
+    ("raft-groups/src/heartbeat_format.rs", Byte, &["heartbeats", "heartbeats_taken"]),
     ("raft-groups/src/raft/applied_format.rs", Byte, &["raft_applied", "raft_applied_membership"]),
     ("raft-groups/src/raft/entry_format.rs", PartOf("raft-groups/src/raft/log_format.rs"), &[]),
     (

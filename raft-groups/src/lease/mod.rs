@@ -14,11 +14,13 @@
 //! Invariants (design.md section 6; stories 4, 11, 17, 18 of section 14):
 //! - The promise is recorded before the acknowledgement leaves, and outlives the Raft task: this state belongs to the
 //!   replica, not to openraft.
+//! - A heartbeat is acknowledged without the Raft task only by a replica that surely follows its leader ([`following`]).
 //! - A replica opened from disk behaves as if it had acknowledged something at that moment.
 //! - A lease counts from the time of sending, is held only in the term whose own blank entry is applied, and never
 //!   once handed over.
 
 pub mod breaker;
+pub mod following;
 pub mod timing;
 
 use std::collections::BTreeMap;
@@ -27,7 +29,9 @@ use quorate_placement::topology::ReplicaId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::raft::VoteState;
 use crate::safeguard::{self, Safeguard};
+use following::{Following, Mark};
 use timing::Timing;
 
 /// What happened to a replica.
@@ -38,8 +42,20 @@ pub enum Event {
         /// Term of its leader.
         term: u64,
     },
-    /// An append was taken: the acknowledgement is about to leave.
-    AcknowledgementLeaves,
+    /// An append was taken by the Raft task: the acknowledgement is about to leave.
+    AcknowledgementLeaves {
+        /// The leader's vote.
+        leader: VoteState,
+        /// [`LeaseState::mark`], as it was when the append came in.
+        mark: Option<Mark>,
+    },
+    /// A heartbeat that tells nothing new came in, and this replica has all that its leader has.
+    BeatArrived {
+        /// The leader's vote.
+        leader: VoteState,
+    },
+    /// The Raft task was handed the vote request that was admitted, or asked for the election that was due.
+    Asked,
     /// Someone asks for this replica's vote. `pre` votes bind nobody.
     VoteArrived {
         /// Only asked whether it would be given.
@@ -87,7 +103,12 @@ impl Event {
     /// Whether it may bring the next due moment forward (see [`LeaseState::due_at`]).
     pub fn may_hasten(&self) -> bool {
         match self {
-            Self::Sent | Self::Acknowledged { .. } | Self::AcknowledgementLeaves => false,
+            // A heartbeat is admitted only after an append of its leader, which has ended all waiting for a next round.
+            Self::Sent
+            | Self::Acknowledged { .. }
+            | Self::AcknowledgementLeaves { .. }
+            | Self::BeatArrived { .. }
+            | Self::Asked => false,
             Self::AppendArrived { .. }
             | Self::VoteArrived { .. }
             | Self::Elected { .. }
@@ -111,13 +132,14 @@ pub struct HandOver {
 /// What has to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Hand the vote request to the group.
+    /// Hand the vote request to the group, and say [`Event::Asked`] then, unless it binds nobody. Acknowledge the
+    /// heartbeat: it is promised.
     Admit,
-    /// Refuse the vote request: a promise stands.
+    /// Refuse the vote request: a promise stands. Leave the heartbeat to the group: nothing is promised.
     Refuse,
     /// Send a heartbeat to all peers.
     Heartbeat,
-    /// Stand for election (after asking whether the others would vote).
+    /// Stand for election (after asking whether the others would vote); say [`Event::Asked`] then.
     Elect,
 }
 
@@ -153,6 +175,7 @@ pub struct LeaseState {
     evidence_at: u64,
     /// The term whose blank entry is applied.
     blank_applied: Option<u64>,
+    following: Following,
     leader: Option<Leader>,
 }
 
@@ -207,6 +230,7 @@ impl LeaseState {
             lost_rounds: 0,
             evidence_at: now,
             blank_applied: None,
+            following: Following::default(),
             leader: None,
         }
     }
@@ -214,11 +238,25 @@ impl LeaseState {
     /// Takes note of an event, and says what to do.
     pub fn step(&mut self, now: u64, event: Event, quorum: &dyn Quorum) -> Option<Effect> {
         match event {
-            Event::AppendArrived { .. } | Event::AcknowledgementLeaves => {
-                self.promise(now);
-                self.evidence_at = self.evidence_at.max(now);
-                self.retry_at = 0;
-                self.lost_rounds = 0;
+            Event::AppendArrived { term } => {
+                self.follow(now);
+                self.following.heard(term);
+                None
+            }
+            Event::AcknowledgementLeaves { leader, mark } => {
+                self.follow(now);
+                self.following.taken(leader, mark);
+                None
+            }
+            Event::BeatArrived { leader } => {
+                if !self.following.is(leader) {
+                    return Some(Effect::Refuse);
+                }
+                self.follow(now);
+                Some(Effect::Admit)
+            }
+            Event::Asked => {
+                self.following.settle();
                 None
             }
             Event::VoteArrived { pre, hand_over } => Some(self.vote(now, pre, hand_over, quorum)),
@@ -236,6 +274,7 @@ impl LeaseState {
             }
             Event::Deposed => {
                 self.leader = None;
+                self.following.forget();
                 None
             }
             Event::BlankApplied { term } => {
@@ -304,6 +343,11 @@ impl LeaseState {
         self.leader.as_ref()?.acknowledged.get(&peer).copied()
     }
 
+    /// For an append that is about to be handed to the Raft task: see [`Event::AcknowledgementLeaves`].
+    pub fn mark(&self) -> Option<Mark> {
+        self.following.mark()
+    }
+
     /// The next moment at which a tick can have an effect: until then it is a comparison.
     pub fn due_at(&self) -> u64 {
         match &self.leader {
@@ -311,6 +355,14 @@ impl LeaseState {
             Some(leader) => leader.next_heartbeat,
             None => self.election_at(),
         }
+    }
+
+    /// A leader is heard of, and promised to.
+    fn follow(&mut self, now: u64) {
+        self.promise(now);
+        self.evidence_at = self.evidence_at.max(now);
+        self.retry_at = 0;
+        self.lost_rounds = 0;
     }
 
     fn promise(&mut self, now: u64) {
@@ -331,6 +383,7 @@ impl LeaseState {
         if !pre {
             // Whoever may have been given the vote gets the time to win before this replica stands against it.
             self.retry_at = self.retry_at.max(now + self.timing.retry_max);
+            self.following.doubt();
         }
         Effect::Admit
     }
@@ -401,6 +454,7 @@ impl LeaseState {
         }
         self.retry_at = now + self.retry_pause();
         self.jitter = self.random.random_range(0..=self.timing.election_spread);
+        self.following.doubt();
         Some(Effect::Elect)
     }
 

@@ -35,11 +35,14 @@ struct Runner {
     now: u64,
     quorum: Majority,
     state: LeaseState,
+    /// Taken by `mark`, used by `acknowledge`.
+    mark: Option<Mark>,
 }
 
 impl Runner {
     fn new() -> Self {
-        Self { now: 0, quorum: Majority(voters(3)), state: LeaseState::opened(ReplicaId(1), LAN, 7, 0) }
+        let state = LeaseState::opened(ReplicaId(1), LAN, 7, 0);
+        Self { now: 0, quorum: Majority(voters(3)), state, mark: None }
     }
 
     fn step(&mut self, event: Event) -> String {
@@ -82,6 +85,11 @@ impl Runner {
         let span = Span::new(Key::from(&b"a"[..]), Key::default());
         explain(RangeId(4), &span, trip, &missing) + "\n"
     }
+}
+
+/// p2 leads each term.
+fn leader(term: u64) -> VoteState {
+    VoteState { term, candidate: ReplicaId(2), is_committed: true }
 }
 
 fn voters(count: u64) -> Vec<ReplicaId> {
@@ -132,7 +140,16 @@ impl goldenscript::Runner for Runner {
             "run" => self.run(until, word != Some("learner")),
             "tick" => self.step(Event::Tick { can_stand: true, hand_over }),
             "append" => self.step(Event::AppendArrived { term }),
-            "acknowledge" => self.step(Event::AcknowledgementLeaves),
+            "acknowledge" => {
+                let event = Event::AcknowledgementLeaves { leader: leader(term), mark: self.mark };
+                self.step(event)
+            }
+            "mark" => {
+                self.mark = self.state.mark();
+                format!("{}\n", if self.mark.is_some() { "marked" } else { "in doubt" })
+            }
+            "beat" => self.step(Event::BeatArrived { leader: leader(term) }),
+            "asked" => self.step(Event::Asked),
             "vote" => self.step(Event::VoteArrived { pre: word == Some("pre"), hand_over }),
             "sent" => self.step(Event::Sent),
             "acknowledged" => self.step(Event::Acknowledged { by, term, sent_at }),

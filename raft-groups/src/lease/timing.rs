@@ -76,6 +76,11 @@ impl Timing {
         now - now % self.heartbeat + self.heartbeat
     }
 
+    /// How long an answer to a heartbeat may take.
+    pub const fn heartbeat_timeout(&self) -> Duration {
+        Duration::from_micros(self.vote_promise * 2 / 5)
+    }
+
     /// [`Timing::request`] as a duration.
     pub const fn request_timeout(&self) -> Duration {
         Duration::from_micros(self.request)

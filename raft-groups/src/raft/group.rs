@@ -32,6 +32,7 @@ use super::log_store::{GroupLog, LogStore};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
 use super::peers::Peers;
+use super::rest::Quiet;
 use super::seed::GRANTED_TERM;
 use super::snapshot::{LogHolds, Snapshots};
 use super::state_machine::{ApplyGate, Machinery, StateMachine};
@@ -219,11 +220,15 @@ fn refused(error: ClientWriteError<TypeConfig>) -> ProposeError {
     }
 }
 
+/// What openraft tells of itself. A borrow of it holds openraft up: it must be short.
+type Metrics = openraft::alias::WatchReceiverOf<TypeConfig, openraft::RaftMetrics<TypeConfig>>;
+
 /// One replica of one group.
 pub struct RaftGroup {
     range_id: RangeId,
     replica_id: ReplicaId,
     raft: Raft<TypeConfig, StateMachine>,
+    metrics: Metrics,
     log: Arc<GroupLog>,
     writer: Arc<LogWriter>,
     gate: Arc<ApplyGate>,
@@ -231,6 +236,9 @@ pub struct RaftGroup {
     proposals: Arc<Semaphore>,
     proposal_bytes: Arc<Semaphore>,
     membership: Mutex<(Arc<RaftStoredMembership>, Arc<GroupMembership>)>,
+    quiet: Mutex<Quiet>,
+    /// openraft takes no command for longer than this after a quorum has answered.
+    leader_lease: Duration,
     pub(super) holds: LogHolds,
     /// Closed when the state machine is gone.
     alive: watch::Receiver<()>,
@@ -294,6 +302,7 @@ impl RaftGroup {
         let log = GroupLog::open(range_id, store, writer, Arc::clone(&observer)).map_err(storage)?;
         let takes_grant = config.takes_grant && log.is_granted_to(replica_id);
         let raft_config = Arc::new(raft_config(range_id, &config.timing, takes_grant)?);
+        let leader_lease = Duration::from_millis(raft_config.election_timeout_max);
         let (applied_sender, applied) = watch::channel(None);
         let (machine_alive, alive) = watch::channel(());
         let (gate, holds) = (Arc::new(ApplyGate::default()), LogHolds::default());
@@ -333,13 +342,15 @@ impl RaftGroup {
             }
             RaftError::Start { range_id, detail: error.to_string() }
         })?;
-        let stored = Arc::clone(&raft.metrics().borrow_watched().membership_config);
+        let metrics = raft.metrics();
+        let stored = Arc::clone(&metrics.borrow_watched().membership_config);
         let membership = Arc::new(membership_of(stored.membership()));
         gate.allow_pins();
         Ok(Arc::new(Self {
             range_id,
             replica_id,
             raft,
+            metrics,
             log,
             writer: config.writer,
             gate,
@@ -347,6 +358,8 @@ impl RaftGroup {
             proposals: Arc::new(Semaphore::new(PROPOSALS_MAX)),
             proposal_bytes: Arc::new(Semaphore::new(PROPOSAL_BYTES_MAX as usize)),
             membership: Mutex::new((stored, membership)),
+            quiet: Mutex::default(),
+            leader_lease,
             holds,
             alive,
         }))
@@ -368,6 +381,18 @@ impl RaftGroup {
 
     pub(super) fn writer(&self) -> &LogWriter {
         &self.writer
+    }
+
+    pub(super) fn quiet(&self) -> &Mutex<Quiet> {
+        &self.quiet
+    }
+
+    pub(super) fn leader_lease(&self) -> Duration {
+        self.leader_lease
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn raft(&self) -> &Raft<TypeConfig, StateMachine> {
@@ -395,6 +420,7 @@ impl RaftGroup {
             .acquire_many_owned(permits)
             .await
             .map_err(|error| fatal(&error))?;
+        self.wake().await;
         let (responder, outcome) = ProgressResponder::complete_only();
         self.raft
             .write(CommandBytes(command))
@@ -471,9 +497,7 @@ impl RaftGroup {
 
     /// What this replica knows of itself.
     pub fn status(&self) -> GroupStatus {
-        let membership = self.membership();
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
+        let metrics = self.metrics.borrow_watched();
         GroupStatus {
             role: role_of(metrics.state),
             vote: vote_of(&metrics.vote),
@@ -481,15 +505,18 @@ impl RaftGroup {
             last_log: self.log.last(),
             committed: metrics.local_committed.as_ref().map(position_of),
             applied: *self.applied.borrow(),
-            membership,
             fatal: metrics.running_state.as_ref().err().map(ToString::to_string),
         }
     }
 
+    /// Who leads its term, as far as it knows.
+    pub fn leader(&self) -> Option<ReplicaId> {
+        self.metrics.borrow_watched().current_leader.map(ReplicaId)
+    }
+
     /// The term that this replica leads, by its vote on the disk and its Raft task. No authority to serve.
     pub fn leading_term(&self) -> Option<u64> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
+        let metrics = self.metrics.borrow_watched();
         let vote: VoteState = vote_of(&metrics.vote);
         let leads =
             role_of(metrics.state) == Role::Leader && vote.is_committed && vote.candidate == self.replica_id;
@@ -519,7 +546,7 @@ impl RaftGroup {
 
     /// Who belongs to the group, also as of entries not committed yet.
     pub fn membership(&self) -> Arc<GroupMembership> {
-        let newest = Arc::clone(&self.raft.metrics().borrow_watched().membership_config);
+        let newest = Arc::clone(&self.metrics.borrow_watched().membership_config);
         let mut cached = self.membership.lock();
         if !Arc::ptr_eq(&cached.0, &newest) {
             let membership = Arc::new(membership_of(newest.membership()));
@@ -535,12 +562,12 @@ impl RaftGroup {
 
     /// Why the Raft task has ended, if it has.
     pub fn fatal(&self) -> Option<String> {
-        self.raft.metrics().borrow_watched().running_state.as_ref().err().map(ToString::to_string)
+        self.metrics.borrow_watched().running_state.as_ref().err().map(ToString::to_string)
     }
 
     /// Waits until the Raft task ends, and says why.
     pub async fn wait_fatal(&self) -> String {
-        let mut metrics = self.raft.metrics();
+        let mut metrics = self.metrics.clone();
         loop {
             if let Err(error) = &metrics.borrow_watched().running_state {
                 return error.to_string();

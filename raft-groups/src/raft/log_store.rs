@@ -139,6 +139,13 @@ impl GroupLog {
         self.state.lock().vote
     }
 
+    /// Whether this vote is on the disk, and this entry is the last one and is there too.
+    pub(crate) fn is_settled(&self, vote: VoteState, last: LogPosition) -> bool {
+        let state = self.state.lock();
+        let is_written = self.written.load(Ordering::Acquire) == state.sequence;
+        state.vote == Some(vote) && state.last == Some(last) && is_written
+    }
+
     /// Whether this is the log of a group whose first term is granted to a replica, and nothing has happened since.
     pub(crate) fn is_granted_to(&self, replica_id: ReplicaId) -> bool {
         let state = self.state.lock();

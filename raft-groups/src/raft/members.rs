@@ -156,8 +156,7 @@ fn finish(before: &GroupMembership) -> Result<GroupMembership, String> {
 impl RaftGroup {
     /// The members, where this replica leads.
     pub fn led_members(&self) -> Option<LedMembers> {
-        let metrics = self.raft().metrics();
-        let metrics = metrics.borrow_watched();
+        let metrics = self.metrics().borrow_watched();
         let vote: VoteState = super::convert::vote_of(&metrics.vote);
         let leads = super::group::role_of(metrics.state) == Role::Leader
             && vote.is_committed

@@ -28,6 +28,7 @@ mod log_writer;
 mod members;
 mod network;
 mod peers;
+mod rest;
 mod seed;
 pub(crate) mod snapshot;
 mod state_machine;
@@ -43,6 +44,7 @@ pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, Raf
 pub use log_format::group_bounds;
 pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
 pub use members::{ChangeError, LedMembers, MemberChange, MembersStamp};
+pub use rest::Rest;
 pub use seed::{GRANTED_TERM, applied_membership, erase, seed, seed_granted};
 pub use snapshot::install::finish_installs;
 pub use snapshot::message_format::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};

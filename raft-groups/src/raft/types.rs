@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_placement::topology::{NodeId, ReplicaId};
@@ -148,8 +147,6 @@ pub struct GroupStatus {
     pub committed: Option<LogPosition>,
     /// The newest entry that it has applied.
     pub applied: Option<LogPosition>,
-    /// Who belongs to the group, also as of entries not committed yet.
-    pub membership: Arc<GroupMembership>,
     /// Why the Raft task has ended.
     pub fatal: Option<String>,
 }

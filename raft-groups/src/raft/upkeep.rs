@@ -80,7 +80,7 @@ impl RaftGroup {
         let others = |progress: &BTreeMap<u64, Option<RaftLogId>>| {
             progress.iter().filter(|(id, _)| **id != me).map(follower).collect()
         };
-        let followers = self.raft().metrics().borrow_watched().replication.as_ref().map(others);
+        let followers = self.metrics().borrow_watched().replication.as_ref().map(others);
         cut(&LogView { sizes: &sizes, applied, held: self.holds.oldest(), followers, is_pressed }).map(LogCut)
     }
 
@@ -93,7 +93,7 @@ impl RaftGroup {
         // openraft cuts off only what a snapshot has, and takes its own word for what that is.
         if self.noted_snapshot() < Some(index) {
             self.raft().trigger().snapshot().await.map_err(|error| error.to_string())?;
-            let mut metrics = self.raft().metrics();
+            let mut metrics = self.metrics().clone();
             let noted =
                 metrics.wait_until(|metrics| metrics.snapshot.as_ref().map(|id| id.index) >= Some(index));
             match tokio::time::timeout(NOTE_WAIT_MAX, noted).await {
@@ -108,7 +108,7 @@ impl RaftGroup {
     }
 
     fn noted_snapshot(&self) -> Option<u64> {
-        self.raft().metrics().borrow_watched().snapshot.as_ref().map(|id| id.index)
+        self.metrics().borrow_watched().snapshot.as_ref().map(|id| id.index)
     }
 
     /// Ends the Raft task as a defect of its own would: by a panic in it.

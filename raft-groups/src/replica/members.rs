@@ -27,6 +27,7 @@ impl Replica {
     ) -> Result<(), ChangeError> {
         let group =
             self.task.group().ok_or_else(|| ChangeError::Stale("its Raft task is down".to_owned()))?;
+        group.wake().await;
         let mut changing = Box::pin(group.change_members(on, change, CHANGE_TIMEOUT));
         let first = {
             let _gate = self.gate.read().await;

@@ -11,6 +11,7 @@
 //! - The timestamp cache is raised before a read's snapshot is taken, and its lease is checked after it was read.
 
 pub mod apply;
+pub mod beats;
 mod hand_over;
 pub mod holdings;
 mod members;
@@ -261,7 +262,7 @@ impl Replica {
     /// Lets the lease's clockwork take a step that needs no quorum.
     fn note(&self, event: Event) {
         // Heartbeats that come in mean nothing to whoever waits here for a lease.
-        let is_told = !matches!(event, Event::AppendArrived { .. } | Event::AcknowledgementLeaves);
+        let is_told = !matches!(event, Event::AppendArrived { .. } | Event::AcknowledgementLeaves { .. });
         self.step_lease(event, &Nobody);
         if is_told {
             self.changed.notify_waiters();

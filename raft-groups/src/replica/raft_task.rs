@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use quorate_placement::topology::ReplicaId;
 
 use super::Replica;
+use super::beats::Beats;
+use crate::lease::following::Mark;
 use crate::lease::{Effect, Event, Quorum};
 use crate::raft::{GroupConfig, GroupMembership, GroupTiming, LogCut, RaftError, RaftGroup};
 use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
@@ -65,6 +67,16 @@ impl RaftTask {
         let state = self.state.lock();
         state.stopped.is_none() && !state.is_shut_down
     }
+}
+
+/// What a message that may reach the group is there.
+enum Admitted {
+    /// An append, or a heartbeat; its mark says whether it will show whom this replica follows.
+    Append(Option<Mark>),
+    /// It may change this replica's vote.
+    Vote,
+    /// It changes nothing.
+    Question,
 }
 
 /// The members of a group, as a quorum, seen by one of its replicas.
@@ -229,41 +241,54 @@ impl Replica {
         }
         let Some(group) = self.task.group() else { return RaftReply::Refused(Refusal::Stopped) };
         self.await_end_lease(&group, &message).await;
-        if !self.keeps_promise(&group, &message) {
+        let leader = message.vote();
+        let Some(admitted) = self.admit(&group, &message) else {
             return RaftReply::Refused(Refusal::Promised);
-        }
+        };
         let reply = group.handle(message).await;
-        if reply.is_success() {
-            self.note(Event::AcknowledgementLeaves);
+        match admitted {
+            Admitted::Append(mark) if reply.is_success() => {
+                self.note(Event::AcknowledgementLeaves { leader, mark });
+            }
+            Admitted::Vote => self.note(Event::Asked),
+            Admitted::Append(_) | Admitted::Question => {}
         }
         reply
     }
 
-    /// Whether the message may reach the group. An append's promise is recorded here already: a vote that comes in
-    /// while it is written to the disk must find it.
-    fn keeps_promise(&self, group: &RaftGroup, message: &RaftMessage) -> bool {
-        let is_pre_vote = match &message.body {
+    /// Whether the message may reach the group, and as what. An append's promise is recorded here already: a vote that
+    /// comes in while it is written to the disk must find it.
+    fn admit(&self, group: &RaftGroup, message: &RaftMessage) -> Option<Admitted> {
+        let admitted = match &message.body {
             MessageBody::Append(request) => {
                 self.note_end_lease(request);
                 let known = group.stored_vote().map_or(0, |vote| vote.term);
-                if message.term() >= known {
-                    self.note(Event::AppendArrived { term: message.term() });
-                }
-                return true;
+                let mark = (message.term() >= known).then(|| self.append_arrives(message.term()));
+                return Some(Admitted::Append(mark.flatten()));
             }
             // Whoever shall lead votes for itself at once.
-            MessageBody::Transfer(request) if request.to == self.replica_id => false,
-            MessageBody::Transfer(_) => return true,
-            MessageBody::PreVote(_) => true,
-            MessageBody::Vote(_) => false,
+            MessageBody::Transfer(request) if request.to == self.replica_id => Admitted::Vote,
+            MessageBody::Transfer(_) => return Some(Admitted::Question),
+            MessageBody::PreVote(_) => Admitted::Question,
+            MessageBody::Vote(_) => Admitted::Vote,
         };
-        let event = Event::VoteArrived { pre: is_pre_vote, hand_over: self.hand_over(group) };
+        let pre = matches!(admitted, Admitted::Question);
+        let event = Event::VoteArrived { pre, hand_over: self.hand_over(group) };
         let effect = self.step_lease(event, &self.members(group));
-        effect == Some(Effect::Admit)
+        (effect == Some(Effect::Admit)).then_some(admitted)
+    }
+
+    fn append_arrives(&self, term: u64) -> Option<Mark> {
+        let mut lease = self.lease.lock();
+        self.due_hint.store(0, Ordering::Relaxed);
+        // It asks for nothing.
+        let _ = lease.step(self.shared.now(), Event::AppendArrived { term }, &super::Nobody);
+        lease.mark()
     }
 
     /// What the store's ticker calls all the time: a comparison, unless something is due.
-    pub fn tick(self: &Arc<Self>, now: u64) {
+    /// A heartbeat that its Raft task need not send is added to `beats`.
+    pub fn tick(self: &Arc<Self>, now: u64, beats: &mut Beats) {
         if now < self.due_hint.load(Ordering::Relaxed) || !self.is_due(now) {
             return;
         }
@@ -271,8 +296,14 @@ impl Replica {
         let members = self.members(&group);
         let can_stand = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
         let event = Event::Tick { can_stand, hand_over: self.hand_over(&group) };
-        let effect = self.step_lease(event, &members);
-        Self::carry_out(effect, group);
+        match self.step_lease(event, &members) {
+            Some(Effect::Heartbeat) => match group.rest(now) {
+                Some(rest) => self.add_beats(rest, &group, beats),
+                None => drop(tokio::spawn(async move { group.heartbeat().await })),
+            },
+            Some(Effect::Elect) => self.stand(group),
+            Some(Effect::Admit | Effect::Refuse) | None => {}
+        }
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -287,20 +318,21 @@ impl Replica {
 
     /// Stands for election as soon as no promise forbids it, unless it leads: one replica of a fresh range is told to.
     pub fn campaign(self: &Arc<Self>) {
-        if self.lease.lock().leads().is_some() {
+        if self.leads() {
             return;
         }
         let Some(group) = self.task.group() else { return };
-        let effect = self.step_lease(Event::Campaign, &self.members(&group));
-        Self::carry_out(effect, group);
+        if self.step_lease(Event::Campaign, &self.members(&group)) == Some(Effect::Elect) {
+            self.stand(group);
+        }
     }
 
-    fn carry_out(effect: Option<Effect>, group: Arc<RaftGroup>) {
-        match effect {
-            Some(Effect::Heartbeat) => drop(tokio::spawn(async move { group.heartbeat().await })),
-            Some(Effect::Elect) => drop(tokio::spawn(async move { group.elect().await })),
-            Some(Effect::Admit | Effect::Refuse) | None => {}
-        }
+    fn stand(self: &Arc<Self>, group: Arc<RaftGroup>) {
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            group.elect().await;
+            this.note(Event::Asked);
+        });
     }
 
     /// The bytes of an answer to a Raft message.

@@ -93,14 +93,15 @@ impl Replica {
             return Standing::Stopped(reason);
         }
         let Some(group) = self.task.group() else { return Standing::Follows(None) };
-        let members = self.members(&group);
+        // A follower need not know the members.
+        let members = self.leads().then(|| self.members(&group));
         let lease = self.lease.lock();
-        let Some(term) = lease.leads() else {
+        let (Some(term), Some(members)) = (lease.leads(), members) else {
             let now = self.shared.now();
             // A leader that has not been heard of for so long may be dead: no use in sending anyone there.
             let is_recent = now.saturating_sub(lease.evidence_at()) < self.shared.timing.vote_promise;
             drop(lease);
-            let leader = group.status().leader.filter(|leader| is_recent && *leader != self.replica_id);
+            let leader = group.leader().filter(|leader| is_recent && *leader != self.replica_id);
             return Standing::Follows(leader.and_then(|leader| self.descriptor().node_of(leader)));
         };
         // The time is read after everything else.
@@ -110,15 +111,19 @@ impl Replica {
         }
     }
 
+    pub(super) fn leads(&self) -> bool {
+        self.lease.lock().leads().is_some()
+    }
+
     /// Whether the lease is held now.
-    pub(super) fn has_lease(&self) -> bool {
+    pub(crate) fn has_lease(&self) -> bool {
         matches!(self.standing(), Standing::Serves(_))
     }
 
     /// Why the breaker is open, if it is.
     pub(super) fn trip(&self) -> Option<Trip> {
         let now = self.shared.now();
-        let evidence_at = match self.task.group() {
+        let evidence_at = match self.task.group().filter(|_| self.leads()) {
             Some(group) => self.lease.lock().evidence(now, &self.members(&group)),
             None => self.lease.lock().evidence_at(),
         };

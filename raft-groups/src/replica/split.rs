@@ -275,7 +275,7 @@ impl Replica {
         let max = self.shared.range_max_bytes();
         self.is_splittable()
             && size_bytes > max
-            && self.lease.lock().leads().is_some()
+            && self.leads()
             && self.attempts.lock().begin(size_bytes, max)
     }
 
@@ -290,7 +290,7 @@ impl Replica {
     /// Whether this replica leads a range that has a quarter of the size at which it is split.
     pub(crate) fn may_split_soon(&self) -> bool {
         let size_bytes = self.applied.lock().size_bytes;
-        self.has_outgrown(size_bytes.saturating_mul(4)) && self.lease.lock().leads().is_some()
+        self.has_outgrown(size_bytes.saturating_mul(4)) && self.leads()
     }
 
     /// Whether the range is larger than it should be.

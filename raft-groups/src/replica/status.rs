@@ -53,7 +53,7 @@ impl Replica {
 
     /// On the leader: peers that have acknowledged nothing for longer than a lease.
     fn silent_peers(&self) -> Vec<SilentPeer> {
-        if self.lease.lock().leads().is_none() {
+        if !self.leads() {
             return Vec::new();
         }
         let peers = self.missing().into_iter();

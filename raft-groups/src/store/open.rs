@@ -15,6 +15,7 @@ use super::serve::WAITING_MESSAGES_MAX;
 use super::splits::SPLITS_MAX;
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
 use crate::descriptor::RangeDescriptor;
+use crate::heartbeat_format::encode_taken;
 use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
 use crate::range_format::{
     decode_descriptor, decode_published, decode_replica_id, published_key, range_of_descriptor_key,
@@ -95,6 +96,8 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         store.open_replica(range_id, stored).await?;
     }
     store.shared.rpc.register(Service::Raft, Arc::new(RaftHandler { store: Arc::downgrade(&store) }));
+    let handler = HeartbeatHandler { store: Arc::downgrade(&store) };
+    store.shared.rpc.register(Service::Heartbeat, Arc::new(handler));
     super::snapshots::register(&store);
     tokio::spawn(super::upkeep::run(Arc::downgrade(&store), stop.clone()));
     tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop.clone()));
@@ -181,5 +184,17 @@ impl Handler for RaftHandler {
             Some(store) => store.handle_raft(payload),
             None => super::serve::refused(crate::raft_message_format::Refusal::Stopped),
         }
+    }
+}
+
+/// Takes heartbeats for replicas.
+struct HeartbeatHandler {
+    store: std::sync::Weak<RangeStore>,
+}
+
+impl Handler for HeartbeatHandler {
+    fn handle(&self, _: NodeId, payload: bytes::Bytes) -> BoxFuture<'static, bytes::Bytes> {
+        let taken = self.store.upgrade().map(|store| store.take_beats(payload)).unwrap_or_default();
+        Box::pin(std::future::ready(encode_taken(&taken)))
     }
 }

@@ -12,6 +12,7 @@ use quorate_placement::topology::RangeId;
 use super::RangeStore;
 use crate::api::{RangeError, RangeRequest, Request, Response};
 use crate::descriptor::RangeDescriptor;
+use crate::heartbeat_format::{Beat, decode_beats};
 use crate::raft_message_format::{RaftMessage, RaftReply, Refusal};
 use crate::replica::Replica;
 
@@ -98,6 +99,17 @@ impl RangeStore {
             Some(replica) => replica.handle_encoded(message).boxed(),
             None => Arc::clone(self).await_split(message).boxed(),
         }
+    }
+
+    /// Which heartbeats of a message were taken. The others come again as Raft messages.
+    pub(super) fn take_beats(&self, payload: Bytes) -> Vec<bool> {
+        let beats = decode_beats(payload).unwrap_or_else(|error| {
+            tracing::warn!(%error, "heartbeats not read");
+            Vec::new()
+        });
+        let replicas = self.replicas.read();
+        let take = |beat: &Beat| replicas.get(&beat.range_id).is_some_and(|replica| replica.take_beat(beat));
+        beats.iter().map(take).collect()
     }
 
     /// A message for a range that is not here: its split may be applied here a moment later than at the sender's. It

@@ -6,6 +6,7 @@ mod empty;
 mod failures;
 mod hand_overs;
 mod promises;
+mod rests;
 mod sharded;
 mod snapshots;
 mod split_faults;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::RangeStore;
+use crate::replica::beats::Beats;
 
 /// How often replicas are looked at: well below the shortest random pause between elections.
 const TICK: Duration = Duration::from_millis(20);
@@ -23,9 +24,11 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         }
         let Some(store) = store.upgrade() else { return };
         let now = store.shared.now();
+        let mut beats = Beats::default();
         for replica in store.replicas.read().values() {
-            replica.tick(now);
+            replica.tick(now, &mut beats);
         }
+        beats.send(&store.shared.rpc, store.shared.timing.heartbeat_timeout());
         if tick % BOUND_TICKS == 0 {
             extend_bound(&store);
         }

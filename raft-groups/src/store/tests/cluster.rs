@@ -18,9 +18,10 @@ use super::super::{RangeStore, StoreConfig};
 use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response};
 use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
+use crate::heartbeat_format::{decode_beats, encode_taken};
 use crate::lease::timing::LAN;
 use crate::local_ranges::LocalRanges;
-use crate::raft_message_format::{MessageBody, RaftMessage, Refusal};
+use crate::raft_message_format::{RaftMessage, Refusal};
 use crate::rpc::{Handler, Rpc, Service};
 use crate::testing::network::LocalNetwork;
 
@@ -39,25 +40,68 @@ impl ScanEvaluator for NoPrograms {
     }
 }
 
-/// Hands Raft messages on to a store, and counts those that ask for votes in other ranges than [`RANGE`].
+/// Hands messages between replicas on to a store, and counts them.
 #[derive(Default)]
-pub struct VoteCounter {
+pub struct Taps {
     store: OnceLock<Weak<RangeStore>>,
+    /// Those that ask for votes in other ranges than [`RANGE`].
     pub asked: AtomicUsize,
+    appends: AtomicUsize,
+    beats: AtomicUsize,
+    taken: AtomicUsize,
 }
 
-impl Handler for VoteCounter {
+impl Taps {
+    /// Appends and heartbeats for the Raft task of [`RANGE`] that came in.
+    pub fn appends(&self) -> usize {
+        self.appends.load(Ordering::SeqCst)
+    }
+
+    /// Heartbeats past it that came in.
+    pub fn beats(&self) -> usize {
+        self.beats.load(Ordering::SeqCst)
+    }
+
+    /// Those of them that were taken.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    fn store(&self) -> Option<Arc<RangeStore>> {
+        self.store.get().and_then(Weak::upgrade)
+    }
+}
+
+/// The tap of Raft messages.
+struct RaftTap(Arc<Taps>);
+
+impl Handler for RaftTap {
     fn handle(&self, _: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
         let message = RaftMessage::decode(payload.clone()).unwrap();
-        let asks = match message.body {
-            MessageBody::PreVote(_) | MessageBody::Vote(_) => message.range_id != RANGE,
-            MessageBody::Append(_) | MessageBody::Transfer(_) => false,
-        };
-        self.asked.fetch_add(usize::from(asks), Ordering::SeqCst);
-        match self.store.get().and_then(Weak::upgrade) {
+        let (is_vote, is_append) = (message.is_vote(), message.is_append());
+        let is_ours = message.range_id == RANGE;
+        self.0.asked.fetch_add(usize::from(is_vote && !is_ours), Ordering::SeqCst);
+        self.0.appends.fetch_add(usize::from(is_append && is_ours), Ordering::SeqCst);
+        match self.0.store() {
             Some(store) => store.handle_raft(payload),
             None => refused(Refusal::Stopped),
         }
+    }
+}
+
+/// The tap of heartbeats past the Raft tasks.
+struct BeatTap(Arc<Taps>);
+
+impl Handler for BeatTap {
+    fn handle(&self, _: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let ranges: Vec<_> =
+            decode_beats(payload.clone()).unwrap().iter().map(|beat| beat.range_id).collect();
+        let taken = self.0.store().map(|store| store.take_beats(payload)).unwrap_or_default();
+        for (_, is_taken) in ranges.iter().zip(&taken).filter(|(range, _)| **range == RANGE) {
+            self.0.beats.fetch_add(1, Ordering::SeqCst);
+            self.0.taken.fetch_add(usize::from(*is_taken), Ordering::SeqCst);
+        }
+        Box::pin(std::future::ready(encode_taken(&taken)))
     }
 }
 
@@ -68,7 +112,7 @@ pub struct Node {
     pub rpc: Arc<Rpc>,
     pub store: Arc<RangeStore>,
     pub clock: Arc<HybridClock>,
-    pub votes: Arc<VoteCounter>,
+    pub taps: Arc<Taps>,
 }
 
 pub struct Cluster {
@@ -86,8 +130,9 @@ async fn start_node(
     let clock = Arc::new(HybridClock::new(Arc::clone(physical), Box::new(ForgetBound)));
     let rpc = Rpc::new(id, network.transport(id), Arc::clone(&clock) as _);
     // The first handler stays.
-    let votes = Arc::new(VoteCounter::default());
-    rpc.register(Service::Raft, Arc::clone(&votes) as _);
+    let taps = Arc::new(Taps::default());
+    rpc.register(Service::Raft, Arc::new(RaftTap(Arc::clone(&taps))));
+    rpc.register(Service::Heartbeat, Arc::new(BeatTap(Arc::clone(&taps))));
     let store = RangeStore::open(StoreConfig {
         node_id: id,
         engine: Arc::clone(&disk) as _,
@@ -102,12 +147,12 @@ async fn start_node(
     })
     .await
     .unwrap();
-    assert!(votes.store.set(Arc::downgrade(&store)).is_ok());
+    assert!(taps.store.set(Arc::downgrade(&store)).is_ok());
     // As range 1 does: no id is given twice, whoever starts again.
     let first = RANGE_IDS.fetch_add(1_000, Ordering::SeqCst);
     store.offer_range_ids(first..first + 1_000);
     network.attach(id, Arc::clone(&rpc) as _);
-    Node { id, disk, rpc, store, clock, votes }
+    Node { id, disk, rpc, store, clock, taps }
 }
 
 impl Cluster {

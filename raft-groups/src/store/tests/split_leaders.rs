@@ -15,7 +15,7 @@ use crate::splits::nursery::FirstLeader;
 
 /// Requests for votes that came in anywhere, outside of [`RANGE`].
 fn asked(cluster: &Cluster) -> usize {
-    cluster.nodes.iter().map(|node| node.votes.asked.load(Ordering::SeqCst)).sum()
+    cluster.nodes.iter().map(|node| node.taps.asked.load(Ordering::SeqCst)).sum()
 }
 
 fn term_of(node: &Node, range_id: RangeId) -> u64 {

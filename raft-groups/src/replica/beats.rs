@@ -1,0 +1,99 @@
+//! Heartbeats that tell nothing new: past the Raft tasks of both sides, those of many ranges in one message.
+//!
+//! ```text
+//!   leader's tick: the group rests ──▶ Beats ──▶ one message a node ──▶ the follower surely follows: promised, taken
+//!                        ▲                                  │
+//!                        └── not taken, or no answer: its Raft task sends heartbeats again
+//! ```
+//!
+//! A store with hundreds of idle ranges does little else than this.
+//!
+//! Invariants: a heartbeat is taken only by a replica that follows this very leader, has its last entry on the disk and
+//! has applied it, and the promise is recorded before the answer leaves; whatever is not taken is told again by the
+//! leader's Raft task, so that it learns of later terms, and of logs that differ.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_placement::topology::NodeId;
+
+use super::{Nobody, Replica};
+use crate::heartbeat_format::{BEATS_MAX, Beat, decode_taken, encode_beats};
+use crate::lease::{Effect, Event};
+use crate::raft::{LeaseObserver, RaftGroup, Rest};
+use crate::rpc::{Rpc, Service};
+use crate::transport::Lane;
+
+/// Heartbeats of a store's leaders that are about to be sent.
+#[derive(Default)]
+pub struct Beats {
+    by_node: BTreeMap<NodeId, Vec<Sent>>,
+}
+
+/// One that was stamped.
+struct Sent {
+    replica: Arc<Replica>,
+    group: Arc<RaftGroup>,
+    beat: Beat,
+    sent_at: u64,
+}
+
+impl Beats {
+    /// Sends them all, and takes the answers as they come, for no longer than `timeout`.
+    pub fn send(self, rpc: &Arc<Rpc>, timeout: Duration) {
+        for (node, sent) in self.by_node {
+            let mut left = sent.into_iter().peekable();
+            while left.peek().is_some() {
+                let part: Vec<_> = left.by_ref().take(BEATS_MAX).collect();
+                tokio::spawn(send_to(node, part, Arc::clone(rpc), timeout));
+            }
+        }
+    }
+}
+
+async fn send_to(node: NodeId, sent: Vec<Sent>, rpc: Arc<Rpc>, timeout: Duration) {
+    let beats: Vec<Beat> = sent.iter().map(|sent| sent.beat).collect();
+    let answer = rpc.call(Service::Heartbeat.at(node, Lane::Control), encode_beats(&beats), timeout).await;
+    let taken = match answer {
+        Ok(bytes) => decode_taken(bytes).unwrap_or_else(|error| {
+            tracing::warn!(%node, %error, "an answer to heartbeats was not read");
+            Vec::new()
+        }),
+        Err(error) => {
+            tracing::debug!(%node, %error, "heartbeats without an answer");
+            Vec::new()
+        }
+    };
+    let taken = taken.into_iter().chain(std::iter::repeat(false));
+    for (Sent { replica, group, beat, sent_at }, is_taken) in sent.into_iter().zip(taken) {
+        if is_taken {
+            replica.acknowledged(beat.to, beat.term, sent_at);
+        } else {
+            // Each waits for its own Raft task.
+            tokio::spawn(async move { group.stir().await });
+        }
+    }
+}
+
+impl Replica {
+    /// Stamps this leader's heartbeats to all its peers.
+    pub(super) fn add_beats(self: &Arc<Self>, rest: Rest, group: &Arc<RaftGroup>, beats: &mut Beats) {
+        let Rest { term, last, peers } = rest;
+        let sent_at = self.sent_now();
+        for (to, node) in peers {
+            let beat = Beat { range_id: self.range_id, from: self.replica_id, to, term, last };
+            let (replica, group) = (Arc::clone(self), Arc::clone(group));
+            beats.by_node.entry(node).or_default().push(Sent { replica, group, beat, sent_at });
+        }
+    }
+
+    /// Takes a leader's heartbeat, and promises what an acknowledgement promises; false where its Raft task has to see
+    /// it.
+    pub fn take_beat(&self, beat: &Beat) -> bool {
+        let Some(group) = self.task.group().filter(|_| beat.to == self.replica_id) else { return false };
+        let leader = beat.leader();
+        group.has_all_of(leader, beat.last)
+            && self.step_lease(Event::BeatArrived { leader }, &Nobody) == Some(Effect::Admit)
+    }
+}
