@@ -275,6 +275,9 @@ impl Network {
         if bytes.len() > MESSAGE_MAX_BYTES {
             return Err(SendError::TooLarge);
         }
+        if asked_service(&bytes) == Some(Service::Heartbeat) {
+            self.coverage.hit(Point::Rest);
+        }
         let now = self.time.now();
         let mut state = self.state.lock();
         let machine = *state.nodes.get(&to).ok_or(SendError::UnknownNode)?;

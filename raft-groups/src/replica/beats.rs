@@ -13,7 +13,7 @@
 //! leader's Raft task, so that it learns of later terms, and of logs that differ.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use quorate_placement::topology::NodeId;
@@ -31,10 +31,10 @@ pub struct Beats {
     by_node: BTreeMap<NodeId, Vec<Sent>>,
 }
 
-/// One that was stamped.
+/// One that was stamped. Whoever waits for the answer keeps no store open.
 struct Sent {
-    replica: Arc<Replica>,
-    group: Arc<RaftGroup>,
+    replica: Weak<Replica>,
+    group: Weak<RaftGroup>,
     beat: Beat,
     sent_at: u64,
 }
@@ -67,11 +67,11 @@ async fn send_to(node: NodeId, sent: Vec<Sent>, rpc: Arc<Rpc>, timeout: Duration
     };
     let taken = taken.into_iter().chain(std::iter::repeat(false));
     for (Sent { replica, group, beat, sent_at }, is_taken) in sent.into_iter().zip(taken) {
-        if is_taken {
-            replica.acknowledged(beat.to, beat.term, sent_at);
-        } else {
+        match (replica.upgrade(), group.upgrade()) {
+            (Some(replica), Some(_)) if is_taken => replica.acknowledged(beat.to, beat.term, sent_at),
             // Each waits for its own Raft task.
-            tokio::spawn(async move { group.stir().await });
+            (Some(_), Some(group)) => drop(tokio::spawn(async move { group.stir().await })),
+            (_, _) => {}
         }
     }
 }
@@ -83,7 +83,7 @@ impl Replica {
         let sent_at = self.sent_now();
         for (to, node) in peers {
             let beat = Beat { range_id: self.range_id, from: self.replica_id, to, term, last };
-            let (replica, group) = (Arc::clone(self), Arc::clone(group));
+            let (replica, group) = (Arc::downgrade(self), Arc::downgrade(group));
             beats.by_node.entry(node).or_default().push(Sent { replica, group, beat, sent_at });
         }
     }
