@@ -122,7 +122,9 @@ impl Parts {
 async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> Result<(), SqlError> {
     let mut attempts = Attempts::new(&node);
     loop {
+        // The lease comes first: it may be for a newer catalog than the one that the COPY began with.
         let deadline = node.cluster.catalog_lease()?;
+        check_table(&node, &table)?;
         let attempt = async {
             let mut transaction = node.database.begin(TransactionOptions::default()).await?;
             transaction.start_statement();
@@ -149,4 +151,14 @@ async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> 
             Err(error) => attempts.after(error).await?,
         }
     }
+}
+
+/// Fails where the table is not the one any more that the rows are encoded for.
+fn check_table(node: &SqlNode, table: &TableDescriptor) -> Result<(), SqlError> {
+    let catalog = node.catalog.snapshot();
+    if catalog.table_by_id(table.id).is_some_and(|now| now.version == table.version) {
+        return Ok(());
+    }
+    let message = format!("table \"{}\" was dropped or changed while rows were copied into it", table.name);
+    Err(SqlError::new(SqlState::UndefinedTable, message))
 }
