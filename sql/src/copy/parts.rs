@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use quorate_engine::kv::{COMMAND_MAX_BYTES, Key, KvError, TransactionOptions, Write};
 
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::exec::rows::duplicate;
 use crate::node::SqlNode;
 use crate::session::kv_error::sql_error;
