@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
     DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch,
@@ -74,6 +75,10 @@ pub struct RocksStore {
     /// Shared with pinned views, which are to be dropped before the store is opened again.
     db: Arc<DB>,
     syncs: AtomicU64,
+    /// How often a sync was asked for, each time after what it is for was written.
+    asked: AtomicU64,
+    /// The last of these that is done. Held during a sync: all who ask meanwhile share the next one.
+    synced: Mutex<u64>,
     staging: RocksStaging,
 }
 
@@ -94,7 +99,7 @@ impl RocksStore {
             .map_err(|error| open_error(path, &error))?;
         let db = Arc::new(db);
         let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
-        Ok(Self { db, syncs: AtomicU64::new(0), staging })
+        Ok(Self { db, syncs: AtomicU64::new(0), asked: AtomicU64::new(0), synced: Mutex::new(0), staging })
     }
 
     /// Syncs since the start: synced writes and [`Store::sync`].
@@ -129,7 +134,7 @@ impl RocksStore {
 
     /// Runs what waits for the disk, counts it and measures it.
     #[expect(clippy::disallowed_methods, reason = "measures the disk; nothing depends on it")]
-    fn synced(&self, work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn measured(&self, work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
         let start = Instant::now();
         let result = work();
         self.syncs.fetch_add(1, Ordering::Relaxed);
@@ -183,7 +188,15 @@ impl Store for RocksStore {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        self.synced(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))
+        let number = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut synced = self.synced.lock();
+        if *synced < number {
+            // All who have a number by now have written.
+            let upto = self.asked.load(Ordering::Acquire);
+            self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
+            *synced = upto;
+        }
+        Ok(())
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {
@@ -569,6 +582,28 @@ mod tests {
         }
         assert_eq!((counts[0], counts[8]), (BEFORE, BEFORE + AFTER));
         assert!(counts.is_sorted_by(|a, b| a < b), "{counts:?}");
+    }
+
+    #[test]
+    fn rocks_syncs_that_are_asked_for_together_are_one() {
+        const THREADS: usize = 8;
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            // A sync that takes as long as all others need to ask.
+            let running = store.synced.lock();
+            for number in 0..THREADS {
+                let store = &store;
+                scope.spawn(move || store.write(numbered(number as u64 + 1), Durability::Synced).unwrap());
+            }
+            while store.asked.load(Ordering::Acquire) < THREADS as u64 {
+                std::thread::yield_now();
+            }
+            drop(running);
+        });
+        assert_eq!(store.syncs(), 1);
+        store.write(numbered(1), Durability::Synced).unwrap();
+        assert_eq!(store.syncs(), 2, "who asks later gets another one");
     }
 
     #[test]
