@@ -19,11 +19,12 @@ use futures::stream::{self, Stream};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
-use quorate_engine::store::{Batch, Family, Store};
+use quorate_engine::store::{Batch, Durability, Family, Store};
 use quorate_placement::topology::{RangeId, ReplicaId};
 use tokio::sync::oneshot;
 
 use super::LeaseObserver;
+use super::applied_format::{applied_key, decode_applied};
 use super::convert::{
     RaftEntry, RaftLogId, RaftVote, TypeConfig, entry_of, log_id_of, position_of, raft_entry_of,
     raft_vote_of, vote_of,
@@ -104,6 +105,25 @@ fn invalid(detail: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail)
 }
 
+/// Removes a log that is another than the one of which entries are applied. A follower applies what is committed, or installs a
+/// snapshot, before its own log is written: after a crash the log may hold what the entries that were applied had
+/// overwritten. All up to the applied position is committed, and what else the log holds never will be.
+fn drop_superseded(store: &dyn Store, range_id: RangeId) -> io::Result<()> {
+    let get = |family, key: Vec<u8>| store.get(family, &key).map_err(io::Error::other);
+    let Some(applied) = get(Family::Range, applied_key(range_id))? else { return Ok(()) };
+    let applied = decode_applied(applied).map_err(damaged)?;
+    let Some(entry) = get(Family::Raft, entry_key(range_id, applied.index))? else { return Ok(()) };
+    let position = decode_entry(&entry_key(range_id, applied.index), entry).map_err(damaged)?.position;
+    if position == applied {
+        return Ok(());
+    }
+    tracing::warn!(range = %range_id, log = %position, %applied, "the log was overwritten elsewhere; it is removed");
+    let mut batch = Batch::new();
+    batch.delete_range(Family::Raft, entry_key(range_id, 0), entries_end(range_id));
+    batch.put(Family::Raft, purged_key(range_id), encode_purged(applied));
+    store.write(batch, Durability::Synced).map_err(io::Error::other)
+}
+
 impl GroupLog {
     /// Reads where the log of a range stands.
     pub(crate) fn open(
@@ -112,6 +132,7 @@ impl GroupLog {
         writer: Arc<LogWriter>,
         observer: Arc<dyn LeaseObserver>,
     ) -> io::Result<Arc<Self>> {
+        drop_superseded(store.as_ref(), range_id)?;
         let get = |key: Vec<u8>| store.get(Family::Raft, &key).map_err(io::Error::other);
         let vote = get(vote_key(range_id))?.map(decode_vote).transpose().map_err(damaged)?;
         let purged = get(purged_key(range_id))?.map(decode_purged).transpose().map_err(damaged)?;

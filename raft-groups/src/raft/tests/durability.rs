@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_engine::store::Store;
+use quorate_engine::memory::MemoryStore;
+use quorate_engine::store::{Batch, Durability, Family, Store};
 use quorate_engine::testing::PowerCutStore;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::watch;
 
-use super::harness::{Cluster, RANGE, TestNode, descriptor, put, until, within};
+use super::harness::{Cluster, RANGE, Recorder, TestNode, descriptor, put, until, within};
+use crate::blocking::Blocking;
+use crate::raft::applied_format::{applied_key, encode_applied};
+use crate::raft::log_format::{encode_entry, entry_key};
+use crate::raft::log_store::GroupLog;
+use crate::raft::log_writer::LogWriter;
 use crate::raft::{EntryPayload, LogEntry, LogPosition, RaftGroup, VoteState};
 use crate::raft_message_format::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, VoteRequest,
@@ -171,5 +177,36 @@ async fn power_cut_everywhere_keeps_what_was_acknowledged() {
         let leader = cluster.node(cluster.elect_any().await);
         let lost: Vec<_> = acknowledged.iter().filter(|key| leader.value(key).is_none()).collect();
         assert_eq!(lost, Vec::<&String>::new());
+    }
+}
+
+/// What is applied may be ahead of the own log, which then still holds what a former leader had written there.
+#[test]
+fn log_of_another_history_than_the_applied_one_is_removed() {
+    let at = |term, index| LogPosition { term, index };
+    // Applied, and the last position afterwards, of a log of the entries 5.44 to 5.46.
+    let cases = [
+        (at(5, 44), at(5, 46), 3),
+        (at(6, 44), at(6, 44), 0),
+        (at(6, 46), at(6, 46), 0),
+        (at(6, 47), at(5, 46), 3),
+    ];
+    for (applied, last, left) in cases {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let mut batch = Batch::new();
+        for index in 44..=46 {
+            let entry = LogEntry { position: at(5, index), payload: EntryPayload::Blank };
+            batch.put(Family::Raft, entry_key(RANGE, index), encode_entry(&entry));
+        }
+        batch.put(Family::Range, applied_key(RANGE), encode_applied(applied));
+        store.write(batch, Durability::Synced).unwrap();
+        let blocking = Blocking::threads();
+        let writer = LogWriter::start(Arc::clone(&store), &blocking, |error| panic!("{error}")).unwrap();
+        let observer = Arc::new(Recorder::default());
+        let log = GroupLog::open(RANGE, Arc::clone(&store), writer, observer).unwrap();
+        assert_eq!(log.last(), Some(last), "applied {applied}");
+        let found =
+            (44..=46).filter(|index| store.get(Family::Raft, &entry_key(RANGE, *index)).unwrap().is_some());
+        assert_eq!(found.count(), left, "applied {applied}");
     }
 }
