@@ -229,9 +229,7 @@ impl LocalRanges for RangeStore {
     }
 
     fn leader_node(&self, range_id: RangeId) -> Option<Option<NodeId>> {
-        let replica = self.replica(range_id)?;
-        let leader = replica.running().and_then(|group| group.status().leader);
-        Some(leader.and_then(|leader| replica.descriptor().node_of(leader)))
+        self.replica(range_id).map(|replica| replica.leader_node())
     }
 }
 

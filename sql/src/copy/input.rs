@@ -212,6 +212,10 @@ impl CopyIn {
             let line = parts.settle().await;
             let stored = if line == 0 {
                 "No line was stored.".to_owned()
+            } else if error.state == SqlState::UndefinedTable {
+                format!(
+                    "Lines up to {line} were stored, and are gone if it was dropped; load all of them again."
+                )
             } else {
                 format!("Lines up to {line} were stored and stay; load the rest from line {} on.", line + 1)
             };

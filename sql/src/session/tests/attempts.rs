@@ -339,16 +339,24 @@ async fn copy_repeats_a_part_and_reports_an_unknown_one() {
 /// Each part has a lease on the catalog of its own, and must not take one for a table that is gone.
 #[tokio::test]
 async fn copy_ends_where_its_table_was_dropped_meanwhile() {
-    let (mut session, _, _) = session_with_rows(0).await;
+    const LINES: usize = 60_000;
+    let (mut session, script, _) = session_with_rows(0).await;
     let mut other = session.node.session(SessionOptions::default());
     let mut run = session.begin_text("COPY t FROM STDIN (FORMAT csv)").unwrap();
     let begun = run.next(&mut session, &CancelToken::new(), &mut Recorder::default()).await.unwrap();
     let Some(Completion::CopyIn(mut copy)) = begun else { panic!("{begun:?}") };
-    copy.feed(&mut session, b"1,1\n").await.unwrap();
+    let data: String = (0..LINES).map(|number| format!("{number},1\n")).collect();
+    for piece in data.as_bytes().chunks(10_000) {
+        copy.feed(&mut session, piece).await.unwrap();
+    }
+    let before = script.lock().commits_seen;
+    assert!(before >= 1, "a part is stored");
     sql(&mut other, "DROP TABLE t").await.unwrap();
     sql(&mut other, "CREATE TABLE t (a INT PRIMARY KEY, b INT)").await.unwrap();
     let error = copy.finish(&mut session).await.unwrap_err();
     assert_eq!((error.state, error.message.contains("\"t\" was dropped")), (SqlState::UndefinedTable, true));
+    let hint = error.hint.unwrap();
+    assert!(hint.ends_with("and are gone if it was dropped; load all of them again."), "{hint}");
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["0"]);
 }
 
