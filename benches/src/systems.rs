@@ -7,6 +7,7 @@ pub mod postgres;
 pub mod quorate;
 pub mod sql;
 pub mod sql_kv;
+pub mod zookeeper;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -19,6 +20,7 @@ use etcd::EtcdCluster;
 use postgres::PostgresCluster;
 use quorate::QuorateCluster;
 use sql::SqlSystem;
+use zookeeper::ZookeeperCluster;
 
 /// A client of a system, as a store of keys and values: what all systems can do.
 #[async_trait]
@@ -43,6 +45,8 @@ pub enum Peer {
     Etcd,
     /// PostgreSQL with two synchronous standbys.
     Postgres,
+    /// Three servers of ZooKeeper.
+    Zookeeper,
 }
 
 impl FromStr for Peer {
@@ -52,12 +56,25 @@ impl FromStr for Peer {
         match text {
             "etcd" => Ok(Self::Etcd),
             "postgres" => Ok(Self::Postgres),
-            _ => Err("write etcd or postgres".to_owned()),
+            "zookeeper" => Ok(Self::Zookeeper),
+            _ => Err("write etcd, postgres or zookeeper".to_owned()),
         }
     }
 }
 
 impl Peer {
+    /// Whether it can be started at all: to be told before anything is measured.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub fn check_installed(self) -> Result<(), BenchError> {
+        match self {
+            Self::Etcd => etcd::check_installed(),
+            Self::Postgres => postgres::check_installed(),
+            Self::Zookeeper => zookeeper::check_installed(),
+        }
+    }
+
     /// Starts it in this folder.
     ///
     /// # Errors
@@ -66,6 +83,7 @@ impl Peer {
         match self {
             Self::Etcd => EtcdCluster::start(folder).await.map(System::Etcd),
             Self::Postgres => PostgresCluster::start(folder).await.map(System::Postgres),
+            Self::Zookeeper => ZookeeperCluster::start(folder).await.map(System::Zookeeper),
         }
     }
 }
@@ -82,6 +100,8 @@ pub enum System {
     Etcd(EtcdCluster),
     /// See [`Peer::Postgres`].
     Postgres(PostgresCluster),
+    /// See [`Peer::Zookeeper`].
+    Zookeeper(ZookeeperCluster),
 }
 
 impl System {
@@ -93,6 +113,7 @@ impl System {
             Self::Target(_) => "target",
             Self::Etcd(_) => "etcd",
             Self::Postgres(_) => "postgres",
+            Self::Zookeeper(_) => "zookeeper",
         }
     }
 
@@ -104,6 +125,7 @@ impl System {
             Self::Target(sql) => sql.urls().iter().map(|url| format!("target {url}")).collect(),
             Self::Etcd(cluster) => cluster.description(),
             Self::Postgres(cluster) => cluster.description(),
+            Self::Zookeeper(cluster) => cluster.description(),
         }
     }
 
@@ -113,7 +135,7 @@ impl System {
             Self::Quorate(cluster) => Some(cluster.sql()),
             Self::Target(sql) => Some(sql),
             Self::Postgres(cluster) => Some(cluster.sql()),
-            Self::Embedded(_) | Self::Etcd(_) => None,
+            Self::Embedded(_) | Self::Etcd(_) | Self::Zookeeper(_) => None,
         }
     }
 
@@ -124,6 +146,7 @@ impl System {
     pub async fn create_kv(&self) -> Result<(), BenchError> {
         match self {
             Self::Etcd(cluster) => cluster.clear().await,
+            Self::Zookeeper(cluster) => cluster.create_root().await,
             Self::Embedded(node) => node.create_kv().await,
             Self::Quorate(_) | Self::Target(_) | Self::Postgres(_) => match self.sql() {
                 Some(sql) => sql_kv::create(sql).await,
@@ -143,6 +166,7 @@ impl System {
             Self::Postgres(cluster) => sql_kv::client(cluster.sql(), number).await,
             Self::Embedded(node) => Ok(node.kv_client()),
             Self::Etcd(cluster) => Ok(cluster.client(number)),
+            Self::Zookeeper(cluster) => cluster.client(number).await,
         }
     }
 
@@ -155,6 +179,7 @@ impl System {
             Self::Quorate(cluster) => cluster.check(),
             Self::Etcd(cluster) => cluster.check(),
             Self::Postgres(cluster) => cluster.check(),
+            Self::Zookeeper(cluster) => cluster.check(),
             Self::Embedded(_) | Self::Target(_) => Ok(()),
         }
     }

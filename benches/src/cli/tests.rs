@@ -38,7 +38,9 @@ fn faults_are_refused_before_anything_runs() {
 
 #[test]
 fn systems_without_sql_are_refused_where_sql_is_needed() {
-    assert!(kv("--peer etcd").unwrap().common.check_sql().is_err());
+    for peer in ["etcd", "zookeeper", "postgres,zookeeper"] {
+        assert!(kv(&format!("--peer {peer}")).unwrap().common.check_sql().is_err(), "{peer}");
+    }
     assert!(kv("--embedded").unwrap().common.check_sql().is_err());
     assert!(kv("--peer postgres").unwrap().common.check_sql().is_ok());
 }

@@ -95,6 +95,7 @@ impl Stage {
     /// One does not start.
     pub async fn start(common: &Common, value_bytes: usize) -> Result<Self, BenchError> {
         // A program that is missing is told before anything is measured.
+        common.peer.iter().try_for_each(|peer| peer.check_installed())?;
         let binary = if common.target.is_empty() && !common.embedded {
             Some(find_binary(common.binary.as_deref())?)
         } else {

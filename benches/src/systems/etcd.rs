@@ -35,15 +35,26 @@ struct Node {
     process: Process,
 }
 
+/// Whether it can be started at all.
+///
+/// # Errors
+/// It is not installed.
+pub fn check_installed() -> Result<(), BenchError> {
+    find().map(drop)
+}
+
+fn find() -> Result<PathBuf, BenchError> {
+    let missing = || BenchError::Usage("etcd is not installed\n  do: apt-get install etcd-server".to_owned());
+    find_program("etcd", &[]).ok_or_else(missing)
+}
+
 impl EtcdCluster {
     /// Starts three nodes in this folder and waits until they are healthy.
     ///
     /// # Errors
     /// etcd is not installed, or does not start.
     pub async fn start(folder: &Path) -> Result<Self, BenchError> {
-        let program = find_program("etcd", &[]).ok_or_else(|| {
-            BenchError::Usage("etcd is not installed\n  do: apt-get install etcd-server".to_owned())
-        })?;
+        let program = find()?;
         let folder = folder.join("etcd");
         std::fs::create_dir_all(&folder).map_err(BenchError::io(format!("making {}", folder.display())))?;
         let mut ports = Vec::new();

@@ -54,6 +54,21 @@ struct Installation {
     user: Option<(u32, u32)>,
 }
 
+/// Whether it can be started at all.
+///
+/// # Errors
+/// It is not installed.
+pub fn check_installed() -> Result<(), BenchError> {
+    find_bin().map(drop)
+}
+
+fn find_bin() -> Result<PathBuf, BenchError> {
+    let initdb = find_program("initdb", &FOLDERS).and_then(|path| path.canonicalize().ok());
+    initdb.and_then(|path| path.parent().map(Path::to_owned)).ok_or_else(|| {
+        BenchError::Usage("PostgreSQL is not installed\n  do: apt-get install postgresql-15".to_owned())
+    })
+}
+
 impl PostgresCluster {
     /// Starts a primary and two standbys in this folder and waits until both stream.
     ///
@@ -151,10 +166,7 @@ impl Drop for PostgresCluster {
 
 impl Installation {
     fn find(folder: &Path) -> Result<Self, BenchError> {
-        let initdb = find_program("initdb", &FOLDERS).and_then(|path| path.canonicalize().ok());
-        let bin = initdb.and_then(|path| path.parent().map(Path::to_owned)).ok_or_else(|| {
-            BenchError::Usage("PostgreSQL is not installed\n  do: apt-get install postgresql-15".to_owned())
-        })?;
+        let bin = find_bin()?;
         let user = if rustix::process::geteuid().is_root() { Some(ordinary_user()?) } else { None };
         let what = format!("preparing {}", folder.display());
         let folder = prepare_folder(folder, user).map_err(BenchError::io(what))?;
