@@ -111,7 +111,7 @@ pub struct Common {
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Draw throughput and latency over time
+    /// Draw throughput and latency over time, with kills and splits; of ranges, what they cost by their number
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// Leave the machine's limits out, and all shares of them

@@ -63,6 +63,13 @@ pub struct Slot {
     pub p99_us: f64,
 }
 
+impl Slot {
+    /// Of what has ended in it.
+    pub fn new(at: Duration, ended: &Latencies) -> Self {
+        Self { at, count: ended.count(), p50_us: ended.quantile_us(0.5), p99_us: ended.quantile_us(0.99) }
+    }
+}
+
 /// Operations that were not acknowledged.
 #[derive(Clone, Debug, Default)]
 pub struct Errors {
@@ -247,12 +254,7 @@ impl Sampler {
     /// What has ended since the last time.
     fn take(&mut self, shared: &Shared) -> Slot {
         let interval = shared.recorder.drain(&mut self.totals);
-        let slot = Slot {
-            at: self.begin.elapsed(),
-            count: interval.count(),
-            p50_us: interval.quantile_us(0.5),
-            p99_us: interval.quantile_us(0.99),
-        };
+        let slot = Slot::new(self.begin.elapsed(), &interval);
         self.slots.push(slot);
         slot
     }

@@ -5,6 +5,7 @@ mod json;
 mod table;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::driver::{Errors, Outcome, Slot};
 use crate::error::BenchError;
@@ -92,6 +93,15 @@ impl Row {
     }
 }
 
+/// A moment at which something was done to the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Since the beginning of the series.
+    pub at: Duration,
+    /// What.
+    pub what: &'static str,
+}
+
 /// A line of the chart.
 #[derive(Clone, Debug)]
 pub struct Series {
@@ -99,6 +109,8 @@ pub struct Series {
     pub name: String,
     /// How it went.
     pub slots: Vec<Slot>,
+    /// What was done meanwhile.
+    pub marks: Vec<Mark>,
 }
 
 /// Everything that was found.
@@ -137,7 +149,13 @@ impl Report {
             let row = Row::new(&about.system, kind, about.clients, latencies, seconds);
             self.add(Row { rate: about.rate, limit: about.limit.clone(), errors: count, retries, ..row });
         }
-        self.series.push(Series { name: format!("{} {} {}", about.system, about.op, about.clients), slots });
+        let name = format!("{} {} {}", about.system, about.op, about.clients);
+        self.add_series(Series { name, slots, marks: Vec::new() });
+    }
+
+    /// Adds a line of the chart.
+    pub fn add_series(&mut self, series: Series) {
+        self.series.push(series);
     }
 
     /// Something is wrong: the run is a failure.
@@ -169,7 +187,7 @@ impl Report {
             std::fs::write(path, text).map_err(BenchError::io(format!("writing {}", path.display())))?;
         }
         if let Some(path) = &files.svg {
-            let text = chart::render(&self.series)?;
+            let text = chart::render(&self.series, &self.rows)?;
             std::fs::write(path, text).map_err(BenchError::io(format!("writing {}", path.display())))?;
         }
         Ok(())

@@ -9,7 +9,12 @@ use quorate::node::{Listeners, Node, NodeConfig};
 use quorate_bench::cli::Cli;
 use quorate_bench::commands;
 use quorate_bench::error::BenchError;
-use quorate_bench::systems::sql;
+use quorate_bench::keys::{Distribution, KeySpace};
+use quorate_bench::process::wait_for;
+use quorate_bench::systems::sql::{self, SqlSystem};
+use quorate_bench::systems::sql_kv;
+use quorate_bench::workload::kv::KvRecord;
+use quorate_bench::workload::writers::Writers;
 use tempfile::TempDir;
 
 /// Generous: these machines are shared.
@@ -128,10 +133,44 @@ async fn tpcb_whose_sums_differ_is_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn writers_tell_how_it_went_over_time() {
+    let server = Server::start().await;
+    let sql = SqlSystem::new("target", vec![server.url.clone()]);
+    sql_kv::create(&sql).await.expect("a table");
+    let record = KvRecord::new(100, 64);
+    let keys = KeySpace::new(100, Distribution::Uniform, 1);
+    let begun = tokio::time::Instant::now();
+    let mut writers = Writers::start(&sql, 2, &keys, &record);
+    writers.await_put(DEADLINE).await.expect("a put");
+    writers.mark("split");
+    let long_enough = wait_for("some slots after the mark", DEADLINE, || {
+        let series = writers.series("put".to_owned());
+        async move {
+            let after = series.slots.iter().filter(|slot| slot.at > series.marks[0].at && slot.count > 0);
+            if after.count() >= 2 { Ok(series) } else { Err(format!("{:?}", series.slots)) }
+        }
+    });
+    let series = long_enough.await.expect("slots");
+    let (failed, words) = writers.stop().await.expect("an end");
+    assert_eq!(failed, 0, "{words:?}");
+    assert!(series.slots.is_sorted_by(|one, next| one.at < next.at), "{:?}", series.slots);
+    assert!(series.slots.last().expect("a slot").at <= begun.elapsed());
+    // Each put has drawn two stamps, one at its begin and one at its end.
+    let puts: u64 = series.slots.iter().map(|slot| slot.count).sum();
+    assert!(puts > 2 && 2 * puts <= record.ledger.begin(0), "{puts} puts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn programs_that_are_missing_are_told_before_anything_runs() {
     let error = bench("kv --binary /nonexistent/quorate").await.unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("make build"), "{error}");
-    for words in ["ycsb --peer etcd", "bank --embedded", "failover --target postgres://x", "split --rate 5"] {
+    for words in [
+        "ycsb --peer etcd",
+        "tpcb --peer zookeeper",
+        "bank --embedded",
+        "failover --target postgres://x",
+        "split --rate 5",
+    ] {
         assert!(bench(words).await.unwrap_err().is_usage(), "{words}");
     }
 }

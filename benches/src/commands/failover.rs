@@ -40,6 +40,7 @@ pub async fn run(arguments: FailoverArguments) -> Result<bool, BenchError> {
         }
         stage.report.add(Row::new("quorate", "put with kills", *clients, &puts, seconds));
         stage.report.add(Row::new("quorate", "gap without a put", *clients, &gaps, seconds));
+        stage.report.add_series(writers.series(format!("quorate put {clients}")));
         own::finish(&mut stage, &sql, writers, &record).await?;
     }
     stage.finish()
@@ -59,6 +60,7 @@ async fn one(
     let cluster = own::cluster(stage)?;
     let index = usize::try_from(leader).unwrap_or(1).saturating_sub(1);
     writers.take_window();
+    writers.mark("kill of the leader");
     cluster.kill_node(index)?;
     writers.await_put(WRITES_AGAIN_MAX).await?;
     tokio::time::sleep(AFTER).await;

@@ -33,6 +33,7 @@ pub async fn run(arguments: SplitArguments) -> Result<bool, BenchError> {
             tokio::time::sleep(WINDOW).await;
             let [without, with] = &mut found;
             without.add(writers.take_window());
+            writers.mark("split");
             split_one(&mut stage, &sql).await?;
             tokio::time::sleep(WINDOW).await;
             with.add(writers.take_window());
@@ -42,6 +43,7 @@ pub async fn run(arguments: SplitArguments) -> Result<bool, BenchError> {
             stage.report.add(Row::new("quorate", &format!("put {name}"), *clients, puts, *seconds));
             stage.report.add(Row::new("quorate", &format!("slowest put {name}"), *clients, stalls, *seconds));
         }
+        stage.report.add_series(writers.series(format!("quorate put {clients}")));
         own::finish(&mut stage, &sql, writers, &record).await?;
     }
     stage.finish()

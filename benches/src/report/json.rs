@@ -25,12 +25,17 @@ fn object(row: &Row) -> Value {
         "retries": row.retries,
         "limit": row.limit.as_ref().map(|limit| limit.name),
         "limit_per_second": row.limit.as_ref().map(|limit| rounded(limit.per_second)),
-        "share_of_limit": row.share().map(|share| (share * 1_000.0).round() / 1_000.0),
+        "share_of_limit": row.share().map(fine),
     });
     if let Value::Object(object) = &mut object {
-        object.extend(row.more.iter().map(|(name, value)| ((*name).to_owned(), rounded(*value).into())));
+        object.extend(row.more.iter().map(|(name, value)| ((*name).to_owned(), fine(*value).into())));
     }
     object
+}
+
+/// Three digits behind the point, for what may be far below 1.
+fn fine(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
 }
 
 /// One digit behind the point.

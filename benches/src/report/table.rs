@@ -39,7 +39,7 @@ pub fn render(rows: &[Row]) -> String {
 
 fn cells(row: &Row) -> [String; 11] {
     let more: Vec<String> =
-        row.more.iter().map(|(name, value)| format!("{name}={}", number(*value))).collect();
+        row.more.iter().map(|(name, value)| format!("{name}={}", figure(*value))).collect();
     let op = match row.rate {
         None => row.op.clone(),
         Some(rate) => format!("{} at {}/s", row.op, number(rate)),
@@ -70,6 +70,11 @@ fn cells(row: &Row) -> [String; 11] {
         errors,
         more.join(" "),
     ]
+}
+
+/// A figure of any kind: it may be far below 1.
+fn figure(value: f64) -> String {
+    if value < 1.0 { format!("{value:.3}") } else { number(value) }
 }
 
 /// A number with as many digits as say something.

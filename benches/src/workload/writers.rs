@@ -1,5 +1,5 @@
 //! Writers that go on whatever happens: one whose node is gone connects to the next. They measure the longest time in
-//! which no put of any of them was acknowledged, and how long single puts took, window by window.
+//! which no put of any of them was acknowledged, and how long single puts took, window by window and over time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,11 +10,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::kv::{KvOp, KvRecord, KvWorker};
-use crate::driver::Worker;
+use crate::driver::{SLOT, Slot, Worker};
 use crate::error::{BenchError, Fate, OpError};
 use crate::keys::KeySpace;
 use crate::latency::{Latencies, Recorder};
 use crate::process::wait_for;
+use crate::report::{Mark, Series};
 use crate::systems::sql::SqlSystem;
 use crate::systems::sql_kv;
 
@@ -46,7 +47,11 @@ struct Shared {
     last: AtomicU64,
     gap: AtomicU64,
     acknowledgements: AtomicU64,
+    /// Puts of the window.
     recorder: Recorder,
+    /// Puts of the slot.
+    slot: Recorder,
+    slots: Mutex<Vec<Slot>>,
     failed: AtomicU64,
     words: Mutex<Vec<String>>,
 }
@@ -62,6 +67,13 @@ impl Shared {
         self.gap.fetch_max(now.saturating_sub(before), Ordering::SeqCst);
         self.acknowledgements.fetch_add(1, Ordering::SeqCst);
         self.recorder.record(number, 0, latency);
+        self.slot.record(number, 0, latency);
+    }
+
+    /// Ends a slot.
+    fn take_slot(&self) {
+        let ended = self.slot.drain(&mut [Latencies::default()]);
+        self.slots.lock().push(Slot::new(self.begun.elapsed(), &ended));
     }
 
     fn note(&self, error: &OpError) {
@@ -79,6 +91,7 @@ pub struct Writers {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
     window: Instant,
+    marks: Vec<Mark>,
 }
 
 impl Writers {
@@ -91,6 +104,8 @@ impl Writers {
             gap: AtomicU64::new(0),
             acknowledgements: AtomicU64::new(0),
             recorder: Recorder::new(1),
+            slot: Recorder::new(1),
+            slots: Mutex::default(),
             failed: AtomicU64::new(0),
             words: Mutex::default(),
         });
@@ -100,7 +115,19 @@ impl Writers {
             let keys = keys.of_client(number);
             tasks.spawn(async move { write(&shared, &sql, (number, keys), &record).await });
         }
-        Self { shared, tasks, window: Instant::now() }
+        let sampled = Arc::clone(&shared);
+        tasks.spawn(async move { sample(&sampled).await });
+        Self { shared, tasks, window: Instant::now(), marks: Vec::new() }
+    }
+
+    /// Something is done to the system now.
+    pub fn mark(&mut self, what: &'static str) {
+        self.marks.push(Mark { at: self.shared.begun.elapsed(), what });
+    }
+
+    /// How it went since the start, slot by slot, with what was marked.
+    pub fn series(&self, name: String) -> Series {
+        Series { name, slots: self.shared.slots.lock().clone(), marks: self.marks.clone() }
     }
 
     /// What happened since the last call; the next window begins.
@@ -141,6 +168,16 @@ impl Writers {
         })?;
         let words = self.shared.words.lock().clone();
         Ok((self.shared.failed.load(Ordering::Relaxed), words))
+    }
+}
+
+/// Looks at what was acknowledged, in regular steps.
+async fn sample(shared: &Shared) {
+    let mut next = shared.begun;
+    while !shared.stops.load(Ordering::SeqCst) {
+        next += SLOT;
+        tokio::time::sleep_until(next).await;
+        shared.take_slot();
     }
 }
 
