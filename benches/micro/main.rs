@@ -3,11 +3,20 @@
 
 mod codec;
 mod embedded;
+mod log_writer;
 mod mvcc;
 mod sql;
 mod store;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(benches, codec::benches, mvcc::benches, store::benches, sql::benches, embedded::benches);
+criterion_group!(
+    benches,
+    codec::benches,
+    mvcc::benches,
+    store::benches,
+    log_writer::benches,
+    sql::benches,
+    embedded::benches
+);
 criterion_main!(benches);
