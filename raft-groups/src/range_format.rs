@@ -5,13 +5,13 @@
 //!                            see `raft`; the others are equal on all replicas, and a snapshot carries them)
 //!        range id u64 · 9    generation of the newest descriptor that is known to stand in the directory
 //!        range id u64 · 16   descriptor
-//!        range id u64 · 17   size in bytes, as estimated
+//!        range id u64 · 17   size in bytes, as estimated, and the newest timestamp written (version 2)
 //!        range id u64 · 18   largest read high-water mark of an applied EndLease
 //!        range id u64 · 19   closed timestamp, as applied
 //!        range id u64 · 255  tombstone: replicas below this id must not come back
 //!        0 u64 · 16          store identity (`identity`)
 //!        0 u64 · 17          bound of the hybrid clock
-//! value  version 1 · fields
+//! value  version 1, where nothing else is said · fields
 //! ```
 //!
 //! Range id 0 is no range: under it lies what belongs to the store as a whole.
@@ -26,6 +26,8 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use crate::descriptor::{RangeDescriptor, ReplicaDescriptor, ReplicaRole};
 
 const VERSION: u8 = 1;
+/// Of the size: version 1 had no newest timestamp.
+const SIZE_VERSION: u8 = 2;
 const REPLICA: u8 = 8;
 const PUBLISHED: u8 = 9;
 const DESCRIPTOR: u8 = 16;
@@ -192,20 +194,24 @@ pub fn get_descriptor(reader: &mut Reader<'_>) -> Result<RangeDescriptor, CodecE
     Ok(RangeDescriptor { range_id, span: Span::new(start, end), replicas, next_replica_id, generation })
 }
 
-/// The bytes of a size.
-pub fn encode_size(bytes: u64) -> Vec<u8> {
-    Writer::versioned(VERSION).u64(bytes).finish()
+/// The bytes of a size, and of the newest timestamp written; `None` where nobody knows that.
+pub fn encode_size(bytes: u64, newest: Option<Timestamp>) -> Vec<u8> {
+    match newest {
+        Some(newest) => Writer::versioned(SIZE_VERSION).u64(bytes).timestamp(newest).finish(),
+        None => Writer::versioned(VERSION).u64(bytes).finish(),
+    }
 }
 
-/// Reads a size.
+/// Reads a size, and the newest timestamp written.
 ///
 /// # Errors
 /// Damaged bytes, or a newer version.
-pub fn decode_size(bytes: &[u8]) -> Result<u64, CodecError> {
-    let (mut reader, _) = Reader::versioned(bytes, VERSION, "range size")?;
+pub fn decode_size(bytes: &[u8]) -> Result<(u64, Option<Timestamp>), CodecError> {
+    let (mut reader, version) = Reader::versioned(bytes, SIZE_VERSION, "range size")?;
     let size = reader.u64()?;
+    let newest = (version >= SIZE_VERSION).then(|| reader.timestamp()).transpose()?;
     reader.finish()?;
-    Ok(size)
+    Ok((size, newest))
 }
 
 /// The bytes of the mark of hand-overs.
@@ -297,8 +303,10 @@ mod tests {
     #[test]
     fn fixture_replica_state_is_still_read() {
         let mark = Timestamp::from_micros(1_700_000_000_000_000);
-        let bytes = fixture::check(CRATE, "range_size", &encode_size(123_456));
-        assert_eq!(decode_size(&bytes).unwrap(), 123_456);
+        let bytes = fixture::check(CRATE, "range_size", &encode_size(123_456, None));
+        assert_eq!(decode_size(&bytes).unwrap(), (123_456, None));
+        let bytes = fixture::check(CRATE, "range_size_2", &encode_size(123_456, Some(mark)));
+        assert_eq!(decode_size(&bytes).unwrap(), (123_456, Some(mark)));
         let bytes = fixture::check(CRATE, "range_end_lease", &encode_end_lease(mark));
         assert_eq!(decode_end_lease(&bytes).unwrap(), mark);
         let bytes = fixture::check(CRATE, "range_replica", &encode_replica_id(ReplicaId(5)));

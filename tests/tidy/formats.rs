@@ -77,6 +77,7 @@ const FORMATS: &[Format] = &[
         &[
             "range_descriptor",
             "range_size",
+            "range_size_2",
             "range_end_lease",
             "range_replica",
             "range_tombstone",

@@ -588,7 +588,7 @@ impl Serving<'_> {
     fn floor(&self, writes: &[Write], read_timestamp: Timestamp) -> commit::Floor {
         self.clock.forward(read_timestamp).unwrap();
         let reads = writes.iter().map(|write| self.range.cache.newest(&Span::point(write.key.clone())));
-        commit::Floor { read: reads.max().unwrap_or_default(), now: self.now() }
+        commit::Floor { read: reads.max().unwrap_or_default(), now: self.now(), written: None }
     }
 
     fn note_reads(&mut self, spans: impl IntoIterator<Item = Span>, read: ReadAt) {

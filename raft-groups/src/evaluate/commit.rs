@@ -22,6 +22,8 @@ pub struct Floor {
     pub now: Timestamp,
     /// Newest read of any written key: the commit comes after it.
     pub read: Timestamp,
+    /// No version in the range lies above this, if anybody knows: a write at a later time need not look for one.
+    pub written: Option<Timestamp>,
 }
 
 /// What becomes of a commit.
@@ -53,7 +55,7 @@ pub fn evaluate(
         return Err(RangeError::TooOld);
     }
     refuse_intents(snapshot, &request.writes, None)?;
-    let newest = check_conditions(snapshot, &request.writes)?;
+    let newest = check_conditions(snapshot, &request.writes, floor)?;
     let timestamp = floor.now.max(request.read_timestamp.next()).max(floor.read.next()).max(newest.next());
     refresh::evaluate(snapshot, &request.read_spans, request.read_timestamp, timestamp, None)?;
     if request.deadline.is_some_and(|deadline| timestamp >= deadline) {
@@ -96,10 +98,20 @@ pub(super) fn refuse_intents(
     Ok(())
 }
 
-/// The newest version of any written key, after all conditions were found to hold.
-pub(super) fn check_conditions(snapshot: &dyn Snapshot, writes: &[Write]) -> Result<Timestamp, RangeError> {
+/// The newest version of any written key that the floor's time is not above anyway, after all conditions were found to
+/// hold.
+pub(super) fn check_conditions(
+    snapshot: &dyn Snapshot,
+    writes: &[Write],
+    floor: Floor,
+) -> Result<Timestamp, RangeError> {
+    let is_above_all = floor.written.is_some_and(|written| written < floor.now);
     let mut newest = Timestamp::MIN;
     for write in writes {
+        match write.condition {
+            WriteCondition::None if is_above_all => continue,
+            WriteCondition::None | WriteCondition::Absent => {}
+        }
         let Some((timestamp, is_deletion)) = mvcc::newest(snapshot, &write.key).map_err(mvcc_error)? else {
             continue;
         };

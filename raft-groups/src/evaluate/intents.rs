@@ -47,7 +47,7 @@ pub fn evaluate(
         Record::Missing => Some(pending(request, floor.now)),
     };
     refuse_intents(snapshot, &request.writes, Some(transaction.id))?;
-    let newest = check_conditions(snapshot, &request.writes)?;
+    let newest = check_conditions(snapshot, &request.writes, floor)?;
     let timestamp =
         floor.now.max(transaction.read_timestamp.next()).max(floor.read.next()).max(newest.next());
     let mut batch = Batch::new();

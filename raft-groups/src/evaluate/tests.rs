@@ -1,10 +1,10 @@
 //! Runs the scripts of `testscripts/evaluate` over a store in memory: effects are applied at once, as if a quorum had
 //! taken them.
 //!
-//! Timestamps are seconds. `commit ID put=k/v insert=k/v delete=k span=a-b read=T now=T floor=T deadline=T started=T
-//! attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
+//! Timestamps are seconds. `commit ID put=k/v insert=k/v delete=k span=a-b read=T now=T floor=T written=T deadline=T
+//! started=T attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
 //! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
-//! started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
+//! written=T started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
 //! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `versions` shows everything stored.
 
 use std::collections::BTreeMap;
@@ -76,6 +76,11 @@ impl Words {
     fn time(&self, key: &str, default: u64) -> Result<Timestamp, Box<dyn Error>> {
         Ok(seconds(self.number(key)?.unwrap_or(default)))
     }
+
+    fn floor(&self, now: Timestamp) -> Result<commit::Floor, Box<dyn Error>> {
+        let written = self.number("written")?.map(seconds);
+        Ok(commit::Floor { now, read: self.time("floor", 0)?, written })
+    }
 }
 
 fn seconds(seconds: u64) -> Timestamp {
@@ -134,7 +139,7 @@ impl Runner {
             writes: writes(words)?,
             deadline: words.number("deadline")?.map(seconds),
         };
-        let floor = commit::Floor { now, read: words.time("floor", 0)? };
+        let floor = words.floor(now)?;
         match commit::evaluate(&*self.store.snapshot(), &request, floor) {
             Ok(commit::Outcome::Commits(effects)) => Ok(format!("commits {}", self.apply(effects)?)),
             Ok(commit::Outcome::Repeated(timestamp)) => Ok(format!("committed before at {timestamp}\n")),
@@ -178,7 +183,7 @@ impl Runner {
             writes: writes(words)?,
             with_record: words.words.get(1).is_some_and(|word| word == "record"),
         };
-        let floor = commit::Floor { now: words.time("now", 100)?, read: words.time("floor", 0)? };
+        let floor = words.floor(words.time("now", 100)?)?;
         self.step(intents::evaluate(&*self.store.snapshot(), &request, floor))
     }
 

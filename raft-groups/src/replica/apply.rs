@@ -81,6 +81,8 @@ struct Born {
 impl Applying<'_> {
     /// A command of the right term. Depends on nothing but the state: every replica comes to the same.
     fn command(&mut self, command: Command) -> EntryOutcome {
+        // Also where nothing is done: the mark may be too high, never too low.
+        self.state.newest_write = self.state.newest_write.map(|newest| newest.max(command.high_water));
         let is_current = command.generation == self.state.descriptor.generation;
         match command.kind {
             CommandKind::Write(changes) => {

@@ -251,8 +251,7 @@ impl Replica {
         let snapshot = self.shared.engine.snapshot();
         match intention {
             Intention::Commit(request) => {
-                let read = self.newest_read(&request.writes);
-                let floor = commit::Floor { now: self.hybrid_time()?, read };
+                let floor = self.floor(&request.writes, self.hybrid_time()?);
                 match commit::evaluate(snapshot.as_ref(), request, floor)? {
                     commit::Outcome::Repeated(timestamp) => {
                         Ok(Evaluated::Answer(Response::Committed(timestamp)))

@@ -179,8 +179,7 @@ impl Replica {
         let now = self.hybrid_time()?;
         match step {
             Step::LayIntents(request) => {
-                let floor = Floor { now, read: self.newest_read(&request.writes) };
-                intents::evaluate(snapshot, request, floor)
+                intents::evaluate(snapshot, request, self.floor(&request.writes, now))
             }
             Step::Heartbeat { transaction, anchor } => {
                 heartbeat::evaluate(snapshot, *transaction, anchor, now)
@@ -194,8 +193,14 @@ impl Replica {
         }
     }
 
+    /// What writes of now come after. To be asked once the snapshot of the evaluation is there: what is applied is marked
+    /// before the store shows it, so that the mark covers all of the snapshot.
+    pub(super) fn floor(&self, writes: &[Write], now: Timestamp) -> Floor {
+        Floor { now, read: self.newest_read(writes), written: self.applied.lock().newest_write }
+    }
+
     /// Newest read of any key that is written.
-    pub(super) fn newest_read(&self, writes: &[Write]) -> Timestamp {
+    fn newest_read(&self, writes: &[Write]) -> Timestamp {
         let cache = self.cache.lock();
         let reads = writes.iter().map(|write| cache.newest(&Span::point(write.key.clone())));
         reads.max().unwrap_or(Timestamp::MIN)

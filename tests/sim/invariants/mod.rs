@@ -8,6 +8,7 @@ mod bank;
 mod intents;
 mod kept;
 mod linearizable;
+mod newest_write;
 mod one_leader;
 mod one_server;
 mod positions;
@@ -147,6 +148,7 @@ impl Invariants {
     /// What is looked at now and then.
     pub fn compare(&mut self, view: &View) -> Result<(), Broken> {
         self.intents.check(view)?;
+        newest_write::check(view)?;
         self.same_bytes.check(view)
     }
 

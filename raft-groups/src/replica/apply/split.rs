@@ -33,6 +33,7 @@ pub(super) fn divide(state: &mut AppliedState, split: &SplitCommand) -> Result<A
         descriptor: Arc::new(right),
         is_joint: false,
         size_bytes: split.right_bytes,
+        newest_write: state.newest_write,
         end_lease_mark: state.end_lease_mark.max(split.right_read),
         closed: state.closed.max(split.right_closed),
     })

@@ -22,6 +22,9 @@ pub struct AppliedState {
     pub is_joint: bool,
     /// About how many bytes the range holds.
     pub size_bytes: u64,
+    /// Newest timestamp of any command: no version of the range lies above it. `None` where the range is older than this
+    /// mark, so that nobody knows.
+    pub newest_write: Option<Timestamp>,
     /// The largest read high-water mark of an EndLease, or of the split that the range came from: a new leader writes
     /// above it.
     pub end_lease_mark: Timestamp,
@@ -36,6 +39,7 @@ impl AppliedState {
             descriptor: Arc::new(descriptor),
             is_joint: false,
             size_bytes: 0,
+            newest_write: Some(Timestamp::MIN),
             end_lease_mark: Timestamp::MIN,
             closed: Timestamp::MIN,
         }
@@ -52,9 +56,12 @@ impl AppliedState {
         let mark = store.get(Family::Range, &end_lease_key(range_id))?;
         let closed = store.get(Family::Range, &closed_key(range_id))?;
         let fresh = Self::fresh(descriptor);
+        let size = size.map(|bytes| decode_size(&bytes)).transpose().map_err(damaged)?;
+        let (size_bytes, newest_write) = size.unwrap_or((fresh.size_bytes, fresh.newest_write));
         Ok(Self {
             is_joint: applied_membership(store, range_id)?.is_joint(),
-            size_bytes: size.map_or(Ok(fresh.size_bytes), |bytes| decode_size(&bytes)).map_err(damaged)?,
+            size_bytes,
+            newest_write,
             end_lease_mark: mark
                 .map_or(Ok(fresh.end_lease_mark), |bytes| decode_end_lease(&bytes))
                 .map_err(damaged)?,
@@ -73,7 +80,7 @@ impl AppliedState {
     pub(super) fn save(&self, batch: &mut Batch) {
         let range_id = self.descriptor.range_id;
         batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(&self.descriptor));
-        batch.put(Family::Range, size_key(range_id), encode_size(self.size_bytes));
+        batch.put(Family::Range, size_key(range_id), encode_size(self.size_bytes, self.newest_write));
         batch.put(Family::Range, end_lease_key(range_id), encode_end_lease(self.end_lease_mark));
         batch.put(Family::Range, closed_key(range_id), encode_closed(self.closed));
     }
@@ -84,8 +91,8 @@ impl AppliedState {
         if before.descriptor != self.descriptor {
             batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(&self.descriptor));
         }
-        if before.size_bytes != self.size_bytes {
-            batch.put(Family::Range, size_key(range_id), encode_size(self.size_bytes));
+        if (before.size_bytes, before.newest_write) != (self.size_bytes, self.newest_write) {
+            batch.put(Family::Range, size_key(range_id), encode_size(self.size_bytes, self.newest_write));
         }
         if before.end_lease_mark != self.end_lease_mark {
             batch.put(Family::Range, end_lease_key(range_id), encode_end_lease(self.end_lease_mark));

@@ -1,7 +1,7 @@
 //! Runs the scripts of `testscripts/split/apply`: entries applied one after the other to the state of one replica.
 //!
-//! `range START END` begins with a fresh range 7 on nodes 1 to 3; `size N`, `mark N` and `closed N` set its state.
-//! `write KEY gen=N` applies a write, `delete_range START END gen=N` a removal, `end_lease N` a hand-over,
+//! `range START END` begins with a fresh range 7 on nodes 1 to 3; `size N`, `mark N` and `closed N` set its state, `old`
+//! makes it one that knows no newest write. `write KEY gen=N at=N` applies a write, `delete_range START END gen=N` a removal, `end_lease N` a hand-over,
 //! `split KEY gen=N left=N right=N read=N` a split, `members 1,2,3 [1,2]` a membership of these voters (two sets: joint).
 //! Each prints its outcome and what is born; `state` prints the state. Times are microseconds.
 
@@ -39,7 +39,7 @@ fn print(state: &AppliedState) -> String {
     let replicas: Vec<_> =
         descriptor.replicas.iter().map(|replica| replica.replica_id.0.to_string()).collect();
     format!(
-        "{} [{}, {}) generation {} replicas {} next {}{} size {} mark {} closed {}\n",
+        "{} [{}, {}) generation {} replicas {} next {}{} size {} written {} mark {} closed {}\n",
         descriptor.range_id,
         text(&descriptor.span.start),
         text(&descriptor.span.end),
@@ -48,16 +48,17 @@ fn print(state: &AppliedState) -> String {
         descriptor.next_replica_id.0,
         if state.is_joint { " joint" } else { "" },
         state.size_bytes,
+        state.newest_write.map_or("unknown".to_owned(), |newest| newest.micros().to_string()),
         state.end_lease_mark.micros(),
         state.closed.micros(),
     )
 }
 
 impl Runner {
-    fn apply(&mut self, generation: u64, kind: CommandKind) -> String {
+    fn apply(&mut self, (generation, at): (u64, u64), kind: CommandKind) -> String {
         let mut batch = Batch::new();
         let mut applying = Applying { state: self.state.clone(), batch: &mut batch, born: Vec::new() };
-        let (closed, high_water) = (Timestamp::MIN, Timestamp::MIN);
+        let (closed, high_water) = (Timestamp::MIN, Timestamp::from_micros(at));
         let command = Command { term: 2, generation, closed, high_water, size_delta: 10, kind };
         let outcome = applying.command(command);
         let born: String = applying.born.iter().map(|born| format!("born {}", print(&born.state))).collect();
@@ -94,6 +95,7 @@ impl goldenscript::Runner for Runner {
         let generation = number(args.take_key("gen"), self.state.descriptor.generation)?;
         let (left, right) = (number(args.take_key("left"), 0)?, number(args.take_key("right"), 0)?);
         let read = number(args.take_key("read"), 0)?;
+        let evaluated = (generation, number(args.take_key("at"), 0)?);
         let mut words = Vec::new();
         while let Some(word) = args.next_pos() {
             words.push(word);
@@ -111,6 +113,10 @@ impl goldenscript::Runner for Runner {
                 self.state.size_bytes = first.parse()?;
                 String::new()
             }
+            "old" => {
+                self.state.newest_write = None;
+                String::new()
+            }
             "mark" => {
                 self.state.end_lease_mark = micros(first)?;
                 String::new()
@@ -119,11 +125,11 @@ impl goldenscript::Runner for Runner {
                 self.state.closed = micros(first)?;
                 String::new()
             }
-            "write" => self.apply(generation, write(first)),
-            "delete_range" => self.apply(generation, removal(first, second)),
+            "write" => self.apply(evaluated, write(first)),
+            "delete_range" => self.apply(evaluated, removal(first, second)),
             "end_lease" => {
                 let (read_high_water, closed) = (micros(first)?, Timestamp::MIN);
-                self.apply(generation, CommandKind::EndLease { read_high_water, closed })
+                self.apply(evaluated, CommandKind::EndLease { read_high_water, closed })
             }
             "split" => {
                 let split = SplitCommand {
@@ -135,7 +141,7 @@ impl goldenscript::Runner for Runner {
                     right_read: Timestamp::from_micros(read),
                     right_closed: Timestamp::MIN,
                 };
-                self.apply(generation, CommandKind::Split(split))
+                self.apply(evaluated, CommandKind::Split(split))
             }
             "members" => {
                 self.state.apply_membership(&membership(&words));
