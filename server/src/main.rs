@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use quorate::cli::{Cli, Command, ExitStatus, VERSION};
+use quorate::cli::{Cli, Command, ExitStatus, StartArguments, VERSION};
 use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
 use quorate::{commands, demo, shell};
 use tikv_jemallocator::Jemalloc;
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         }
     };
     start_log();
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match runtime(&cli.command) {
         Ok(runtime) => runtime.block_on(run(cli.command)).into(),
         Err(error) => {
             eprintln!(
@@ -33,6 +34,15 @@ fn main() -> ExitCode {
             ExitStatus::Failed.into()
         }
     }
+}
+
+/// As many threads as the command was given; one a core where it was given none.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Start(StartArguments { threads: Some(threads), .. }) = command {
+        builder.worker_threads((*threads).into());
+    }
+    builder.enable_all().build()
 }
 
 /// Logs go to stderr, so that stdout holds answers alone; `QUORATE_LOG` selects them.

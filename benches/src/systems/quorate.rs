@@ -11,6 +11,12 @@ use crate::process::{self, Process, free_port, wait_for};
 
 /// How long a node may take until it serves.
 const READY_MAX: Duration = Duration::from_secs(60);
+/// Threads that serve requests in each node: its share of the machine's cores.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / ZONES.len()).max(1)
+}
+
 /// Zones of the nodes.
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
@@ -83,6 +89,7 @@ impl QuorateCluster {
         command.args(["--sql", &format!("127.0.0.1:{}", node.sql)]);
         command.args(["--http", &format!("127.0.0.1:{}", node.http)]);
         command.args(["--locality", &format!("region=bench,zone={zone}"), "--join", &join.join(",")]);
+        command.args(["--threads", &threads().to_string()]);
         command
     }
 

@@ -13,6 +13,9 @@ Examples:
 The same for the other nodes, then once:
   quorate init --host 127.0.0.1:7001";
 
+/// Most threads that serve requests.
+const THREADS_MAX: i64 = 1_024;
+
 /// Flags of `quorate start`.
 #[derive(Args, Debug, Clone)]
 #[command(after_help = START_EXAMPLES)]
@@ -38,11 +41,16 @@ pub struct StartArguments {
     /// Allow addresses that other machines reach, although there are no passwords and no encryption yet
     #[arg(long)]
     pub insecure: bool,
+    /// Threads that serve requests, those of the disk apart; one a core without this flag. Nodes that share a machine
+    /// are faster with their share of its cores each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
+    pub threads: Option<u16>,
 }
 
 impl From<StartArguments> for StartOptions {
     fn from(arguments: StartArguments) -> Self {
-        let StartArguments { data_dir, listen, sql, http, locality, join, insecure } = arguments;
+        // The threads are the process's: they run before anything else does.
+        let StartArguments { data_dir, listen, sql, http, locality, join, insecure, threads: _ } = arguments;
         Self { data_dir, listen, sql, http, locality, join, insecure }
     }
 }
