@@ -17,10 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch,
+    DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 use crate::staging::{PinnedView, Staging};
@@ -75,10 +74,6 @@ pub struct RocksStore {
     /// Shared with pinned views, which are to be dropped before the store is opened again.
     db: Arc<DB>,
     syncs: AtomicU64,
-    /// How often a sync was asked for, each time after what it is for was written.
-    asked: AtomicU64,
-    /// The last of these that is done. Held during a sync: all who ask meanwhile share the next one.
-    synced: Mutex<u64>,
     staging: RocksStaging,
 }
 
@@ -99,7 +94,7 @@ impl RocksStore {
             .map_err(|error| open_error(path, &error))?;
         let db = Arc::new(db);
         let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
-        Ok(Self { db, syncs: AtomicU64::new(0), asked: AtomicU64::new(0), synced: Mutex::new(0), staging })
+        Ok(Self { db, syncs: AtomicU64::new(0), staging })
     }
 
     /// Syncs since the start: synced writes and [`Store::sync`].
@@ -179,24 +174,17 @@ impl Store for RocksStore {
                 Change::DeleteRange(..) => {}
             }
         }
-        self.db.write(encoded).map_err(|error| device("write", &error))?;
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        let write = || self.db.write_opt(encoded, &options).map_err(|error| device("write", &error));
         match durability {
-            Durability::Buffered => Ok(()),
-            // Not as part of the write: other writes would wait in the library's queue until the disk is done.
-            Durability::Synced => self.sync(),
+            Durability::Buffered => write(),
+            Durability::Synced => self.measured(write),
         }
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let number = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut synced = self.synced.lock();
-        if *synced < number {
-            // All who have a number by now have written.
-            let upto = self.asked.load(Ordering::Acquire);
-            self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
-            *synced = upto;
-        }
-        Ok(())
+        self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {

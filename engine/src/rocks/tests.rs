@@ -126,28 +126,6 @@ fn rocks_crash_in_a_log_used_again_leaves_a_prefix_of_the_batches() {
 }
 
 #[test]
-fn rocks_syncs_that_are_asked_for_together_are_one() {
-    const THREADS: usize = 8;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path()).unwrap();
-    std::thread::scope(|scope| {
-        // A sync that takes as long as all others need to ask.
-        let running = store.synced.lock();
-        for number in 0..THREADS {
-            let store = &store;
-            scope.spawn(move || store.write(numbered(number as u64 + 1), Durability::Synced).unwrap());
-        }
-        while store.asked.load(Ordering::Acquire) < THREADS as u64 {
-            std::thread::yield_now();
-        }
-        drop(running);
-    });
-    assert_eq!(store.syncs(), 1);
-    store.write(numbered(1), Durability::Synced).unwrap();
-    assert_eq!(store.syncs(), 2, "who asks later gets another one");
-}
-
-#[test]
 fn rocks_opens_again_once_its_views_are_gone() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).unwrap();

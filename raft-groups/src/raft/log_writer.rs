@@ -312,10 +312,7 @@ impl Drain {
         }
         let is_synced = safeguard::holds(Safeguard::SyncBeforeAcknowledge)
             && finished.iter().any(|request| request.done.needs_sync());
-        let durability = if is_synced { Durability::Synced } else { Durability::Buffered };
-        let written = self.shared.check().and_then(|()| {
-            if batch.is_empty() && !is_synced { Ok(()) } else { self.store.write(batch, durability) }
-        });
+        let written = self.shared.check().and_then(|()| self.write_batch(batch, is_synced));
         match written {
             Ok(()) => {
                 self.count(u64::from(is_synced), appends);
@@ -323,6 +320,14 @@ impl Drain {
             }
             Err(error) => Err((error, finished)),
         }
+    }
+
+    /// The sync is no part of the write: whoever applies entries meanwhile would wait in the store's queue for the disk.
+    fn write_batch(&self, batch: Batch, is_synced: bool) -> Result<(), StoreError> {
+        if !batch.is_empty() {
+            self.store.write(batch, Durability::Buffered)?;
+        }
+        if is_synced { self.store.sync() } else { Ok(()) }
     }
 
     fn count(&self, syncs: u64, appends: u64) {
