@@ -86,6 +86,11 @@ impl Blocking {
         std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
     }
 
+    /// Lets other threads of a busy machine go first; costs nothing on one that is not.
+    pub(crate) fn yield_thread() {
+        std::thread::yield_now();
+    }
+
     /// The disk of a simulation; `None` where there are threads.
     pub(crate) fn stalls(&self) -> Option<&Arc<dyn Stalls>> {
         self.stalls.as_ref()

@@ -8,8 +8,9 @@
 //!
 //! On a node it is a thread; in a simulation a task, with the same batches ([`Blocking`]).
 //!
-//! There is no waiting for more work: while a sync runs, the next batch gathers. Completions are watermarks, so only
-//! the newest one of a group is called. A batch of truncations and purges alone is not synced.
+//! There is no waiting for more work, but for other threads that are ready to run: while a sync runs, the next batch
+//! gathers. Completions are watermarks, so only the newest one of a group is called. A batch of truncations and purges
+//! alone is not synced.
 //!
 //! Invariants: changes of a group reach the store in the order in which the group asked for them; after a failed write
 //! nothing is written any more, no completion reports success, and the store's owner is told once.
@@ -268,6 +269,8 @@ struct Drain {
 impl Drain {
     fn run(&self, queue: &Receiver<Request>) {
         while let Ok(first) = queue.recv() {
+            // Whoever has more to append does so before this sync, instead of waiting for the next one.
+            Blocking::yield_thread();
             let written = self.write(gather(first, queue));
             self.settle(written);
         }
