@@ -39,6 +39,7 @@ impl Server {
             address: address.clone(),
             locality: "zone=a".parse().expect("a locality"),
             join: vec![address],
+            rejoin: false,
         };
         let node =
             Node::start(config, listeners, metrics::install().expect("metrics")).await.expect("a node");

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use crate::staging::{Pair, PinnedView, StagedPart, Staging, page_of};
-use crate::store::{Batch, Change, Cursor, Durability, Family, Snapshot, Store, StoreError};
+use crate::store::{Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError};
 
 /// Keys of one family.
 type Map = BTreeMap<Bytes, Bytes>;
@@ -72,6 +72,10 @@ impl Families {
 pub struct MemoryStore {
     families: RwLock<Families>,
     syncs: AtomicU64,
+    /// Batches written, those of a store that this one is a fork of included.
+    writes: AtomicU64,
+    /// Those of them that were there when it was opened.
+    opened: AtomicU64,
     staged: Mutex<Areas>,
 }
 
@@ -89,11 +93,20 @@ impl MemoryStore {
         self.syncs.load(Ordering::Relaxed)
     }
 
-    /// A store of its own with the same contents.
+    /// As if the store had been closed and opened again.
+    pub fn reopen(&self) {
+        self.opened.store(self.writes.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// A store of its own with the same contents, as if this one had been opened again.
     pub fn fork(&self) -> Self {
+        let families = self.families.read();
+        let writes = self.writes.load(Ordering::Relaxed);
         Self {
-            families: RwLock::new(self.families.read().clone()),
+            families: RwLock::new(families.clone()),
             syncs: AtomicU64::new(0),
+            writes: AtomicU64::new(writes),
+            opened: AtomicU64::new(writes),
             staged: Mutex::new(self.staged.lock().clone()),
         }
     }
@@ -107,6 +120,7 @@ impl Store for MemoryStore {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let mut families = self.families.write();
         batch.into_changes().into_iter().for_each(|change| families.apply(change));
+        self.writes.fetch_add(1, Ordering::Relaxed);
         drop(families);
         match durability {
             Durability::Synced => self.sync(),
@@ -135,6 +149,11 @@ impl Store for MemoryStore {
         let map = self.families.read().of(family).clone();
         let Some(bounds) = bounds(start, end) else { return Ok(0) };
         Ok(map.range::<[u8], _>(bounds).map(|(key, value)| (key.len() + value.len()) as u64).sum())
+    }
+
+    /// Nothing outlives the process: all that was written counts as synced.
+    fn positions(&self) -> Positions {
+        Positions { opened: self.opened.load(Ordering::Relaxed), synced: self.writes.load(Ordering::Relaxed) }
     }
 }
 

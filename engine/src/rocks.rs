@@ -23,7 +23,7 @@ use rocksdb::{
 };
 
 use crate::staging::{PinnedView, Staging};
-use crate::store::{Batch, Change, Cursor, Durability, Family, Snapshot, Store, StoreError};
+use crate::store::{Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError};
 use staging::{FileOptions, RocksStaging};
 use view::RocksView;
 
@@ -74,6 +74,10 @@ pub struct RocksStore {
     /// Shared with pinned views, which are to be dropped before the store is opened again.
     db: Arc<DB>,
     syncs: AtomicU64,
+    /// The library's sequence number when it was opened.
+    opened: u64,
+    /// One up to which all is surely synced.
+    synced: AtomicU64,
     staging: RocksStaging,
 }
 
@@ -94,7 +98,8 @@ impl RocksStore {
             .map_err(|error| open_error(path, &error))?;
         let db = Arc::new(db);
         let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
-        Ok(Self { db, syncs: AtomicU64::new(0), staging })
+        let opened = db.latest_sequence_number();
+        Ok(Self { db, syncs: AtomicU64::new(0), opened, synced: AtomicU64::new(opened), staging })
     }
 
     /// Syncs since the start: synced writes and [`Store::sync`].
@@ -174,17 +179,27 @@ impl Store for RocksStore {
                 Change::DeleteRange(..) => {}
             }
         }
+        let changes = encoded.len() as u64;
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
         let write = || self.db.write_opt(encoded, &options).map_err(|error| device("write", &error));
         match durability {
             Durability::Buffered => write(),
-            Durability::Synced => self.measured(write),
+            Durability::Synced => {
+                // Each change takes a number, and others may have taken some before these: it is at least this far.
+                let reached = self.db.latest_sequence_number() + changes;
+                self.measured(write)?;
+                self.synced.fetch_max(reached, Ordering::AcqRel);
+                Ok(())
+            }
         }
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))
+        let reached = self.db.latest_sequence_number();
+        self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
+        self.synced.fetch_max(reached, Ordering::AcqRel);
+        Ok(())
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {
@@ -206,6 +221,10 @@ impl Store for RocksStore {
         let end = if end.is_empty() { last.as_slice() } else { end };
         let sizes = self.db.get_approximate_sizes_cf(self.handle(family), &[Range::new(start, end)]);
         Ok(sizes.first().copied().unwrap_or(0).max(counted))
+    }
+
+    fn positions(&self) -> Positions {
+        Positions { opened: self.opened, synced: self.synced.load(Ordering::Acquire) }
     }
 }
 

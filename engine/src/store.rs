@@ -169,6 +169,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Estimate of the bytes that the keys from `start` to before `end` take on disk and in memory; cheap.
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError>;
+
+    /// How far this store's writes go, and how far they are synced. Cheap: one is told with every message.
+    fn positions(&self) -> Positions;
+
+    /// What the store has found, when it was opened, that it has forgotten of what it had synced, in words.
+    fn forgotten(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Positions in the sequence of all writes of a store, counted in the store's own way. The count goes on over its
+/// starts: a store that opens below a position that it has told as synced has forgotten something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Positions {
+    /// The last write that was there when the store was opened; zero for an empty one.
+    pub opened: u64,
+    /// The last write that is surely synced.
+    pub synced: u64,
 }
 
 /// A consistent view of a store.

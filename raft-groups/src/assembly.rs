@@ -77,6 +77,7 @@ pub async fn open_ranges(
 ) -> Result<(Arc<Rpc>, Arc<RangeStore>), StoreOpenError> {
     let NodeParts { store, clock, transport, blocking, evaluator, seed, on_failure } = parts;
     let rpc = Rpc::new(node_id, Arc::clone(transport), Arc::clone(clock) as Arc<dyn MessageClock>);
+    rpc.tell_positions_of(Arc::clone(store));
     connect(&rpc);
     let config = StoreConfig {
         node_id,

@@ -1,13 +1,13 @@
 //! Calls between nodes, made of one-way messages: an envelope, a table of who waits, and handlers by service.
 //!
 //! Every envelope carries the sender's hybrid time, and the receiver's clock is forwarded before anything else happens
-//! (design.md section 7); and its wall time, by which [`ClockGuard`] measures how far the two clocks are apart. Handlers are polled once in the order of arrival before they become tasks of their own, so
+//! (design.md section 7); how far the sender's store is synced, which the receiver remembers (`cluster::starts`); and its wall time, by which [`ClockGuard`] measures how far the two clocks are apart. Handlers are polled once in the order of arrival before they become tasks of their own, so
 //! that messages of one Raft group enter it in order.
 //!
 //! Invariants: a call ends within its timeout; no more than [`HANDLERS_MAX`] requests are worked on at a time, further
 //! ones are refused at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::store::Store;
 use quorate_placement::topology::NodeId;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -32,9 +33,9 @@ pub const HANDLERS_MAX: usize = 8_192;
 /// How often messages with an unbelievable time are told about.
 const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Version of the envelope.
-const ENVELOPE_VERSION: u8 = 1;
-/// Bytes of the envelope before the payload: version, kind, service, id, hybrid time, wall time.
-const ENVELOPE_BYTES: usize = 3 + 8 + 8 + 8;
+const ENVELOPE_VERSION: u8 = 2;
+/// Bytes of the envelope before the payload: version, kind, service, id, hybrid time, wall time, synced position.
+const ENVELOPE_BYTES: usize = 3 + 8 + 8 + 8 + 8;
 
 /// What time it is, and what time others say it is.
 pub trait MessageClock: Send + Sync + 'static {
@@ -172,6 +173,7 @@ struct Envelope {
     id: u64,
     time: Timestamp,
     wall_micros: u64,
+    synced: u64,
     payload: Bytes,
 }
 
@@ -184,6 +186,7 @@ impl Envelope {
         bytes.put_u64(self.id);
         bytes.put_u64(self.time.raw());
         bytes.put_u64(self.wall_micros);
+        bytes.put_u64(self.synced);
         bytes.extend_from_slice(&self.payload);
         bytes.freeze()
     }
@@ -198,7 +201,8 @@ impl Envelope {
         let id = bytes.get_u64();
         let time = Timestamp::from_raw(bytes.get_u64());
         let wall_micros = bytes.get_u64();
-        Some(Self { kind, service, id, time, wall_micros, payload: bytes })
+        let synced = bytes.get_u64();
+        Some(Self { kind, service, id, time, wall_micros, synced, payload: bytes })
     }
 }
 
@@ -223,6 +227,15 @@ struct Waiter {
     answer: oneshot::Sender<Result<Bytes, RpcError>>,
 }
 
+/// What messages of a node have told.
+#[derive(Clone, Copy)]
+struct Heard {
+    /// When the last one came, on the clock that never goes back.
+    at: u64,
+    /// How far its store is synced.
+    synced: u64,
+}
+
 /// Who waits for an answer elsewhere.
 #[derive(Clone, Copy)]
 struct Asker {
@@ -242,7 +255,9 @@ pub struct Rpc {
     waiting: Mutex<Waiting>,
     next_id: AtomicU64,
     working: Arc<Semaphore>,
-    heard: Mutex<HashMap<NodeId, u64>>,
+    heard: Mutex<HashMap<NodeId, Heard>>,
+    /// Whose position is told; none in tests without a store.
+    store: OnceLock<Arc<dyn Store>>,
     /// When a message with an unbelievable time was told about last; zero for never.
     refusal_told: AtomicU64,
     this: std::sync::Weak<Self>,
@@ -263,6 +278,7 @@ impl Rpc {
             next_id,
             working: Arc::new(Semaphore::new(HANDLERS_MAX)),
             heard: Mutex::new(HashMap::new()),
+            store: OnceLock::new(),
             refusal_told: AtomicU64::new(0),
             this: this.clone(),
         })
@@ -327,8 +343,18 @@ impl Rpc {
         if node == self.node {
             return Some(Duration::ZERO);
         }
-        let heard = *self.heard.lock().get(&node)?;
+        let heard = self.heard.lock().get(&node)?.at;
         Some(Duration::from_micros(self.clock.monotonic_micros().saturating_sub(heard)))
+    }
+
+    /// Sets the store whose synced position goes with every message; the first one set stays.
+    pub fn tell_positions_of(&self, store: Arc<dyn Store>) {
+        let _ = self.store.set(store);
+    }
+
+    /// How far each node's store is synced, by the messages that came since this process started.
+    pub fn synced_positions(&self) -> BTreeMap<NodeId, u64> {
+        self.heard.lock().iter().map(|(node, heard)| (*node, heard.synced)).collect()
     }
 
     /// Now, on both clocks of this machine.
@@ -353,7 +379,8 @@ impl Rpc {
 
     fn envelope(&self, kind: Kind, service: Service, id: u64, payload: Bytes) -> Envelope {
         let wall_micros = self.clock.reading().wall_micros;
-        Envelope { kind, service, id, time: self.clock.now(), wall_micros, payload }
+        let synced = self.store.get().map_or(0, |store| store.positions().synced);
+        Envelope { kind, service, id, time: self.clock.now(), wall_micros, synced, payload }
     }
 
     /// Whether it was some time ago that a message with an unbelievable time was told about.
@@ -429,7 +456,7 @@ impl Receiver for Rpc {
             }
             return;
         }
-        self.heard.lock().insert(from, self.clock.monotonic_micros());
+        self.hear(from, envelope.synced);
         match envelope.kind {
             Kind::Request => self.work(from, lane, envelope),
             Kind::Answer => self.wake(envelope.id, Ok(envelope.payload)),
@@ -447,6 +474,14 @@ impl Receiver for Rpc {
 }
 
 impl Rpc {
+    fn hear(&self, from: NodeId, synced: u64) {
+        let at = self.clock.monotonic_micros();
+        let mut heard = self.heard.lock();
+        let known = heard.entry(from).or_insert(Heard { at, synced });
+        // Two lanes overtake each other, and a node of before its restart may still be heard.
+        *known = Heard { at, synced: known.synced.max(synced) };
+    }
+
     fn wake(&self, id: u64, answer: Result<Bytes, RpcError>) {
         if let Some(waiter) = self.waiting.lock().remove(&id) {
             // Nobody listens any more where the call timed out at this very moment.

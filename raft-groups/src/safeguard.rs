@@ -25,11 +25,15 @@ pub enum Safeguard {
     Tombstones,
     /// A node whose clock is in doubt answers no client.
     ClockTrusted,
+    /// A store that opens below what it has told as synced is not believed.
+    SyncedRemembered,
+    /// A directory that says that it was copied takes no part.
+    CopiesRefused,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -39,6 +43,8 @@ impl Safeguard {
         Self::SyncBeforeAcknowledge,
         Self::Tombstones,
         Self::ClockTrusted,
+        Self::SyncedRemembered,
+        Self::CopiesRefused,
     ];
 
     /// Its name on a command line.
@@ -53,6 +59,8 @@ impl Safeguard {
             Self::SyncBeforeAcknowledge => "sync-before-acknowledge",
             Self::Tombstones => "tombstones",
             Self::ClockTrusted => "clock-trusted",
+            Self::SyncedRemembered => "synced-remembered",
+            Self::CopiesRefused => "copies-refused",
         }
     }
 }

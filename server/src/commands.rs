@@ -30,6 +30,7 @@ pub async fn start(config: StartConfig) -> ExitStatus {
         address: config.advertise.to_string(),
         locality: config.locality.tiers().clone(),
         join: config.join.iter().map(ToString::to_string).collect(),
+        rejoin: config.rejoin,
     };
     let page = match metrics::install() {
         Ok(page) => page,
@@ -42,9 +43,9 @@ pub async fn start(config: StartConfig) -> ExitStatus {
     announce(&node, &config);
     tokio::select! {
         signal = stop_signal() => eprintln!("{signal}: handing over and stopping"),
-        reason = node.failure() => {
-            // Nothing may be written or acknowledged any more (design.md section 5): no shutdown in order.
-            eprintln!("error: the store has failed: {reason}\n  do: look at the disk, then start the node again");
+        failure = node.failure() => {
+            // No shutdown in order.
+            eprintln!("error: {failure}");
             std::process::exit(i32::from(ExitStatus::Failed.code()));
         }
     }
@@ -61,7 +62,7 @@ fn failed(error: impl std::fmt::Display) -> ExitStatus {
 fn announce(node: &Node, config: &StartConfig) {
     let StartConfig { sql, http, advertise, data_dir, .. } = config;
     eprintln!("node {advertise} runs in {}: SQL at {sql}, http://{http}/health", data_dir.display());
-    if node.cluster().member().is_none() {
+    if node.cluster().member().is_none() && node.cluster().refusal().is_none() {
         eprintln!("{}, once all nodes in --join run", node.cluster().init_hint());
     }
 }
@@ -146,7 +147,10 @@ fn refused(answer: BootstrapAnswer) -> ExitStatus {
         | BootstrapAnswer::Created { .. }
         | BootstrapAnswer::Status(_)
         | BootstrapAnswer::RangeDone(_)
-        | BootstrapAnswer::RangeRefused { .. } => {
+        | BootstrapAnswer::RangeRefused { .. }
+        | BootstrapAnswer::Welcome
+        | BootstrapAnswer::Unwelcome { .. }
+        | BootstrapAnswer::Identity(_) => {
             failed("the node gave an answer to another question; is it another release?")
         }
     }

@@ -36,6 +36,8 @@ pub struct StartOptions {
     pub join: Vec<String>,
     /// Whether listeners may be reached from other machines, although nothing is encrypted and nobody is asked for a password.
     pub insecure: bool,
+    /// Whether to begin anew where the store must not be used.
+    pub rejoin: bool,
 }
 
 /// `quorate start`, checked.
@@ -55,6 +57,8 @@ pub struct StartConfig {
     pub locality: ZonedLocality,
     /// The first nodes' addresses, without repeats, in the order given.
     pub join: Vec<Address>,
+    /// Whether to begin anew where the store must not be used.
+    pub rejoin: bool,
 }
 
 impl StartOptions {
@@ -78,8 +82,8 @@ impl StartOptions {
         match (advertise, listen, sql, http, locality) {
             (Ok(advertise), Some(listen), Some(sql), Some(http), Some(locality)) if faults.is_empty() => {
                 let warnings = warnings(&advertise, &join);
-                let data_dir = self.data_dir.clone();
-                let value = StartConfig { data_dir, listen, advertise, sql, http, locality, join };
+                let (data_dir, rejoin) = (self.data_dir.clone(), self.rejoin);
+                let value = StartConfig { data_dir, listen, advertise, sql, http, locality, join, rejoin };
                 Ok(Checked { value, warnings })
             }
             _ => Err(faults),

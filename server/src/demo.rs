@@ -108,6 +108,7 @@ impl Demo {
                 address: listeners.peer_address()?,
                 locality: locality.tiers().clone(),
                 join: join.clone(),
+                rejoin: false,
             };
             self.nodes.push(Node::start(node, listeners, page.clone()).await?);
         }

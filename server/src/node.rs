@@ -13,9 +13,12 @@ pub mod cluster;
 pub mod disk;
 pub mod error;
 pub mod gate;
+pub mod home;
+mod home_format;
 pub mod host;
 pub mod listeners;
 mod peers;
+mod rejoin;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +48,7 @@ use cluster::{CatalogRefresher, SqlCluster};
 use disk::DataDirectory;
 use error::StartError;
 use gate::NodeGate;
+use home::DirectoryHome;
 use host::{AskTransport, Host, Questions};
 pub use listeners::Listeners;
 
@@ -64,6 +68,19 @@ pub struct NodeConfig {
     pub locality: Locality,
     /// Addresses of the cluster's first nodes, its own among them.
     pub join: Vec<String>,
+    /// Whether to begin anew where the store must not be used.
+    pub rejoin: bool,
+}
+
+/// Why a process must end at once (design.md section 5): nothing may be written or acknowledged any more.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store has failed.
+    #[error("the store has failed: {0}\n  do: look at the disk, then start the node again")]
+    Store(StoreError),
+    /// Others remember better than the store.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// A running node.
@@ -74,7 +91,7 @@ pub struct Node {
     store: Arc<RocksStore>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    failed: watch::Receiver<Option<String>>,
+    failed: watch::Receiver<Option<Failure>>,
 }
 
 impl Node {
@@ -93,6 +110,7 @@ impl Node {
         let clock = clock.map_err(ClusterError::Store)?;
         let (fail, failed) = watch::channel(None);
         let fail = Arc::new(fail);
+        let refuse = Arc::clone(&fail);
         let (stop, stopped) = watch::channel(false);
         let transport = GrpcTransport::new();
         let host = Host::new(host::HostParts {
@@ -100,7 +118,10 @@ impl Node {
             clock: Arc::clone(&clock),
             transport,
             on_failure: Arc::new(move |error: StoreError| {
-                fail.send_replace(Some(error.to_string()));
+                fail.send_replace(Some(Failure::Store(error)));
+            }),
+            on_refusal: Arc::new(move |reason| {
+                refuse.send_replace(Some(Failure::Refused(reason)));
             }),
         });
         let cluster = ClusterNode::new(cluster_config(&config, &listeners, &store, &clock, &host)?)?;
@@ -157,12 +178,13 @@ impl Node {
         self.gate.opened().await
     }
 
-    /// Waits until the store has failed, and says why: the process must stop then, and must not retry.
-    pub async fn failure(&self) -> String {
+    /// Waits until the node must not go on, and says why: the process must stop then, at once and without a retry.
+    pub async fn failure(&self) -> Failure {
         let mut failed = self.failed.clone();
-        match failed.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => std::future::pending().await,
+        let failure = failed.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        match failure {
+            Some(failure) => failure,
+            None => std::future::pending().await,
         }
     }
 
@@ -187,6 +209,9 @@ impl Node {
 fn open_store(config: &NodeConfig) -> Result<RocksStore, StartError> {
     let path = config.data_dir.clone();
     std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
+    if config.rejoin {
+        return rejoin::open_or_begin_anew(&path);
+    }
     RocksStore::open(&path, RocksOptions::default()).map_err(|source| StartError::Store { path, source })
 }
 
@@ -213,6 +238,8 @@ fn cluster_config(
         bootstrap: Arc::new(AskTransport),
         host: Arc::clone(host) as _,
         disk: Arc::new(DataDirectory::new(config.data_dir.clone())),
+        home: Arc::new(DirectoryHome::new(config.data_dir.clone())),
+        blocking: Blocking::threads(),
         addresses: NodeAddresses {
             address: config.address.clone(),
             sql_address: listeners.sql_address()?,
@@ -233,7 +260,10 @@ async fn stopping(mut stopped: watch::Receiver<bool>) {
 /// Builds SQL once the node is a member, and opens the gate once its catalog is confirmed.
 async fn open_gate(cluster: Arc<ClusterNode>, gate: Arc<NodeGate>) {
     let Some(member) = cluster.wait_for_member().await else {
-        gate.fail("this node cannot take its place in the cluster; its log says why".to_owned());
+        match cluster.refusal() {
+            Some(refusal) => gate.refuse(refusal.to_owned()),
+            None => gate.fail("this node cannot take its place in the cluster; its log says why".to_owned()),
+        }
         return;
     };
     let sql = sql_over(&member);

@@ -8,6 +8,7 @@ pub mod service;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
@@ -27,6 +28,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const FRAME_MAX_BYTES: usize = MESSAGE_MAX_BYTES + (64 << 10);
 
 /// What the transport asks of the node's membership.
+#[async_trait]
 pub trait Peers: Send + Sync + 'static {
     /// This node.
     fn node_id(&self) -> NodeId;
@@ -41,7 +43,10 @@ pub trait Peers: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why not, in words: another cluster, an old copy of a data directory, …
-    fn admit(&self, hello: &[u8]) -> Result<NodeId, String>;
+    async fn admit(&self, hello: &[u8]) -> Result<NodeId, String>;
+
+    /// A node does not believe what this one says of itself.
+    async fn denied(&self, by: NodeId);
 }
 
 /// What a node does once it is a member: knows its peers, takes their messages.

@@ -177,6 +177,11 @@ fn names(nodes: &[NodeId]) -> String {
 fn next_steps(status: &ClusterStatus, host: &str) -> String {
     let mut steps: Vec<String> = clocks::steps(status).collect();
     for node in status.nodes.iter().filter(|node| repair::is_missed(status, node)) {
+        if let Some(absence) = &node.absence {
+            steps
+                .push(format!("{} at {} takes no part: {absence}", node.record.node_id, node.record.address));
+            continue;
+        }
         if let Some(step) = repair::instead_of(status, node) {
             steps.push(step);
         }
@@ -229,6 +234,7 @@ fn node_json(node: &NodeStatus) -> Value {
         "heard_ms": node.heard_ms,
         "catalog_version": node.catalog_version,
         "clock_offset_ms": node.clock_offset_ms,
+        "absence": node.absence,
     })
 }
 

@@ -9,6 +9,7 @@ mod durability;
 mod kills;
 mod kills_over_ranges;
 mod local;
+mod old_stores;
 mod outage;
 mod replicas;
 mod shell;

@@ -174,6 +174,15 @@ impl Node {
 
     /// With these variables in its environment.
     pub fn start_with(&mut self, environment: &[(&str, &str)]) {
+        self.spawn(environment, &[]);
+    }
+
+    /// With these flags beside the usual ones.
+    pub fn start_with_flags(&mut self, flags: &[&str]) {
+        self.spawn(&[], flags);
+    }
+
+    fn spawn(&mut self, environment: &[(&str, &str)], flags: &[&str]) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -181,6 +190,7 @@ impl Node {
             .expect("log file");
         let errors = log.try_clone().expect("log file");
         let mut command = self.command();
+        command.args(flags);
         command.envs(environment.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("start");
         self.child = Some(child);

@@ -14,8 +14,11 @@ use crate::coverage::Point;
 use crate::network::{MachineId, Quality};
 use crate::world::{SECOND, World};
 
+mod disks;
 mod traps;
 
+pub use disks::crash_with;
+use disks::{forget_synced, restore_copy};
 use traps::Trap;
 
 const MILLI: u64 = 1_000;
@@ -72,6 +75,11 @@ pub enum Fault {
     Move,
     /// A range is split.
     Split,
+    /// A machine loses power, and its disk has lost what it had synced in the last moments, too. Only where others are there
+    /// who remember: nobody else could know.
+    ForgetSynced,
+    /// A machine loses power, and comes back with a copy of its disk that was made while it ran.
+    RestoreCopy,
     /// A follower that its leader cannot reach waits for votes, and the other follower restarts.
     PromiseTrap,
     /// A replica moves to another machine and back, while orders are repeated and a follower hears of nothing.
@@ -84,7 +92,7 @@ pub enum Fault {
 
 impl Fault {
     /// What general chaos is made of: the others belong to their scenarios.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Crash,
         Self::CrashLeader,
         Self::QuickRestart,
@@ -108,6 +116,8 @@ impl Fault {
         Self::KillTask,
         Self::Move,
         Self::Split,
+        Self::ForgetSynced,
+        Self::RestoreCopy,
     ];
 }
 
@@ -237,6 +247,8 @@ impl Chaos {
                 self.hurt_link(world, fault, leader, other);
             }
             Fault::KillTask | Fault::Move | Fault::Split => change_range(world, fault, any),
+            Fault::ForgetSynced => forget_synced(world, any),
+            Fault::RestoreCopy => restore_copy(world, any),
             Fault::PromiseTrap => self.promise_trap(world, leader, other),
             Fault::ThereAndBack => self.there_and_back(world),
             Fault::SnapshotThenCrash => self.snapshot_then_crash(world),

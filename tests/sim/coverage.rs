@@ -79,6 +79,12 @@ points! {
         SlowWork = "fault: slow work",
         /// A Raft task was ended, to be rebuilt.
         KillTask = "fault: Raft task ended",
+        /// A machine came back without what its disk had synced lately.
+        ForgotSynced = "fault: disk without what it had synced",
+        /// A machine came back with a copy of its disk, of before.
+        CopyRestored = "fault: copy of a disk restored",
+        /// A node that took no part joined anew with an empty disk.
+        Rejoined = "path: refused node joined anew",
         /// A replica was moved, as far as its range's leader said.
         Move = "path: move begun",
         /// A range became two.
@@ -129,6 +135,10 @@ points! {
         AbandonedResolved = "story: intents of a dead coordinator resolved by nobody but the sweep",
         /// All replicas of a machine whose disk was lost were replaced.
         DiskReplaced = "story: all replicas of a lost disk replaced",
+        /// A disk without what it had synced came back, and was not believed.
+        ForgetfulRefused = "story: store that had forgotten what it synced refused",
+        /// A copy came back while nobody who remembers better was there, and took no part.
+        CopyRefused = "story: copied directory refused",
         /// A lease was about to be handed over while a machine whose clock is ahead read now and then.
         ReaderAhead = "story: lease handed over from under a reader whose clock is ahead",
         /// The power went right after a snapshot had come.

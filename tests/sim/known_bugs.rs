@@ -61,6 +61,12 @@ pub const ALL: &[KnownBug] = &[
     // A node whose clock is beyond the maximum offset goes on serving its clients: their transactions begin in the past,
     // and do not see what was acknowledged to others.
     by("clock-beyond-offset", Safeguard::ClockTrusted, 19),
+    // A store has lost the end of what it had synced, and nothing on it says so. It makes a majority with a node that was
+    // away, without the one that has what was acknowledged and knows how far the store had been.
+    by("forgotten-syncs", Safeguard::SyncedRemembered, 0),
+    // A copy of a data directory comes back when nobody is there who knows better, and makes a majority with a node that
+    // was away.
+    by("copied-directory", Safeguard::CopiesRefused, 0),
 ];
 
 const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use quorate_engine::store::Store;
 use quorate_engine::testing::PowerCutStore;
 use quorate_engine::testing::evaluator::TextEvaluator;
+use quorate_placement::topology::NodeId;
 use quorate_raft_groups::assembly::{NodeParts, open_ranges, start_clock};
 use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::cluster::member::Member;
+use quorate_raft_groups::cluster::refusal::StoreHome;
 use quorate_raft_groups::cluster::{
     ClusterConfig, ClusterNode, DiskSpace, MemberHost, MemberParts, NodeAddresses,
 };
@@ -27,6 +29,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use crate::disk::Disk;
+use crate::doors::Doors;
 use crate::network::{Arrival, MachineId, Network, address};
 use crate::time::{MachineClock, STEP_MICROS, SimTime};
 use crate::trace::Trace;
@@ -52,6 +55,8 @@ pub struct Machine {
     pub store: Arc<PowerCutStore>,
     /// How slow its disk is.
     pub disk: Disk,
+    /// Whether the disk holds a copy of what was on another.
+    is_copy: bool,
     /// How far its wall clock is off, in microseconds.
     pub offset: Arc<AtomicI64>,
     site: Site,
@@ -76,6 +81,10 @@ pub struct NodeProcess {
     member: OnceLock<Arc<Member>>,
     receiver: OnceLock<Arc<dyn Receiver>>,
     failure: Mutex<Option<String>>,
+    /// Who may send to it.
+    doors: Doors,
+    /// Why others made it end.
+    given_up: Mutex<Option<String>>,
     /// Set while the process lives; what it left behind sees that it is gone.
     gone: AtomicBool,
 }
@@ -101,6 +110,31 @@ impl NodeProcess {
         self.failure.lock().clone()
     }
 
+    /// Who may send to it.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// Takes messages, once it is a member.
+    pub fn receiver(&self) -> Option<&Arc<dyn Receiver>> {
+        self.receiver.get()
+    }
+
+    /// The node that it is; 0 before it is one.
+    pub fn node_id(&self) -> NodeId {
+        self.cluster.get().and_then(|cluster| cluster.hello()).map_or(NodeId(0), |hello| hello.node_id)
+    }
+
+    /// Others have found that its store must not be used: nothing of it runs any more.
+    fn give_up(&self, reason: String) {
+        self.given_up.lock().get_or_insert(reason);
+    }
+
+    /// Whether the process would have ended, as others made it.
+    pub fn has_given_up(&self) -> bool {
+        self.given_up.lock().is_some()
+    }
+
     fn fail(&self, reason: String) {
         if !self.gone.load(Ordering::Relaxed) {
             self.failure.lock().get_or_insert(reason);
@@ -114,6 +148,7 @@ struct Boot {
     machine: MachineId,
     store: Arc<PowerCutStore>,
     disk: Disk,
+    is_copy: bool,
     clock: MachineClock,
     seed: u64,
     node: Arc<NodeProcess>,
@@ -139,12 +174,34 @@ struct Host {
 impl MemberHost for Host {
     async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
         let mut parts = self.parts.lock().clone();
+        if let Some(hello) = self.node.cluster.get().and_then(|cluster| cluster.hello()) {
+            self.network.set_hello(self.machine, hello);
+        }
         parts.transport = self.network.transport(self.machine, identity.node_id);
         let opened = open_ranges(&parts, identity.node_id, |_| {}).await;
         let (rpc, ranges) = opened.map_err(|error| error.to_string())?;
         let _ = self.node.ranges.set(Arc::clone(&ranges));
         let _ = self.node.receiver.set(Arc::clone(&rpc) as Arc<dyn Receiver>);
         Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
+    }
+
+    fn give_up(&self, reason: String) {
+        self.node.give_up(reason);
+    }
+}
+
+/// Says that the disk is a copy, where it is one.
+struct Home {
+    is_copy: bool,
+}
+
+impl StoreHome for Home {
+    fn copied(&self, _was_claimed: bool) -> Result<Option<String>, String> {
+        Ok(self.is_copy.then(|| "the data directory was copied".to_owned()))
+    }
+
+    fn claim(&self) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -157,17 +214,18 @@ impl Boot {
     }
 
     async fn boot(self) -> Result<(), String> {
-        let Self { site, machine, store, disk, clock, seed, node } = self;
+        let Self { site, machine, store, disk, is_copy, clock, seed, node } = self;
         let store = store as Arc<dyn Store>;
         let clock =
             start_clock(Arc::clone(&store), Arc::new(clock)).await.map_err(|error| error.to_string())?;
         let failing = Arc::clone(&node);
+        let blocking = Blocking::in_task(Arc::new(disk));
         let parts = NodeParts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             // Replaced once the node's id is known.
-            transport: site.network.transport(machine, quorate_placement::topology::NodeId(0)),
-            blocking: Blocking::in_task(Arc::new(disk)),
+            transport: site.network.transport(machine, NodeId(0)),
+            blocking: blocking.clone(),
             evaluator: Arc::new(TextEvaluator),
             seed,
             on_failure: Arc::new(move |error| failing.fail(format!("the store failed: {error}"))),
@@ -181,6 +239,8 @@ impl Boot {
             bootstrap: site.network.questions(machine),
             host,
             disk: Arc::new(NoDisk),
+            home: Arc::new(Home { is_copy }),
+            blocking: blocking.clone(),
             addresses: addresses(machine),
             join: (1..=site.founders).map(address).collect(),
             seed: std::array::from_fn(|at| seed.rotate_left(u32::try_from(at).unwrap_or(0)).to_le_bytes()[0]),
@@ -188,6 +248,10 @@ impl Boot {
         let cluster = ClusterNode::new(config).map_err(|error| error.to_string())?;
         let _ = node.cluster.set(Arc::clone(&cluster));
         cluster.start().await.map_err(|error| error.to_string())?;
+        if let Some(refusal) = cluster.refusal() {
+            site.trace.event(machine, format_args!("takes no part: {refusal}"));
+            return Ok(());
+        }
         let member = cluster.wait_for_member().await.ok_or("the node could not become a member")?;
         site.trace.event(machine, format_args!("is member {}", member.node_id()));
         let _ = node.member.set(member);
@@ -211,6 +275,7 @@ impl Machine {
             id,
             store: Arc::new(PowerCutStore::new()),
             disk: Disk::new(seed ^ id),
+            is_copy: false,
             offset: Arc::default(),
             site,
             process: None,
@@ -247,6 +312,7 @@ impl Machine {
             machine: self.id,
             store: Arc::clone(&self.store),
             disk: self.disk.clone(),
+            is_copy: self.is_copy,
             clock: MachineClock::new(self.site.time.clone(), Arc::clone(&self.offset)),
             seed: seed ^ self.id.rotate_left(40) ^ self.starts,
             node: Arc::clone(&node),
@@ -280,8 +346,20 @@ impl Machine {
 
     /// The disk of a machine that is switched off is gone, and there is an empty one in its place.
     pub fn lose_disk(&mut self) {
+        self.put_disk(PowerCutStore::new(), false);
+    }
+
+    /// A machine that is switched off gets another disk: a copy, or the same one without what it had synced lately.
+    pub fn put_disk(&mut self, store: PowerCutStore, is_copy: bool) {
         assert!(self.process.is_none(), "its process is gone first");
-        self.store = Arc::new(PowerCutStore::new());
+        self.store = Arc::new(store);
+        self.is_copy = is_copy;
+    }
+
+    /// Why its process takes no part, if it does not.
+    pub fn refusal(&self) -> Option<String> {
+        let node = &self.process.as_ref()?.node;
+        node.given_up.lock().clone().or_else(|| Some(node.cluster()?.refusal()?.to_owned()))
     }
 
     /// The process stands still until then.
@@ -326,8 +404,13 @@ fn receive(site: &Site, id: MachineId, node: &Arc<NodeProcess>, arrival: Arrival
     match arrival {
         Arrival::Message { machine, from, lane, bytes } => {
             site.trace.packet(machine, id, &bytes);
-            if let Some(receiver) = node.receiver.get() {
-                receiver.receive(from, lane, bytes);
+            if node.receiver.get().is_some() && !node.has_given_up() {
+                node.doors.receive(node, &site.network, machine, (from, lane, bytes));
+            }
+        }
+        Arrival::Denied { by } => {
+            if let Some(cluster) = node.cluster.get().cloned() {
+                tokio::spawn(async move { cluster.denied_by(by).await });
             }
         }
         Arrival::Disconnected { to, lane } => {

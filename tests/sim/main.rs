@@ -8,6 +8,7 @@ mod args;
 mod chaos;
 mod coverage;
 mod disk;
+mod doors;
 mod entropy;
 mod history;
 mod invariants;

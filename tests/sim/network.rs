@@ -13,6 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
+use quorate_raft_groups::cluster::hello::Hello;
 use quorate_raft_groups::rpc::{Service, asked_service};
 use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, SendError, Transport};
 use rand::rngs::StdRng;
@@ -74,6 +75,11 @@ pub enum Arrival {
         /// Which lane.
         lane: Lane,
     },
+    /// A node does not believe what this machine's node says of itself.
+    Denied {
+        /// The node.
+        by: NodeId,
+    },
     /// A question to this machine's address.
     Question {
         /// Who asks.
@@ -91,6 +97,8 @@ struct State {
     rng: StdRng,
     quality: Quality,
     nodes: BTreeMap<NodeId, MachineId>,
+    /// How the newest process of each machine greets others.
+    hellos: BTreeMap<MachineId, Hello>,
     /// Nodes whose disks are lost: nobody answers for them any more.
     lost: BTreeSet<NodeId>,
     /// What is under way to each machine, by the time of arrival and the order of sending.
@@ -158,6 +166,7 @@ impl Network {
             rng: StdRng::seed_from_u64(seed),
             quality: Quality::GOOD,
             nodes: BTreeMap::new(),
+            hellos: BTreeMap::new(),
             lost: BTreeSet::new(),
             under_way: BTreeMap::new(),
             last_due: BTreeMap::new(),
@@ -179,6 +188,22 @@ impl Network {
         let state = self.state.lock();
         let newest = state.nodes.iter().rev().find(|(node, on)| **on == machine && node.0 > 0);
         newest.map_or(NodeId(machine), |(node, _)| *node)
+    }
+
+    /// The newest process of a machine greets others like this.
+    pub fn set_hello(&self, machine: MachineId, hello: Hello) {
+        self.state.lock().hellos.insert(machine, hello);
+    }
+
+    /// How a machine's newest process greets others.
+    pub fn hello_of(&self, machine: MachineId) -> Option<Hello> {
+        self.state.lock().hellos.get(&machine).cloned()
+    }
+
+    /// A node tells a machine that it does not believe its greeting.
+    pub fn deny(&self, machine: MachineId, by: NodeId) {
+        let now = self.time.now();
+        self.state.lock().put(machine, now + 1, Arrival::Denied { by });
     }
 
     /// Nobody is this node any more.
@@ -221,7 +246,7 @@ impl Network {
             .into_values()
             .filter(|arrival| match arrival {
                 Arrival::Message { machine, .. } | Arrival::Question { machine, .. } => !is_cut(*machine),
-                Arrival::Disconnected { .. } => true,
+                Arrival::Disconnected { .. } | Arrival::Denied { .. } => true,
             })
             .collect()
     }
@@ -265,7 +290,7 @@ impl Network {
         if let Some(under_way) = state.under_way.get_mut(&to) {
             under_way.retain(|_, arrival| match arrival {
                 Arrival::Message { machine, .. } => *machine != from,
-                Arrival::Disconnected { .. } | Arrival::Question { .. } => true,
+                Arrival::Disconnected { .. } | Arrival::Denied { .. } | Arrival::Question { .. } => true,
             });
         }
         state.disconnect(from, to, now + 1);

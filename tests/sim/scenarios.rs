@@ -10,6 +10,7 @@ mod interrupted_install;
 mod large_transaction;
 mod late_apply;
 mod lost_disk;
+mod old_disks;
 mod outage;
 mod rebuilt_task;
 mod split_and_move;
@@ -198,6 +199,20 @@ pub const ALL: &[Scenario] = &[
         story: "section 9: a disk is lost for good, and its node's replicas are never replaced",
         how: How::Told(lost_disk::tell),
         wants: &[Point::DiskReplaced],
+        machines: Some(3),
+    },
+    Scenario {
+        name: "forgotten-syncs",
+        story: "section 15: a store has lost what it had synced, votes, and acknowledged rows are gone",
+        how: How::Told(old_disks::tell_of_forgotten_syncs),
+        wants: &[Point::ForgetfulRefused, Point::Rejoined],
+        machines: Some(3),
+    },
+    Scenario {
+        name: "copied-directory",
+        story: "section 5: a copy of a data directory comes back, votes, and acknowledged rows are gone",
+        how: How::Told(old_disks::tell_of_a_copied_directory),
+        wants: &[Point::CopyRefused, Point::Rejoined],
         machines: Some(3),
     },
     Scenario {

@@ -3,13 +3,14 @@
 //! A simulation is: a cluster forms and its tables are filled; chaos, by a schedule that the seed gives or a scenario
 //! writes; then everything heals, and it must come back to work and to rest. What must always hold is checked all along.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_engine::kv::{Key, KvError, keyspace};
-use quorate_placement::topology::RangeId;
+use quorate_placement::topology::{NodeId, RangeId};
 use quorate_raft_groups::client::txn::DistributedDatabase;
 use quorate_raft_groups::cluster::bootstrap::ask;
 use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
@@ -50,6 +51,9 @@ const RECOVERY_MAX: u64 = 20 * SECOND;
 const REST_MAX: u64 = 30 * SECOND;
 /// An operation that waits longer hangs: two statements and a commit of at most 5 s, and a commit's waits.
 const OPERATION_MAX: u64 = 25 * SECOND;
+
+/// How long a process takes no part before a person has read its log.
+const REFUSED_FOR: u64 = SECOND;
 
 /// Ranges split early, so that they split at all.
 const SETTINGS: [(&str, &str); 1] = [("range_max_bytes", "64KiB")];
@@ -102,6 +106,8 @@ pub struct World {
     /// Nodes whose clients run.
     served: Vec<bool>,
     clients_wanted: bool,
+    /// Machines whose processes take no part, and when a person will have dealt with them.
+    refused: BTreeMap<MachineId, u64>,
 }
 
 impl World {
@@ -144,6 +150,7 @@ impl World {
             steps: 0,
             served: vec![false; usize::try_from(setting.machines).unwrap_or(0)],
             clients_wanted: false,
+            refused: BTreeMap::new(),
         }
     }
 
@@ -214,6 +221,7 @@ impl World {
             machine.step();
         }
         self.lose_power();
+        self.tend_refused();
         if self.clients_wanted {
             self.start_clients();
         }
@@ -225,6 +233,59 @@ impl World {
         let has_lost = |machine: &&Machine| machine.is_on() && machine.store.is_cut();
         let lost: Vec<MachineId> = self.machines.iter().filter(has_lost).map(|machine| machine.id).collect();
         lost.into_iter().for_each(|id| self.crash(id));
+    }
+
+    /// A process that others made end is started again; one that takes no part gets an empty disk after a while, as its log
+    /// tells, and joins anew.
+    fn tend_refused(&mut self) {
+        let now = self.time.now();
+        for id in self.ids() {
+            let machine = self.machine(id);
+            let Some(reason) = machine.refusal() else { continue };
+            if machine.node().is_some_and(|node| node.has_given_up()) {
+                self.trace.event(id, format_args!("ends: {reason}"));
+                self.crash(id);
+                self.start(id);
+                continue;
+            }
+            let due = *self.refused.entry(id).or_insert(now + REFUSED_FOR);
+            if now >= due {
+                self.rejoin(id);
+            }
+        }
+    }
+
+    /// A machine joins anew, with an empty disk.
+    fn rejoin(&mut self, id: MachineId) {
+        let lost = self.network.node_of(id);
+        self.trace.event(id, format_args!("{lost} takes no part: it gets an empty disk"));
+        self.coverage.hit(Point::Rejoined);
+        self.crash(id);
+        self.network.lose(lost);
+        self.machine(id).lose_disk();
+        self.refused.remove(&id);
+        self.start(id);
+    }
+
+    /// Whether all machines take part, and every range has all its replicas on nodes that do.
+    pub fn is_whole(&self) -> bool {
+        let nodes: Vec<NodeId> = self.ids().into_iter().map(|id| self.network.node_of(id)).collect();
+        let takes_part = |machine: &Machine| {
+            machine.is_awake() && machine.node().is_some_and(|node| node.member().is_some())
+        };
+        let is_settled = |range_id: RangeId| {
+            let led = self.leaseholder(range_id).and_then(|leader| {
+                let statuses = self.statuses(leader);
+                statuses.into_iter().find(|status| status.descriptor.range_id == range_id)
+            });
+            led.is_some_and(|status| {
+                let all = status.descriptor.nodes();
+                all.len() == 3
+                    && status.descriptor.voters().count() == 3
+                    && all.iter().all(|node| nodes.contains(node))
+            })
+        };
+        self.machines.iter().all(takes_part) && self.ranges().into_iter().all(is_settled)
     }
 
     /// Steps until a time, or until something is wrong.
@@ -314,7 +375,7 @@ impl World {
     }
 
     /// Whether all machines are up, connected and well.
-    fn is_calm(&self) -> bool {
+    pub fn is_calm(&self) -> bool {
         let is_well = |machine: &Machine| {
             let is_member = machine.node().is_some_and(|node| node.member().is_some());
             is_member && machine.is_awake() && machine.disk.is_sound()

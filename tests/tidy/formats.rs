@@ -93,6 +93,7 @@ const FORMATS: &[Format] = &[
     ("sql/src/storage/index_format.rs", Layout("the index id after the table id"), &["primary_key"]),
     ("sql/src/storage/row_format.rs", Byte, &["row"]),
     ("sql/src/storage/type_format.rs", PartOf("sql/src/catalog/descriptor_format.rs"), &[]),
+    ("server/src/node/home_format.rs", Byte, &["home"]),
 ];
 
 /// A row of [`FORMATS`].

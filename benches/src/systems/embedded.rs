@@ -45,6 +45,7 @@ impl Embedded {
             address: address.clone(),
             locality: "zone=a".parse().map_err(|fault| error("its locality", &fault))?,
             join: vec![address],
+            rejoin: false,
         };
         let page = metrics::install().map_err(|fault| error("its metrics", &fault))?;
         let node = Node::start(config, listeners, page).await.map_err(|fault| error("starting", &fault))?;

@@ -13,7 +13,7 @@ use crate::clock::{ForgetBound, ManualClock};
 use crate::kv::{Direction, ScanRows};
 use crate::memory::MemoryStore;
 use crate::staging::{PinnedView, Staging};
-use crate::store::Family;
+use crate::store::{Family, Positions};
 use crate::testing::both::BothStore;
 use crate::testing::evaluator::{TextEvaluator, program};
 use crate::testing::script::{run_folder, unescape};
@@ -233,6 +233,10 @@ impl Store for HookStore {
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.inner.approximate_bytes(family, start, end)
+    }
+
+    fn positions(&self) -> Positions {
+        self.inner.positions()
     }
 }
 

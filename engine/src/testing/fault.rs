@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use crate::staging::{PinnedView, StagedPart, Staging};
-use crate::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
+use crate::store::{Batch, Durability, Family, Positions, Snapshot, Store, StoreError};
 
 /// A store around another one that fails from a certain write on, as a device does: what failed was not done.
 pub struct FaultStore<S> {
@@ -69,6 +69,10 @@ impl<S: Store> Store for FaultStore<S> {
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.inner.approximate_bytes(family, start, end)
+    }
+
+    fn positions(&self) -> Positions {
+        self.inner.positions()
     }
 }
 

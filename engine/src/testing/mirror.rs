@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::staging::{Pair, PinnedView, StagedPart, Staging};
-use crate::store::{Batch, Cursor, Durability, Family, Snapshot, Store, StoreError};
+use crate::store::{Batch, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError};
 
 /// Writes to two stores and compares every answer; a difference is a panic, since it is a defect of one of them.
 pub struct MirrorStore<A, B> {
@@ -61,6 +61,10 @@ impl<A: Store, B: Store> Store for MirrorStore<A, B> {
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.right.approximate_bytes(family, start, end)?;
         self.left.approximate_bytes(family, start, end)
+    }
+
+    fn positions(&self) -> Positions {
+        self.left.positions()
     }
 }
 

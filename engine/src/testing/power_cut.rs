@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::memory::MemoryStore;
 use crate::staging::{PinnedView, StagedPart, Staging};
-use crate::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
+use crate::store::{Batch, Durability, Family, Positions, Snapshot, Store, StoreError};
 
 /// A store in memory with a disk that can lose power.
 #[derive(Default)]
@@ -26,6 +26,10 @@ struct Disk {
     durable: MemoryStore,
     /// Batches that no sync has reached yet, oldest first.
     unsynced: VecDeque<Batch>,
+    /// Batches that a sync has reached, over all starts.
+    synced: u64,
+    /// Those of them that were there when the store was opened.
+    opened: u64,
     syncs: u64,
     is_cut: bool,
     /// Operations until the power goes by itself.
@@ -56,8 +60,13 @@ impl Disk {
         }
     }
 
+    fn positions(&self) -> Positions {
+        Positions { opened: self.opened, synced: self.synced }
+    }
+
     fn sync(&mut self) -> Result<(), StoreError> {
         self.syncs += 1;
+        self.synced += self.unsynced.len() as u64;
         let durable = &self.durable;
         self.unsynced.drain(..).try_for_each(|batch| durable.write(batch, Durability::Buffered))
     }
@@ -112,7 +121,19 @@ impl PowerCutStore {
         for batch in kept {
             durable.write(batch, Durability::Buffered).expect("a store in memory does not fail");
         }
-        Self { live: durable.fork(), disk: Mutex::new(Disk { durable, ..Disk::default() }) }
+        Self::holding(durable, disk.synced + lucky as u64)
+    }
+
+    /// A store of its own that holds what is synced in this one: a copy of the directory, or what a disk that lies will
+    /// have kept.
+    pub fn copy(&self) -> Self {
+        let disk = self.disk.lock();
+        Self::holding(disk.durable.fork(), disk.synced)
+    }
+
+    fn holding(durable: MemoryStore, synced: u64) -> Self {
+        let live = durable.fork();
+        Self { live, disk: Mutex::new(Disk { durable, synced, opened: synced, ..Disk::default() }) }
     }
 }
 
@@ -153,6 +174,10 @@ impl Store for PowerCutStore {
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.live.approximate_bytes(family, start, end)
+    }
+
+    fn positions(&self) -> Positions {
+        self.disk.lock().positions()
     }
 }
 

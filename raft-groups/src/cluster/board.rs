@@ -67,6 +67,8 @@ pub(super) struct Board {
     begun: BTreeMap<RangeId, (PendingChange, Duration)>,
     /// Leaders that were handed over to this node, and when: reports from before are out of date.
     moved: BTreeMap<RangeId, (NodeId, Duration)>,
+    /// Silent nodes that will not come back as they were, and why.
+    absences: BTreeMap<NodeId, String>,
     /// Reports missed for this long make a node dead.
     dead_after: Duration,
 }
@@ -75,7 +77,8 @@ impl Board {
     /// An empty board of a leaseholder that begins now. A node is dead once it was silent for `dead_after`.
     pub fn new(started: Moment, dead_after: Duration) -> Self {
         let (heard, leases, placed, entered, begun, moved) = Default::default();
-        Self { started, heard, leases, required_version: 0, placed, entered, begun, moved, dead_after }
+        let (required_version, absences) = Default::default();
+        Self { started, heard, leases, required_version, placed, entered, begun, moved, absences, dead_after }
     }
 
     /// A node is dead once it was silent for this long: a setting, which may change.
@@ -125,6 +128,7 @@ impl Board {
         self.moved.retain(|_, (_, at)| now.boot < at.saturating_add(SUSPECT_AFTER));
         self.entered.retain(|_, at| now.boot < at.saturating_add(SUSPECT_AFTER));
         let confirmed = report.catalog_version;
+        self.absences.remove(&node);
         self.heard.insert(node, Heard { at: now.boot, report });
         let version = confirmed.filter(|version| *version >= self.required_version)?;
         let until = later(now.wall, CATALOG_LEASE);
@@ -185,10 +189,25 @@ impl Board {
         self.heard.contains_key(&node)
     }
 
+    /// Why a silent node will not come back as it was, or that it may; whether that is news.
+    pub fn set_absence(&mut self, node: NodeId, absence: Option<String>) -> bool {
+        let before = match &absence {
+            Some(reason) => self.absences.insert(node, reason.clone()),
+            None => self.absences.remove(&node),
+        };
+        before != absence
+    }
+
+    /// Why a node will not come back as it was.
+    pub fn absence(&self, node: NodeId) -> Option<&str> {
+        self.absences.get(&node).map(String::as_str)
+    }
+
     /// What is believed of a node.
     pub fn liveness(&self, node: NodeId, now: Duration) -> Liveness {
         match self.silence(node, now) {
             silence if silence >= self.dead_after => Liveness::Dead,
+            _ if self.absences.contains_key(&node) => Liveness::Dead,
             silence if silence >= SUSPECT_AFTER => Liveness::Suspect,
             _ => Liveness::Live,
         }

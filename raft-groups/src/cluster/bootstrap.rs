@@ -215,6 +215,18 @@ impl ClusterNode {
     }
 
     async fn answer(self: &Arc<Self>, request: BootstrapRequest) -> BootstrapAnswer {
+        let refusal = match &request {
+            BootstrapRequest::Probe { .. } | BootstrapRequest::Announce(_) | BootstrapRequest::Identify => {
+                None
+            }
+            BootstrapRequest::Join(_)
+            | BootstrapRequest::Init
+            | BootstrapRequest::Status
+            | BootstrapRequest::Range(_) => self.refusal(),
+        };
+        if let Some(refusal) = refusal {
+            return BootstrapAnswer::Refused(refusal.to_owned());
+        }
         match request {
             BootstrapRequest::Probe { asker } => self.answer_probe(asker),
             BootstrapRequest::Join(record) => self.answer_join(record).await,
@@ -223,6 +235,8 @@ impl ClusterNode {
                 Err(ClusterError::Exists(cluster_id)) => BootstrapAnswer::Exists { cluster_id },
                 Err(error) => BootstrapAnswer::Refused(error.to_string()),
             },
+            BootstrapRequest::Announce(hello) => self.answer_announce(&hello).await,
+            BootstrapRequest::Identify => self.answer_identify(),
             BootstrapRequest::Status => match self.member.get() {
                 Some(member) => BootstrapAnswer::Status(member.status().await),
                 None => BootstrapAnswer::Uninitialised { hint: self.init_hint() },

@@ -4,14 +4,15 @@
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
-use quorate_placement::topology::StoreId;
+use quorate_placement::topology::{NodeId, StoreId};
 use uuid::Uuid;
 
+use super::hello::{Hello, put_hello, take_hello};
 use super::local_state::{Membership, put_membership, take_membership};
 use super::node_format::{NodeRecord, put_node, take_node};
 use super::range_command::{LookAt, RangeCommand, put_range_command, take_range_command};
 use super::status::ClusterStatus;
-use super::status_format::{put_status, take_status};
+use super::status_format::{put_number, put_status, put_text, take_number, take_status, take_text};
 
 /// Newest version of these bytes.
 const BOOTSTRAP_VERSION: u8 = 1;
@@ -33,6 +34,10 @@ pub enum BootstrapRequest {
     Status,
     /// By the command line: change a range.
     Range(RangeCommand),
+    /// By a node that has started, before it votes: this is my start; do you believe it?
+    Announce(Hello),
+    /// Who are you, and may you vote?
+    Identify,
 }
 
 /// What it answers.
@@ -74,6 +79,30 @@ pub enum BootstrapAnswer {
     },
     /// No, and why.
     Refused(String),
+    /// To `Announce`: you are believed.
+    Welcome,
+    /// To `Announce`: you are not.
+    Unwelcome {
+        /// Why not.
+        reason: String,
+        /// Whether the store must not be used any more: it is an old copy, or has forgotten what it had synced.
+        is_final: bool,
+    },
+    /// To `Identify`: the start of this process, once it has one; and why it takes no part, if it does not.
+    Identity(Box<Identity>),
+}
+
+/// Who a process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its store.
+    pub store_id: StoreId,
+    /// Its node; `None` before it belongs to a cluster.
+    pub node_id: Option<NodeId>,
+    /// As it greets others; `None` before it does.
+    pub hello: Option<Hello>,
+    /// Why it neither votes nor serves, if it must not.
+    pub refusal: Option<String>,
 }
 
 const PROBE: u8 = 1;
@@ -81,6 +110,8 @@ const JOIN: u8 = 2;
 const INIT: u8 = 3;
 const STATUS: u8 = 4;
 const RANGE: u8 = 5;
+const ANNOUNCE: u8 = 6;
+const IDENTIFY: u8 = 7;
 
 const FREE: u8 = 1;
 const INITIALISING: u8 = 2;
@@ -92,6 +123,9 @@ const STATUS_ANSWER: u8 = 7;
 const REFUSED: u8 = 8;
 const RANGE_DONE: u8 = 9;
 const RANGE_REFUSED: u8 = 10;
+const WELCOME: u8 = 11;
+const UNWELCOME: u8 = 12;
+const IDENTITY: u8 = 13;
 
 /// The bytes of a request.
 pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
@@ -108,6 +142,10 @@ pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
             writer.u8(STATUS);
         }
         BootstrapRequest::Range(command) => put_range_command(writer.u8(RANGE), command),
+        BootstrapRequest::Announce(hello) => put_hello(writer.u8(ANNOUNCE), hello),
+        BootstrapRequest::Identify => {
+            writer.u8(IDENTIFY);
+        }
     }
     writer.finish()
 }
@@ -124,6 +162,8 @@ pub fn decode_bootstrap_request(bytes: &[u8]) -> Result<BootstrapRequest, CodecE
         INIT => BootstrapRequest::Init,
         STATUS => BootstrapRequest::Status,
         RANGE => BootstrapRequest::Range(take_range_command(&mut reader)?),
+        ANNOUNCE => BootstrapRequest::Announce(take_hello(&mut reader)?),
+        IDENTIFY => BootstrapRequest::Identify,
         other => return Err(reader.invalid(u64::from(other))),
     };
     reader.finish()?;
@@ -158,6 +198,13 @@ pub fn encode_bootstrap_answer(answer: &BootstrapAnswer) -> Vec<u8> {
         BootstrapAnswer::Refused(reason) => {
             writer.u8(REFUSED).text(reason);
         }
+        BootstrapAnswer::Welcome => {
+            writer.u8(WELCOME);
+        }
+        BootstrapAnswer::Unwelcome { reason, is_final } => {
+            writer.u8(UNWELCOME).text(reason).bool(*is_final);
+        }
+        BootstrapAnswer::Identity(identity) => put_identity(writer.u8(IDENTITY), identity),
     }
     writer.finish()
 }
@@ -186,8 +233,31 @@ pub fn decode_bootstrap_answer(bytes: &[u8]) -> Result<BootstrapAnswer, CodecErr
             BootstrapAnswer::RangeRefused { reason, look_at }
         }
         REFUSED => BootstrapAnswer::Refused(reader.text()?.to_owned()),
+        WELCOME => BootstrapAnswer::Welcome,
+        UNWELCOME => {
+            let (reason, is_final) = (reader.text()?.to_owned(), reader.bool()?);
+            BootstrapAnswer::Unwelcome { reason, is_final }
+        }
+        IDENTITY => BootstrapAnswer::Identity(Box::new(take_identity(&mut reader)?)),
         other => return Err(reader.invalid(u64::from(other))),
     };
     reader.finish()?;
     Ok(answer)
+}
+fn put_identity(writer: &mut Writer, identity: &Identity) {
+    put_number(writer.u64(identity.store_id.0), identity.node_id.map(|node| node.0));
+    put_text(writer, identity.refusal.as_deref());
+    writer.bool(identity.hello.is_some());
+    if let Some(hello) = &identity.hello {
+        put_hello(writer, hello);
+    }
+}
+
+fn take_identity(reader: &mut Reader<'_>) -> Result<Identity, CodecError> {
+    Ok(Identity {
+        store_id: StoreId(reader.u64()?),
+        node_id: take_number(reader)?.map(NodeId),
+        refusal: take_text(reader)?,
+        hello: if reader.bool()? { Some(take_hello(reader)?) } else { None },
+    })
 }

@@ -29,6 +29,9 @@ pub enum ClusterError {
     /// No setting of this name, or not this value.
     #[error("{0}")]
     Setting(String),
+    /// Others remember better than this node's store: it must not take part.
+    #[error("{0}")]
+    NotBelieved(String),
     /// Reading or writing range 1 failed.
     #[error(transparent)]
     Kv(#[from] KvError),

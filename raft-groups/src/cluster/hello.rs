@@ -1,9 +1,11 @@
 //! What nodes tell each other when they connect, and what is believed: the cluster, the node, its store, its start.
 //!
-//! A data directory restored from an old copy says an earlier start than its peers have met: it must not vote, since
-//! it has forgotten what it acknowledged. Nobody listens to it.
+//! A data directory restored from an old copy says an earlier start than its peers have met, or one that another process
+//! has taken; a store that has lost what it had synced was opened below the position that it has told them. It must not
+//! vote, since it has forgotten what it acknowledged. Nobody listens to it (`starts`).
 //!
-//! Bytes, version 1: version, cluster id, node id, store id, incarnation.
+//! Bytes, version 2: version, cluster id, node id, store id, incarnation, mark, opened position, address. Version 1 ended
+//! with the incarnation, and is not believed: it says nothing of what its store holds.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
@@ -11,10 +13,10 @@ use quorate_placement::topology::{NodeId, StoreId};
 use uuid::Uuid;
 
 /// Newest version of these bytes.
-const HELLO_VERSION: u8 = 1;
+const HELLO_VERSION: u8 = 2;
 
 /// Who somebody says to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The cluster.
     pub cluster_id: Uuid,
@@ -24,6 +26,12 @@ pub struct Hello {
     pub store_id: StoreId,
     /// How often its data directory was started.
     pub incarnation: u64,
+    /// Random number of this start: two processes of copies of one directory say different ones.
+    pub mark: u64,
+    /// Position of its store when this start opened it.
+    pub opened: u64,
+    /// Where it can be asked whether it is that.
+    pub address: String,
 }
 
 /// Why a peer is not believed.
@@ -72,16 +80,90 @@ pub enum HelloError {
         /// The latest start seen.
         known: u64,
     },
+    /// Another process has taken this start.
+    #[error(
+        "{node_id} runs twice: another process has taken start {incarnation} of its data directory; one of the two runs \
+         on a copy of it"
+    )]
+    Twin {
+        /// The node.
+        node_id: NodeId,
+        /// The start that both say.
+        incarnation: u64,
+    },
+    /// Its start is nobody's.
+    #[error(
+        "the other end says to be {node_id} at start {said}, and start {known} was the last one; nobody listens to it"
+    )]
+    FarAhead {
+        /// Who it says to be.
+        node_id: NodeId,
+        /// The start it says.
+        said: u64,
+        /// The latest start seen.
+        known: u64,
+    },
+    /// Its store has forgotten what it had synced.
+    #[error(
+        "the store of {node_id} has forgotten what it had synced: it opened at position {opened}, and had told this node \
+         that all up to {synced} was on its disk"
+    )]
+    Forgot {
+        /// The node.
+        node_id: NodeId,
+        /// Where its store was opened.
+        opened: u64,
+        /// What it had told.
+        synced: u64,
+    },
+    /// Who is at the address that it names did not greet.
+    #[error(
+        "{node_id} says to be at {address}, and who is there does not say that it greets with start {incarnation}: {answer}"
+    )]
+    NotThere {
+        /// Who it says to be.
+        node_id: NodeId,
+        /// Where it says to be.
+        address: String,
+        /// The start it says.
+        incarnation: u64,
+        /// What was answered there.
+        answer: String,
+    },
+    /// This node is not a member that may believe anybody, or could not write down that it does.
+    #[error("the greeting of {node_id} cannot be taken here: {reason}")]
+    NotTaken {
+        /// Who greets.
+        node_id: NodeId,
+        /// Why not.
+        reason: String,
+    },
     /// Its bytes cannot be read.
     #[error("its greeting cannot be read: {0}")]
     Damaged(CodecError),
+}
+
+impl HelloError {
+    /// Whether whoever greets must not go on: its store is an old copy, or has forgotten what it had synced.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::OldCopy { .. } | Self::Twin { .. } | Self::Forgot { .. } => true,
+            Self::OtherCluster { .. }
+            | Self::Myself { .. }
+            | Self::OtherStore { .. }
+            | Self::FarAhead { .. }
+            | Self::NotThere { .. }
+            | Self::NotTaken { .. }
+            | Self::Damaged(_) => false,
+        }
+    }
 }
 
 impl Hello {
     /// The bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::versioned(HELLO_VERSION);
-        writer.uuid(self.cluster_id).varint(self.node_id.0).u64(self.store_id.0).varint(self.incarnation);
+        put_hello(&mut writer, self);
         writer.finish()
     }
 
@@ -95,29 +177,48 @@ impl Hello {
 }
 
 fn read(bytes: &[u8]) -> Result<Hello, CodecError> {
-    let (mut reader, _) = Reader::versioned(bytes, HELLO_VERSION, "greeting")?;
-    let hello = Hello {
-        cluster_id: reader.uuid()?,
-        node_id: NodeId(reader.varint()?),
-        store_id: StoreId(reader.u64()?),
-        incarnation: reader.varint()?,
-    };
+    let (mut reader, version) = Reader::versioned(bytes, HELLO_VERSION, "greeting")?;
+    if version < HELLO_VERSION {
+        return Err(reader.invalid(u64::from(version)));
+    }
+    let hello = take_hello(&mut reader)?;
     reader.finish()?;
     Ok(hello)
 }
 
+/// Appends a greeting to a larger message.
+pub(super) fn put_hello(writer: &mut Writer, hello: &Hello) {
+    writer.uuid(hello.cluster_id).varint(hello.node_id.0).u64(hello.store_id.0).varint(hello.incarnation);
+    writer.u64(hello.mark).varint(hello.opened).text(&hello.address);
+}
+
+/// Reads a greeting within a larger message.
+pub(super) fn take_hello(reader: &mut Reader<'_>) -> Result<Hello, CodecError> {
+    Ok(Hello {
+        cluster_id: reader.uuid()?,
+        node_id: NodeId(reader.varint()?),
+        store_id: StoreId(reader.u64()?),
+        incarnation: reader.varint()?,
+        mark: reader.u64()?,
+        opened: reader.varint()?,
+        address: reader.text()?.to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-    use quorate_engine::hlc::Timestamp;
-    use quorate_placement::topology::Locality;
-
     use super::*;
-    use crate::cluster::node_format::NodeRecord;
-    use crate::cluster::registry::Registry;
 
     fn hello(store: u64, incarnation: u64) -> Hello {
-        Hello { cluster_id: Uuid::from_u128(1), node_id: NodeId(2), store_id: StoreId(store), incarnation }
+        Hello {
+            cluster_id: Uuid::from_u128(1),
+            node_id: NodeId(2),
+            store_id: StoreId(store),
+            incarnation,
+            mark: 0x1122_3344_5566_7788,
+            opened: 70_000,
+            address: "b:7001".to_owned(),
+        }
     }
 
     #[test]
@@ -126,30 +227,5 @@ mod tests {
         let stored = quorate_engine::testing::fixture::check(env!("CARGO_MANIFEST_DIR"), "hello", &bytes);
         assert_eq!(Hello::decode(&stored), Ok(hello(0x0123_4567_89ab_cdef, 300)));
         assert!(matches!(Hello::decode(&stored[1..]), Err(HelloError::Damaged(_))));
-    }
-
-    #[tokio::test]
-    async fn hello_of_an_old_copy_or_another_store_is_not_believed() {
-        let registry = Registry::default();
-        registry.learn([NodeRecord {
-            node_id: NodeId(2),
-            store_id: StoreId(7),
-            address: "b:1".to_owned(),
-            sql_address: String::new(),
-            http_address: String::new(),
-            locality: Locality::default(),
-            incarnation: 4,
-            started: Timestamp::MIN,
-        }]);
-        assert_eq!(registry.check(&hello(7, 4)), Ok(()));
-        assert_eq!(registry.check(&hello(7, 6)), Ok(()));
-        let old = registry.check(&hello(7, 5)).unwrap_err();
-        assert_eq!(old, HelloError::OldCopy { node_id: NodeId(2), said: 5, known: 6 });
-        assert!(matches!(registry.check(&hello(8, 9)), Err(HelloError::OtherStore { .. })));
-        let told = |registry: &Registry| registry.stranger.notified().now_or_never().is_some();
-        assert!(!told(&registry), "whoever is known here needs no look at range 1");
-        let stranger = Hello { node_id: NodeId(9), ..hello(1, 1) };
-        assert_eq!(registry.check(&stranger), Ok(()), "it may have joined a moment ago");
-        assert!(told(&registry), "its address has to be read before it can be answered");
     }
 }

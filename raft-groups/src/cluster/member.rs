@@ -15,8 +15,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::DiskSpace;
 use super::board::{Board, Moment};
+use super::bootstrap::BootstrapTransport;
 use super::catalog::{CATALOG_RENEWAL, CatalogLease, CatalogListener};
 use super::change::drive::Changes;
 use super::error::ClusterError;
@@ -32,6 +32,7 @@ use super::settings::{
     name_of_key, setting_key,
 };
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
+use super::{DiskSpace, MemberHost};
 use crate::client::call::{Call, CallError};
 use crate::client::router::{Router, RouterConfig, SYSTEM_RANGE};
 use crate::client::txn::DistributedDatabase;
@@ -71,6 +72,8 @@ pub(super) struct MemberConfig {
     pub clock: Arc<HybridClock>,
     pub evaluator: Arc<dyn ScanEvaluator>,
     pub disk: Arc<dyn DiskSpace>,
+    pub bootstrap: Arc<dyn BootstrapTransport>,
+    pub host: Arc<dyn MemberHost>,
     pub stop: watch::Receiver<bool>,
     pub seed: [u8; 32],
 }
@@ -86,6 +89,8 @@ pub struct Member {
     pub(super) ranges: Arc<dyn LocalRanges>,
     pub(super) clock: Arc<HybridClock>,
     disk: Arc<dyn DiskSpace>,
+    pub(super) bootstrap: Arc<dyn BootstrapTransport>,
+    host: Arc<dyn MemberHost>,
     pub(super) database: DistributedDatabase,
     settings: Settings,
     pub(super) catalog: CatalogLease,
@@ -128,6 +133,8 @@ impl Member {
             ranges: config.ranges,
             clock: config.clock,
             disk: config.disk,
+            bootstrap: config.bootstrap,
+            host: config.host,
             database: DistributedDatabase::new(router, config.evaluator, rng.random()),
             settings: Settings::default(),
             catalog: CatalogLease::default(),
@@ -154,6 +161,7 @@ impl Member {
         member.spawn(Arc::clone(&member).spread_leaders_forever());
         member.spawn(Arc::clone(&member).tidy_members_forever());
         member.spawn(Arc::clone(&member).repair_forever());
+        member.spawn(Arc::clone(&member).look_for_absent_forever());
         member.spawn(Arc::clone(&member).sweep_intents_forever());
         member.spawn(Arc::clone(&member).sweep_records_forever());
         member.spawn(Arc::clone(&member).publish_forever());
@@ -509,9 +517,26 @@ impl Member {
         }
     }
 
+    /// Enters this start into the registry, unless a later one, or another process with this one, is there.
     async fn register(&self) -> Result<(), KvError> {
-        let row = encode_node(&self.record).into();
-        self.write_system(Write::put(node_key(self.node_id()), row)).await
+        let key = node_key(self.node_id());
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        if let Some(row) = transaction.get_many(vec![key.clone()]).await?.into_iter().flatten().next() {
+            let known = decode_node(&row).map_err(|error| system::damaged(&key, &error))?;
+            if (known.incarnation, known.started) > (self.record.incarnation, self.record.started) {
+                self.host.give_up(format!(
+                    "{} runs twice, or on an old copy of its data directory: it is registered with start {} of {}, and this \
+                     is start {}; stop this process, and never start a copy of a data directory",
+                    self.node_id(),
+                    known.incarnation,
+                    known.address,
+                    self.record.incarnation
+                ));
+                return std::future::pending().await;
+            }
+        }
+        transaction.write(Write::put(key, encode_node(&self.record).into()))?;
+        transaction.commit(None).await.map(|_| ())
     }
 
     /// Reads the registry and the settings, and remembers the registry in the store.

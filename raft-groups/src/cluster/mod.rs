@@ -14,6 +14,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,10 +27,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
+use crate::blocking::Blocking;
 use crate::identity::StoreIdentity;
 use crate::local_ranges::{LocalRangeError, LocalRanges};
 use crate::rpc::Rpc;
 
+mod absent;
 pub mod board;
 pub mod bootstrap;
 pub mod bootstrap_format;
@@ -51,23 +54,30 @@ mod publish;
 pub mod range_command;
 mod ranges;
 mod reconcile;
+pub mod refusal;
 pub mod registry;
 mod repair;
 mod service;
 pub mod settings;
 mod splitting;
 mod spread;
+pub mod starts;
 pub mod status;
 mod status_format;
 mod system;
 
 use bootstrap::BootstrapTransport;
 use error::ClusterError;
-use hello::{Hello, HelloError};
+use hello::Hello;
 use local_state::{LocalState, Membership};
 use member::{Member, MemberConfig};
 use node_format::NodeRecord;
+use refusal::StoreHome;
 use registry::Registry;
+use starts::Starts;
+
+/// How often others' positions are written down: what was told since is known to this process alone.
+const POSITIONS_INTERVAL: Duration = Duration::from_secs(3);
 
 /// What a node is made of.
 pub struct ClusterConfig {
@@ -83,6 +93,10 @@ pub struct ClusterConfig {
     pub host: Arc<dyn MemberHost>,
     /// The space of its disk.
     pub disk: Arc<dyn DiskSpace>,
+    /// Where its store lies.
+    pub home: Arc<dyn StoreHome>,
+    /// Where its work on the disk runs.
+    pub blocking: Blocking,
     /// What it tells others of itself.
     pub addresses: NodeAddresses,
     /// Addresses of the first nodes of the cluster, its own among them.
@@ -112,6 +126,9 @@ pub trait MemberHost: Send + Sync + 'static {
     /// # Errors
     /// The store of ranges could not be opened; the text is for a person.
     async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String>;
+
+    /// The process must end: others have found that its store must not be used. The text is for a person.
+    fn give_up(&self, reason: String);
 }
 
 /// What [`MemberHost::open`] gives.
@@ -138,8 +155,10 @@ pub enum NodeState {
         /// Its id.
         node_id: NodeId,
     },
-    /// It could not become one, or must not go on; the reason was logged and given to the caller of `start`.
+    /// It could not become one; the reason was logged and given to the caller of `start`.
     Failed,
+    /// It takes no part: see [`ClusterNode::refusal`].
+    Refused,
 }
 
 /// One node.
@@ -153,6 +172,14 @@ pub struct ClusterNode {
     joining: tokio::sync::Mutex<()>,
     member: OnceLock<Arc<Member>>,
     identity: OnceLock<StoreIdentity>,
+    /// Random number of this start.
+    mark: u64,
+    /// Others' starts, as far as they were believed.
+    starts: Mutex<Starts>,
+    /// One greeting at a time is written down.
+    admitting: tokio::sync::Mutex<()>,
+    /// Why this node takes no part.
+    refusal: OnceLock<String>,
     state: watch::Sender<NodeState>,
     stop: watch::Sender<bool>,
     rng: Mutex<StdRng>,
@@ -166,6 +193,7 @@ impl ClusterNode {
     pub fn new(config: ClusterConfig) -> Result<Arc<Self>, ClusterError> {
         let mut rng = StdRng::from_seed(config.seed);
         let local = Arc::new(LocalState::open(Arc::clone(&config.store), StoreId(rng.random()))?);
+        let starts = refusal::load_starts(config.store.as_ref())?;
         let registry = Arc::new(Registry::default());
         if let Some(membership) = local.membership() {
             registry.learn(membership.nodes);
@@ -178,6 +206,10 @@ impl ClusterNode {
             joining: tokio::sync::Mutex::new(()),
             member: OnceLock::new(),
             identity: OnceLock::new(),
+            mark: rng.random(),
+            starts: Mutex::new(starts),
+            admitting: tokio::sync::Mutex::new(()),
+            refusal: OnceLock::new(),
             state: watch::Sender::new(NodeState::Uninitialised),
             stop: watch::Sender::new(false),
             rng: Mutex::new(rng),
@@ -190,12 +222,35 @@ impl ClusterNode {
     /// # Errors
     /// The data directory is not this node's, or the parts could not be opened.
     pub async fn start(self: &Arc<Self>) -> Result<(), ClusterError> {
+        if let Some(reason) = self.examine().await? {
+            self.refuse(reason);
+            return Ok(());
+        }
+        tokio::spawn(Arc::clone(self).keep_positions_forever());
         if let Some(membership) = self.local.membership() {
             self.check_place(&membership).await?;
-            return self.become_member(membership, false).await;
+            return match self.become_member(membership, false).await {
+                Err(ClusterError::NotBelieved(_)) => Ok(()),
+                done => done,
+            };
         }
         tokio::spawn(Arc::clone(self).ask_to_join());
         Ok(())
+    }
+
+    /// Writes down every few seconds what others have told of their stores.
+    async fn keep_positions_forever(self: Arc<Self>) {
+        let mut stop = self.stop.subscribe();
+        let keeping = async {
+            loop {
+                tokio::time::sleep(POSITIONS_INTERVAL).await;
+                self.keep_positions().await;
+            }
+        };
+        tokio::select! {
+            () = keeping => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
     }
 
     /// How far the node has come.
@@ -231,24 +286,10 @@ impl ClusterNode {
             node_id: identity.node_id,
             store_id: identity.store_id,
             incarnation: identity.incarnation,
+            mark: self.mark,
+            opened: self.config.store.positions().opened,
+            address: self.config.addresses.address.clone(),
         })
-    }
-
-    /// Checks what a node says that connects to this one; its messages are taken only after it.
-    ///
-    /// # Errors
-    /// [`HelloError`]: the connection must be closed.
-    pub fn check_hello(&self, hello: &Hello) -> Result<(), HelloError> {
-        if let Some(ours) = self.identity.get() {
-            if ours.cluster_id != hello.cluster_id {
-                let (node_id, theirs) = (hello.node_id, hello.cluster_id);
-                return Err(HelloError::OtherCluster { node_id, theirs, ours: ours.cluster_id });
-            }
-            if ours.node_id == hello.node_id {
-                return Err(HelloError::Myself { node_id: ours.node_id });
-            }
-        }
-        self.registry.check(hello)
     }
 
     /// Stops everything that runs by itself. The store of ranges is the host's to shut down.
@@ -288,6 +329,10 @@ impl ClusterNode {
         let result = self.open_member(membership, campaign).await;
         let state = match &result {
             Ok(member) => NodeState::Member { node_id: member.node_id() },
+            Err(ClusterError::NotBelieved(reason)) => {
+                self.refuse(reason.clone());
+                NodeState::Refused
+            }
             Err(error) => {
                 tracing::error!(%error, "the node cannot take its place in the cluster");
                 NodeState::Failed
@@ -305,6 +350,9 @@ impl ClusterNode {
         let _ = self.identity.set(identity);
         self.registry.learn(membership.nodes.iter().cloned());
         self.registry.learn([self.record()]);
+        if let Some(hello) = self.hello() {
+            self.announce(&hello).await?;
+        }
         let MemberParts { rpc, ranges } =
             self.config.host.open(identity).await.map_err(ClusterError::Refused)?;
         // Written down before the replica was made; where range 1 has changed since, others know better.
@@ -330,6 +378,8 @@ impl ClusterNode {
             clock: Arc::clone(&self.config.clock),
             evaluator: Arc::clone(&self.config.evaluator),
             disk: Arc::clone(&self.config.disk),
+            bootstrap: Arc::clone(&self.config.bootstrap),
+            host: Arc::clone(&self.config.host),
             stop: self.stop.subscribe(),
             seed,
         };

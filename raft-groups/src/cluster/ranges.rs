@@ -152,6 +152,7 @@ impl Member {
                 disk_total_bytes: 0,
                 catalog_version: None,
                 clock_offset_ms: self.clock_offset_ms(record.node_id, now.boot),
+                absence: None,
                 record,
             }
         };
@@ -228,6 +229,7 @@ impl Member {
                     disk_total_bytes: report.map_or(0, |report| report.disk_total_bytes),
                     catalog_version: report.and_then(|report| report.catalog_version),
                     clock_offset_ms: self.clock_offset_ms(id, now.boot),
+                    absence: board.absence(id).map(str::to_owned),
                     record,
                 }
             };

@@ -56,22 +56,59 @@ impl Registry {
         self.nodes.lock().get(&node)?.locality.value("zone").map(str::to_owned)
     }
 
-    /// Checks what a peer says of itself against its row, and remembers its start.
-    pub(super) fn check(&self, hello: &Hello) -> Result<(), HelloError> {
-        let mut nodes = self.nodes.lock();
+    /// Checks a peer's store against its row, and gives the start in that; zero where this copy has no row yet.
+    pub(super) fn check(&self, hello: &Hello) -> Result<u64, HelloError> {
+        let nodes = self.nodes.lock();
         // A node that joined a moment ago may not be in this copy yet; the cluster id was checked before.
-        let Some(known) = nodes.get_mut(&hello.node_id) else {
+        let Some(known) = nodes.get(&hello.node_id) else {
             self.stranger.notify_one();
-            return Ok(());
+            return Ok(0);
         };
         if known.store_id != hello.store_id {
             return Err(HelloError::OtherStore { node_id: hello.node_id, address: known.address.clone() });
         }
-        if hello.incarnation < known.incarnation {
-            let (said, known) = (hello.incarnation, known.incarnation);
-            return Err(HelloError::OldCopy { node_id: hello.node_id, said, known });
-        }
-        known.incarnation = hello.incarnation;
-        Ok(())
+        Ok(known.incarnation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use quorate_engine::hlc::Timestamp;
+    use quorate_placement::topology::{Locality, StoreId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn registry_tells_another_store_and_strangers() {
+        let registry = Registry::default();
+        registry.learn([NodeRecord {
+            node_id: NodeId(2),
+            store_id: StoreId(7),
+            address: "b:1".to_owned(),
+            sql_address: String::new(),
+            http_address: String::new(),
+            locality: Locality::default(),
+            incarnation: 4,
+            started: Timestamp::MIN,
+        }]);
+        let hello = Hello {
+            cluster_id: Uuid::from_u128(1),
+            node_id: NodeId(2),
+            store_id: StoreId(7),
+            incarnation: 5,
+            mark: 1,
+            opened: 0,
+            address: "b:1".to_owned(),
+        };
+        assert_eq!(registry.check(&hello), Ok(4));
+        let other = Hello { store_id: StoreId(8), ..hello.clone() };
+        assert!(matches!(registry.check(&other), Err(HelloError::OtherStore { .. })));
+        let told = |registry: &Registry| registry.stranger.notified().now_or_never().is_some();
+        assert!(!told(&registry), "whoever is known here needs no look at range 1");
+        let stranger = Hello { node_id: NodeId(9), ..hello };
+        assert_eq!(registry.check(&stranger), Ok(0), "it may have joined a moment ago");
+        assert!(told(&registry), "its address has to be read before it can be answered");
     }
 }

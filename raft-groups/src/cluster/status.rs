@@ -46,6 +46,8 @@ pub struct NodeStatus {
     pub catalog_version: Option<u64>,
     /// How far its clock is ahead of the teller's, in milliseconds; `None` where it was not measured lately.
     pub clock_offset_ms: Option<i64>,
+    /// Why it takes no part, if it runs and must not.
+    pub absence: Option<String>,
 }
 
 /// How a range is.

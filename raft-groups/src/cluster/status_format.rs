@@ -46,6 +46,7 @@ fn put_node_status(writer: &mut Writer, node: &NodeStatus) {
     put_number(writer, node.catalog_version);
     // Zigzag: small numbers of either sign are short.
     put_number(writer, node.clock_offset_ms.map(|offset| ((offset << 1) ^ (offset >> 63)).cast_unsigned()));
+    put_text(writer, node.absence.as_deref());
 }
 
 fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
@@ -66,6 +67,7 @@ fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
         catalog_version: take_number(reader)?,
         clock_offset_ms: take_number(reader)?
             .map(|bits| (bits >> 1).cast_signed() ^ -(bits & 1).cast_signed()),
+        absence: take_text(reader)?,
     })
 }
 

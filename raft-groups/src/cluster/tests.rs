@@ -20,6 +20,7 @@ mod agreement;
 mod forming;
 mod moves;
 mod ranges;
+mod refusals;
 mod replicated;
 mod splits;
 
@@ -71,12 +72,17 @@ impl MemberHost for Host {
     async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
         let node = identity.node_id;
         let rpc = Rpc::new(node, self.net.network.transport(node), self.clock.clone());
+        rpc.tell_positions_of(self.store.clone());
         self.net.network.attach(node, rpc.clone());
         if self.net.real {
             let ranges = self.open_store(node, &rpc).await?;
             return Ok(MemberParts { rpc, ranges });
         }
         Ok(MemberParts { rpc, ranges: self.net.world.node(node, &self.clock) })
+    }
+
+    fn give_up(&self, reason: String) {
+        panic!("the process must end: {reason}");
     }
 }
 
@@ -139,6 +145,17 @@ impl Net {
 
     /// A process with this name in the zone of the same name.
     async fn process(&self, name: &str, store: &Arc<MemoryStore>) -> Arc<ClusterNode> {
+        self.process_at(name, store, Arc::new(refusal::NoHome)).await
+    }
+
+    /// The same, where the store lies there.
+    async fn process_at(
+        &self,
+        name: &str,
+        store: &Arc<MemoryStore>,
+        home: Arc<dyn refusal::StoreHome>,
+    ) -> Arc<ClusterNode> {
+        store.reopen();
         let clock = Arc::new(HybridClock::new(self.physical.clone(), Box::new(ForgetBound)));
         let seed = self.started.fetch_add(1, Ordering::SeqCst);
         let config = ClusterConfig {
@@ -148,6 +165,8 @@ impl Net {
             bootstrap: self.switchboard.clone(),
             host: Arc::new(Host { net: self.clone(), clock, store: store.clone() }),
             disk: Arc::new(NoDisk),
+            home,
+            blocking: Blocking::threads(),
             addresses: NodeAddresses {
                 address: address(name),
                 sql_address: format!("{name}:5401"),
@@ -196,6 +215,9 @@ async fn three() -> Three {
         members[0].with_board(|board, _| (1..=3).all(|id| board.has_heard(NodeId(id)))).unwrap_or(false)
     })
     .await;
+    for member in &members {
+        member.await_measured_clock().await;
+    }
     Three { net, stores, members }
 }
 

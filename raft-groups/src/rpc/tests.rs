@@ -153,13 +153,14 @@ fn envelope_survives_encoding_and_damage_is_noticed() {
         id: 7,
         time: Timestamp::from_micros(9),
         wall_micros: 8,
+        synced: 6,
         payload: Bytes::from_static(b"payload"),
     };
     let bytes = envelope.encode();
     let back = Envelope::decode(bytes.clone()).unwrap();
     assert_eq!(
-        (back.kind, back.service, back.id, back.time, back.wall_micros),
-        (Kind::Request, Service::Raft, 7, envelope.time, 8)
+        (back.kind, back.service, back.id, back.time, back.wall_micros, back.synced),
+        (Kind::Request, Service::Raft, 7, envelope.time, 8, 6)
     );
     assert_eq!(back.payload, envelope.payload);
     assert!(Envelope::decode(bytes.slice(..ENVELOPE_BYTES - 1)).is_none());

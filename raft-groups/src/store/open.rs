@@ -132,6 +132,22 @@ fn read_replicas(store: &dyn Store) -> Result<BTreeMap<RangeId, Stored>, StoreEr
     Ok(replicas)
 }
 
+/// Whether a node is the only voter of every range that its store has a replica of: nobody else relies on what it
+/// acknowledged.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub fn is_sole_voter(store: &dyn Store, node_id: NodeId) -> Result<bool, StoreError> {
+    let replicas = read_replicas(store)?;
+    // A replica without a descriptor is one of a range that others had before.
+    let is_alone = |stored: &Stored| {
+        let voters =
+            stored.descriptor.as_ref().map(|descriptor| descriptor.voters().map(|voter| voter.node_id));
+        voters.is_some_and(|voters| voters.collect::<Vec<_>>() == [node_id])
+    };
+    Ok(replicas.values().all(is_alone))
+}
+
 impl RangeStore {
     async fn open_replica(&self, range_id: RangeId, stored: Stored) -> Result<(), StoreOpenError> {
         let node_id = self.shared.node_id;

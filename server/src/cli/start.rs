@@ -41,6 +41,10 @@ pub struct StartArguments {
     /// Allow addresses that other machines reach, although there are no passwords and no encryption yet
     #[arg(long)]
     pub insecure: bool,
+    /// Where the node was told that its store must not be used (damaged, copied, restored): empty the data directory, and
+    /// join anew. Does nothing where the store is well
+    #[arg(long)]
+    pub rejoin: bool,
     /// Threads that serve requests, those of the disk apart; one a core without this flag. Nodes that share a machine
     /// are faster with their share of its cores each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
@@ -50,8 +54,9 @@ pub struct StartArguments {
 impl From<StartArguments> for StartOptions {
     fn from(arguments: StartArguments) -> Self {
         // The threads are the process's: they run before anything else does.
-        let StartArguments { data_dir, listen, sql, http, locality, join, insecure, threads: _ } = arguments;
-        Self { data_dir, listen, sql, http, locality, join, insecure }
+        let StartArguments { data_dir, listen, sql, http, locality, join, insecure, rejoin, threads: _ } =
+            arguments;
+        Self { data_dir, listen, sql, http, locality, join, insecure, rejoin }
     }
 }
 

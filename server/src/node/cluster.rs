@@ -86,9 +86,10 @@ impl Cluster for SqlCluster {
 fn sql_error(error: ClusterError) -> SqlError {
     let state = match error {
         ClusterError::Kv(error) => return kv_error::sql_error(error, None),
-        ClusterError::Uninitialised(_) | ClusterError::CatalogLease(_) | ClusterError::Clock(_) => {
-            SqlState::CannotConnectNow
-        }
+        ClusterError::Uninitialised(_)
+        | ClusterError::CatalogLease(_)
+        | ClusterError::Clock(_)
+        | ClusterError::NotBelieved(_) => SqlState::CannotConnectNow,
         ClusterError::Unavailable(_) => SqlState::SystemError,
         ClusterError::Setting(_) => SqlState::InvalidParameterValue,
         ClusterError::Exists(_) | ClusterError::Refused(_) | ClusterError::Identity(_) => {

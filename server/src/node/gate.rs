@@ -25,6 +25,8 @@ enum Door {
     Open(Arc<SqlNode>, Arc<Member>),
     /// Never any more in this process, and why.
     Closed(String),
+    /// Not before a person has done something about this node, and what.
+    Refused(String),
 }
 
 /// The gate of one node.
@@ -46,6 +48,10 @@ impl NodeGate {
         self.door.send_replace(Door::Closed(reason));
     }
 
+    pub(super) fn refuse(&self, reason: String) {
+        self.door.send_replace(Door::Refused(reason));
+    }
+
     pub(super) fn close(&self) {
         self.fail("this node is shutting down; connect to another".to_owned());
     }
@@ -55,7 +61,7 @@ impl NodeGate {
         loop {
             let door = self.door.borrow().clone();
             match door {
-                Door::Closed(_) => return None,
+                Door::Closed(_) | Door::Refused(_) => return None,
                 Door::Open(sql, member) if member.catalog_lease().is_ok() => return Some(sql),
                 Door::Open(..) | Door::Waiting(_) => tokio::time::sleep(READY_POLL).await,
             }
@@ -67,7 +73,9 @@ impl Gate for NodeGate {
     fn admit(&self) -> Result<Arc<SqlNode>, SqlError> {
         match &*self.door.borrow() {
             Door::Open(sql, _) => Ok(Arc::clone(sql)),
-            Door::Waiting(hint) => Err(SqlError::new(SqlState::CannotConnectNow, hint.clone())),
+            Door::Waiting(reason) | Door::Refused(reason) => {
+                Err(SqlError::new(SqlState::CannotConnectNow, reason.clone()))
+            }
             Door::Closed(reason) => Err(SqlError::new(SqlState::AdminShutdown, reason.clone())),
         }
     }
@@ -86,7 +94,7 @@ impl Readiness for NodeGate {
                 not_ready(error.to_string(), advice)
             }),
             Door::Waiting(hint) => Err(not_ready("there is no cluster yet".to_owned(), hint)),
-            Door::Closed(reason) => Err(not_ready(reason.clone(), "use another node")),
+            Door::Closed(reason) | Door::Refused(reason) => Err(not_ready(reason.clone(), "use another node")),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct HostParts {
     pub transport: Arc<GrpcTransport>,
     /// Told when the store has failed.
     pub on_failure: Arc<dyn Fn(StoreError) + Send + Sync>,
+    /// Told why the process must end, when others have found that its store must not be used.
+    pub on_refusal: Arc<dyn Fn(String) + Send + Sync>,
 }
 
 /// Opens a member's parts.
@@ -79,7 +81,7 @@ impl Host {
 impl MemberHost for Host {
     async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
         let (cluster, service) = self.connected.get().ok_or("the host is not connected")?;
-        let HostParts { store, clock, transport, on_failure } = &self.parts;
+        let HostParts { store, clock, transport, on_failure, on_refusal: _ } = &self.parts;
         let parts = NodeParts {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
@@ -102,6 +104,10 @@ impl MemberHost for Host {
         // Messages are taken only now that the replicas on the disk are open.
         service.set_membership(membership(&rpc));
         Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })
+    }
+
+    fn give_up(&self, reason: String) {
+        (self.parts.on_refusal)(reason);
     }
 }
 

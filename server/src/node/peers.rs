@@ -2,6 +2,7 @@
 
 use std::sync::Weak;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::cluster::ClusterNode;
@@ -22,6 +23,7 @@ impl ClusterPeers {
     }
 }
 
+#[async_trait]
 impl Peers for ClusterPeers {
     fn node_id(&self) -> NodeId {
         self.node_id
@@ -36,10 +38,16 @@ impl Peers for ClusterPeers {
         self.cluster.upgrade()?.address_of(node)
     }
 
-    fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
+    async fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
         let hello = Hello::decode(hello).map_err(|error| error.to_string())?;
         let cluster = self.cluster.upgrade().ok_or_else(|| "this node is stopping".to_owned())?;
-        cluster.check_hello(&hello).map_err(|error| error.to_string())?;
+        cluster.admit(&hello).await.map_err(|error| error.to_string())?;
         Ok(hello.node_id)
+    }
+
+    async fn denied(&self, by: NodeId) {
+        if let Some(cluster) = self.cluster.upgrade() {
+            cluster.denied_by(by).await;
+        }
     }
 }

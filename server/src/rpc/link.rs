@@ -14,6 +14,7 @@ use quorate_placement::topology::NodeId;
 use quorate_raft_groups::transport::{Lane, SendError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
+use tonic::Code;
 use tonic::transport::Endpoint;
 
 use super::proto::peer_client::PeerClient;
@@ -149,7 +150,12 @@ impl Shared {
         let frames = Arc::clone(&self).frames(Arc::clone(queue));
         match client.deliver(frames).await {
             Ok(_) => "the node closed it".to_owned(),
-            Err(status) => status.message().to_owned(),
+            Err(status) => {
+                if status.code() == Code::PermissionDenied {
+                    self.membership.peers.denied(self.to).await;
+                }
+                status.message().to_owned()
+            }
         }
     }
 

@@ -65,7 +65,7 @@ impl PeerService {
             .await
     }
 
-    fn admit(&self, hello: &Hello, membership: &Membership) -> Result<(NodeId, Lane), Status> {
+    async fn admit(&self, hello: &Hello, membership: &Membership) -> Result<(NodeId, Lane), Status> {
         if hello.version != PROTOCOL_VERSION {
             let (theirs, ours) = (hello.version, PROTOCOL_VERSION);
             return Err(Status::failed_precondition(format!(
@@ -78,7 +78,7 @@ impl PeerService {
             let message = format!("this is {own}, not {}: its address is out of date", NodeId(hello.to_node));
             return Err(Status::failed_precondition(message));
         }
-        let from = membership.peers.admit(&hello.introduction).map_err(Status::permission_denied)?;
+        let from = membership.peers.admit(&hello.introduction).await.map_err(Status::permission_denied)?;
         Ok((from, lane))
     }
 }
@@ -94,7 +94,7 @@ impl Peer for PeerService {
         let first = frames.message().await?;
         let hello = first.and_then(|frame| frame.hello);
         let hello = hello.ok_or_else(|| Status::invalid_argument("the first frame has no hello"))?;
-        let (from, lane) = self.admit(&hello, membership)?;
+        let (from, lane) = self.admit(&hello, membership).await?;
         let mut stop = self.stop.clone();
         loop {
             let frame = tokio::select! {

@@ -17,14 +17,16 @@ struct FixedPeers {
     node: NodeId,
     cluster: u8,
     addresses: Mutex<HashMap<NodeId, String>>,
+    denied: Mutex<Vec<NodeId>>,
 }
 
 impl FixedPeers {
     fn new(node: NodeId, cluster: u8) -> Arc<Self> {
-        Arc::new(Self { node, cluster, addresses: Mutex::default() })
+        Arc::new(Self { node, cluster, addresses: Mutex::default(), denied: Mutex::default() })
     }
 }
 
+#[async_trait::async_trait]
 impl Peers for FixedPeers {
     fn node_id(&self) -> NodeId {
         self.node
@@ -38,9 +40,13 @@ impl Peers for FixedPeers {
         self.addresses.lock().get(&node).cloned()
     }
 
-    fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
+    async fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
         let same = hello[0] == self.cluster;
         same.then_some(NodeId(u64::from(hello[1]))).ok_or_else(|| "another cluster".to_owned())
+    }
+
+    async fn denied(&self, by: NodeId) {
+        self.denied.lock().push(by);
     }
 }
 

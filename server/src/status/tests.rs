@@ -32,6 +32,7 @@ fn node(id: u64, liveness: Liveness) -> NodeStatus {
         disk_total_bytes,
         catalog_version,
         clock_offset_ms: Some(if id == 1 { 0 } else { -3 }),
+        absence: None,
     }
 }
 

@@ -112,6 +112,7 @@ fn status() -> ClusterStatus {
             Liveness::Dead => Some(i64::MAX),
             Liveness::Draining => Some(i64::MIN),
         },
+        absence: (liveness == Liveness::Dead).then(|| "its store has forgotten something".to_owned()),
     };
     ClusterStatus {
         cluster_id: Uuid::from_u128(1),

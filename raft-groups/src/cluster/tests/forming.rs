@@ -118,28 +118,6 @@ async fn join_of_a_founders_address_with_another_disk_is_another_node() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handshake_refuses_other_clusters_old_copies_and_oneself() {
-    let Three { net, stores, .. } = three().await;
-    let node = |name: &str| net.switchboard.nodes.lock().get(&address(name)).cloned().unwrap();
-    let (a, b) = (node("a"), node("b"));
-    let old = stores[1].fork();
-    let hello = b.hello().unwrap();
-    a.check_hello(&hello).unwrap();
-    let foreign = Hello { cluster_id: uuid::Uuid::from_u128(1), ..hello };
-    assert!(matches!(a.check_hello(&foreign), Err(HelloError::OtherCluster { .. })));
-    assert!(matches!(b.check_hello(&hello), Err(HelloError::Myself { .. })));
-    for _ in 0..2 {
-        net.kill("b");
-        net.process("b", &stores[1]).await;
-        a.check_hello(&node("b").hello().unwrap()).unwrap();
-    }
-    net.kill("b");
-    let restored = net.process("b", &Arc::new(old)).await;
-    let error = a.check_hello(&restored.hello().unwrap()).unwrap_err();
-    assert!(matches!(error, HelloError::OldCopy { said: 2, known: 3, .. }), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn bootstrap_questions_before_init_name_the_command() {
     let net = Net::new();
     let a = net.process("a", &Arc::new(MemoryStore::new())).await;

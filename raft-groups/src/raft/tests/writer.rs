@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_engine::memory::MemoryStore;
 use quorate_engine::staging::{PinnedView, Staging};
-use quorate_engine::store::{Batch, Durability, Family, Snapshot, Store, StoreError};
+use quorate_engine::store::{Batch, Durability, Family, Positions, Snapshot, Store, StoreError};
 use quorate_engine::testing::FaultStore;
 use quorate_placement::topology::{NodeId, RangeId};
 
@@ -54,6 +54,10 @@ impl Store for SlowDisk {
 
     fn approximate_bytes(&self, family: Family, start: &[u8], end: &[u8]) -> Result<u64, StoreError> {
         self.inner.approximate_bytes(family, start, end)
+    }
+
+    fn positions(&self) -> Positions {
+        self.inner.positions()
     }
 }
 

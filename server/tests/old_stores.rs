@@ -1,0 +1,100 @@
+//! Data directories that must not be used: a copy put back, a disk without what it had synced.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Cluster, DEADLINE, Node, text_of, wait_for, wait_for_within};
+
+/// All replicas of a refused node are made anew.
+const REPAIRED_WITHIN: std::time::Duration = DEADLINE.saturating_mul(2);
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+fn insert(node: &Node, ids: std::ops::Range<u32>) {
+    for id in ids {
+        node.psql_run(&format!("INSERT INTO t VALUES ({id})"));
+    }
+}
+
+fn count(node: &Node) -> String {
+    node.psql_run("SELECT count(*) FROM t").trim().to_owned()
+}
+
+/// What a refused node says wherever it is asked.
+fn check_refused(node: &Node, what: &str) {
+    wait_for("it says why it is not ready", || {
+        let answer = node.http_get("/ready");
+        let says = answer.as_ref().is_some_and(|(status, text)| *status == 503 && text.contains(what));
+        says.then_some(()).ok_or_else(|| format!("{answer:?}"))
+    });
+    let (_, ready) = node.http_get("/ready").expect("an answer");
+    let sql = node.psql().args(["-c", "SELECT 1"]).output().expect("psql");
+    let status = node.ask(&["status"]);
+    for text in [ready, text_of(&sql), text_of(&status), node.log()] {
+        assert!(text.contains(what) && text.contains("--rejoin"), "{what}: {text}");
+    }
+}
+
+/// Until every range has three replicas, none of them missing, on other nodes than this one.
+fn await_replaced(teller: &Node, lost: u64) {
+    wait_for_within(REPAIRED_WITHIN, "all replicas are made anew", || {
+        let output = teller.ask(&["status", "--format", "json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        let ranges = status["ranges"].as_array().cloned().unwrap_or_default();
+        let is_whole = |range: &Value| {
+            let nodes = range["replicas"].as_array().cloned().unwrap_or_default();
+            nodes.len() == 3
+                && !nodes.contains(&Value::from(lost))
+                && range["missing"] == Value::from(Vec::<u64>::new())
+        };
+        let is_done = status["partial"].is_null() && !ranges.is_empty() && ranges.iter().all(is_whole);
+        is_done.then_some(()).ok_or_else(|| text_of(&teller.ask(&["status"])))
+    });
+}
+
+#[test]
+fn old_store_put_back_takes_no_part_until_it_joins_anew() {
+    let mut cluster = Cluster::running();
+    cluster.nodes[0].psql_run("CREATE TABLE t (id INT8 PRIMARY KEY)");
+    insert(&cluster.nodes[0], 0..20);
+    cluster.nodes[1].kill();
+    let (kept, used) = (cluster.path().join("copy"), cluster.nodes[1].data_dir());
+    copy_folder(&used, &kept);
+    cluster.nodes[1].start();
+    cluster.nodes[1].await_http("/ready", 200);
+    insert(&cluster.nodes[1], 20..40);
+    cluster.nodes[1].kill();
+    cluster.nodes[1].wipe();
+    copy_folder(&kept, &used);
+    cluster.nodes[1].start();
+    check_refused(&cluster.nodes[1], "copied or restored");
+    wait_for("others say why it takes no part", || {
+        let text = text_of(&cluster.nodes[0].ask(&["status"]));
+        let is_told = text.contains("takes no part") && text.contains("copied or restored");
+        is_told.then_some(()).ok_or(text)
+    });
+    insert(&cluster.nodes[2], 40..50);
+    assert_eq!(cluster.nodes[1].terminate(), Some(0));
+    cluster.nodes[1].start_with_flags(&["--rejoin"]);
+    cluster.nodes[1].await_http("/ready", 200);
+    await_replaced(&cluster.nodes[0], 2);
+    assert_eq!(count(&cluster.nodes[1]), "50");
+    // A store that is well stays as it is.
+    cluster.nodes[2].kill();
+    cluster.nodes[2].start_with_flags(&["--rejoin"]);
+    cluster.nodes[2].await_http("/ready", 200);
+    assert!(cluster.nodes[2].log().contains("stays as it is"), "{}", cluster.nodes[2].log());
+    assert_eq!(count(&cluster.nodes[2]), "50");
+}
