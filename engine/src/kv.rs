@@ -2,7 +2,7 @@
 //!
 //! `sql` speaks only these traits; `engine::local` implements them over one store without Raft and
 //! `raft_groups::client` over many ranges. A transaction reads at one timestamp, buffers its writes and sends them at
-//! [`Transaction::commit`]; reads see the buffered writes. Filters, projections, limits and partial aggregates travel
+//! [`Transaction::commit`]; reads see the writes that were buffered before the point that they ask for. Filters, projections, limits and partial aggregates travel
 //! as an opaque [`ScanProgram`], which a [`ScanEvaluator`] (implemented by `sql`, injected by `server`) runs where
 //! the rows are.
 
@@ -308,20 +308,58 @@ pub trait Database: Send + Sync + 'static {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError>;
 }
 
+/// A point between the statements of a transaction: what was written before it is seen as of it.
+///
+/// ```text
+/// write a | start_statement → s1 | write b | start_statement → s2 | write c
+/// as of s1: a        as of s2: a, b        as of NEWEST: a, b, c
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(u64);
+
+impl Sequence {
+    /// Before all writes.
+    pub const FIRST: Self = Self(0);
+    /// Behind all writes, those of the running statement included.
+    pub const NEWEST: Self = Self(u64::MAX);
+
+    /// The point behind the writes that were made since this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// A serializable transaction. Dropping it without [`Transaction::commit`] rolls it back.
 #[async_trait]
 pub trait Transaction: Send {
     /// The timestamp at which it reads; may rise while nothing read before it has changed.
     fn read_timestamp(&self) -> Timestamp;
 
-    /// Tells that a new statement starts: its allowance for waiting on quorums (4.5 s) is full again.
-    fn start_statement(&mut self);
+    /// Tells that a new statement starts: its allowance for waiting on quorums (4.5 s) is full again. Returns the point
+    /// as of which it reads: it sees what statements before it wrote, and never what it writes itself.
+    fn start_statement(&mut self) -> Sequence;
 
-    /// Newest values of these keys at the read timestamp, in the order asked; buffered writes are seen.
-    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError>;
+    /// Newest values of these keys at the read timestamp, in the order asked, with what was buffered before `as_of` laid
+    /// over them. Only the running statement's point and [`Sequence::NEWEST`] can be asked for.
+    async fn get_many_as_of(
+        &mut self,
+        keys: Vec<Key>,
+        as_of: Sequence,
+    ) -> Result<Vec<Option<Value>>, KvError>;
 
-    /// One page of a scan; buffered writes are seen.
-    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError>;
+    /// One page of a scan, with what was buffered before `as_of` laid over it; as [`Transaction::get_many_as_of`].
+    async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError>;
+
+    /// The values with all buffered writes: for what is no statement, and for whether a key is taken by now.
+    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+        self.get_many_as_of(keys, Sequence::NEWEST).await
+    }
+
+    /// The page with all buffered writes: for what is no statement.
+    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+        self.scan_as_of(request, Sequence::NEWEST).await
+    }
 
     /// Buffers a write. A second write to a key replaces the first (an `Absent` condition of the first stays); one with
     /// `Absent` looks at the buffered write instead: a value fails it at once, a deletion lets it through.

@@ -1,5 +1,13 @@
 //! [`WriteBuffer`]: a transaction's writes before its commit, and how its own reads see them.
 //!
+//! Each key has its writes by [`Sequence`], and a read asks as of one: a statement reads as of its start, whatever it has
+//! written since, and as of [`Sequence::NEWEST`] to learn whether a key is taken.
+//!
+//! ```text
+//! key ──▶ newest write, made since s2 (what COMMIT sends, and what counts towards the limit)
+//!         value that it hides, made since s1, while a read as of s2 may ask for it: until the next statement starts
+//! ```
+//!
 //! Nothing is sent before COMMIT, so that a scan has to be laid over by what the transaction has written. Where no
 //! write lies in the span, the request goes down as it is ([`ScanPlan::Direct`]). Else the pairs are fetched without the
 //! program ([`ScanPlan::Raw`]), and [`WriteBuffer::overlay`] merges both and runs the program here. Invariant: a page
@@ -10,7 +18,7 @@ use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use crate::kv::{
-    Direction, KEY_MAX_BYTES, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, ScanRows, Span,
+    Direction, KEY_MAX_BYTES, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, ScanRows, Sequence, Span,
     VALUE_MAX_BYTES, Value, Write, WriteCondition,
 };
 use crate::kv_page::{PageBuilder, PageFlow, covered, remaining};
@@ -18,9 +26,48 @@ use crate::kv_page::{PageBuilder, PageFlow, covered, remaining};
 /// The buffered writes of a transaction.
 #[derive(Clone, Debug)]
 pub struct WriteBuffer {
-    writes: BTreeMap<Key, Write>,
+    writes: BTreeMap<Key, Written>,
+    /// The running statement's point: what is written now is seen from the next one on.
+    now: Sequence,
+    /// Keys with values that are hidden by writes of the running statement.
+    hiding: Vec<Key>,
     bytes: usize,
     bytes_max: usize,
+}
+
+/// What was written to a key.
+#[derive(Clone, Debug)]
+struct Written {
+    newest: Write,
+    /// When: the point of the statement that made the newest write.
+    since: Sequence,
+    /// Values that it hides, oldest first, each with the point of its statement. A statement can ask for one at most, so
+    /// that all of them together are never more than what the buffer may hold.
+    hidden: Vec<(Sequence, Option<Value>)>,
+}
+
+impl Written {
+    /// What is seen as of a point: `None` for nothing that was written here.
+    fn as_of(&self, as_of: Sequence) -> Option<Option<&Value>> {
+        if self.since < as_of {
+            return Some(self.newest.value.as_ref());
+        }
+        let hidden = self.hidden.iter().rev().find(|(since, _)| *since < as_of);
+        hidden.map(|(_, value)| value.as_ref())
+    }
+
+    /// Takes a newer write, which keeps the first one's condition; returns whether a value is hidden by it that a read
+    /// as of `now` asks for.
+    fn replace(&mut self, mut write: Write, now: Sequence) -> bool {
+        write.condition = self.newest.condition;
+        let earlier = std::mem::replace(&mut self.newest, write);
+        let since = std::mem::replace(&mut self.since, now);
+        let hides = since < now;
+        if hides {
+            self.hidden.push((since, earlier.value));
+        }
+        hides
+    }
 }
 
 /// How a scan gets its rows from below.
@@ -35,7 +82,19 @@ pub enum ScanPlan {
 impl WriteBuffer {
     /// An empty buffer that takes at most `bytes_max` bytes, as [`Write::size_bytes`] counts them.
     pub fn new(bytes_max: usize) -> Self {
-        Self { writes: BTreeMap::new(), bytes: 0, bytes_max }
+        let (writes, hiding) = (BTreeMap::new(), Vec::new());
+        Self { writes, now: Sequence::FIRST, hiding, bytes: 0, bytes_max }
+    }
+
+    /// A statement starts: returns the point as of which it reads. Reads as of earlier ones are over.
+    pub fn start_statement(&mut self) -> Sequence {
+        for key in std::mem::take(&mut self.hiding) {
+            if let Some(written) = self.writes.get_mut(&key) {
+                written.hidden = Vec::new();
+            }
+        }
+        self.now = self.now.next();
+        self.now
     }
 
     /// Adds a write. A second write to a key replaces the first, and keeps its condition: what is there below has not
@@ -44,35 +103,35 @@ impl WriteBuffer {
     /// # Errors
     /// [`KvError::TooLarge`], and [`KvError::ConditionFailed`] for an [`WriteCondition::Absent`] write onto a buffered
     /// value; the buffer is as before.
-    pub fn write(&mut self, mut write: Write) -> Result<(), KvError> {
+    pub fn write(&mut self, write: Write) -> Result<(), KvError> {
         check_size("key", write.key.len(), KEY_MAX_BYTES)?;
         check_size("value", write.value.as_ref().map_or(0, Value::len), VALUE_MAX_BYTES)?;
-        let earlier = self.writes.get(&write.key);
+        let earlier = self.writes.get(&write.key).map(|written| &written.newest);
         let bytes = self.bytes - earlier.map_or(0, Write::size_bytes) + write.size_bytes();
         check_size("transaction", bytes, self.bytes_max)?;
         match self.writes.entry(write.key.clone()) {
             Entry::Vacant(entry) => {
-                entry.insert(write);
+                entry.insert(Written { newest: write, since: self.now, hidden: Vec::new() });
             }
             Entry::Occupied(mut entry) => {
-                let earlier = entry.get();
-                if write.condition == WriteCondition::Absent && earlier.value.is_some() {
+                if write.condition == WriteCondition::Absent && entry.get().newest.value.is_some() {
                     return Err(KvError::ConditionFailed { key: write.key });
                 }
-                write.condition = earlier.condition;
-                entry.insert(write);
+                if entry.get_mut().replace(write, self.now) {
+                    self.hiding.push(entry.key().clone());
+                }
             }
         }
         self.bytes = bytes;
         Ok(())
     }
 
-    /// What the transaction has written to a key: `None` for nothing, `Some(None)` for a deletion.
-    pub fn get(&self, key: &Key) -> Option<Option<&Value>> {
-        self.writes.get(key).map(|write| write.value.as_ref())
+    /// What the transaction had written to a key: `None` for nothing, `Some(None)` for a deletion.
+    pub fn get(&self, key: &Key, as_of: Sequence) -> Option<Option<&Value>> {
+        self.writes.get(key)?.as_of(as_of)
     }
 
-    /// Bytes of all writes.
+    /// Bytes of the newest writes, which COMMIT sends.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -89,30 +148,32 @@ impl WriteBuffer {
 
     /// The writes, in key order.
     pub fn iter(&self) -> impl Iterator<Item = &Write> {
-        self.writes.values()
+        self.writes.values().map(|written| &written.newest)
     }
 
     /// Takes the writes out, in key order.
     pub fn take(&mut self) -> Vec<Write> {
         self.bytes = 0;
-        std::mem::take(&mut self.writes).into_values().collect()
+        self.hiding = Vec::new();
+        std::mem::take(&mut self.writes).into_values().map(|written| written.newest).collect()
     }
 
     /// How to get the rows of a scan.
-    pub fn plan(&self, request: &ScanRequest) -> ScanPlan {
-        if self.within(&request.span).next().is_none() {
+    pub fn plan(&self, request: &ScanRequest, as_of: Sequence) -> ScanPlan {
+        if self.within(&request.span, as_of).next().is_none() {
             return ScanPlan::Direct;
         }
         ScanPlan::Raw(ScanRequest { program: None, ..request.clone() })
     }
 
-    /// Lays the writes over a page that answers the raw request of [`WriteBuffer::plan`], and runs the program.
+    /// Lays what was written before `as_of` over a page that answers the raw request of [`WriteBuffer::plan`], and runs
+    /// the program.
     ///
     /// # Errors
     /// [`KvError::Program`] of the program; [`KvError::Storage`] for a page that is no answer to a raw request.
     pub fn overlay(
         &self,
-        request: &ScanRequest,
+        (request, as_of): (&ScanRequest, Sequence),
         below: ScanPage,
         evaluator: &dyn ScanEvaluator,
     ) -> Result<ScanPage, KvError> {
@@ -122,7 +183,7 @@ impl WriteBuffer {
         let covered = covered(&request.span, request.direction, below.resume.as_ref());
         let mut page = PageBuilder::new(request, evaluator).map_err(KvError::Program)?;
         let mut resume = below.resume;
-        for (key, value) in self.merged(&covered, request.direction, pairs) {
+        for (key, value) in self.merged(&covered, (request.direction, as_of), pairs) {
             match page.push(&key, value).map_err(KvError::Program)? {
                 PageFlow::More => {}
                 PageFlow::Full => {
@@ -143,23 +204,28 @@ impl WriteBuffer {
         Ok(page)
     }
 
-    /// The writes of a span, in key order.
-    fn within<'a>(&'a self, span: &'a Span) -> impl DoubleEndedIterator<Item = (&'a Key, &'a Write)> {
+    /// What was written to the keys of a span before `as_of`, in key order.
+    fn within<'a>(
+        &'a self,
+        span: &'a Span,
+        as_of: Sequence,
+    ) -> impl DoubleEndedIterator<Item = (&'a Key, Option<&'a Value>)> {
         let upper = if span.end.is_empty() { Bound::Unbounded } else { Bound::Excluded(&span.end) };
         let bounds = (!span.is_empty()).then_some((Bound::Included(&span.start), upper));
-        bounds.into_iter().flat_map(|bounds| self.writes.range::<Key, _>(bounds))
+        let within = bounds.into_iter().flat_map(|bounds| self.writes.range::<Key, _>(bounds));
+        within.filter_map(move |(key, written)| Some((key, written.as_of(as_of)?)))
     }
 
     /// Pairs from below and writes of the covered span, in the scan's direction; a write hides the pair of its key.
     fn merged<'a>(
         &'a self,
         covered: &'a Span,
-        direction: Direction,
+        (direction, as_of): (Direction, Sequence),
         pairs: Vec<(Key, Value)>,
     ) -> impl Iterator<Item = (Key, Value)> + 'a {
-        let written: Box<dyn Iterator<Item = (&Key, &Write)>> = match direction {
-            Direction::Forward => Box::new(self.within(covered)),
-            Direction::Reverse => Box::new(self.within(covered).rev()),
+        let written: Box<dyn Iterator<Item = (&Key, Option<&Value>)>> = match direction {
+            Direction::Forward => Box::new(self.within(covered, as_of)),
+            Direction::Reverse => Box::new(self.within(covered, as_of).rev()),
         };
         let mut written = written.peekable();
         let mut pairs = pairs.into_iter().peekable();
@@ -177,9 +243,9 @@ impl WriteBuffer {
                 if !write_is_next {
                     return pairs.next();
                 }
-                let (key, write) = written.next()?;
+                let (key, value) = written.next()?;
                 pairs.next_if(|(pair, _)| pair == key);
-                if let Some(value) = &write.value {
+                if let Some(value) = value {
                     return Some((key.clone(), value.clone()));
                 }
             }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::clock::{ClockError, HybridClock};
 use crate::hlc::Timestamp;
 use crate::kv::{
-    Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Span, Transaction,
+    Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Sequence, Span, Transaction,
     TransactionOptions, Value, Write, WriteCondition,
 };
 use crate::kv_buffer::{ScanPlan, WriteBuffer};
@@ -205,27 +205,33 @@ impl Transaction for LocalTransaction {
         self.read_timestamp
     }
 
-    fn start_statement(&mut self) {}
+    fn start_statement(&mut self) -> Sequence {
+        self.buffer.start_statement()
+    }
 
-    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+    async fn get_many_as_of(
+        &mut self,
+        keys: Vec<Key>,
+        as_of: Sequence,
+    ) -> Result<Vec<Option<Value>>, KvError> {
         self.refuse_if_over()?;
         let shared = self.shared.clone();
         let snapshot = shared.store.snapshot();
         keys.iter()
-            .map(|key| match self.buffer.get(key) {
+            .map(|key| match self.buffer.get(key, as_of) {
                 Some(written) => Ok(written.cloned()),
                 None => self.read(snapshot.as_ref(), key),
             })
             .collect()
     }
 
-    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+    async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         self.refuse_if_over()?;
-        let page = match self.buffer.plan(&request) {
+        let page = match self.buffer.plan(&request, as_of) {
             ScanPlan::Direct => self.page(&request)?,
             ScanPlan::Raw(raw) => {
                 let below = self.page(&raw)?;
-                self.buffer.overlay(&request, below, self.shared.evaluator.as_ref())?
+                self.buffer.overlay((&request, as_of), below, self.shared.evaluator.as_ref())?
             }
         };
         // Where the program stopped early, the whole span is remembered: too much is right, too little is not.

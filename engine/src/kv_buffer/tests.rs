@@ -72,7 +72,7 @@ fn buffer_replaces_and_keeps_the_first_condition() {
     buffer.write(Write::insert(key(1), value(1))).unwrap();
     buffer.write(Write::put(key(1), value(2))).unwrap();
     buffer.write(Write::delete(key(1))).unwrap();
-    assert_eq!(buffer.get(&key(1)), Some(None));
+    assert_eq!(buffer.get(&key(1), Sequence::NEWEST), Some(None));
     assert_eq!(buffer.bytes(), Write::delete(key(1)).size_bytes());
     let write = buffer.take().pop().unwrap();
     assert_eq!((write.value, write.condition), (None, WriteCondition::Absent));
@@ -85,7 +85,7 @@ fn buffer_insert_looks_at_the_buffered_write() {
     buffer.write(Write::put(key(1), value(1))).unwrap();
     let error = buffer.write(Write::insert(key(1), value(2))).unwrap_err();
     assert!(matches!(error, KvError::ConditionFailed { .. }), "{error}");
-    assert_eq!(buffer.get(&key(1)), Some(Some(&value(1))));
+    assert_eq!(buffer.get(&key(1), Sequence::NEWEST), Some(Some(&value(1))));
     buffer.write(Write::delete(key(1))).unwrap();
     buffer.write(Write::insert(key(1), value(3))).unwrap();
     let write = buffer.take().pop().unwrap();
@@ -107,7 +107,7 @@ fn buffer_refuses_what_is_too_large_and_stays_as_it_was() {
         let error = buffer.write(write).unwrap_err();
         assert!(matches!(error, KvError::TooLarge { what: found, .. } if found == what), "{error}");
     }
-    assert_eq!((buffer.bytes(), buffer.get(&key(1))), (before, Some(Some(&value(1)))));
+    assert_eq!((buffer.bytes(), buffer.get(&key(1), Sequence::NEWEST)), (before, Some(Some(&value(1)))));
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn buffer_sends_scans_elsewhere_down_with_their_program() {
     let buffer = buffer(&[(5, Some(1))]);
     let mut request = request(Span::new(key(0), key(5)), Direction::Forward);
     request.program = Some(program("count"));
-    assert_eq!(buffer.plan(&request), ScanPlan::Direct);
+    assert_eq!(buffer.plan(&request, Sequence::NEWEST), ScanPlan::Direct);
     request.span.end = key(6);
     let raw = ScanRequest { program: None, ..request.clone() };
-    assert_eq!(buffer.plan(&request), ScanPlan::Raw(raw));
+    assert_eq!(buffer.plan(&request, Sequence::NEWEST), ScanPlan::Raw(raw));
 }
 
 #[test]
@@ -134,35 +134,155 @@ fn buffer_runs_the_program_over_both() {
         ("limit 2", vec!["\\x01=v1", "\\x02=v2"]),
     ] {
         request.program = Some(program(text));
-        let ScanPlan::Raw(raw) = buffer.plan(&request) else { panic!("writes lie in the span") };
-        let page = buffer.overlay(&request, answer(&raw), &TextEvaluator).unwrap();
+        let ScanPlan::Raw(raw) = buffer.plan(&request, Sequence::NEWEST) else {
+            panic!("writes lie in the span")
+        };
+        let page = buffer.overlay((&request, Sequence::NEWEST), answer(&raw), &TextEvaluator).unwrap();
         let outputs = outputs.into_iter().map(|text| text.to_owned().into()).collect();
         assert_eq!((page.rows, page.resume), (ScanRows::Outputs(outputs), None), "{text}");
         assert_eq!(page.served.rows_read, 3);
     }
     request.program = Some(program("fail v9"));
-    let ScanPlan::Raw(raw) = buffer.plan(&request) else { panic!("writes lie in the span") };
-    let error = buffer.overlay(&request, answer(&raw), &TextEvaluator);
+    let ScanPlan::Raw(raw) = buffer.plan(&request, Sequence::NEWEST) else {
+        panic!("writes lie in the span")
+    };
+    let error = buffer.overlay((&request, Sequence::NEWEST), answer(&raw), &TextEvaluator);
     assert!(matches!(error, Err(KvError::Program(_))), "{error:?}");
+}
+
+#[test]
+fn buffer_statement_does_not_see_its_own_writes() {
+    let mut buffer = WriteBuffer::new(1000);
+    let first = buffer.start_statement();
+    buffer.write(Write::put(key(1), value(1))).unwrap();
+    assert_eq!(buffer.get(&key(1), first), None);
+    assert_eq!(buffer.get(&key(1), Sequence::NEWEST), Some(Some(&value(1))));
+    let all = request(Span::new(key(0), Key::default()), Direction::Forward);
+    // Nothing that it sees lies in the span: the program may run where the rows are.
+    assert_eq!(buffer.plan(&all, first), ScanPlan::Direct);
+
+    let second = buffer.start_statement();
+    buffer.write(Write::put(key(1), value(2))).unwrap();
+    buffer.write(Write::delete(key(1))).unwrap();
+    buffer.write(Write::put(key(2), value(2))).unwrap();
+    assert_eq!(buffer.get(&key(1), second), Some(Some(&value(1))));
+    assert_eq!(buffer.get(&key(2), second), None);
+    assert_eq!(buffer.get(&key(1), Sequence::NEWEST), Some(None));
+    let none = || ScanPage { resume: None, ..below(&BTreeMap::new(), &all, 255) };
+    let page = buffer.overlay((&all, second), none(), &TextEvaluator).unwrap();
+    assert_eq!(page.rows, ScanRows::Pairs(vec![(key(1), value(1))]));
+
+    let third = buffer.start_statement();
+    assert_eq!(buffer.get(&key(1), third), Some(None));
+    let page = buffer.overlay((&all, third), none(), &TextEvaluator).unwrap();
+    assert_eq!(page.rows, ScanRows::Pairs(vec![(key(2), value(2))]));
+}
+
+#[test]
+fn buffer_keeps_one_hidden_value_a_key_and_only_while_its_statement_runs() {
+    let mut buffer = WriteBuffer::new(10_000);
+    for _ in 0..5 {
+        buffer.start_statement();
+        for number in [1, 2, 3, 4] {
+            buffer.write(Write::put(key(1), value(number))).unwrap();
+        }
+        assert!(buffer.writes[&key(1)].hidden.len() <= 1);
+    }
+    assert_eq!(buffer.bytes(), Write::put(key(1), value(4)).size_bytes());
+    assert_eq!(buffer.hiding.len(), 1);
+    buffer.start_statement();
+    assert!(buffer.writes[&key(1)].hidden.is_empty() && buffer.hiding.is_empty());
+}
+
+/// What a transaction does to its buffer.
+#[derive(Clone, Debug)]
+enum Op {
+    Statement,
+    Write(u8, Option<u8>),
+    Insert(u8, u8),
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        1 => Just(Op::Statement),
+        4 => (0u8..12, prop::option::of(0u8..9)).prop_map(|(at, new)| Op::Write(at, new)),
+        1 => (0u8..12, 0u8..9).prop_map(|(at, new)| Op::Insert(at, new)),
+    ];
+    prop::collection::vec(op, 0..40)
+}
+
+/// What was written, by key: the naive buffer, of which each statement copies all.
+type Naive = BTreeMap<u8, Option<u8>>;
+
+/// Does the same to both; returns the naive buffers at the statement's start and now.
+fn apply(buffer: &mut WriteBuffer, ops: &[Op]) -> (Sequence, Naive, Naive) {
+    let (mut start, mut now) = (Naive::new(), Naive::new());
+    let mut as_of = buffer.start_statement();
+    for op in ops {
+        match op {
+            Op::Statement => {
+                as_of = buffer.start_statement();
+                start = now.clone();
+            }
+            Op::Write(at, new) => {
+                let write = Write { key: key(*at), value: new.map(value), condition: WriteCondition::None };
+                buffer.write(write).unwrap();
+                now.insert(*at, *new);
+            }
+            Op::Insert(at, new) => {
+                let written = buffer.write(Write::insert(key(*at), value(*new)));
+                let is_taken = matches!(now.get(at), Some(Some(_)));
+                assert_eq!(written.is_err(), is_taken);
+                if !is_taken {
+                    now.insert(*at, Some(*new));
+                }
+            }
+        }
+    }
+    (as_of, start, now)
 }
 
 proptest! {
     #[test]
+    fn buffer_reads_as_of_a_statement_and_as_of_now(ops in ops()) {
+        let mut buffer = WriteBuffer::new(1 << 20);
+        let (as_of, start, now) = apply(&mut buffer, &ops);
+        for at in 0..12 {
+            for (as_of, naive) in [(as_of, &start), (Sequence::NEWEST, &now)] {
+                let wanted = naive.get(&at).map(|new| new.map(value));
+                prop_assert_eq!(buffer.get(&key(at), as_of).map(|found| found.cloned()), wanted);
+            }
+        }
+        prop_assert_eq!(buffer.bytes(), buffer.iter().map(Write::size_bytes).sum::<usize>());
+        let sent: Vec<_> = buffer.take().into_iter().map(|write| (write.key, write.value)).collect();
+        let wanted: Vec<_> = now.into_iter().map(|(at, new)| (key(at), new.map(value))).collect();
+        prop_assert_eq!(sent, wanted);
+    }
+
+    #[test]
     fn buffer_pages_add_up_to_the_merged_map(
         base in prop::collection::btree_map(0u8..60, 0u8..9, 0..30),
         writes in prop::collection::vec((0u8..60, prop::option::of(0u8..9)), 0..15),
+        own in prop::collection::vec((0u8..60, prop::option::of(0u8..9)), 0..15),
+        sees_own: bool,
         (start, end) in (0u8..60, 0u8..70),
         is_reverse: bool,
         (rows_max, bytes_max, width) in (1u64..8, 1u64..40, 7u8..80),
     ) {
         let base: BTreeMap<Key, Value> = base.into_iter().map(|(at, new)| (key(at), value(new))).collect();
-        let buffer = buffer(&writes);
+        let mut buffer = buffer(&writes);
+        let statement = buffer.start_statement();
+        let as_of = if sees_own { Sequence::NEWEST } else { statement };
+        for (at, new) in &own {
+            let write = Write { key: key(*at), value: new.map(value), condition: WriteCondition::None };
+            buffer.write(write).unwrap();
+        }
         let end = if end >= 60 { Key::default() } else { key(end.max(start)) };
         let direction = if is_reverse { Direction::Reverse } else { Direction::Forward };
         let span = Span::new(key(start), end);
 
         let mut merged = base.clone();
-        for (at, new) in &writes {
+        for (at, new) in writes.iter().chain(own.iter().filter(|_| sees_own)) {
             match new {
                 Some(new) => merged.insert(key(*at), value(*new)),
                 None => merged.remove(&key(*at)),
@@ -179,9 +299,12 @@ proptest! {
         let mut pages = 0;
         while let Some(span) = rest {
             let request = ScanRequest { span, direction, program: None, rows_max, bytes_max };
-            let page = match buffer.plan(&request) {
+            let page = match buffer.plan(&request, as_of) {
                 ScanPlan::Direct => below(&base, &request, width),
-                ScanPlan::Raw(raw) => buffer.overlay(&request, below(&base, &raw, width), &TextEvaluator).unwrap(),
+                ScanPlan::Raw(raw) => {
+                    let page = below(&base, &raw, width);
+                    buffer.overlay((&request, as_of), page, &TextEvaluator).unwrap()
+                }
             };
             let ScanRows::Pairs(pairs) = page.rows else { panic!("pairs were asked for") };
             prop_assert!(pairs.len() as u64 <= rows_max);

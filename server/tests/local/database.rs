@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Committed, Database, Key, KvError, ScanPage, ScanRequest, Transaction, TransactionOptions, Value, Write,
+    Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions,
+    Value, Write,
 };
 use tokio::sync::watch;
 
@@ -78,17 +79,21 @@ impl Transaction for HeldTransaction {
         self.inner.read_timestamp()
     }
 
-    fn start_statement(&mut self) {
-        self.inner.start_statement();
+    fn start_statement(&mut self) -> Sequence {
+        self.inner.start_statement()
     }
 
-    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
-        self.inner.get_many(keys).await
+    async fn get_many_as_of(
+        &mut self,
+        keys: Vec<Key>,
+        as_of: Sequence,
+    ) -> Result<Vec<Option<Value>>, KvError> {
+        self.inner.get_many_as_of(keys, as_of).await
     }
 
-    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+    async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         wait(Arc::clone(&self.held), |held| held.scans).await;
-        self.inner.scan(request).await
+        self.inner.scan_as_of(request, as_of).await
     }
 
     fn write(&mut self, write: Write) -> Result<(), KvError> {

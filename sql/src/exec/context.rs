@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use quorate_engine::kv::{Key, KvError, ScanPage, ScanRequest, Transaction, Value, Write};
+use quorate_engine::kv::{Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, Value, Write};
 
 use super::profile::Profile;
 use crate::cancel::{CancelReason, CancelToken};
@@ -92,6 +92,8 @@ pub struct ExecContext<'a> {
     pub node: &'a SqlNode,
     /// Reads and buffered writes.
     pub transaction: &'a mut dyn Transaction,
+    /// The statement's start: it does not see what it writes itself.
+    pub as_of: Sequence,
     /// When to stop.
     pub limits: &'a Limits,
     /// Parameters and `now()`.
@@ -103,20 +105,31 @@ pub struct ExecContext<'a> {
 }
 
 impl ExecContext<'_> {
-    /// Values of these keys.
+    /// Values of these keys as of the statement's start.
     ///
     /// # Errors
     /// The store's, or 57014.
     pub async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, ExecError> {
-        Ok(self.limits.guard(self.node, self.transaction.get_many(keys)).await??)
+        let read = self.transaction.get_many_as_of(keys, self.as_of);
+        Ok(self.limits.guard(self.node, read).await??)
     }
 
-    /// One page of a scan.
+    /// Values of these keys, those that the statement itself has written included: is a key taken?
+    ///
+    /// # Errors
+    /// As [`ExecContext::get_many`].
+    pub async fn get_newest(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, ExecError> {
+        let read = self.transaction.get_many_as_of(keys, Sequence::NEWEST);
+        Ok(self.limits.guard(self.node, read).await??)
+    }
+
+    /// One page of a scan as of the statement's start.
     ///
     /// # Errors
     /// The store's, or 57014.
     pub async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, ExecError> {
-        Ok(self.limits.guard(self.node, self.transaction.scan(request)).await??)
+        let read = self.transaction.scan_as_of(request, self.as_of);
+        Ok(self.limits.guard(self.node, read).await??)
     }
 
     /// Buffers a write.

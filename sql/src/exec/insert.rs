@@ -2,7 +2,8 @@
 //!
 //! A statement that commits alone reads nothing: each write carries the condition that its key is absent, and the commit
 //! checks it where the key lives. Nor does one that replaces whatever is stored. Within a transaction, and for other
-//! ON CONFLICT, keys are read first. Two rows of one statement with the same key are found here in either case.
+//! ON CONFLICT, keys are read first, with what the statement itself has written: its source sees none of that, but a key
+//! that it has taken is taken. Two rows of one statement with the same key are found here in either case.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::expr::eval::is_true;
 use crate::plan::node::OnConflict;
+use crate::storage::index_format;
 use crate::storage::layout::TableLayout;
 use crate::storage::{decode_row, encode_row};
 use crate::types::{Datum, Row};
@@ -66,9 +68,35 @@ impl Insert {
                 self.budget.add(key.len() + size_of::<Key>())?;
                 proposed.push(Proposed { row, key, value });
             }
-            count += self.write_batch(proposed, context).await?;
+            count += self.write_rows(proposed, context).await?;
         }
         Ok(count)
+    }
+
+    /// Writes rows together, unless one may move another to a key that a row behind it has.
+    async fn write_rows(
+        &mut self,
+        rows: Vec<Proposed>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<u64, ExecError> {
+        if !self.moves_rows() {
+            return self.write_batch(rows, context).await;
+        }
+        let mut count = 0;
+        for row in rows {
+            count += self.write_batch(vec![row], context).await?;
+        }
+        Ok(count)
+    }
+
+    /// Whether DO UPDATE sets a column of the key.
+    fn moves_rows(&self) -> bool {
+        match &self.on_conflict {
+            OnConflict::Update { assignments, .. } => {
+                assignments.iter().any(|(position, _)| self.layout.key.contains(position))
+            }
+            OnConflict::Error | OnConflict::Nothing | OnConflict::Replace => false,
+        }
     }
 
     async fn write_batch(
@@ -89,7 +117,7 @@ impl Insert {
             }
             return Ok(count);
         }
-        let stored = context.get_many(rows.iter().map(|row| row.key.clone()).collect()).await?;
+        let stored = context.get_newest(rows.iter().map(|row| row.key.clone()).collect()).await?;
         let mut changes = Vec::new();
         let mut count = 0;
         for (row, stored) in rows.into_iter().zip(stored) {
@@ -124,8 +152,8 @@ impl Insert {
                 let old = decode_row(&self.layout, proposed.key.as_ref(), &stored)?;
                 let change =
                     update_stored(&self.table, old, &proposed, (assignments, filter.as_ref()), context)?;
-                if change.is_some() {
-                    self.written.insert(proposed.key);
+                if let Some(change) = &change {
+                    self.written.insert(index_format::encode_key(&self.layout, &change.new)?);
                 }
                 Ok(change)
             }

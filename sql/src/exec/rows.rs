@@ -71,14 +71,14 @@ pub async fn collect(
     Ok(all)
 }
 
-/// Which of these keys exist, buffered writes included.
+/// Which of these keys exist by now, what the statement itself has written included.
 ///
 /// # Errors
 /// The store's.
 pub async fn existing(keys: &[Key], context: &mut ExecContext<'_>) -> Result<HashSet<Key>, ExecError> {
     let mut found = HashSet::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
-        let values = context.get_many(keys.to_vec()).await?;
+        let values = context.get_newest(keys.to_vec()).await?;
         found
             .extend(keys.iter().zip(values).filter(|(_, value)| value.is_some()).map(|(key, _)| key.clone()));
     }

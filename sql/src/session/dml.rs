@@ -90,7 +90,6 @@ impl Session {
             open.used_table(table.id, table.version);
         }
         let transaction = open.begin(&node).await?;
-        transaction.start_statement();
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
         let catalog = node.catalog.snapshot();
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
@@ -136,7 +135,6 @@ impl Session {
         let plan = statement.plan(&eval)?;
         let read_only = matches!(plan, Plan::Query { .. });
         let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
-        transaction.start_statement();
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
@@ -150,16 +148,18 @@ impl Session {
     }
 }
 
-/// Runs a plan; returns the number of its rows.
+/// Runs a plan as one statement; returns the number of its rows.
 async fn run_plan(
     plan: Plan,
     run: &PlanRun<'_>,
     transaction: &mut dyn Transaction,
     output: &mut Output<'_, '_>,
 ) -> Result<(u64, Profile), ExecError> {
+    let as_of = transaction.start_statement();
     let mut context = ExecContext {
         node: run.node,
         transaction,
+        as_of,
         limits: run.limits,
         eval: run.eval,
         is_autocommit: run.is_autocommit,

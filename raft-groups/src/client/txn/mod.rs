@@ -3,7 +3,7 @@
 //! The life of one: [`DistributedDatabase::begin`](quorate_engine::kv::Database::begin) takes a timestamp and an
 //! uncertainty limit and sends nothing. Reads ([`read`]) go to the leaseholders at that timestamp; a version within the
 //! uncertainty window raises it, after what was read before has been refreshed. Writes wait in a buffer, which the
-//! transaction's own reads see. COMMIT ([`commit`]) sends them to their range with the read spans; what to do about the
+//! transaction's own reads see as of a point between its statements. COMMIT ([`commit`]) sends them to their range with the read spans; what to do about the
 //! answer, or about none, is decided by [`commit_steps`]. Where reads and writes lie in several ranges, or in more than
 //! one command, they go in two phases: intents, then a record ([`two_phase_steps`]), and behind the answer the intents
 //! become versions.
@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    COMMAND_MAX_BYTES, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Transaction,
-    TransactionOptions, Value, Write,
+    COMMAND_MAX_BYTES, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Sequence,
+    Transaction, TransactionOptions, Value, Write,
 };
 use quorate_engine::kv_buffer::WriteBuffer;
 use quorate_engine::kv_spans::ReadSpans;
@@ -171,20 +171,25 @@ impl Transaction for DistributedTransaction {
         self.read.timestamp
     }
 
-    fn start_statement(&mut self) {
+    fn start_statement(&mut self) -> Sequence {
         self.budget.refill();
+        self.buffer.start_statement()
     }
 
-    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+    async fn get_many_as_of(
+        &mut self,
+        keys: Vec<Key>,
+        as_of: Sequence,
+    ) -> Result<Vec<Option<Value>>, KvError> {
         self.refuse_if_over()?;
-        let values = self.read_keys(keys).await?;
+        let values = self.read_keys(keys, as_of).await?;
         self.check_clock()?;
         Ok(values)
     }
 
-    async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+    async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         self.refuse_if_over()?;
-        let page = self.read_page(request).await?;
+        let page = self.read_page(request, as_of).await?;
         self.check_clock()?;
         Ok(page)
     }

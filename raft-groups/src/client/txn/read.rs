@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Direction, Key, KvError, ScanPage, ScanRequest, Span, Value};
+use quorate_engine::kv::{Direction, Key, KvError, ScanPage, ScanRequest, Sequence, Span, Value};
 use quorate_engine::kv_buffer::ScanPlan;
 use quorate_engine::kv_page::PageBuilder;
 
@@ -14,13 +14,17 @@ use crate::client::router::{SendError, read_error, unexpected};
 use crate::descriptor::RangeDescriptor;
 
 impl DistributedTransaction {
-    /// Values of keys; what was written here is seen.
-    pub(super) async fn read_keys(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+    /// Values of keys; what was written here before `as_of` is seen.
+    pub(super) async fn read_keys(
+        &mut self,
+        keys: Vec<Key>,
+        as_of: Sequence,
+    ) -> Result<Vec<Option<Value>>, KvError> {
         let mut values = vec![None; keys.len()];
         // Keys that must be asked for, each with the places where its value goes.
         let mut wanted: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
         for (at, key) in keys.iter().enumerate() {
-            match self.buffer.get(key) {
+            match self.buffer.get(key, as_of) {
                 Some(written) => set(&mut values, at, written.cloned()),
                 None => wanted.entry(key).or_default().push(at),
             }
@@ -56,7 +60,11 @@ impl DistributedTransaction {
     }
 
     /// One page, which covers at most one range.
-    pub(super) async fn read_page(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
+    pub(super) async fn read_page(
+        &mut self,
+        request: ScanRequest,
+        as_of: Sequence,
+    ) -> Result<ScanPage, KvError> {
         if request.span.is_empty() {
             let empty =
                 PageBuilder::new(&request, self.shared.evaluator.as_ref()).map_err(KvError::Program)?;
@@ -72,7 +80,7 @@ impl DistributedTransaction {
                 return Err(KvError::NoRange { key: request.span.start });
             };
             let part = ScanRequest { span: here, ..request.clone() };
-            if let Some(page) = self.page_in_range(&range, &part).await? {
+            if let Some(page) = self.page_in_range(&range, (&part, as_of)).await? {
                 return Ok(with_rest(page, &request, &part.span));
             }
         }
@@ -82,9 +90,9 @@ impl DistributedTransaction {
     async fn page_in_range(
         &mut self,
         range: &RangeDescriptor,
-        part: &ScanRequest,
+        (part, as_of): (&ScanRequest, Sequence),
     ) -> Result<Option<ScanPage>, KvError> {
-        let plan = self.buffer.plan(part);
+        let plan = self.buffer.plan(part, as_of);
         let below = match &plan {
             ScanPlan::Direct => part,
             ScanPlan::Raw(raw) => raw,
@@ -98,7 +106,9 @@ impl DistributedTransaction {
         self.reads.add(visited(part, page.resume.as_ref()));
         match plan {
             ScanPlan::Direct => Ok(Some(page)),
-            ScanPlan::Raw(_) => self.buffer.overlay(part, page, self.shared.evaluator.as_ref()).map(Some),
+            ScanPlan::Raw(_) => {
+                self.buffer.overlay((part, as_of), page, self.shared.evaluator.as_ref()).map(Some)
+            }
         }
     }
 

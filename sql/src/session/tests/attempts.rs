@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Committed, Database, Key, KvError, ScanPage, ScanRequest, Transaction, TransactionOptions, Value, Write,
+    Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions,
+    Value, Write,
 };
 use uuid::Uuid;
 
@@ -58,16 +59,20 @@ impl Transaction for FlakyTransaction {
         self.inner.read_timestamp()
     }
 
-    fn start_statement(&mut self) {
-        self.inner.start_statement();
+    fn start_statement(&mut self) -> Sequence {
+        self.inner.start_statement()
     }
 
-    async fn get_many(&mut self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, KvError> {
+    async fn get_many_as_of(
+        &mut self,
+        keys: Vec<Key>,
+        as_of: Sequence,
+    ) -> Result<Vec<Option<Value>>, KvError> {
         self.script.lock().keys_read += keys.len();
-        self.inner.get_many(keys).await
+        self.inner.get_many_as_of(keys, as_of).await
     }
 
-    async fn scan(&mut self, mut request: ScanRequest) -> Result<ScanPage, KvError> {
+    async fn scan_as_of(&mut self, mut request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         let next = {
             let mut script = self.script.lock();
             if script.is_stuck { None } else { Some(script.scans.pop_front().flatten()) }
@@ -77,7 +82,7 @@ impl Transaction for FlakyTransaction {
             Some(Some(error)) => Err(error),
             Some(None) => {
                 request.rows_max = request.rows_max.min(1_500);
-                self.inner.scan(request).await
+                self.inner.scan_as_of(request, as_of).await
             }
         }
     }
@@ -262,6 +267,43 @@ async fn batches_for_the_client_are_bounded() {
     let mut recorder = Recorder::default();
     run_text(&mut session, "SELECT a FROM t", &mut recorder).await.unwrap();
     assert_eq!(recorder.batches, [1_000, 1_000, 1_000]);
+}
+
+/// What a statement writes lies ahead of its own scan, beyond the page that it has read.
+#[tokio::test]
+async fn statements_of_many_pages_do_not_see_their_own_writes() {
+    let (mut session, script, _) = session_with_rows(4_000).await;
+    sql(&mut session, "CREATE TABLE heap (v INT)").await.unwrap();
+    sql(&mut session, "INSERT INTO heap SELECT a FROM t").await.unwrap();
+    let cases = [
+        ("INSERT INTO heap SELECT v FROM heap", "SELECT count(*) FROM heap", "8000"),
+        ("BEGIN; INSERT INTO heap SELECT v FROM heap; COMMIT", "SELECT count(*) FROM heap", "16000"),
+        ("INSERT INTO t SELECT a + 4000, 1 FROM t", "SELECT count(*) FROM t", "8000"),
+        (
+            "BEGIN; INSERT INTO t SELECT a + 8000, 1 FROM t WHERE a < 4000; INSERT INTO t SELECT a + 12000, 1 FROM t; COMMIT",
+            "SELECT count(*) FROM t",
+            "24000",
+        ),
+        ("UPDATE t SET a = a + 1, b = a", "SELECT max(a) - min(b) FROM t", "24000"),
+        (
+            "INSERT INTO t SELECT a + 100000, 0 FROM t ON CONFLICT (a) DO UPDATE SET b = 7",
+            "SELECT count(*) FROM t",
+            "48000",
+        ),
+        (
+            "BEGIN; DELETE FROM t WHERE a > 4000; INSERT INTO t SELECT a + 1, 0 FROM t ON CONFLICT (a) DO NOTHING; COMMIT",
+            "SELECT count(*) FROM t",
+            "4001",
+        ),
+    ];
+    for (text, check, wanted) in cases {
+        sql(&mut session, text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(sql(&mut session, check).await.unwrap(), [wanted], "{text}");
+    }
+    // The second attempt of a statement sees nothing of the first.
+    script.lock().commits = [retry()].into();
+    sql(&mut session, "INSERT INTO t SELECT a + 200000, 0 FROM t").await.unwrap();
+    assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["8002"]);
 }
 
 #[tokio::test]

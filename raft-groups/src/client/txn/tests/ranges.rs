@@ -429,6 +429,51 @@ async fn txn_scan_goes_on_in_the_next_range_unless_its_program_has_enough() {
     assert_eq!(pages("4").await, Some(span("m", "z")));
 }
 
+/// `INSERT INTO t SELECT … FROM t`: each page's rows are written ahead of the scan, in this range and the next.
+#[tokio::test(start_paused = true)]
+async fn txn_statement_over_ranges_does_not_see_its_own_writes() {
+    for direction in [Direction::Forward, Direction::Reverse] {
+        let setup = setup().await;
+        put(&setup.one, &[("b", "1"), ("c", "1"), ("g", "1"), ("n", "1"), ("o", "1"), ("p", "1")]).await;
+        wait_for_no_intents(&setup).await;
+        let mut transaction = begin(&setup.two).await;
+        transaction.start_statement();
+        transaction.write(Write::put(key("d"), value("1"))).unwrap();
+        transaction.write(Write::delete(key("o"))).unwrap();
+        let as_of = transaction.start_statement();
+        let (mut rest, mut read) = (Some(span("a", "z")), Vec::new());
+        while let Some(span) = rest.take() {
+            let page = transaction.scan_as_of(request(span, direction, 2), as_of).await.unwrap();
+            let ScanRows::Pairs(pairs) = page.rows else { panic!("pairs were asked for") };
+            for (at, _) in pairs {
+                let name = String::from_utf8(at.as_ref()[1..].to_vec()).unwrap();
+                for ahead in [format!("{name}x"), format!("l{name}"), format!("y{name}"), format!("a{name}")]
+                {
+                    transaction.write(Write::put(key(&ahead), value("2"))).unwrap();
+                }
+                transaction.write(Write::put(at, value("2"))).unwrap();
+                read.push(name);
+            }
+            rest = page.resume;
+            // A split in between changes nothing.
+            if read.len() == 2 {
+                setup.world.split(LEFT, "\x02f", RangeId(4));
+            }
+        }
+        read.sort();
+        assert_eq!(read, ["b", "c", "d", "g", "n", "p"], "{direction:?}");
+        let values =
+            transaction.get_many_as_of(["b", "bx", "d", "o"].map(key).to_vec(), as_of).await.unwrap();
+        assert_eq!(values, [Some(value("1")), None, Some(value("1")), None]);
+        let values = transaction.get_many(["b", "bx", "d", "o"].map(key).to_vec()).await.unwrap();
+        assert_eq!(values, [Some(value("2")), Some(value("2")), Some(value("2")), None]);
+        transaction.commit(None).await.unwrap();
+        let mut reader = begin(&setup.one).await;
+        let all = scan(reader.as_mut(), span("a", "z"), Direction::Forward).await;
+        assert_eq!(all.len(), 6 + 4 * 6, "{all:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn txn_that_takes_long_is_kept_alive_by_its_coordinator() {
     let setup = setup().await;
