@@ -8,24 +8,38 @@
 //! length of what follows the user key, see [`crate::mvcc::key_format`]), so that bloom filters answer for user keys.
 //! A cursor whose bounds are exactly one user key uses the filter; all others seek in total order.
 
+mod forgotten;
+mod forgotten_format;
+mod lock;
+mod mark;
+mod mark_format;
+mod opening;
 mod staging;
+mod verdict;
 mod view;
+mod wal;
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, Options, Range, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Options,
+    Range, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 use crate::staging::{PinnedView, Staging};
 use crate::store::{Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError};
-use staging::{FileOptions, RocksStaging};
+pub use forgotten::Forgotten;
+use lock::StoreLock;
+use mark::{Marker, Synced};
+use staging::RocksStaging;
 use view::RocksView;
+use wal::note_format::Note;
 
 /// Bits of bloom filter for each user key: about 1 % of false positives.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -69,37 +83,61 @@ impl Default for RocksOptions {
     }
 }
 
+/// The library's database, and what goes with it. Shared with pinned views, which are to be dropped before the store is
+/// opened again.
+struct Database {
+    /// Closed before the lock is given up.
+    db: DB,
+    _lock: StoreLock,
+    /// Held by writers together, and by an ingestion alone: see [`Note::leaps_from`].
+    writes: RwLock<()>,
+    synced: Arc<Synced>,
+}
+
+impl Deref for Database {
+    type Target = DB;
+
+    fn deref(&self) -> &DB {
+        &self.db
+    }
+}
+
 /// A store on disk.
 pub struct RocksStore {
-    /// Shared with pinned views, which are to be dropped before the store is opened again.
-    db: Arc<DB>,
+    /// None in a store that has forgotten: its mark stays as it was.
+    marker: Option<Marker>,
+    db: Arc<Database>,
+    forgotten: Option<Forgotten>,
     syncs: AtomicU64,
     /// The library's sequence number when it was opened.
     opened: u64,
-    /// One up to which all is surely synced.
-    synced: AtomicU64,
     staging: RocksStaging,
 }
 
 impl RocksStore {
-    /// Opens the store in the directory `path`, and makes it where there is none.
+    /// Opens the store in the directory `path`, and makes it where there is none. One that has lost what it had synced is
+    /// opened too: see [`Store::forgotten`].
     ///
     /// # Errors
     /// [`StoreError::Locked`] where another process (or another store of this one) has it open,
     /// [`StoreError::Corruption`] and [`StoreError::Device`] for what the library reports.
     pub fn open(path: impl AsRef<Path>, options: RocksOptions) -> Result<Self, StoreError> {
         describe_metrics();
-        let path = path.as_ref();
-        let cache = Cache::new_lru_cache(options.block_cache_bytes);
-        let families = Family::ALL.map(|family| {
-            ColumnFamilyDescriptor::new(family.name(), family_options(family, &options, &cache))
-        });
-        let db = DB::open_cf_descriptors(&database_options(&options), path, families)
-            .map_err(|error| open_error(path, &error))?;
-        let db = Arc::new(db);
-        let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
-        let opened = db.latest_sequence_number();
-        Ok(Self { db, syncs: AtomicU64::new(0), opened, synced: AtomicU64::new(opened), staging })
+        opening::open(path.as_ref(), options, opening::boot_of_this_machine())
+    }
+
+    /// What was found, when the store was opened, to be lost of what it had synced.
+    pub fn loss(&self) -> Option<&Forgotten> {
+        self.forgotten.as_ref()
+    }
+
+    /// Says on the disk how far the store is synced, now and not within a second. For a clean stop, and for tests.
+    ///
+    /// # Errors
+    /// The mark could not be written; the one before stays.
+    pub fn mark(&self) -> Result<(), StoreError> {
+        let mark = self.marker.as_ref().map_or(Ok(()), Marker::mark);
+        mark.map_err(|error| StoreError::Device { operation: "mark", detail: error.to_string() })
     }
 
     /// Syncs since the start: synced writes and [`Store::sync`].
@@ -168,7 +206,9 @@ impl Store for RocksStore {
     }
 
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
-        let mut encoded = WriteBatch::with_capacity_bytes(batch.size_bytes() + 16 * batch.changes().len());
+        let mut encoded =
+            WriteBatch::with_capacity_bytes(32 + batch.size_bytes() + 16 * batch.changes().len());
+        encoded.put_log_data(Note { synced: self.db.synced.get(), leaps_from: None }.encode());
         for change in batch.changes() {
             match change {
                 Change::Put(family, key, value) => encoded.put_cf(self.handle(*family), key, value),
@@ -179,26 +219,28 @@ impl Store for RocksStore {
                 Change::DeleteRange(..) => {}
             }
         }
-        let changes = encoded.len() as u64;
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
+        let changes = encoded.len() as u64;
+        let _no_ingestion = self.db.writes.read();
+        let before = self.db.latest_sequence_number();
         let write = || self.db.write_opt(encoded, &options).map_err(|error| device("write", &error));
         match durability {
             Durability::Buffered => write(),
             Durability::Synced => {
-                // Each change takes a number, and others may have taken some before these: it is at least this far.
-                let reached = self.db.latest_sequence_number() + changes;
                 self.measured(write)?;
-                self.synced.fetch_max(reached, Ordering::AcqRel);
+                // Its own changes come after those that were there before, and perhaps after others.
+                self.db.synced.raise(before + changes);
                 Ok(())
             }
         }
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let reached = self.db.latest_sequence_number();
+        let _no_ingestion = self.db.writes.read();
+        let before = self.db.latest_sequence_number();
         self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
-        self.synced.fetch_max(reached, Ordering::AcqRel);
+        self.db.synced.raise(before);
         Ok(())
     }
 
@@ -224,7 +266,11 @@ impl Store for RocksStore {
     }
 
     fn positions(&self) -> Positions {
-        Positions { opened: self.opened, synced: self.synced.load(Ordering::Acquire) }
+        Positions { opened: self.opened, synced: self.db.synced.get() }
+    }
+
+    fn forgotten(&self) -> Option<String> {
+        self.forgotten.as_ref().map(Forgotten::to_string)
     }
 }
 
@@ -453,15 +499,6 @@ fn device(operation: &'static str, error: &rocksdb::Error) -> StoreError {
         return StoreError::Corruption(error.to_string());
     }
     StoreError::Device { operation, detail: error.to_string() }
-}
-
-fn open_error(path: &Path, error: &rocksdb::Error) -> StoreError {
-    // The library has no kind of its own for this.
-    let text = error.to_string().to_ascii_lowercase();
-    if text.contains("lock file") || text.contains("lock hold by current process") {
-        return StoreError::Locked { path: path.display().to_string() };
-    }
-    device("open", error)
 }
 
 #[cfg(test)]

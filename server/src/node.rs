@@ -200,7 +200,7 @@ impl Node {
         }
         self.cluster.stop();
         self.host.shutdown().await;
-        if let Err(error) = self.store.sync() {
+        if let Err(error) = self.store.sync().and_then(|()| self.store.mark()) {
             tracing::error!(%error, "the store could not be synced at the end");
         }
     }

@@ -14,9 +14,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rocksdb::{Cache, DB, IngestExternalFileOptions, SstFileWriter};
+use rocksdb::{Cache, IngestExternalFileOptions, SstFileWriter, WriteBatch};
 
-use super::{RocksOptions, device, family_options, handle};
+use super::wal::note_format::Note;
+use super::{Database, RocksOptions, device, family_options, handle};
 use crate::staging::{StagedPart, Staging};
 use crate::store::{Family, StoreError};
 
@@ -31,7 +32,7 @@ pub(super) struct FileOptions {
 
 /// See the module.
 pub(super) struct RocksStaging {
-    db: Arc<DB>,
+    db: Arc<Database>,
     folder: PathBuf,
     file_options: FileOptions,
 }
@@ -46,7 +47,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 impl RocksStaging {
-    pub(super) fn new(db: Arc<DB>, store: &Path, file_options: FileOptions) -> Self {
+    pub(super) fn new(db: Arc<Database>, store: &Path, file_options: FileOptions) -> Self {
         Self { db, folder: store.join("staged"), file_options }
     }
 
@@ -96,7 +97,16 @@ impl RocksStaging {
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(false);
         options.set_allow_blocking_flush(may_block);
-        self.db.ingest_external_file_cf_opts(column, &options, files)
+        let _alone = self.db.writes.write();
+        let before = self.db.latest_sequence_number();
+        self.db.ingest_external_file_cf_opts(column, &options, files)?;
+        if self.db.latest_sequence_number() == before {
+            return Ok(());
+        }
+        // It took sequence numbers, of which no log tells: the logs would look as if something were missing.
+        let mut leap = WriteBatch::default();
+        leap.put_log_data(Note { synced: self.db.synced.get(), leaps_from: Some(before) }.encode());
+        self.db.write(leap)
     }
 }
 

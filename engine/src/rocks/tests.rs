@@ -1,5 +1,9 @@
 //! The store over the library: durability, crashes, locks, filters.
 
+mod forgetting;
+mod killing;
+mod logs_used_again;
+
 use std::path::PathBuf;
 use std::process::Command;
 

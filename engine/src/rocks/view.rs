@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use rocksdb::DB;
-
-use super::RocksSnapshot;
+use super::{Database, RocksSnapshot};
 use crate::staging::{Pair, PinnedView, page_of};
 use crate::store::{Family, StoreError};
 
@@ -35,7 +33,7 @@ pub(super) struct RocksView {
 
 impl RocksView {
     /// A view as of now: the snapshot is taken before this returns.
-    pub(super) fn open(db: &Arc<DB>) -> Result<Self, StoreError> {
+    pub(super) fn open(db: &Arc<Database>) -> Result<Self, StoreError> {
         let (questions, asked) = sync_channel(QUESTIONS_MAX);
         let (taken, is_taken) = sync_channel(1);
         let db = Arc::clone(db);

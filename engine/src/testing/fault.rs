@@ -74,6 +74,10 @@ impl<S: Store> Store for FaultStore<S> {
     fn positions(&self) -> Positions {
         self.inner.positions()
     }
+
+    fn forgotten(&self) -> Option<String> {
+        self.inner.forgotten()
+    }
 }
 
 impl<S: Store> Staging for FaultStore<S> {

@@ -66,6 +66,10 @@ impl<A: Store, B: Store> Store for MirrorStore<A, B> {
     fn positions(&self) -> Positions {
         self.left.positions()
     }
+
+    fn forgotten(&self) -> Option<String> {
+        self.left.forgotten().or_else(|| self.right.forgotten())
+    }
 }
 
 impl<A: Store, B: Store> Staging for MirrorStore<A, B> {
