@@ -55,7 +55,7 @@ async fn run(session: &mut Session, prepared: &Prepared, parameters: &[Datum]) -
 }
 
 async fn run_text(session: &mut Session, text: &str) {
-    let mut run = session.begin_text(text).expect("it parses");
+    let mut run = session.begin_text(text).await.expect("it parses");
     let mut sink = Recorder::default();
     while run.next(session, &CancelToken::new(), &mut sink).await.expect("it runs").is_some() {}
     assert_eq!(sink.rows.len(), 1);

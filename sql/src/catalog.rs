@@ -15,6 +15,7 @@ pub mod descriptor;
 pub mod descriptor_format;
 pub mod keys;
 pub mod reading;
+pub mod staged;
 
 #[cfg(test)]
 mod tests;

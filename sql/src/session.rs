@@ -1,14 +1,16 @@
 //! A client's session: statements in, rows and a completion out.
 //!
 //! ```text
-//! simple query    begin_text → TextRun::next … (several statements of one text are one implicit transaction)
-//! extended        parse → prepare → run        (each run outside BEGIN commits before its completion is told)
+//! simple query    begin_text → TextRun::next …              (the statements of a text are one implicit transaction)
+//! extended        parse → prepare → run_before_sync … → sync  (so are those before a Sync)
+//!                 parse → prepare → run → sync                (one alone commits before its completion is told)
 //! COPY FROM       run gives Completion::CopyIn → feed … → finish or abort
 //! ```
 //!
 //! Invariants: a statement that has sent no row to its sink is run again by the session when the store asks for it, and
 //! never after; a transaction that failed accepts only its end; an error leaves the session usable.
 
+pub mod ddl;
 pub mod dispatch;
 pub mod dml;
 pub mod explain;
@@ -26,18 +28,19 @@ use std::sync::Arc;
 
 use quorate_engine::kv::Transaction;
 
-pub(crate) use prepared::{Binding, BoundWith};
+pub(crate) use prepared::{Binding, BoundWith, CatalogStamp};
 pub use prepared::{Prepared, Statement, TextRun};
 pub use sink::{Completion, ResultSink, SINK_BYTES_MAX, SINK_ROWS_MAX, TransactionStatus};
 
 use crate::bind::{BindContext, bind};
 use crate::cancel::CancelToken;
+use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::parser;
 use crate::types::{DataType, Datum};
-use dispatch::Mode;
+use dispatch::Turn;
 use texts::Texts;
 use transaction::{Kind, TransactionState};
 use variables::Variables;
@@ -60,6 +63,8 @@ pub struct Session {
     variables: Variables,
     texts: Texts,
     transaction: TransactionState,
+    /// How often a transaction of this session has changed its own catalog.
+    staged_count: u64,
     deallocated: Vec<Deallocated>,
 }
 
@@ -81,6 +86,7 @@ impl Session {
             variables,
             texts: Texts::default(),
             transaction: TransactionState::Idle,
+            staged_count: 0,
             deallocated: Vec::new(),
         }
     }
@@ -107,13 +113,12 @@ impl Session {
         statement: &Statement,
         types: &[Option<DataType>],
     ) -> Result<Prepared, SqlError> {
-        self.end_implicit(false).await?;
         let result = self.check_accepted(statement).and_then(|()| self.bind(statement, types));
         self.after(result).await
     }
 
-    /// Runs a statement to its end; outside BEGIN it is committed when this returns. After an error inside a
-    /// transaction, the transaction has failed.
+    /// Runs a statement to its end; outside BEGIN it is committed when this returns, with those that were run before the
+    /// Sync. After an error inside a transaction, the transaction has failed.
     ///
     /// # Errors
     /// The statement's.
@@ -124,23 +129,56 @@ impl Session {
         cancel: &CancelToken,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
-        self.end_implicit(false).await?;
-        let result = self.execute((prepared, parameters), Mode::Alone, cancel, sink).await;
+        let result = self.execute((prepared, parameters), Turn::Alone, cancel, sink).await;
         self.after(result).await
+    }
+
+    /// Runs a statement that others may follow before the Sync: outside BEGIN all of them are one implicit transaction,
+    /// which [`Session::sync`], or the [`Session::run`] of the last, commits.
+    ///
+    /// # Errors
+    /// The statement's; all that was run since the last Sync is undone.
+    pub async fn run_before_sync(
+        &mut self,
+        prepared: &Prepared,
+        parameters: &[Datum],
+        cancel: &CancelToken,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let result = self.execute((prepared, parameters), Turn::BeforeSync, cancel, sink).await;
+        self.after(result).await
+    }
+
+    /// The client's Sync: commits the implicit transaction, where one is open.
+    ///
+    /// # Errors
+    /// Those of the commit; all that was run since the last Sync is undone.
+    pub async fn sync(&mut self) -> Result<(), SqlError> {
+        match std::mem::take(&mut self.transaction) {
+            TransactionState::Open(open) if open.kind == Kind::Implicit => {
+                let result = open.commit(&self.node).await;
+                self.variables.end(result.is_ok());
+                result
+            }
+            other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed) => {
+                self.transaction = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// The client is gone: what is open is undone.
+    pub async fn close(mut self) {
+        self.fail_transaction().await;
     }
 
     /// Starts a simple query: [`TextRun::next`] then runs one statement after the other.
     ///
     /// # Errors
     /// As [`Session::parse`]; a transaction that was open has failed then.
-    pub fn begin_text(&mut self, text: &str) -> Result<TextRun, SqlError> {
-        match self.parse(text) {
-            Ok(statements) => Ok(TextRun::new(statements)),
-            Err(error) => {
-                self.fail_transaction();
-                Err(error)
-            }
-        }
+    pub async fn begin_text(&mut self, text: &str) -> Result<TextRun, SqlError> {
+        let parsed = self.parse(text);
+        self.after(parsed).await.map(TextRun::new)
     }
 
     /// Where the session stands, for ReadyForQuery.
@@ -163,21 +201,40 @@ impl Session {
         std::mem::take(&mut self.deallocated)
     }
 
-    /// Fails the open transaction, if there is one: after a protocol error inside a block. Its writes were never sent,
-    /// so that dropping them undoes them.
-    pub fn fail_transaction(&mut self) {
-        if let TransactionState::Open(open) = &self.transaction {
-            self.transaction = match open.kind {
-                Kind::Explicit => TransactionState::Failed,
-                Kind::Implicit => TransactionState::Idle,
-            };
-            if self.transaction.status() == TransactionStatus::Idle {
-                self.variables.end(false);
+    /// Fails the open transaction, if there is one: after an error, also one of the protocol. All of it is undone.
+    pub async fn fail_transaction(&mut self) {
+        match std::mem::take(&mut self.transaction) {
+            TransactionState::Open(open) => {
+                if open.kind == Kind::Explicit {
+                    self.transaction = TransactionState::Failed;
+                } else {
+                    self.variables.end(false);
+                }
+                open.rollback(&self.node).await;
             }
+            other @ (TransactionState::Idle | TransactionState::Failed) => self.transaction = other,
         }
     }
 
-    /// Binds with the newest catalog.
+    /// The catalog as this session sees it: the node's, with what its transaction has changed.
+    pub(crate) fn catalog(&self) -> Arc<CatalogSnapshot> {
+        let catalog = self.node.catalog.snapshot();
+        match &self.transaction {
+            TransactionState::Open(open) => open.staged.catalog(catalog),
+            TransactionState::Idle | TransactionState::Failed => catalog,
+        }
+    }
+
+    /// Tells whether [`Session::catalog`] is another than before.
+    pub(crate) fn catalog_stamp(&self) -> CatalogStamp {
+        let staged = match &self.transaction {
+            TransactionState::Open(open) if !open.staged.is_empty() => self.staged_count,
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => 0,
+        };
+        CatalogStamp { version: self.node.catalog.version(), staged }
+    }
+
+    /// Binds with the catalog as it is now.
     fn bind(&self, statement: &Statement, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
         Ok(Prepared { statement: statement.clone(), binding: self.binding(statement, types)? })
     }
@@ -188,10 +245,12 @@ impl Session {
         statement: &Statement,
         types: &[Option<DataType>],
     ) -> Result<Arc<Binding>, SqlError> {
-        let catalog = self.node.catalog.snapshot();
+        let catalog = self.catalog();
         let options = Arc::clone(&self.options);
-        let with = BoundWith { catalog_version: catalog.version, types: types.to_vec(), options };
-        if let Some(binding) = statement.binding(&with) {
+        let stamp = CatalogStamp { version: catalog.version, ..self.catalog_stamp() };
+        let with = BoundWith { catalog: stamp, types: types.to_vec(), options };
+        let is_own = stamp.staged != 0;
+        if let Some(binding) = statement.binding(&with).filter(|_| !is_own) {
             return Ok(binding);
         }
         let context = BindContext {
@@ -201,27 +260,11 @@ impl Session {
         };
         let bound = bind(statement.tree(), catalog.as_ref(), &context)?;
         let binding = Arc::new(Binding::new(with, bound));
-        statement.set_binding(&binding);
-        Ok(binding)
-    }
-
-    /// Rolls back (or commits) the implicit transaction that a text has left open.
-    pub(crate) async fn end_implicit(&mut self, is_committed: bool) -> Result<(), SqlError> {
-        let open = match std::mem::take(&mut self.transaction) {
-            TransactionState::Open(open) if open.kind == Kind::Implicit => open,
-            other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed) => {
-                self.transaction = other;
-                return Ok(());
-            }
-        };
-        if !is_committed {
-            open.rollback().await;
-            self.variables.end(false);
-            return Ok(());
+        // What only this transaction may see is not for others that know the statement.
+        if !is_own {
+            statement.set_binding(&binding);
         }
-        let result = open.commit(&self.node).await;
-        self.variables.end(result.is_ok());
-        result
+        Ok(binding)
     }
 
     /// Whether a transaction is open.
@@ -257,7 +300,7 @@ impl Session {
     /// Fails the transaction after an error.
     pub(crate) async fn after<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
         if result.is_err() {
-            self.fail_transaction();
+            self.fail_transaction().await;
         }
         result
     }

@@ -11,6 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::cancel::CancelSlot;
+use super::extended::Waiting;
 use super::frame::{FrameError, FrameReader, violation};
 use super::out::Out;
 use super::portal::Named;
@@ -62,6 +63,8 @@ pub struct Connection {
     pub(super) session: Session,
     pub(super) named: Named,
     pub(super) slot: CancelSlot,
+    /// An Execute that has come, and waits for the message behind it.
+    pub(super) waiting: Option<Waiting>,
     /// After an error in the extended protocol, everything up to the next Sync is thrown away.
     pub(super) skips_to_sync: bool,
 }
@@ -90,7 +93,8 @@ impl Connection {
         };
         // What the session holds goes before the client is told.
         let Self { reader, out, session, slot, .. } = self;
-        drop((session, slot));
+        session.close().await;
+        drop(slot);
         end(reader, out, why).await;
     }
 
@@ -105,12 +109,13 @@ impl Connection {
             _ = stops.wait_for(|stops| *stops) => return Err(End::Fatal(CancelReason::Shutdown.error())),
         };
         let kind = frame.first().copied().unwrap_or_default();
+        self.run_waiting(kind).await?;
         match shape::decode(frame) {
             Ok(message) => self.dispatch(message).await,
             Err(ShapeError::Malformed(error)) => Err(End::Fatal(error)),
             Err(ShapeError::NotUtf8(_)) if self.skips_to_sync => Ok(()),
             Err(ShapeError::NotUtf8(error)) if kind == b'Q' => {
-                self.report(&error)?;
+                self.report(&error).await?;
                 self.end_cycle().await
             }
             Err(ShapeError::NotUtf8(error)) => self.fail_extended(&error).await,
@@ -144,6 +149,10 @@ impl Connection {
             M::Flush(_) => Ok(self.out.flush().await?),
             M::Sync(_) => {
                 self.skips_to_sync = false;
+                if let Err(error) = self.session.sync().await {
+                    self.report(&error).await?;
+                }
+                self.after_statement()?;
                 self.end_cycle().await
             }
             // What a client still sends for a COPY that has failed.
@@ -157,7 +166,7 @@ impl Connection {
     }
 
     /// What an extended message has come to: nothing, the statement's error, or the end.
-    async fn extended(&mut self, result: Result<(), Failure>) -> Result<(), End> {
+    pub(super) async fn extended(&mut self, result: Result<(), Failure>) -> Result<(), End> {
         match result {
             Ok(()) => Ok(self.out.flush_if_large().await?),
             Err(Failure::Statement(error)) => self.fail_extended(&error).await,
@@ -167,16 +176,16 @@ impl Connection {
 
     async fn fail_extended(&mut self, error: &SqlError) -> Result<(), End> {
         self.skips_to_sync = true;
-        self.report(error)?;
+        self.report(error).await?;
         Ok(self.out.flush().await?)
     }
 
     /// Tells the client of a statement's error; an open transaction has failed with it.
-    pub(super) fn report(&mut self, error: &SqlError) -> Result<(), End> {
+    pub(super) async fn report(&mut self, error: &SqlError) -> Result<(), End> {
         if self.out.has_failed() {
             return Err(End::Client);
         }
-        self.session.fail_transaction();
+        self.session.fail_transaction().await;
         metrics::counter!(crate::metrics::WIRE_ERRORS, "sqlstate" => error.state.code()).increment(1);
         Ok(self.out.push(&reply::error(Severity::Error, error))?)
     }

@@ -1,8 +1,16 @@
 //! The extended protocol: Parse, Bind, Describe, Execute, Close. Each answers for itself; the client waits for the
 //! answers at its Sync.
 //!
-//! A portal runs to its end at its first Execute, so that a statement outside BEGIN is committed before it is told to be
-//! complete; rows beyond those asked for are held for the next Execute, up to a limit.
+//! All messages up to a Sync are one implicit transaction, as in PostgreSQL. A portal runs to its end at its first
+//! Execute; rows beyond those asked for are held for the next one, up to a limit.
+//!
+//! ```text
+//! Execute, Sync                     runs alone: one command commits it, before it is told to be complete
+//! Execute, Bind, Execute, …, Sync   run in a transaction, which the last, or the Sync behind it, commits
+//! ```
+//!
+//! Which of the two it is the next message tells: an Execute waits for it. Nobody waits for the answer meanwhile, since
+//! nothing is sent before a Flush or a Sync.
 
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -92,10 +100,37 @@ impl Connection {
         Ok(self.out.push(&PgWireBackendMessage::CloseComplete(CloseComplete::new()))?)
     }
 
-    /// Execute: runs a portal, or goes on sending its rows.
+    /// Execute: a portal that has not run waits for the next message; a COPY must ask for its data first.
     pub(super) async fn execute(&mut self, execute: &Execute) -> Result<(), Failure> {
         let name = execute.name.as_deref().unwrap_or_default();
-        let rows_max = u64::try_from(execute.max_rows).ok().filter(|rows| *rows > 0);
+        let waiting = Waiting {
+            portal: name.to_owned(),
+            rows_max: u64::try_from(execute.max_rows).ok().filter(|rows| *rows > 0),
+        };
+        let portal = self.named.portal(name)?;
+        let prepared = portal.prepared.as_ref().filter(|_| matches!(portal.state, PortalState::Ready));
+        if prepared.is_some_and(|prepared| !prepared.is_copy_in()) {
+            self.waiting = Some(waiting);
+            return Ok(());
+        }
+        self.run_execute(&waiting, false).await
+    }
+
+    /// Runs the Execute that has waited for a message of this type.
+    pub(super) async fn run_waiting(&mut self, next: u8) -> Result<(), End> {
+        let Some(waiting) = self.waiting.take() else { return Ok(()) };
+        // A client that leaves without a Sync wants nothing of it.
+        if next == TERMINATE {
+            return Ok(());
+        }
+        let result = self.run_execute(&waiting, next == SYNC).await;
+        self.extended(result).await
+    }
+
+    /// Runs a portal, or goes on sending its rows.
+    async fn run_execute(&mut self, execute: &Waiting, is_last: bool) -> Result<(), Failure> {
+        let Waiting { portal: name, rows_max } = execute;
+        let (name, rows_max) = (name.as_str(), *rows_max);
         let portal = self.named.portal(name)?;
         match std::mem::replace(&mut portal.state, PortalState::Done) {
             PortalState::Suspended(held) => {
@@ -122,7 +157,7 @@ impl Connection {
                 };
                 let timer = StatementTimer::begin(StatementProtocol::Extended);
                 let token = self.slot.begin();
-                let task = Task { prepared, parameters, formats, rows_max };
+                let task = Task { prepared, parameters, formats, rows_max, is_last };
                 let result = self.run_portal(name, &task, &token).await;
                 self.slot.end();
                 drop(timer);
@@ -133,8 +168,12 @@ impl Connection {
 
     async fn run_portal(&mut self, name: &str, task: &Task, token: &CancelToken) -> Result<(), Failure> {
         let mut sink = WireSink::portal(&mut self.out, task.formats.clone(), task.rows_max);
-        let run = self.session.run(&task.prepared, &task.parameters, token, &mut sink);
-        let completion = Box::pin(run).await?;
+        let Task { prepared, parameters, .. } = task;
+        let completion = if task.is_last {
+            Box::pin(self.session.run(prepared, parameters, token, &mut sink)).await?
+        } else {
+            Box::pin(self.session.run_before_sync(prepared, parameters, token, &mut sink)).await?
+        };
         let end = sink.finish()?;
         self.after_statement()?;
         match completion {
@@ -175,12 +214,26 @@ impl Connection {
     }
 }
 
+/// Type of the message that ends an implicit transaction.
+const SYNC: u8 = b'S';
+/// Type of the message that ends a session.
+const TERMINATE: u8 = b'X';
+
+/// An Execute that waits for the message behind it.
+#[derive(Debug)]
+pub struct Waiting {
+    portal: String,
+    rows_max: Option<u64>,
+}
+
 /// One run of a portal.
 struct Task {
     prepared: Prepared,
     parameters: Vec<Datum>,
     formats: Formats,
     rows_max: Option<u64>,
+    /// A Sync follows it.
+    is_last: bool,
 }
 
 /// Numbers of the parameters' types: the client's where it gave one, else those that binding has found.

@@ -166,8 +166,15 @@ impl Wire {
             return;
         }
         let _open = metrics::OpenConnection::begin();
-        let connection =
-            Connection { reader, out, session, named: Named::default(), slot, skips_to_sync: false };
+        let connection = Connection {
+            reader,
+            out,
+            session,
+            named: Named::default(),
+            slot,
+            waiting: None,
+            skips_to_sync: false,
+        };
         Box::pin(connection.serve(self.stops.subscribe())).await;
     }
 }

@@ -21,7 +21,7 @@ impl Connection {
         drop(timer);
         match result {
             Ok(()) => {}
-            Err(Failure::Statement(error)) => self.report(&error)?,
+            Err(Failure::Statement(error)) => self.report(&error).await?,
             Err(Failure::Connection(end)) => return Err(end),
         }
         self.after_statement()?;
@@ -29,7 +29,7 @@ impl Connection {
     }
 
     async fn run_text(&mut self, text: &str, token: &CancelToken) -> Result<(), Failure> {
-        let mut run = self.session.begin_text(text)?;
+        let mut run = self.session.begin_text(text).await?;
         while self.run_next(&mut run, token).await? {}
         Ok(())
     }

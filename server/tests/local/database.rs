@@ -19,6 +19,10 @@ pub struct Held {
     pub commits: bool,
     /// How many operations are waiting.
     pub waiting: usize,
+    /// How many commits with writes there were.
+    pub committed: usize,
+    /// How many keys were read one by one.
+    pub keys_read: usize,
 }
 
 /// Holds operations of a database back.
@@ -88,6 +92,7 @@ impl Transaction for HeldTransaction {
         keys: Vec<Key>,
         as_of: Sequence,
     ) -> Result<Vec<Option<Value>>, KvError> {
+        self.held.send_modify(|held| held.keys_read += keys.len());
         self.inner.get_many_as_of(keys, as_of).await
     }
 
@@ -106,6 +111,7 @@ impl Transaction for HeldTransaction {
 
     async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
         if self.inner.buffered_bytes() > 0 {
+            self.held.send_modify(|held| held.committed += 1);
             wait(Arc::clone(&self.held), |held| held.commits).await;
         }
         self.inner.commit(deadline).await

@@ -4,5 +4,6 @@ mod cancel;
 mod copy;
 mod extended;
 mod limits;
+mod pipeline;
 mod psql;
 mod simple;

@@ -24,8 +24,13 @@ pub struct CatalogSnapshot {
 impl CatalogSnapshot {
     /// A snapshot of these tables.
     pub fn new(version: u64, tables: Vec<TableDescriptor>) -> Self {
-        let names = tables.iter().map(|table| (table.id, table.name.clone())).collect();
-        let tables = tables.into_iter().map(|table| (table.name.clone(), Arc::new(table))).collect();
+        Self::of(version, tables.into_iter().map(Arc::new))
+    }
+
+    /// A snapshot of these tables.
+    pub fn of(version: u64, tables: impl Iterator<Item = Arc<TableDescriptor>>) -> Self {
+        let tables: BTreeMap<_, _> = tables.map(|table| (table.name.clone(), table)).collect();
+        let names = tables.values().map(|table| (table.id, table.name.clone())).collect();
         Self { version, tables, names }
     }
 

@@ -1,4 +1,4 @@
-//! CREATE TABLE and DROP TABLE: transactions on range 1, ranges made and removed around them.
+//! CREATE TABLE and DROP TABLE that stand alone: transactions on range 1, ranges made and removed around them.
 //!
 //! ```text
 //! CREATE  id from the counter → range for the id's keys → {descriptor, name if absent, version + 1} → all nodes know
@@ -57,7 +57,7 @@ pub async fn drop_table(node: &SqlNode, table: &TableDescriptor) -> Result<(), S
 }
 
 /// Waits until no node can commit by an older catalog.
-async fn settle(node: &SqlNode, version: u64) -> Result<(), SqlError> {
+pub(super) async fn settle(node: &SqlNode, version: u64) -> Result<(), SqlError> {
     node.refresh_catalog().await?;
     node.cluster.await_catalog(version).await
 }
@@ -69,7 +69,7 @@ async fn find_table_id(node: &SqlNode, name: &str) -> Result<Option<u64>, SqlErr
     Ok(found)
 }
 
-async fn read_id(transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, KvError> {
+pub(super) async fn read_id(transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, KvError> {
     let values = transaction.get_many(vec![keys::name_key(name)]).await?;
     match values.first() {
         Some(Some(value)) => read_number(Some(value), 0).map(Some),
@@ -86,7 +86,7 @@ async fn begin(node: &SqlNode, read_only: bool) -> Result<Box<dyn Transaction>, 
 }
 
 /// Reads a number, raises it by one and buffers the write.
-async fn raise(
+pub(super) async fn raise(
     transaction: &mut dyn Transaction,
     key: quorate_engine::kv::Key,
     default: u64,
@@ -97,7 +97,7 @@ async fn raise(
     Ok(number)
 }
 
-async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
+pub(super) async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
     let mut attempts = Attempts::new(node);
     loop {
         let mut transaction = begin(node, false).await?;
@@ -149,15 +149,16 @@ async fn unpublish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlEr
         };
         match attempt.await {
             Ok(Some(version)) => return Ok(version),
-            Ok(None) => {
-                let message = format!("table \"{}\" does not exist", table.name);
-                return Err(SqlError::new(SqlState::UndefinedTable, message));
-            }
+            Ok(None) => return Err(undefined_table(&table.name)),
             Err(error) => attempts.after(error).await?,
         }
     }
 }
 
-fn duplicate_table(name: &str) -> SqlError {
+pub(super) fn duplicate_table(name: &str) -> SqlError {
     SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))
+}
+
+pub(super) fn undefined_table(name: &str) -> SqlError {
+    SqlError::new(SqlState::UndefinedTable, format!("table \"{name}\" does not exist"))
 }

@@ -17,7 +17,6 @@ use crate::exec::rows::duplicate;
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::Run;
 use crate::session::kv_error::sql_error;
-use crate::session::sink::TransactionStatus;
 use crate::session::{Completion, Session};
 use crate::storage::encode_row;
 use crate::storage::layout::TableLayout;
@@ -29,7 +28,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 enum Target {
     /// Outside BEGIN.
     Parts(Box<Parts>),
-    /// The user's transaction; the rows that wait to be checked, with their lines.
+    /// The transaction that is open; the rows that wait to be checked, with their lines.
     Transaction(Vec<(Write, u64)>),
 }
 
@@ -49,6 +48,8 @@ pub struct CopyIn {
     count: u64,
     /// The end's marker was read, or the copy has failed: what still comes is of no interest.
     is_over: bool,
+    /// The implicit transaction ends with it.
+    is_last: bool,
 }
 
 impl fmt::Debug for CopyIn {
@@ -70,11 +71,10 @@ pub(crate) async fn start_copy_in(
     let columns = from.columns.iter().filter_map(|position| from.table.columns.get(*position));
     let columns =
         columns.map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type });
-    let target = match session.transaction_status() {
-        TransactionStatus::Idle => {
-            Target::Parts(Box::new(Parts::new(Arc::clone(&session.node), Arc::clone(&from.table))))
-        }
-        TransactionStatus::Active | TransactionStatus::Failed => Target::Transaction(Vec::new()),
+    let target = if session.is_in_transaction() {
+        Target::Transaction(Vec::new())
+    } else {
+        Target::Parts(Box::new(Parts::new(Arc::clone(&session.node), Arc::clone(&from.table))))
     };
     Ok(Completion::CopyIn(Box::new(CopyIn {
         columns: columns.collect(),
@@ -87,6 +87,7 @@ pub(crate) async fn start_copy_in(
         skips_header: from.options.header,
         count: 0,
         is_over: false,
+        is_last: run.turn.is_last(),
         table: Arc::clone(&from.table),
     })))
 }
@@ -106,7 +107,10 @@ impl CopyIn {
     /// # Errors
     /// As [`CopyIn::feed`].
     pub async fn finish(mut self, session: &mut Session) -> Result<String, SqlError> {
-        let result = self.take_last(session).await;
+        let mut result = self.take_last(session).await;
+        if result.is_ok() && self.is_last {
+            result = session.sync().await;
+        }
         self.settle(session, result).await?;
         Ok(format!("COPY {}", self.count))
     }

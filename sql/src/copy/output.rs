@@ -41,7 +41,6 @@ async fn run_query(
     run: &Run<'_>,
     lines: &mut Lines<'_>,
 ) -> Result<u64, SqlError> {
-    session.open_for_text(run);
     if session.is_in_transaction() {
         return Ok(session.run_in_transaction(query, run, &mut Output::Lines(lines)).await?.0);
     }

@@ -11,28 +11,37 @@ use super::transaction::{Kind, OpenTransaction, TransactionState};
 use super::{Binding, Deallocated, Prepared, Session, Statement};
 use crate::bind::Bound;
 use crate::cancel::CancelToken;
-use crate::catalog::ddl;
-use crate::catalog::descriptor::TableDescriptor;
 use crate::copy;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::Limits;
 use crate::parser::ast;
 use crate::types::Datum;
 
-/// In what company a statement runs.
+/// In what company a statement stands outside BEGIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Outside BEGIN it is a transaction of its own.
+pub enum Turn {
+    /// Nothing follows it: it is a transaction of its own, or ends the one that is open.
     Alone,
-    /// Outside BEGIN it belongs to the implicit transaction of its text.
-    OneOfText,
+    /// Others may follow it before the client's Sync.
+    BeforeSync,
+    /// Others of its text follow it.
+    InText,
+    /// It is the last of several in its text.
+    LastOfText,
+}
+
+impl Turn {
+    /// Whether the implicit transaction ends with the statement.
+    pub const fn is_last(self) -> bool {
+        matches!(self, Self::Alone | Self::LastOfText)
+    }
 }
 
 /// What running a statement needs besides the session.
 pub(crate) struct Run<'a> {
     pub prepared: &'a Prepared,
     pub parameters: &'a [Datum],
-    pub mode: Mode,
+    pub turn: Turn,
     pub limits: Limits,
     /// Until when the catalog of its binding may be relied on, where it relies on one.
     pub lease: Option<Timestamp>,
@@ -51,11 +60,12 @@ impl Session {
         ))
     }
 
-    /// Runs a statement; what an error does to the transaction is for the caller.
+    /// Runs a statement; outside BEGIN the last of its turn is committed before this returns. What an error does to the
+    /// transaction is for the caller.
     pub(crate) async fn execute(
         &mut self,
         (prepared, parameters): (&Prepared, &[Datum]),
-        mode: Mode,
+        turn: Turn,
         cancel: &CancelToken,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
@@ -67,8 +77,16 @@ impl Session {
             .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
         let limits = Limits { cancel: cancel.clone(), deadline_micros };
         let (binding, lease) = self.rebind(prepared)?;
-        let run = Run { prepared, parameters, mode, limits, lease };
-        self.dispatch(&binding, &run, sink).await
+        let run = Run { prepared, parameters, turn, limits, lease };
+        if !turn.is_last() && joins_transaction(&binding.bound.kind, turn) {
+            self.open_implicit();
+        }
+        let completion = self.dispatch(&binding, &run, sink).await?;
+        // A COPY that waits for its data commits when it has them.
+        if turn.is_last() && !matches!(completion, Completion::CopyIn(_)) {
+            self.sync().await?;
+        }
+        Ok(completion)
     }
 
     /// The statement's binding, a new one where the catalog has changed; with the lease on the catalog, where it needs
@@ -80,7 +98,7 @@ impl Session {
             true => Some(self.node.cluster.catalog_lease()?),
             false => None,
         };
-        if self.node.catalog.version() == told.with.catalog_version {
+        if self.catalog_stamp() == told.with.catalog {
             return Ok((Arc::clone(told), lease));
         }
         let binding = self.binding(&prepared.statement, &told.with.types)?;
@@ -113,7 +131,7 @@ impl Session {
             Bound::Begin { read_only } => self.begin(*read_only, sink).await,
             Bound::Commit => self.commit(sink).await,
             Bound::Rollback => self.rollback(sink).await,
-            Bound::ShowTables => show::tables(&self.node, columns, sink).await,
+            Bound::ShowTables => show::tables(&self.catalog(), columns, sink).await,
             Bound::ShowRanges { table } => show::ranges(&self.node, table, columns, sink).await,
             Bound::ShowClusterSettings => show::cluster_settings(&self.node, columns, sink).await,
             Bound::ShowVariable { name } => self.show_variable(name, columns, sink).await,
@@ -125,14 +143,15 @@ impl Session {
                 Ok(tag("RESET"))
             }
             Bound::SetClusterSetting { name, value } => {
+                self.check_alone("SET CLUSTER SETTING", run.turn)?;
                 self.set_cluster_setting(name, value.as_deref()).await
             }
-            Bound::CopyFrom(from) => {
-                self.end_implicit(true).await?;
-                copy::start_copy_in(self, from, run).await
-            }
+            Bound::CopyFrom(from) => copy::start_copy_in(self, from, run).await,
             Bound::CopyTo { query, options } => copy::copy_out(self, (query, options), run, sink).await,
-            Bound::DiscardAll => self.discard_all().await,
+            Bound::DiscardAll => {
+                self.check_alone("DISCARD ALL", run.turn)?;
+                Ok(self.discard_all())
+            }
             Bound::Deallocate { name } => {
                 let (closed, tag_text) = match name {
                     Some(name) => (Deallocated::Name(name.clone()), "DEALLOCATE"),
@@ -159,6 +178,13 @@ impl Session {
             }
         }
         Ok(tag("BEGIN"))
+    }
+
+    /// Opens the implicit transaction of several statements, where none is open.
+    fn open_implicit(&mut self) {
+        if matches!(self.transaction, TransactionState::Idle) {
+            self.open_transaction(Kind::Implicit, false);
+        }
     }
 
     /// Opens a transaction that has done nothing.
@@ -199,7 +225,7 @@ impl Session {
                 if open.kind == Kind::Implicit {
                     warn_no_transaction(sink);
                 }
-                open.rollback().await;
+                open.rollback(&self.node).await;
             }
             TransactionState::Failed => {}
             TransactionState::Idle => warn_no_transaction(sink),
@@ -208,48 +234,16 @@ impl Session {
         Ok(tag("ROLLBACK"))
     }
 
-    /// DDL is a transaction of its own: it commits what its text did before.
-    async fn before_ddl(&mut self, what: &str) -> Result<(), SqlError> {
-        self.end_implicit(true).await?;
-        match self.transaction {
-            TransactionState::Idle => Ok(()),
-            TransactionState::Open(_) | TransactionState::Failed => {
-                Err(SqlError::unsupported(format!("{what} inside a transaction block"))
-                    .with_hint("Run it outside of BEGIN and COMMIT."))
-            }
+    /// Fails for what cannot be undone, unless it stands alone.
+    fn check_alone(&self, what: &str, turn: Turn) -> Result<(), SqlError> {
+        let is_in_text = matches!(turn, Turn::InText | Turn::LastOfText);
+        if !is_in_text && matches!(self.transaction, TransactionState::Idle) {
+            return Ok(());
         }
-    }
-
-    async fn create_table(
-        &mut self,
-        if_not_exists: bool,
-        table: &TableDescriptor,
-        sink: &mut dyn ResultSink,
-    ) -> Result<Completion, SqlError> {
-        self.before_ddl("CREATE TABLE").await?;
-        match ddl::create_table(&self.node, table.clone()).await {
-            Err(error) if if_not_exists && error.state == SqlState::DuplicateTable => {
-                sink.notice("NOTICE", format!("relation \"{}\" already exists, skipping", table.name));
-                Ok(tag("CREATE TABLE"))
-            }
-            result => result.map(|()| tag("CREATE TABLE")),
-        }
-    }
-
-    async fn drop_tables(
-        &mut self,
-        tables: &[Arc<TableDescriptor>],
-        missing: &[String],
-        sink: &mut dyn ResultSink,
-    ) -> Result<Completion, SqlError> {
-        self.before_ddl("DROP TABLE").await?;
-        for name in missing {
-            sink.notice("NOTICE", format!("table \"{name}\" does not exist, skipping"));
-        }
-        for table in tables {
-            ddl::drop_table(&self.node, table).await?;
-        }
-        Ok(tag("DROP TABLE"))
+        let message = format!("{what} cannot run inside a transaction block");
+        Err(SqlError::new(SqlState::ActiveSqlTransaction, message).with_hint(
+            "Run it alone, outside of BEGIN and COMMIT; several statements of one text are a transaction.",
+        ))
     }
 
     fn set_variable(
@@ -259,7 +253,7 @@ impl Session {
         local: bool,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
-        if local && self.transaction.status() != TransactionStatus::Active {
+        if local && !self.is_in_transaction() {
             sink.notice("WARNING", "SET LOCAL can only be used in transaction blocks".to_owned());
             self.variables.get(name)?;
             return Ok(tag("SET"));
@@ -269,7 +263,6 @@ impl Session {
     }
 
     async fn set_cluster_setting(&mut self, name: &str, value: Option<&str>) -> Result<Completion, SqlError> {
-        self.before_ddl("SET CLUSTER SETTING").await?;
         match value {
             Some(value) => self.node.cluster.set_setting(name, value).await?,
             None => {
@@ -311,16 +304,11 @@ impl Session {
         }
     }
 
-    async fn discard_all(&mut self) -> Result<Completion, SqlError> {
-        self.end_implicit(true).await?;
-        if !matches!(self.transaction, TransactionState::Idle) {
-            let message = "DISCARD ALL cannot run inside a transaction block";
-            return Err(SqlError::new(SqlState::ActiveSqlTransaction, message));
-        }
+    fn discard_all(&mut self) -> Completion {
         self.variables.reset();
         self.texts.clear();
         self.deallocated.push(Deallocated::All);
-        Ok(tag("DISCARD ALL"))
+        tag("DISCARD ALL")
     }
 }
 
@@ -355,5 +343,30 @@ fn needs_catalog(bound: &Bound) -> bool {
         | Bound::ResetAll
         | Bound::DiscardAll
         | Bound::Deallocate { .. } => false,
+    }
+}
+
+/// Whether a statement that is not the last of its turn is done in an implicit transaction. Those that begin and end
+/// transactions do so themselves; what cannot be undone stands alone; a COPY before Sync commits its rows in parts.
+fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
+    match bound {
+        Bound::Dml(_)
+        | Bound::Explain { .. }
+        | Bound::CreateTable { .. }
+        | Bound::DropTable { .. }
+        | Bound::ShowTables
+        | Bound::ShowRanges { .. }
+        | Bound::ShowClusterSettings
+        | Bound::ShowVariable { .. }
+        | Bound::SetVariable { .. }
+        | Bound::ResetAll
+        | Bound::CopyTo { .. }
+        | Bound::Deallocate { .. } => true,
+        Bound::CopyFrom(_) => turn == Turn::InText,
+        Bound::Begin { .. }
+        | Bound::Commit
+        | Bound::Rollback
+        | Bound::SetClusterSetting { .. }
+        | Bound::DiscardAll => false,
     }
 }

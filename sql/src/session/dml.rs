@@ -5,11 +5,11 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Transaction, TransactionOptions};
 
-use super::dispatch::{Mode, Run, tag};
+use super::dispatch::{Run, tag};
 use super::gate::Gate;
 use super::retry::Attempts;
 use super::sink::{Completion, ResultSink};
-use super::transaction::{Kind, TransactionState};
+use super::transaction::TransactionState;
 use super::{Binding, Session};
 use crate::bind::BoundDml;
 use crate::catalog::descriptor::TableDescriptor;
@@ -54,7 +54,6 @@ impl Session {
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
-        self.open_for_text(run);
         if !matches!(self.transaction, TransactionState::Idle) {
             let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
             let statement = binding.unplanned()?;
@@ -64,13 +63,6 @@ impl Session {
         self.run_alone(binding, run, sink).await
     }
 
-    /// Opens the implicit transaction of a text.
-    pub(crate) fn open_for_text(&mut self, run: &Run<'_>) {
-        if run.mode == Mode::OneOfText && matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, false);
-        }
-    }
-
     /// Runs it in the open transaction, without committing.
     pub(crate) async fn run_in_transaction(
         &mut self,
@@ -78,7 +70,7 @@ impl Session {
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
     ) -> Result<(u64, Profile), SqlError> {
-        let node = Arc::clone(&self.node);
+        let (node, catalog) = (Arc::clone(&self.node), self.catalog());
         let TransactionState::Open(open) = &mut self.transaction else {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
@@ -91,7 +83,6 @@ impl Session {
         }
         let transaction = open.begin(&node).await?;
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
-        let catalog = node.catalog.snapshot();
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         result.map_err(|error| error.into_sql(&catalog))
     }

@@ -64,7 +64,6 @@ impl Session {
         statement: &BoundDml,
         run: &Run<'_>,
     ) -> Result<(u64, Profile, Plan), SqlError> {
-        self.open_for_text(run);
         let statement = Unplanned { statement, memory: None };
         let mut plan = None;
         let (count, profile) = if matches!(self.transaction, TransactionState::Idle) {

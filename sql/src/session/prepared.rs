@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::dispatch::Mode;
+use super::dispatch::Turn;
 use crate::bind::{Bound, BoundStatement};
 use crate::cancel::CancelToken;
 use crate::error::{SqlError, SqlState};
@@ -59,12 +59,21 @@ impl Statement {
 /// All that binding depends on besides the statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BoundWith {
-    /// Version of the catalog.
-    pub catalog_version: u64,
+    /// The catalog.
+    pub catalog: CatalogStamp,
     /// Types that the client declared.
     pub types: Vec<Option<DataType>>,
     /// User and database.
     pub options: Arc<SessionOptions>,
+}
+
+/// Which catalog a session binds with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CatalogStamp {
+    /// The node's version.
+    pub version: u64,
+    /// A number of the session's own for what its transaction has changed; 0 for nothing.
+    pub staged: u64,
 }
 
 /// A statement bound with one version of the catalog.
@@ -130,14 +139,20 @@ impl Prepared {
     pub fn columns(&self) -> Option<&[OutputColumn]> {
         self.binding.columns()
     }
+
+    /// Whether it is a `COPY … FROM STDIN`, which takes its data while it runs.
+    pub fn is_copy_in(&self) -> bool {
+        matches!(self.binding.bound.kind, Bound::CopyFrom(_))
+    }
 }
 
 /// The statements of one simple query. Statements outside BEGIN are one implicit transaction, which the last of them
-/// commits before it is told to be complete; an error undoes them all. DDL and COPY commit what stands before them.
+/// commits before it is told to be complete; an error undoes them all, DDL and SET included. COMMIT and ROLLBACK end it
+/// early, BEGIN makes it the user's.
 #[derive(Debug)]
 pub struct TextRun {
     statements: std::vec::IntoIter<Statement>,
-    /// There was only one statement: it commits alone, and may be run again by itself.
+    /// There was only one statement: it may commit alone, and be run again by itself.
     is_single: bool,
     is_started: bool,
 }
@@ -158,15 +173,12 @@ impl TextRun {
         cancel: &CancelToken,
         sink: &mut dyn ResultSink,
     ) -> Result<Option<Completion>, SqlError> {
-        if !std::mem::replace(&mut self.is_started, true) {
-            session.end_implicit(false).await?;
-            if self.statements.len() == 0 {
-                return Ok(Some(Completion::Empty));
-            }
+        if !std::mem::replace(&mut self.is_started, true) && self.statements.len() == 0 {
+            return Ok(Some(Completion::Empty));
         }
         let Some(statement) = self.statements.next() else {
-            // A copy may have been the last: what follows it in the implicit transaction is nothing.
-            session.end_implicit(true).await?;
+            // Messages without a Sync may have been before an empty text: it ends their transaction too.
+            session.sync().await?;
             return Ok(None);
         };
         let result = self.run_one(session, &statement, cancel, sink).await;
@@ -185,11 +197,11 @@ impl TextRun {
     ) -> Result<Completion, SqlError> {
         session.check_accepted(statement)?;
         let prepared = session.bind(statement, &[])?;
-        let mode = if self.is_single { Mode::Alone } else { Mode::OneOfText };
-        let completion = session.execute((&prepared, &[]), mode, cancel, sink).await?;
-        if self.statements.len() == 0 {
-            session.end_implicit(true).await?;
-        }
-        Ok(completion)
+        let turn = match (self.is_single, self.statements.len()) {
+            (true, _) => Turn::Alone,
+            (false, 0) => Turn::LastOfText,
+            (false, _) => Turn::InText,
+        };
+        session.execute((&prepared, &[]), turn, cancel, sink).await
     }
 }

@@ -5,6 +5,7 @@ use quorate_engine::kv::keyspace;
 use super::dispatch::tag;
 use super::gate::Gate;
 use super::sink::{Completion, ResultSink};
+use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::cluster::RangeInfo;
 use crate::error::SqlError;
@@ -39,11 +40,11 @@ fn number(value: u64) -> Datum {
 /// # Errors
 /// The sink's.
 pub async fn tables(
-    node: &SqlNode,
+    catalog: &CatalogSnapshot,
     columns: &[OutputColumn],
     sink: &mut dyn ResultSink,
 ) -> Result<Completion, SqlError> {
-    let rows = node.catalog.snapshot().tables().map(|table| vec![text(&table.name)]).collect();
+    let rows = catalog.tables().map(|table| vec![text(&table.name)]).collect();
     send(columns, rows, sink).await
 }
 

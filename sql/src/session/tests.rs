@@ -41,7 +41,7 @@ pub(crate) async fn run_text(
     sink: &mut Recorder,
 ) -> Result<String, SqlError> {
     let cancel = CancelToken::new();
-    let mut run = session.begin_text(sql)?;
+    let mut run = session.begin_text(sql).await?;
     let mut tags = Vec::new();
     while let Some(completion) = run.next(session, &cancel, sink).await? {
         tags.push(match completion {
@@ -54,6 +54,7 @@ pub(crate) async fn run_text(
 }
 
 mod attempts;
+mod implicit;
 mod reuse;
 mod slt;
 
@@ -83,18 +84,26 @@ impl Runner {
     }
 }
 
-/// Feeds a COPY in pieces.
+/// Feeds the COPY of a text in pieces; the tags of all its statements.
 async fn copy(session: &mut Session, sql: &str, data: &str, chunk: usize) -> Result<String, SqlError> {
     let cancel = CancelToken::new();
-    let mut run = session.begin_text(sql)?;
-    let Some(Completion::CopyIn(mut copy)) = run.next(session, &cancel, &mut Recorder::default()).await?
-    else {
-        panic!("{sql} is no COPY FROM STDIN");
-    };
-    for piece in data.as_bytes().chunks(chunk) {
-        copy.feed(session, piece).await?;
+    let mut run = session.begin_text(sql).await?;
+    let (mut tags, mut copies) = (Vec::new(), 0);
+    while let Some(completion) = run.next(session, &cancel, &mut Recorder::default()).await? {
+        tags.push(match completion {
+            Completion::Tag(tag) => tag,
+            Completion::CopyIn(mut copy) => {
+                copies += 1;
+                for piece in data.as_bytes().chunks(chunk) {
+                    copy.feed(session, piece).await?;
+                }
+                copy.finish(session).await?
+            }
+            Completion::Empty => panic!("{sql} is empty"),
+        });
     }
-    copy.finish(session).await
+    assert_eq!(copies, 1, "{sql} is no COPY FROM STDIN");
+    Ok(tags.join("\n"))
 }
 
 async fn with_parameters(

@@ -2,10 +2,14 @@
 //!
 //! ```text
 //! Idle ── BEGIN ──▶ Open(explicit) ── error ──▶ Failed ── COMMIT, ROLLBACK ──▶ Idle
-//!   └─ one of several statements of a text ─▶ Open(implicit) ── end of the text, error ──▶ Idle
+//!   │                    ▲ BEGIN
+//!   └─ one of several ─▶ Open(implicit) ── end of the text, Sync, COMMIT, ROLLBACK, error ──▶ Idle
 //! ```
+//!
+//! One of several: statements of one text, or those that a client sends before its Sync.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use quorate_engine::kv::{Transaction, TransactionOptions};
 
@@ -13,6 +17,7 @@ use super::kv_error::sql_error;
 use super::sink::TransactionStatus;
 use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::staged::StagedDdl;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 
@@ -21,7 +26,7 @@ use crate::node::SqlNode;
 pub enum Kind {
     /// The user, by COMMIT or ROLLBACK.
     Explicit,
-    /// The end of the text.
+    /// The end of the text, or the Sync.
     Implicit,
 }
 
@@ -37,12 +42,15 @@ pub struct OpenTransaction {
     kv: Option<Box<dyn Transaction>>,
     /// Tables that it used, with the versions that its statements were bound with.
     tables: BTreeMap<u64, u64>,
+    /// What it has changed in the catalog.
+    pub staged: StagedDdl,
 }
 
 impl OpenTransaction {
     /// A transaction that has done nothing.
     pub fn new(kind: Kind, read_only: bool, now_micros: i64) -> Self {
-        Self { kind, read_only, now_micros, kv: None, tables: BTreeMap::new() }
+        let (tables, staged) = (BTreeMap::new(), StagedDdl::default());
+        Self { kind, read_only, now_micros, kv: None, tables, staged }
     }
 
     /// The store's transaction, begun where it was not yet.
@@ -54,7 +62,7 @@ impl OpenTransaction {
             let options = TransactionOptions { read_only: self.read_only };
             self.kv = Some(node.database.begin(options).await.map_err(|error| sql_error(error, None))?);
         }
-        self.kv.as_mut().ok_or_else(|| SqlError::new(SqlState::InternalError, "a transaction was not begun"))
+        self.kv.as_mut().ok_or_else(not_begun)
     }
 
     /// The same for a COPY into this table.
@@ -77,47 +85,83 @@ impl OpenTransaction {
         self.tables.insert(id, version);
     }
 
-    /// Commits.
+    /// Creates a table, for itself alone until it commits.
+    ///
+    /// # Errors
+    /// 42P07, and nothing was done; those of the store.
+    pub async fn create_table(&mut self, node: &SqlNode, table: TableDescriptor) -> Result<(), SqlError> {
+        self.begin(node).await?.start_statement();
+        let Some(kv) = &mut self.kv else { return Err(not_begun()) };
+        self.staged.create(node, kv.as_mut(), table).await
+    }
+
+    /// Drops a table, for itself alone until it commits.
+    ///
+    /// # Errors
+    /// 42P01; those of the store.
+    pub async fn drop_table(&mut self, node: &SqlNode, table: &Arc<TableDescriptor>) -> Result<(), SqlError> {
+        self.begin(node).await?.start_statement();
+        let Some(kv) = &mut self.kv else { return Err(not_begun()) };
+        self.staged.drop(kv.as_mut(), table).await
+    }
+
+    /// Commits: rows and tables at once, or none.
     ///
     /// # Errors
     /// The store's; 40001 where a table has changed since a statement was bound.
-    pub async fn commit(self, node: &SqlNode) -> Result<(), SqlError> {
-        let Some(mut kv) = self.kv else { return Ok(()) };
-        let deadline = node.cluster.catalog_lease();
-        let snapshot = node.catalog.snapshot();
-        let checked = deadline.and_then(|deadline| check_tables(&self.tables, &snapshot).map(|()| deadline));
-        match checked {
+    pub async fn commit(mut self, node: &SqlNode) -> Result<(), SqlError> {
+        let Some(mut kv) = self.kv.take() else { return Ok(()) };
+        let checked = node.cluster.catalog_lease().and_then(|deadline| {
+            self.check_tables(&node.catalog.snapshot())?;
+            Ok(deadline)
+        });
+        let deadline = match checked {
+            Ok(deadline) => deadline,
             Err(error) => {
                 kv.rollback().await;
-                Err(error)
+                self.staged.undo(node).await;
+                return Err(error);
             }
-            Ok(deadline) => match kv.commit(Some(deadline)).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(sql_error(error, Some(&snapshot))),
-            },
+        };
+        match kv.commit(Some(deadline)).await {
+            Ok(_) => self.staged.finish(node).await,
+            Err(error) => {
+                let catalog = self.staged.catalog(node.catalog.snapshot());
+                // An unknown commit may have published the tables: their ranges must stay then.
+                if !error.is_ambiguous() {
+                    self.staged.undo(node).await;
+                }
+                Err(sql_error(error, Some(&catalog)))
+            }
         }
     }
 
     /// Ends it without effect.
-    pub async fn rollback(self) {
+    pub async fn rollback(self, node: &SqlNode) {
         if let Some(mut kv) = self.kv {
             kv.rollback().await;
         }
+        self.staged.undo(node).await;
+    }
+
+    fn check_tables(&self, catalog: &CatalogSnapshot) -> Result<(), SqlError> {
+        let is_same = |(id, version): (&u64, &u64)| {
+            self.staged.has_created(*id)
+                || catalog.table_by_id(*id).is_some_and(|table| table.version == *version)
+        };
+        if self.tables.iter().all(is_same) {
+            return Ok(());
+        }
+        Err(SqlError::new(
+            SqlState::SerializationFailure,
+            "restart transaction: a table that it used was changed or dropped",
+        )
+        .with_hint("Run the whole transaction again."))
     }
 }
 
-fn check_tables(tables: &BTreeMap<u64, u64>, snapshot: &CatalogSnapshot) -> Result<(), SqlError> {
-    let is_same = |(id, version): (&u64, &u64)| {
-        snapshot.table_by_id(*id).is_some_and(|table| table.version == *version)
-    };
-    if tables.iter().all(is_same) {
-        return Ok(());
-    }
-    Err(SqlError::new(
-        SqlState::SerializationFailure,
-        "restart transaction: a table that it used was changed or dropped",
-    )
-    .with_hint("Run the whole transaction again."))
+fn not_begun() -> SqlError {
+    SqlError::new(SqlState::InternalError, "a transaction was not begun")
 }
 
 /// Where a session stands.

@@ -19,15 +19,15 @@ use crate::types::Row;
 
 /// What the next calls come to, instead of what they would.
 #[derive(Default)]
-struct Script {
-    commits: VecDeque<KvError>,
+pub(super) struct Script {
+    pub(super) commits: VecDeque<KvError>,
     /// Errors of scan pages; `None` lets a page through.
     scans: VecDeque<Option<KvError>>,
     /// Scans never answer.
     is_stuck: bool,
-    commits_seen: usize,
+    pub(super) commits_seen: usize,
     /// Keys that were read one by one.
-    keys_read: usize,
+    pub(super) keys_read: usize,
     /// What commits were to lie below.
     deadlines: Vec<Option<Timestamp>>,
 }
@@ -113,12 +113,12 @@ impl Transaction for FlakyTransaction {
     }
 }
 
-fn retry() -> KvError {
+pub(super) fn retry() -> KvError {
     KvError::Retry { key: Key::from(vec![2]), reason: "the test wants it".to_owned() }
 }
 
 /// A session with a table of this many rows, and what its database will do.
-async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>, Arc<LocalCluster>) {
+pub(super) async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>, Arc<LocalCluster>) {
     let store = Arc::new(MemoryStore::new());
     let inner = LocalDatabase::new(store, Arc::new(HybridClock::system()), scan_evaluator());
     let script = Arc::new(Mutex::new(Script::default()));
@@ -136,7 +136,7 @@ async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Script>>, Arc<Lo
     (session, script, cluster)
 }
 
-async fn sql(session: &mut Session, text: &str) -> Result<Vec<String>, SqlError> {
+pub(super) async fn sql(session: &mut Session, text: &str) -> Result<Vec<String>, SqlError> {
     let mut recorder = Recorder::default();
     run_text(session, text, &mut recorder).await?;
     Ok(recorder.lines())
@@ -312,12 +312,12 @@ async fn cancel_ends_a_scan_that_waits() {
     script.lock().is_stuck = true;
     let cancel = CancelToken::new();
     cancel.cancel(CancelReason::Request);
-    let mut run = session.begin_text("SELECT count(*) FROM t").unwrap();
+    let mut run = session.begin_text("SELECT count(*) FROM t").await.unwrap();
     let error = run.next(&mut session, &cancel, &mut Recorder::default()).await.unwrap_err();
     assert_eq!(error.state, SqlState::QueryCanceled);
     // A token that is cancelled while the scan waits.
     let cancel = CancelToken::new();
-    let mut run = session.begin_text("SELECT count(*) FROM t").unwrap();
+    let mut run = session.begin_text("SELECT count(*) FROM t").await.unwrap();
     let mut recorder = Recorder::default();
     let waiting = run.next(&mut session, &cancel, &mut recorder);
     let cancelling = async {
@@ -384,7 +384,7 @@ async fn copy_ends_where_its_table_was_dropped_meanwhile() {
     const LINES: usize = 60_000;
     let (mut session, script, _) = session_with_rows(0).await;
     let mut other = session.node.session(SessionOptions::default());
-    let mut run = session.begin_text("COPY t FROM STDIN (FORMAT csv)").unwrap();
+    let mut run = session.begin_text("COPY t FROM STDIN (FORMAT csv)").await.unwrap();
     let begun = run.next(&mut session, &CancelToken::new(), &mut Recorder::default()).await.unwrap();
     let Some(Completion::CopyIn(mut copy)) = begun else { panic!("{begun:?}") };
     let data: String = (0..LINES).map(|number| format!("{number},1\n")).collect();
@@ -429,7 +429,7 @@ impl ResultSink for GoneSink {
 #[tokio::test]
 async fn sink_that_fails_ends_the_statement() {
     let (mut session, _, _) = session_with_rows(2).await;
-    let mut run = session.begin_text("SELECT a FROM t").unwrap();
+    let mut run = session.begin_text("SELECT a FROM t").await.unwrap();
     let error = run.next(&mut session, &CancelToken::new(), &mut GoneSink).await.unwrap_err();
     assert_eq!(error.message, "the client is gone");
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["2"]);

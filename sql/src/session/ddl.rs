@@ -1,0 +1,69 @@
+//! CREATE TABLE and DROP TABLE of a session: alone, or staged in the open transaction.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::dispatch::tag;
+use super::sink::{Completion, ResultSink};
+use super::transaction::{Kind, TransactionState};
+use crate::catalog::ddl;
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::{SqlError, SqlState};
+
+impl Session {
+    pub(super) async fn create_table(
+        &mut self,
+        if_not_exists: bool,
+        table: &TableDescriptor,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.check_writable("CREATE TABLE")?;
+        let node = Arc::clone(&self.node);
+        let created = match self.staging() {
+            Some(open) => open.create_table(&node, table.clone()).await,
+            None => ddl::create_table(&node, table.clone()).await,
+        };
+        match created {
+            Err(error) if if_not_exists && error.state == SqlState::DuplicateTable => {
+                sink.notice("NOTICE", format!("relation \"{}\" already exists, skipping", table.name));
+                Ok(tag("CREATE TABLE"))
+            }
+            result => result.map(|()| tag("CREATE TABLE")),
+        }
+    }
+
+    /// Drops all of these tables or none: several that stand alone are an implicit transaction.
+    pub(super) async fn drop_tables(
+        &mut self,
+        tables: &[Arc<TableDescriptor>],
+        missing: &[String],
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.check_writable("DROP TABLE")?;
+        for name in missing {
+            sink.notice("NOTICE", format!("table \"{name}\" does not exist, skipping"));
+        }
+        if tables.len() > 1 && matches!(self.transaction, TransactionState::Idle) {
+            self.open_transaction(Kind::Implicit, false);
+        }
+        let node = Arc::clone(&self.node);
+        for table in tables {
+            match self.staging() {
+                Some(open) => open.drop_table(&node, table).await?,
+                None => ddl::drop_table(&node, table).await?,
+            }
+        }
+        Ok(tag("DROP TABLE"))
+    }
+
+    /// The open transaction, whose catalog is going to be another; `None` where there is none.
+    fn staging(&mut self) -> Option<&mut super::transaction::OpenTransaction> {
+        match &mut self.transaction {
+            TransactionState::Open(open) => {
+                self.staged_count += 1;
+                Some(open)
+            }
+            TransactionState::Idle | TransactionState::Failed => None,
+        }
+    }
+}
