@@ -111,7 +111,7 @@ impl CommitRequest {
 /// What a range answers when all went well; one variant a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// To [`Request::Get`]: one entry a key.
+    /// To [`Request::Get`]: one entry a key, of as many keys as fit into an answer, the first at least.
     Values(Vec<Option<Bytes>>),
     /// To [`Request::Scan`]. `resume` is cut at the range's end: the rest of the request's span is the asker's to
     /// know.

@@ -4,10 +4,12 @@
 //! `program` ships them to the ranges.
 
 use crate::types::{DataType, Datum};
+use in_list::InList;
 
 pub mod aggregate;
 pub mod arithmetic;
 pub mod eval;
+pub mod in_list;
 pub mod like;
 
 /// An expression over one input row.
@@ -54,7 +56,7 @@ pub enum Expr {
         /// What is looked for.
         operand: Box<Expr>,
         /// Where.
-        list: Vec<Expr>,
+        list: InList,
         /// `NOT IN`.
         negated: bool,
     },
@@ -133,7 +135,9 @@ impl Expr {
                 vec![operand]
             }
             Self::Binary { left, right, .. } => vec![left, right],
-            Self::InList { operand, list, .. } => std::iter::once(operand.as_ref()).chain(list).collect(),
+            Self::InList { operand, list, .. } => {
+                std::iter::once(operand.as_ref()).chain(list.computed()).collect()
+            }
             Self::Like { operand, pattern, .. } => vec![operand, pattern],
             Self::Case { branches, otherwise, .. } => {
                 branches.iter().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref()).collect()
@@ -156,11 +160,9 @@ impl Expr {
             Self::Binary { op, left, right, data_type } => {
                 Self::Binary { op, left: boxed(left)?, right: boxed(right)?, data_type }
             }
-            Self::InList { operand, list, negated } => Self::InList {
-                operand: boxed(operand)?,
-                list: list.into_iter().map(change).collect::<Result<_, E>>()?,
-                negated,
-            },
+            Self::InList { operand, list, negated } => {
+                Self::InList { operand: boxed(operand)?, list: list.map(change)?, negated }
+            }
             Self::Like { operand, pattern, negated, case_insensitive } => {
                 Self::Like { operand: boxed(operand)?, pattern: boxed(pattern)?, negated, case_insensitive }
             }

@@ -39,6 +39,9 @@ use position::Positions;
 /// Longest text of statements in bytes (design.md section 12, "statement").
 pub const STATEMENT_MAX_BYTES: usize = 16 << 20;
 
+/// Most values of an IN list: each takes some hundred bytes of memory while its statement is read.
+pub const LIST_MAX: usize = 1 << 20;
+
 /// Deepest recursion of the grammar, far above what [`limits`] lets through.
 const RECURSION_MAX: usize = 500;
 

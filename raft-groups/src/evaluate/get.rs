@@ -8,11 +8,10 @@ use quorate_engine::store::Snapshot;
 use super::{ANSWER_BYTES_MAX, mvcc_error};
 use crate::api::{RangeError, ReadAt};
 
-/// Reads the keys, in their order.
+/// Reads the keys, in their order, as many as fit into one answer: at least the first.
 ///
 /// # Errors
-/// [`RangeError::Uncertain`] for a version in the read's uncertainty window; [`RangeError::Refused`] where the values
-/// do not fit into one answer.
+/// [`RangeError::Uncertain`] for a version in the read's uncertainty window.
 pub fn evaluate(
     snapshot: &dyn Snapshot,
     keys: &[Key],
@@ -26,11 +25,8 @@ pub fn evaluate(
         let value = found.map(|versioned| versioned.value);
         bytes += value.as_ref().map_or(0, |value| value.len() as u64);
         values.push(value);
-        if bytes > ANSWER_BYTES_MAX && values.len() < keys.len() {
-            return Err(RangeError::Refused(format!(
-                "the values of {} keys are larger than {ANSWER_BYTES_MAX} bytes; ask for fewer at a time",
-                keys.len()
-            )));
+        if bytes > ANSWER_BYTES_MAX {
+            break;
         }
     }
     Ok(values)

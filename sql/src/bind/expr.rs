@@ -5,6 +5,7 @@ use super::aggregate::Aggregates;
 use super::coerce::{common_type, explicit_cast};
 use super::scope::Scope;
 use crate::error::{SqlError, SqlState};
+use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr, ScalarFunction, UnaryOp};
 use crate::parser::ast;
 use crate::parser::ast::ExprKind;
@@ -191,7 +192,7 @@ impl Binder<'_> {
             let from = item.data_type();
             bound.push(self.coerce(item, common, source.position)?.ok_or_else(wrong(from))?);
         }
-        Ok(Expr::InList { operand: Box::new(operand), list: bound, negated })
+        Ok(Expr::InList { operand: Box::new(operand), list: InList::Each(bound), negated })
     }
 
     fn case(

@@ -1,7 +1,8 @@
 //! Reads a table: sends the scan program with each page, and takes in rows or partial groups.
 //!
-//! Point lookups fetch their keys at once and run the same program here, without its bytes. Invariant: a limit counts
-//! over all pages and spans, so each page's program has what is left of it.
+//! Point lookups fetch their keys, a thousand at a time, and run the same program here, without its bytes; so does a scan
+//! whose program is too long to be sent with each page. Invariant: a limit counts over all pages and spans, so each page's
+//! program has what is left of it.
 
 use std::collections::VecDeque;
 
@@ -28,6 +29,8 @@ const PAGE_ROWS: u64 = 50_000;
 const PAGE_BYTES: u64 = 1 << 20;
 /// Keys of point lookups fetched at once.
 const POINTS_AT_ONCE: usize = 1_000;
+/// Bytes of a program that is sent with each page, and read anew by whoever serves it.
+const PROGRAM_MAX_BYTES: usize = 64 << 10;
 
 /// What is left to read.
 enum Rest {
@@ -43,7 +46,7 @@ pub struct Scan {
     program: Program,
     /// The program would change nothing.
     is_plain: bool,
-    /// The program's bytes, for ranges to run; `None` where it is plain, or runs here.
+    /// The program's bytes, for ranges to run; `None` where it is plain, or runs here over the pairs.
     encoded: Option<ScanProgram>,
     /// Values of a row that the program puts out.
     width: usize,
@@ -84,7 +87,9 @@ impl Scan {
         };
         let program = Program { layout, filter: pushed.filter, limit: pushed.limit, output };
         let encoded = match &rest {
-            Rest::Spans(_) if !is_plain => Some(program.encode()?),
+            Rest::Spans(_) if !is_plain => {
+                Some(program.encode()?).filter(|encoded| encoded.0.len() <= PROGRAM_MAX_BYTES)
+            }
             Rest::Spans(_) => None,
             Rest::Points(_) => {
                 program.check_depth()?;
@@ -143,7 +148,7 @@ impl Scan {
             }
         }
         match page.rows {
-            ScanRows::Pairs(pairs) => Ok(self.decode_pairs(&pairs)?),
+            ScanRows::Pairs(pairs) => self.take_pairs(&pairs),
             ScanRows::Outputs(outputs) => Ok(self.decode_outputs(&outputs)?),
         }
     }
@@ -157,17 +162,18 @@ impl Scan {
         let found = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
         let pairs: Vec<(Key, Value)> = found.collect();
         let read = pairs.len() as u64;
-        let rows = if self.is_plain {
-            self.decode_pairs(&pairs)?
-        } else {
-            run_on_pairs(&self.program, &pairs).map_err(KvError::Program)?
-        };
+        let rows = self.take_pairs(&pairs)?;
         context.profile.add_points(self.number, read, rows.len() as u64);
         Ok(rows)
     }
 
-    fn decode_pairs(&self, pairs: &[(Key, Value)]) -> Result<Vec<Row>, SqlError> {
-        pairs.iter().map(|(key, value)| decode_row(&self.program.layout, key.as_ref(), value)).collect()
+    /// What the program makes of pairs, here.
+    fn take_pairs(&self, pairs: &[(Key, Value)]) -> Result<Vec<Row>, ExecError> {
+        if !self.is_plain {
+            return Ok(run_on_pairs(&self.program, pairs).map_err(KvError::Program)?);
+        }
+        let rows = pairs.iter().map(|(key, value)| decode_row(&self.program.layout, key.as_ref(), value));
+        Ok(rows.collect::<Result<_, SqlError>>()?)
     }
 
     fn decode_outputs(&self, outputs: &[Bytes]) -> Result<Vec<Row>, SqlError> {

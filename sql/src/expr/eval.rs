@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::error::{SqlError, SqlState};
-use crate::expr::{BinaryOp, Expr, UnaryOp, arithmetic, like};
+use crate::expr::{BinaryOp, Expr, UnaryOp, arithmetic, in_list, like};
 use crate::functions;
 use crate::types::cast::cast;
 use crate::types::compare::compare;
@@ -69,7 +69,14 @@ fn value<'a>(
             }
         },
         Expr::IsNull { operand, negated } => Datum::Bool(value(operand, row, context)?.is_null() != *negated),
-        Expr::InList { operand, list, negated } => negate_if(*negated, in_list(operand, list, row, context)?),
+        Expr::InList { operand, list, negated } => {
+            let operand = value(operand, row, context)?;
+            let found = match operand.is_null() {
+                true => None,
+                false => in_list::find(&operand, list, |item| value(item, row, context))?,
+            };
+            negate_if(*negated, found)
+        }
         Expr::Like { operand, pattern, negated, case_insensitive } => {
             let text = value(operand, row, context)?;
             let pattern = value(pattern, row, context)?;
@@ -208,29 +215,6 @@ fn binary(op: BinaryOp, left: &Datum, right: &Datum, data_type: DataType) -> Res
         BinaryOp::GreaterOrEqual => ordered(Ordering::is_ge),
         BinaryOp::And | BinaryOp::Or => Err(mistyped("AND or OR")),
     }
-}
-
-/// `x IN (…)`: true where one is equal, else NULL where one is NULL, else false.
-fn in_list(
-    operand: &Expr,
-    list: &[Expr],
-    row: &[Datum],
-    context: &EvalContext<'_>,
-) -> Result<Option<bool>, SqlError> {
-    let operand = value(operand, row, context)?;
-    if operand.is_null() {
-        return Ok(None);
-    }
-    let mut unknown = false;
-    for item in list {
-        let item = value(item, row, context)?;
-        if item.is_null() {
-            unknown = true;
-        } else if compare(&operand, &item).is_eq() {
-            return Ok(Some(true));
-        }
-    }
-    Ok(if unknown { None } else { Some(false) })
 }
 
 fn case<'a>(

@@ -10,6 +10,7 @@
 
 use crate::error::SqlError;
 use crate::expr::eval::{EvalContext, eval};
+use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr};
 use crate::types::{DataType, Datum};
 
@@ -19,6 +20,11 @@ use crate::types::{DataType, Datum};
 /// 42P02 for a parameter without a value.
 pub fn fold_constants(expr: Expr, context: &EvalContext<'_>) -> Result<Expr, SqlError> {
     let expr = expr.map_children(&mut |part| fold_constants(part, context))?;
+    let expr = if let Expr::InList { operand, list: InList::Each(list), negated } = expr {
+        Expr::InList { operand, list: InList::of(list), negated }
+    } else {
+        expr
+    };
     let data_type = expr.data_type();
     match &expr {
         Expr::Literal(..) | Expr::Column { .. } => Ok(expr),

@@ -15,6 +15,7 @@ use quorate_engine::kv::{Key, Span};
 use super::bottom_up;
 use super::push_filter::and;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr};
 use crate::plan::node::{Access, PushDown, Query};
 use crate::storage::index_format::{encode_key_values, primary_span};
@@ -22,8 +23,10 @@ use crate::storage::layout::TableLayout;
 use crate::types::Datum;
 use crate::types::compare::compare;
 
-/// Most points or spans of one scan; beyond it fewer key columns are used.
-const POINTS_MAX: usize = 1_000;
+/// Most points of one scan: as many values as a list may have. They are fetched a bounded number at a time.
+const POINTS_MAX: usize = crate::parser::LIST_MAX;
+/// Most spans of one scan, each of which costs a request; beyond it fewer key columns are used.
+const SPANS_MAX: usize = 1_000;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
@@ -88,11 +91,12 @@ struct Constraint {
     upper: Option<Bound>,
 }
 
-/// One side of a range, and the condition that it comes from.
+/// One side of a range.
 struct Bound {
     value: Datum,
     included: bool,
-    condition: usize,
+    /// The condition that says just that.
+    condition: Option<usize>,
 }
 
 /// Access by the key with the conditions that it makes superfluous; `None` where no condition helps.
@@ -104,20 +108,25 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
         return Some((Access::Points(Vec::new()), (0..conditions.len()).collect()));
     }
     let layout = TableLayout::of(table);
+    let mut constraints: Vec<_> =
+        layout.key.iter().map(|position| constraint(*position, conditions)).collect();
+    let mut counts =
+        constraints.iter().map(|constraint| constraint.values.as_ref().map(|(values, _)| values.len()));
+    let points = counts.try_fold(1_usize, |all, count| Some(all.saturating_mul(count?)));
+    let max = if points.is_some_and(|points| points <= POINTS_MAX) { POINTS_MAX } else { SPANS_MAX };
     let mut prefixes: Vec<Vec<Datum>> = vec![Vec::new()];
     let mut taken = Vec::new();
     let mut range = None;
     let mut matched = 0;
-    for position in &layout.key {
-        let constraint = constraint(*position, conditions);
-        match constraint.values {
-            Some((values, from)) if prefixes.len().saturating_mul(values.len()) <= POINTS_MAX => {
+    for constraint in &mut constraints {
+        match constraint.values.take() {
+            Some((values, from)) if prefixes.len().saturating_mul(values.len()) <= max => {
                 prefixes = product(&prefixes, &values);
                 taken.extend(from);
                 matched += 1;
             }
-            _ => {
-                range = Some((constraint.lower, constraint.upper));
+            values => {
+                range = Some(constraint.bounds(values));
                 break;
             }
         }
@@ -136,7 +145,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
             spans.push(span);
         }
     }
-    taken.extend(lower.iter().chain(&upper).map(|bound| bound.condition));
+    taken.extend(lower.iter().chain(&upper).filter_map(|bound| bound.condition));
     Some(if spans.is_empty() { (Access::Points(Vec::new()), taken) } else { (Access::Spans(spans), taken) })
 }
 
@@ -219,7 +228,11 @@ fn is_column(expr: &Expr, position: usize) -> bool {
 }
 
 /// The list's values, NULLs left out because nothing equals them; `None` where one is not constant.
-fn literals(list: &[Expr]) -> Option<Vec<Datum>> {
+fn literals(list: &InList) -> Option<Vec<Datum>> {
+    let list = match list {
+        InList::Constants(constants) => return Some(constants.values().to_vec()),
+        InList::Each(list) => list,
+    };
     let mut values = Vec::with_capacity(list.len());
     for item in list {
         match item {
@@ -267,15 +280,24 @@ impl Constraint {
         values.dedup_by(|a, b| compare(a, b).is_eq());
         match &mut self.values {
             Some((known, from)) => {
-                known.retain(|value| values.iter().any(|other| compare(value, other).is_eq()));
+                known.retain(|value| values.binary_search_by(|other| compare(other, value)).is_ok());
                 from.push(condition);
             }
             None => self.values = Some((values, vec![condition])),
         }
     }
 
+    /// Where the column lies: within its bounds, else between the least and the greatest of too many values, which
+    /// stay in the filter.
+    fn bounds(&mut self, values: Option<(Vec<Datum>, Vec<usize>)>) -> (Option<Bound>, Option<Bound>) {
+        let values = values.map(|(values, _)| values).unwrap_or_default();
+        let bound = |value: &Datum| Bound { value: value.clone(), included: true, condition: None };
+        let lower = self.lower.take().or_else(|| values.first().map(bound));
+        (lower, self.upper.take().or_else(|| values.last().map(bound)))
+    }
+
     fn compare(&mut self, op: BinaryOp, value: &Datum, condition: usize) {
-        let bound = |included| Bound { value: value.clone(), included, condition };
+        let bound = |included| Bound { value: value.clone(), included, condition: Some(condition) };
         // A second bound of a side stays in the filter: the first is right, if not always the tightest.
         match op {
             BinaryOp::Equal => self.restrict(vec![value.clone()], condition),

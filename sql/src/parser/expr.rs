@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::ast::{Expr, ExprKind, Name};
-use super::{Source, ast, data_type, is_reserved, place};
+use super::{LIST_MAX, Source, ast, data_type, is_reserved, place};
 use crate::error::{SqlError, SqlState};
 use crate::expr::BinaryOp;
 
@@ -68,6 +68,13 @@ impl<'a> Convert<'a> {
             SqlExpr::IsNotDistinctFrom(left, right) => self.is_distinct(left, right, true),
             SqlExpr::InList { expr, list, negated } => {
                 let operand = self.boxed(expr)?;
+                if list.len() > LIST_MAX {
+                    let message =
+                        format!("a list of {} values is beyond the limit of {LIST_MAX}", list.len());
+                    return Err(SqlError::new(SqlState::ProgramLimitExceeded, message)
+                        .with_hint("Ask for parts of it, one statement each.")
+                        .at(operand.position));
+                }
                 let list = self.list(list)?;
                 Ok(self.at(operand.position, ExprKind::InList { operand, list, negated }))
             }

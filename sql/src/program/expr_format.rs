@@ -6,6 +6,7 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
+use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
 use crate::storage::datum_format::{put_datum, read_datum};
 use crate::storage::type_format::{put_type, read_type};
@@ -40,7 +41,14 @@ pub fn put_expr(out: &mut Writer, expr: &Expr) {
         Expr::IsNull { operand, negated } => put_expr(out.u8(6).bool(*negated), operand),
         Expr::InList { operand, list, negated } => {
             put_expr(out.u8(7).bool(*negated), operand);
-            put_exprs(out, list);
+            match list {
+                InList::Each(list) => put_exprs(out, list),
+                InList::Constants(constants) => {
+                    let all = constants.literals();
+                    out.count(all.len());
+                    all.for_each(|constant| put_expr(out, &constant));
+                }
+            }
         }
         Expr::Like { operand, pattern, negated, case_insensitive } => {
             put_expr(out.u8(8).bool(*negated).bool(*case_insensitive), operand);
@@ -159,7 +167,7 @@ fn read_nested(reader: &mut Reader<'_>, left: u32) -> Result<Expr, CodecError> {
         7 => Expr::InList {
             negated: reader.bool()?,
             operand: read_boxed(reader, left)?,
-            list: read_list(reader, left)?,
+            list: InList::of(read_list(reader, left)?),
         },
         8 => Expr::Like {
             negated: reader.bool()?,

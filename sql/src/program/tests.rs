@@ -9,6 +9,7 @@ use super::expr_format::EXPR_DEPTH_MAX;
 use super::program_format::{Program, ProgramOutput};
 use super::*;
 use crate::error::SqlState;
+use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
 use crate::storage::encode_row;
 use crate::storage::layout::TableLayout;
@@ -34,7 +35,11 @@ fn program(filter: Option<Expr>, output: ProgramOutput) -> Program {
 /// A program with every kind of expression.
 fn everything() -> Program {
     let is_null = Expr::IsNull { operand: Box::new(column(8)), negated: true };
-    let in_list = Expr::InList { operand: Box::new(column(1)), list: vec![int(1), int(2)], negated: true };
+    let in_list = Expr::InList {
+        operand: Box::new(column(1)),
+        list: InList::Each(vec![int(1), int(2)]),
+        negated: true,
+    };
     let like = Expr::Like {
         operand: Box::new(column(3)),
         pattern: Box::new(Expr::Literal(Datum::Text("a%".to_owned()), DataType::TEXT)),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Direction, Key, KvError, ScanPage, ScanRequest, Sequence, Span, Value};
+use quorate_engine::kv::{
+    Direction, KEY_MAX_BYTES, Key, KvError, ScanPage, ScanRequest, Sequence, Span, Value,
+};
 use quorate_engine::kv_buffer::ScanPlan;
 use quorate_engine::kv_page::PageBuilder;
 
@@ -12,6 +14,10 @@ use super::refresh::{Refresh, refresh};
 use crate::api::{RangeError, ReadAt, Request, Response};
 use crate::client::router::{SendError, read_error, unexpected};
 use crate::descriptor::RangeDescriptor;
+
+/// Bytes of the keys of one request: it has to fit into one message.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+const _: () = assert!(KEY_MAX_BYTES <= REQUEST_BYTES_MAX, "a request takes at least one key");
 
 impl DistributedTransaction {
     /// Values of keys; what was written here before `as_of` is seen.
@@ -31,8 +37,13 @@ impl DistributedTransaction {
         }
         while let Some((&first, _)) = wanted.first_key_value() {
             let range = self.shared.router.range_of(first, &mut self.budget).await?;
-            let here: Vec<Key> =
-                wanted.keys().take_while(|key| range.span.contains(key)).map(|key| (*key).clone()).collect();
+            let mut bytes = 0;
+            let fits = |key: &&&Key| {
+                bytes += key.len();
+                bytes <= REQUEST_BYTES_MAX && range.span.contains(key)
+            };
+            let here: Vec<Key> = wanted.keys().take_while(fits).map(|key| (*key).clone()).collect();
+            // An answer that would be too large has only the first of the values: the others are asked for again.
             let Some(found) = self.get_in_range(&range, &here).await? else { continue };
             for (key, value) in here.iter().zip(found) {
                 for at in wanted.remove(key).unwrap_or_default() {
@@ -44,7 +55,7 @@ impl DistributedTransaction {
         Ok(values)
     }
 
-    /// Values of keys of one range; `None` where its descriptor proved stale.
+    /// Values of keys of one range, at least of the first; `None` where its descriptor proved stale.
     async fn get_in_range(
         &mut self,
         range: &RangeDescriptor,
@@ -54,7 +65,7 @@ impl DistributedTransaction {
         let request = |read| Request::Get { keys: keys.to_vec(), read };
         match self.ask(range, request, first).await? {
             None => Ok(None),
-            Some(Response::Values(values)) if values.len() == keys.len() => Ok(Some(values)),
+            Some(Response::Values(values)) if (1..=keys.len()).contains(&values.len()) => Ok(Some(values)),
             Some(_) => Err(unexpected("another answer than the values asked for")),
         }
     }

@@ -161,6 +161,25 @@ async fn txn_pushes_programs_down_unless_its_writes_lie_there() {
     assert_eq!((empty.rows, empty.resume), (ScanRows::Pairs(Vec::new()), None));
 }
 
+/// More than one message carries: many large values, and many long keys.
+#[tokio::test(start_paused = true)]
+async fn txn_reads_many_keys_in_bounded_requests() {
+    let setup = setup().await;
+    let names: Vec<String> = (0..12).map(|number| format!("b{number:02}")).collect();
+    let large = Bytes::from(vec![7; 400 << 10]);
+    let mut writer = begin(&setup.one).await;
+    for name in &names {
+        writer.write(Write::put(key(name), large.clone())).unwrap();
+    }
+    writer.commit(None).await.unwrap();
+    let mut reader = begin(&setup.two).await;
+    let values = reader.get_many(names.iter().map(|name| key(name)).collect()).await.unwrap();
+    assert_eq!(values, vec![Some(large); names.len()]);
+    let long = |number: usize| key(&format!("n{number:03}{}", "x".repeat(12 << 10)));
+    let values = reader.get_many((0..500).map(long).collect()).await.unwrap();
+    assert_eq!(values, vec![None; 500]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn txn_conflicts_and_conditions_do_nothing() {
     let setup = setup().await;

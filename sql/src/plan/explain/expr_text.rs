@@ -1,5 +1,6 @@
 //! Expressions as text, near to how they would be written.
 
+use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, Expr, UnaryOp};
 use crate::types::{DataType, Datum, text};
 
@@ -55,7 +56,7 @@ pub fn expr_text(expr: &Expr, names: &[String]) -> String {
             format!("{} IS {}NULL", part(operand), if *negated { "NOT " } else { "" })
         }
         Expr::InList { operand, list, negated } => {
-            format!("{} {}IN ({})", part(operand), not(*negated), texts(list, names).join(", "))
+            format!("{} {}IN ({})", part(operand), not(*negated), list_text(list, names))
         }
         Expr::Like { operand, pattern, negated, case_insensitive } => {
             let like = if *case_insensitive { "ILIKE" } else { "LIKE" };
@@ -85,6 +86,25 @@ fn is_comparison(expr: &Expr) -> bool {
 
 fn texts(exprs: &[Expr], names: &[String]) -> Vec<String> {
     exprs.iter().map(|expr| expr_text(expr, names)).collect()
+}
+
+/// Constants that are shown of a list: beyond it their number says enough.
+const CONSTANTS_SHOWN_MAX: usize = 50;
+
+fn list_text(list: &InList, names: &[String]) -> String {
+    match list {
+        InList::Each(list) => texts(list, names).join(", "),
+        InList::Constants(constants) => {
+            let all = constants.literals();
+            let count = all.len();
+            let mut shown: Vec<Expr> = all.take(CONSTANTS_SHOWN_MAX).collect();
+            if count <= CONSTANTS_SHOWN_MAX {
+                return texts(&shown, names).join(", ");
+            }
+            shown.truncate(1);
+            format!("{}, … {count} values", texts(&shown, names).join(", "))
+        }
+    }
 }
 
 fn not(negated: bool) -> &'static str {

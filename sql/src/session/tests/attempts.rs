@@ -28,6 +28,10 @@ pub(super) struct Script {
     pub(super) commits_seen: usize,
     /// Keys that were read one by one.
     pub(super) keys_read: usize,
+    /// Most keys of one request.
+    pub(super) keys_at_once: usize,
+    /// Bytes of the longest program that was sent.
+    pub(super) program_bytes: usize,
     /// What commits were to lie below.
     deadlines: Vec<Option<Timestamp>>,
 }
@@ -68,13 +72,19 @@ impl Transaction for FlakyTransaction {
         keys: Vec<Key>,
         as_of: Sequence,
     ) -> Result<Vec<Option<Value>>, KvError> {
-        self.script.lock().keys_read += keys.len();
+        {
+            let mut script = self.script.lock();
+            script.keys_read += keys.len();
+            script.keys_at_once = script.keys_at_once.max(keys.len());
+        }
         self.inner.get_many_as_of(keys, as_of).await
     }
 
     async fn scan_as_of(&mut self, mut request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         let next = {
             let mut script = self.script.lock();
+            let bytes = request.program.as_ref().map_or(0, |program| program.0.len());
+            script.program_bytes = script.program_bytes.max(bytes);
             if script.is_stuck { None } else { Some(script.scans.pop_front().flatten()) }
         };
         match next {
