@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use quorate_sql::cancel::CancelToken;
-use quorate_sql::error::SqlError;
+use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::node::SqlNode;
 use quorate_sql::plan::node::OutputColumn;
 use quorate_sql::session::{Completion, ResultSink, Session, SessionOptions, Statement};
@@ -111,5 +111,5 @@ impl ResultSink for Discard {
         Ok(())
     }
 
-    fn notice(&mut self, _severity: &str, _message: String) {}
+    fn notice(&mut self, _severity: &str, _state: SqlState, _message: String) {}
 }

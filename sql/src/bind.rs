@@ -19,6 +19,7 @@ use crate::types::DataType;
 mod aggregate;
 mod call;
 mod coerce;
+mod common_type;
 mod copy;
 mod expr;
 mod operator;

@@ -62,7 +62,15 @@ sql_states! {
     SubstringError = "22011",
     /// A LIKE pattern that ends in its escape character.
     InvalidEscapeSequence = "22025",
-    /// LIMIT or OFFSET below zero, an unknown unit, …
+    /// A time zone further from UTC than any.
+    InvalidTimeZoneDisplacement = "22009",
+    /// LIMIT below zero.
+    InvalidRowCountInLimit = "2201W",
+    /// OFFSET below zero.
+    InvalidRowCountInOffset = "2201X",
+    /// A value in the binary format that is not of its type.
+    InvalidBinaryRepresentation = "22P03",
+    /// An unknown unit, a length that no type has, …
     InvalidParameterValue = "22023",
     /// Text that is not of the type.
     InvalidTextRepresentation = "22P02",
@@ -124,8 +132,14 @@ sql_states! {
     InvalidTableDefinition = "42P16",
     /// A type that could not be found out.
     IndeterminateDatatype = "42P18",
+    /// A portal that exists.
+    DuplicateCursor = "42P03",
     /// Beyond a limit of Quorate.
     ProgramLimitExceeded = "54000",
+    /// More columns than a table or result may have.
+    TooManyColumns = "54011",
+    /// A portal that has run, and cannot run again.
+    ObjectNotInPrerequisiteState = "55000",
     /// A statement that is nested too deep.
     StatementTooComplex = "54001",
     /// Too many connections.

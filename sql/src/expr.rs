@@ -270,6 +270,8 @@ scalar_functions! {
     Upper = "upper",
     /// `length(text)`, in characters
     Length = "length",
+    /// `octet_length(text)`, in bytes
+    OctetLength = "octet_length",
     /// `round(number[, digits])`
     Round = "round",
     /// `trunc(number[, digits])`

@@ -4,14 +4,14 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::ScalarFunction;
 use crate::expr::eval::{Arguments, mistyped};
 use crate::types::compare::compare;
-use crate::types::{DataType, Datum};
+use crate::types::{DataType, Datum, datetime};
 
 mod dates;
 mod numbers;
 mod resolve;
 mod texts;
 
-pub use resolve::{Signature, resolve};
+pub use resolve::{Signature, is_lacking, resolve};
 
 /// Computes a call; `data_type` is the result's.
 ///
@@ -23,7 +23,9 @@ pub fn call(
     data_type: DataType,
 ) -> Result<Datum, SqlError> {
     match function {
-        ScalarFunction::Now => Ok(Datum::Timestamp(arguments.context.now_micros)),
+        ScalarFunction::Now => {
+            Ok(Datum::Timestamp(datetime::timestamp_of_unix(arguments.context.now_micros)))
+        }
         ScalarFunction::Coalesce => first_not_null(arguments),
         ScalarFunction::Greatest => extreme(arguments, std::cmp::Ordering::Greater),
         ScalarFunction::Least => extreme(arguments, std::cmp::Ordering::Less),
@@ -48,10 +50,11 @@ pub fn call(
         | ScalarFunction::TrimEnd
         | ScalarFunction::Replace
         | ScalarFunction::Strpos
+        | ScalarFunction::OctetLength
         | ScalarFunction::DateTrunc
         | ScalarFunction::Extract => match strict(arguments)? {
             None => Ok(Datum::Null),
-            Some(values) => of_values(function, &values, data_type),
+            Some(values) => of_values(function, &values, data_type, arguments),
         },
     }
 }
@@ -69,7 +72,12 @@ fn strict(arguments: &Arguments<'_>) -> Result<Option<Vec<Datum>>, SqlError> {
     Ok(Some(values))
 }
 
-fn of_values(function: ScalarFunction, values: &[Datum], data_type: DataType) -> Result<Datum, SqlError> {
+fn of_values(
+    function: ScalarFunction,
+    values: &[Datum],
+    data_type: DataType,
+    arguments: &Arguments<'_>,
+) -> Result<Datum, SqlError> {
     use ScalarFunction as F;
     match function {
         F::Abs | F::Round | F::Trunc | F::Floor | F::Ceil | F::Sign => {
@@ -83,8 +91,9 @@ fn of_values(function: ScalarFunction, values: &[Datum], data_type: DataType) ->
         | F::TrimStart
         | F::TrimEnd
         | F::Replace
-        | F::Strpos => texts::call(function, values),
-        F::DateTrunc | F::Extract => dates::call(function, values),
+        | F::Strpos
+        | F::OctetLength => texts::call(function, values),
+        F::DateTrunc | F::Extract => dates::call(function, values, arguments.data_type(1)),
         F::Now | F::Coalesce | F::Greatest | F::Least | F::Concat | F::NullIf => {
             Err(mistyped(function.name()))
         }

@@ -13,7 +13,7 @@
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{SqlError, SqlState};
 
@@ -23,6 +23,7 @@ mod cursor;
 mod data_type;
 mod expr;
 mod limits;
+mod literals;
 mod place;
 mod position;
 mod query;
@@ -74,15 +75,7 @@ struct Source<'a> {
 impl Source<'_> {
     /// All tokens but white space and comments.
     fn tokens(&self) -> Result<Vec<TokenWithSpan>, SqlError> {
-        let mut tokens = Vec::new();
-        Tokenizer::new(&PostgreSqlDialect {}, self.text)
-            .tokenize_with_location_into_buf(&mut tokens)
-            .map_err(|error| {
-                SqlError::new(SqlState::SyntaxError, lower_first(&error.message))
-                    .at(self.positions.of(error.location))
-            })?;
-        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
-        Ok(tokens)
+        literals::read(self, literals::tokens(self)?)
     }
 
     /// The tokens of each statement.
@@ -112,6 +105,12 @@ impl Source<'_> {
     /// A query, INSERT, UPDATE, DELETE or CREATE TABLE.
     fn by_grammar(&self, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
         limits::check_depth(&tokens, &self.positions)?;
+        if let Some([_, symmetric]) = tokens
+            .windows(2)
+            .find(|pair| matches!(pair, [a, b] if is_keyword(a, "between") && is_keyword(b, "symmetric")))
+        {
+            return Err(self.unsupported("BETWEEN SYMMETRIC", symmetric));
+        }
         self.grammar(tokens, |parser, source| {
             let statement = parser.parse_statement()?;
             Ok(statement::convert(source, statement))

@@ -1,15 +1,18 @@
 //! Types and values of SQL: what a column may hold ([`DataType`]) and one value of it ([`Datum`]).
 //!
 //! Invariant: a [`Datum`] stored or returned for a column is `Null` or of the column's type; integers of all widths
-//! are one variant and checked against their width when they are assigned.
+//! are one variant and checked against their width when they are assigned, and so are floats: a REAL is a double that
+//! has no more than 24 bits.
 
 use std::fmt;
 
 use bigdecimal::BigDecimal;
 
+pub mod calendar;
 pub mod cast;
 pub mod compare;
 pub mod datetime;
+pub mod float;
 pub mod numeric;
 pub mod text;
 
@@ -27,7 +30,9 @@ pub enum DataType {
     Int4,
     /// `INT8`, `BIGINT`.
     Int8,
-    /// `FLOAT8`, `DOUBLE PRECISION` (also `REAL` and `FLOAT`, which are widened).
+    /// `FLOAT4`, `REAL`.
+    Float4,
+    /// `FLOAT8`, `DOUBLE PRECISION`.
     Float8,
     /// `NUMERIC`, `DECIMAL`; precision and scale where they were given.
     Numeric {
@@ -36,10 +41,17 @@ pub enum DataType {
         /// Digits after the point.
         scale: i32,
     },
-    /// `TEXT`, `VARCHAR(n)`, `CHAR(n)`; sorts by bytes.
-    Text {
+    /// `TEXT`; sorts by bytes.
+    Text,
+    /// `VARCHAR(n)`: text with a limit.
+    Varchar {
         /// Most characters; `None` for any number.
         length_max: Option<u32>,
+    },
+    /// `CHAR(n)`: text filled up with spaces, which mean nothing where values are compared.
+    Char {
+        /// Characters; `None` in expressions, which do not carry a length on.
+        length: Option<u32>,
     },
     /// `DATE`.
     Date,
@@ -52,7 +64,7 @@ pub enum DataType {
 }
 
 /// One value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Datum {
     /// SQL's NULL.
     Null,
@@ -60,15 +72,17 @@ pub enum Datum {
     Bool(bool),
     /// An integer of any width.
     Int(i64),
-    /// A double.
+    /// A float of either width.
     Float(f64),
     /// An exact number, with the scale that PostgreSQL would print.
     Numeric(BigDecimal),
-    /// Text, UTF-8.
+    /// Text of any length, UTF-8.
     Text(String),
-    /// Days since 1970-01-01.
+    /// Text of CHAR(n), with the spaces at its end.
+    Char(String),
+    /// Days since 1970-01-01, or an infinity of [`datetime`].
     Date(i32),
-    /// Microseconds since 1970-01-01 00:00, without a zone or in UTC.
+    /// Microseconds since 2000-01-01 00:00, without a zone or in UTC, or an infinity of [`datetime`].
     Timestamp(i64),
 }
 
@@ -76,8 +90,8 @@ pub enum Datum {
 pub type Row = Vec<Datum>;
 
 impl DataType {
-    /// `TEXT` without a length.
-    pub const TEXT: Self = Self::Text { length_max: None };
+    /// `TEXT`.
+    pub const TEXT: Self = Self::Text;
     /// `NUMERIC` without precision and scale.
     pub const NUMERIC: Self = Self::Numeric { precision: None, scale: 0 };
 
@@ -86,12 +100,15 @@ impl DataType {
     pub fn base(self) -> Self {
         match self {
             Self::Numeric { .. } => Self::NUMERIC,
-            Self::Text { .. } => Self::TEXT,
+            Self::Varchar { .. } => Self::Varchar { length_max: None },
+            Self::Char { .. } => Self::Char { length: None },
             Self::Bool
             | Self::Int2
             | Self::Int4
             | Self::Int8
+            | Self::Float4
             | Self::Float8
+            | Self::Text
             | Self::Date
             | Self::Timestamp
             | Self::TimestampTz
@@ -106,7 +123,17 @@ impl DataType {
 
     /// Whether it is a number of any kind.
     pub fn is_number(self) -> bool {
-        self.is_integer() || matches!(self, Self::Float8 | Self::Numeric { .. })
+        self.is_integer() || self.is_float() || matches!(self, Self::Numeric { .. })
+    }
+
+    /// Whether it is REAL or DOUBLE PRECISION.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float4 | Self::Float8)
+    }
+
+    /// Whether it is one of the three types of text.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Varchar { .. } | Self::Char { .. })
     }
 }
 
@@ -114,6 +141,36 @@ impl Datum {
     /// Whether this is NULL.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+}
+
+/// Equality as constants: the same value with the same text. NaN is itself, the two zeros differ, and so do `1.0` and
+/// `1.00`. What SQL calls equal is [`compare::equal`].
+impl PartialEq for Datum {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) | (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+            (Self::Numeric(a), Self::Numeric(b)) => {
+                a.fractional_digit_count() == b.fractional_digit_count() && a == b
+            }
+            (Self::Text(a), Self::Text(b)) | (Self::Char(a), Self::Char(b)) => a == b,
+            (Self::Date(a), Self::Date(b)) => a == b,
+            (
+                Self::Null
+                | Self::Bool(_)
+                | Self::Int(_)
+                | Self::Float(_)
+                | Self::Numeric(_)
+                | Self::Text(_)
+                | Self::Char(_)
+                | Self::Date(_)
+                | Self::Timestamp(_),
+                _,
+            ) => false,
+        }
     }
 }
 
@@ -125,11 +182,15 @@ impl fmt::Display for DataType {
             Self::Int2 => f.write_str("smallint"),
             Self::Int4 => f.write_str("integer"),
             Self::Int8 => f.write_str("bigint"),
+            Self::Float4 => f.write_str("real"),
             Self::Float8 => f.write_str("double precision"),
             Self::Numeric { precision: Some(precision), scale } => write!(f, "numeric({precision},{scale})"),
             Self::Numeric { precision: None, .. } => f.write_str("numeric"),
-            Self::Text { length_max: Some(length) } => write!(f, "character varying({length})"),
-            Self::Text { length_max: None } => f.write_str("text"),
+            Self::Text => f.write_str("text"),
+            Self::Varchar { length_max: Some(length) } => write!(f, "character varying({length})"),
+            Self::Varchar { length_max: None } => f.write_str("character varying"),
+            Self::Char { length: Some(length) } => write!(f, "character({length})"),
+            Self::Char { length: None } => f.write_str("character"),
             Self::Date => f.write_str("date"),
             Self::Timestamp => f.write_str("timestamp without time zone"),
             Self::TimestampTz => f.write_str("timestamp with time zone"),

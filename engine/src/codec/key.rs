@@ -3,7 +3,8 @@
 //! ```text
 //!   column   = marker, payload                   marker: 01 NULL (first) · 02 value · 03 NULL (last)
 //!   bool     = 00 | 01
-//!   i64      = 8 bytes, sign bit flipped         (also dates and timestamps)
+//!   i64      = 8 bytes, sign bit flipped         (also dates)
+//!   shifted  = i64 of value plus shift;          ff*8, 8 bytes of the value where that does not fit    (timestamps)
 //!   f64      = 8 bytes, positive: sign bit flipped; negative: all bits flipped;  -0 is 0, NaN is one and greatest
 //!   bytes    = escaped and terminated            (also text)
 //!   decimal  = 10 negative | 20 zero | 30 positive, then
@@ -60,7 +61,21 @@ impl KeyEncoder {
         self.column(value, order, |out, value| out.push(u8::from(value)))
     }
 
-    /// A number; also a date or a timestamp.
+    /// A number that is kept with a shift added to it; the shift is not below zero. Sums of 64 bits are as
+    /// [`KeyEncoder::i64`] has them, and greater ones follow.
+    pub fn shifted_i64(&mut self, value: Option<i64>, shift: i64, order: ColumnOrder) -> &mut Self {
+        self.column(value, order, |out, value| match value.checked_add(shift) {
+            Some(sum) if sum != i64::MAX => {
+                out.extend_from_slice(&(sum.cast_unsigned() ^ SIGN_BIT).to_be_bytes());
+            }
+            _ => {
+                out.extend_from_slice(&BEYOND);
+                out.extend_from_slice(&(value.cast_unsigned() ^ SIGN_BIT).to_be_bytes());
+            }
+        })
+    }
+
+    /// A number; also a date.
     pub fn i64(&mut self, value: Option<i64>, order: ColumnOrder) -> &mut Self {
         self.column(value, order, |out, value| {
             out.extend_from_slice(&(value.cast_unsigned() ^ SIGN_BIT).to_be_bytes());
@@ -150,6 +165,23 @@ impl<'a> KeyDecoder<'a> {
     pub fn i64(&mut self, order: ColumnOrder) -> Result<Option<i64>, CodecError> {
         let payload = self.fixed(order, "integer in key")?;
         Ok(payload.map(|bytes| (u64::from_be_bytes(bytes) ^ SIGN_BIT).cast_signed()))
+    }
+
+    /// What [`KeyEncoder::shifted_i64`] wrote.
+    ///
+    /// # Errors
+    /// As [`KeyDecoder::bool`].
+    pub fn shifted_i64(&mut self, shift: i64, order: ColumnOrder) -> Result<Option<i64>, CodecError> {
+        const WHAT: &str = "shifted integer in key";
+        let Some(bytes) = self.fixed::<8>(order, WHAT)? else { return Ok(None) };
+        if bytes != BEYOND {
+            let sum = (u64::from_be_bytes(bytes) ^ SIGN_BIT).cast_signed();
+            return sum.checked_sub(shift).map(Some).ok_or(CodecError::Invalid { what: WHAT, found: 0 });
+        }
+        let (head, rest) = self.rest.split_first_chunk::<8>().ok_or(CodecError::Truncated { what: WHAT })?;
+        self.rest = rest;
+        let bytes = if order.is_descending { head.map(|byte| !byte) } else { *head };
+        Ok(Some((u64::from_be_bytes(bytes) ^ SIGN_BIT).cast_signed()))
     }
 
     /// A floating-point number.
@@ -260,6 +292,8 @@ impl<'a> KeyDecoder<'a> {
 }
 
 const SIGN_BIT: u64 = 1 << 63;
+/// Stands before a shifted number whose sum does not fit.
+const BEYOND: [u8; 8] = [u8::MAX; 8];
 
 /// Bits of a float that compare as unsigned numbers in the float's order.
 fn ordered_bits(value: f64) -> u64 {

@@ -143,8 +143,8 @@ impl Connection {
                 Ok(self.out.push(&reply::complete("SELECT 0"))?)
             }
             PortalState::Done => {
-                let message = format!("portal \"{name}\" cannot be run again");
-                Err(SqlError::new(SqlState::InvalidCursorName, message).into())
+                let message = format!("portal \"{name}\" cannot be run");
+                Err(SqlError::new(SqlState::ObjectNotInPrerequisiteState, message).into())
             }
             PortalState::Ready => {
                 let parameters = std::mem::take(&mut portal.parameters);

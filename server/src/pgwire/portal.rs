@@ -88,11 +88,11 @@ impl Named {
     /// Keeps a portal; the unnamed one is replaced.
     ///
     /// # Errors
-    /// 42P03 is PostgreSQL's for a name that is taken; here 34000 says it. 54000 beyond [`PORTALS_MAX`].
+    /// 42P03 for a name that is taken, 54000 beyond [`PORTALS_MAX`].
     pub fn add_portal(&mut self, name: &str, portal: Portal) -> Result<(), SqlError> {
         if !name.is_empty() && self.portals.contains_key(name) {
             let message = format!("cursor \"{name}\" already exists");
-            return Err(SqlError::new(SqlState::InvalidCursorName, message));
+            return Err(SqlError::new(SqlState::DuplicateCursor, message));
         }
         if self.portals.len() >= PORTALS_MAX && !name.is_empty() {
             return Err(too_many("portals", PORTALS_MAX, "Close some, or end the transaction."));

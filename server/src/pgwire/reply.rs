@@ -46,8 +46,7 @@ pub fn error(severity: Severity, error: &SqlError) -> PgWireBackendMessage {
 }
 
 /// A message beside a result.
-pub fn notice(severity: &str, message: &str) -> PgWireBackendMessage {
-    let state = if severity == "WARNING" { SqlState::Warning } else { SqlState::SuccessfulCompletion };
+pub fn notice(severity: &str, state: SqlState, message: &str) -> PgWireBackendMessage {
     let fields = vec![
         (b'S', severity.to_owned()),
         (b'V', severity.to_owned()),

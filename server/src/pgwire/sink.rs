@@ -162,8 +162,8 @@ impl<W: AsyncWrite + Unpin + Send> ResultSink for WireSink<'_, W> {
         self.out.flush_if_large().await.map_err(gone)
     }
 
-    fn notice(&mut self, severity: &str, message: String) {
+    fn notice(&mut self, severity: &str, state: SqlState, message: String) {
         // A client that is gone is noticed by the next row or answer.
-        let _ = self.out.push(&reply::notice(severity, &message));
+        let _ = self.out.push(&reply::notice(severity, state, &message));
     }
 }

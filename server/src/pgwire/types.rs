@@ -43,21 +43,28 @@ impl WireType {
             DataType::Int2 => fixed(INT2, 2),
             DataType::Int4 => fixed(INT4, 4),
             DataType::Int8 => fixed(INT8, 8),
+            DataType::Float4 => fixed(FLOAT4, 4),
             DataType::Float8 => fixed(FLOAT8, 8),
             DataType::Numeric { precision, scale } => {
                 let modifier = precision.map_or(-1, |precision| numeric_modifier(precision, *scale));
                 Self { oid: NUMERIC, size: -1, modifier }
             }
-            DataType::Text { length_max: None } | DataType::Unknown => fixed(TEXT, -1),
-            DataType::Text { length_max: Some(length) } => {
-                let length = i32::try_from(*length).unwrap_or(i32::MAX - MODIFIER_OFFSET);
-                Self { oid: VARCHAR, size: -1, modifier: length.saturating_add(MODIFIER_OFFSET) }
+            DataType::Text | DataType::Unknown => fixed(TEXT, -1),
+            DataType::Varchar { length_max } => {
+                Self { oid: VARCHAR, size: -1, modifier: length_max.map_or(-1, length_modifier) }
+            }
+            DataType::Char { length } => {
+                Self { oid: BPCHAR, size: -1, modifier: length.map_or(-1, length_modifier) }
             }
             DataType::Date => fixed(DATE, 4),
             DataType::Timestamp => fixed(TIMESTAMP, 8),
             DataType::TimestampTz => fixed(TIMESTAMPTZ, 8),
         }
     }
+}
+
+fn length_modifier(length: u32) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX - MODIFIER_OFFSET).saturating_add(MODIFIER_OFFSET)
 }
 
 fn numeric_modifier(precision: u32, scale: i32) -> i32 {
@@ -76,9 +83,12 @@ pub fn parameter_type(oid: u32) -> Result<Option<DataType>, SqlError> {
         INT2 => DataType::Int2,
         INT4 => DataType::Int4,
         INT8 => DataType::Int8,
-        FLOAT4 | FLOAT8 => DataType::Float8,
+        FLOAT4 => DataType::Float4,
+        FLOAT8 => DataType::Float8,
         NUMERIC => DataType::Numeric { precision: None, scale: 0 },
-        TEXT | VARCHAR | BPCHAR | NAME => DataType::Text { length_max: None },
+        TEXT | NAME => DataType::Text,
+        VARCHAR => DataType::Varchar { length_max: None },
+        BPCHAR => DataType::Char { length: None },
         DATE => DataType::Date,
         TIMESTAMP => DataType::Timestamp,
         TIMESTAMPTZ => DataType::TimestampTz,

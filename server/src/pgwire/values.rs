@@ -2,16 +2,16 @@
 
 use bytes::{BufMut, BytesMut};
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::types::datetime::{
+    DATE_INFINITY, DATE_MINUS_INFINITY, EPOCH_2000_DAYS, check_any_timestamp, check_date, is_finite_date,
+};
+use quorate_sql::types::float::single;
 use quorate_sql::types::text::{from_text, to_text};
 use quorate_sql::types::{DataType, Datum};
 
 use super::frame::violation;
 use super::types::Format;
 
-/// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's binary dates begin.
-const EPOCH_DAYS: i32 = 10_957;
-/// The same in microseconds.
-const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 /// Length that means NULL.
 const NULL_LENGTH: i32 = -1;
 
@@ -49,7 +49,7 @@ fn too_long(length: usize) -> SqlError {
 
 fn put_text(buffer: &mut BytesMut, datum: &Datum, data_type: &DataType) {
     match datum {
-        Datum::Text(text) => buffer.put_slice(text.as_bytes()),
+        Datum::Text(text) | Datum::Char(text) => buffer.put_slice(text.as_bytes()),
         Datum::Null
         | Datum::Bool(_)
         | Datum::Int(_)
@@ -70,12 +70,14 @@ fn put_binary(buffer: &mut BytesMut, datum: &Datum, data_type: &DataType) -> Res
         (Datum::Int(value), DataType::Int2) => buffer.put_i16(i16::try_from(*value).map_err(|_| mismatch())?),
         (Datum::Int(value), DataType::Int4) => buffer.put_i32(i32::try_from(*value).map_err(|_| mismatch())?),
         (Datum::Int(value), _) => buffer.put_i64(*value),
+        (Datum::Float(value), DataType::Float4) => buffer.put_f32(single(*value)),
         (Datum::Float(value), _) => buffer.put_f64(*value),
-        (Datum::Text(text), _) => buffer.put_slice(text.as_bytes()),
-        (Datum::Date(days), _) => buffer.put_i32(days.checked_sub(EPOCH_DAYS).ok_or_else(mismatch)?),
-        (Datum::Timestamp(micros), _) => {
-            buffer.put_i64(micros.checked_sub(EPOCH_MICROS).ok_or_else(mismatch)?)
+        (Datum::Text(text) | Datum::Char(text), _) => buffer.put_slice(text.as_bytes()),
+        (Datum::Date(days), _) if is_finite_date(*days) => {
+            buffer.put_i32(days.checked_sub(EPOCH_2000_DAYS).ok_or_else(mismatch)?);
         }
+        (Datum::Date(infinity), _) => buffer.put_i32(*infinity),
+        (Datum::Timestamp(micros), _) => buffer.put_i64(*micros),
         (Datum::Numeric(_), _) => {
             let text = to_text(datum, data_type).ok_or_else(mismatch)?;
             numeric::put(buffer, &text).ok_or_else(mismatch)?;
@@ -88,7 +90,8 @@ fn put_binary(buffer: &mut BytesMut, datum: &Datum, data_type: &DataType) -> Res
 /// Reads the value of parameter `number` (from 1).
 ///
 /// # Errors
-/// 22P02 for text that is not of the type, 22021 for text that is not UTF-8, 08P01 for bytes that are not of the type.
+/// 22P02 for text that is not of the type, 22021 for text that is not UTF-8, 08P01 for too few bytes and 22P03 for too
+/// many, 22008 and 0A000 for values that are none of ours.
 pub fn read(
     bytes: Option<&[u8]>,
     data_type: &DataType,
@@ -110,9 +113,12 @@ fn read_text(bytes: &[u8], data_type: &DataType) -> Result<Datum, SqlError> {
         | DataType::Int2
         | DataType::Int4
         | DataType::Int8
+        | DataType::Float4
         | DataType::Float8
         | DataType::Numeric { .. }
-        | DataType::Text { .. }
+        | DataType::Text
+        | DataType::Varchar { .. }
+        | DataType::Char { .. }
         | DataType::Date
         | DataType::Timestamp
         | DataType::TimestampTz => from_text(text, data_type),
@@ -131,45 +137,53 @@ fn utf8(bytes: &[u8]) -> Result<&str, SqlError> {
 }
 
 fn read_binary(bytes: &[u8], data_type: &DataType, number: usize) -> Result<Datum, SqlError> {
-    let wrong = || violation(format!("incorrect binary data format in bind parameter {number}"));
-    let datum = match data_type {
-        DataType::Bool => match bytes {
-            [byte] => Some(Datum::Bool(*byte != 0)),
-            _ => None,
-        },
-        DataType::Int2 | DataType::Int4 | DataType::Int8 => read_integer(bytes).map(Datum::Int),
-        DataType::Float8 => read_float(bytes).map(Datum::Float),
-        DataType::Text { .. } | DataType::Unknown => Some(Datum::Text(utf8(bytes)?.to_owned())),
-        DataType::Date => read_integer(bytes)
-            .and_then(|days| i32::try_from(days).ok()?.checked_add(EPOCH_DAYS))
-            .map(Datum::Date),
+    Ok(match data_type {
+        DataType::Bool => Datum::Bool(fixed::<1>(bytes, number)? != [0]),
+        DataType::Int2 => Datum::Int(i16::from_be_bytes(fixed(bytes, number)?).into()),
+        DataType::Int4 => Datum::Int(i32::from_be_bytes(fixed(bytes, number)?).into()),
+        DataType::Int8 => Datum::Int(i64::from_be_bytes(fixed(bytes, number)?)),
+        DataType::Float4 => Datum::Float(f32::from_be_bytes(fixed(bytes, number)?).into()),
+        DataType::Float8 => Datum::Float(f64::from_be_bytes(fixed(bytes, number)?)),
+        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => Datum::Text(utf8(bytes)?.to_owned()),
+        DataType::Char { .. } => Datum::Char(utf8(bytes)?.to_owned()),
+        DataType::Date => Datum::Date(match i32::from_be_bytes(fixed(bytes, number)?) {
+            infinity @ (DATE_INFINITY | DATE_MINUS_INFINITY) => infinity,
+            days => check_date(i64::from(days) + i64::from(EPOCH_2000_DAYS))?,
+        }),
         DataType::Timestamp | DataType::TimestampTz => {
-            read_integer(bytes).and_then(|micros| micros.checked_add(EPOCH_MICROS)).map(Datum::Timestamp)
+            Datum::Timestamp(check_any_timestamp(i64::from_be_bytes(fixed(bytes, number)?))?)
         }
-        DataType::Numeric { .. } => {
-            let text = numeric::read(bytes).ok_or_else(wrong)?;
-            Some(from_text(&text, data_type)?)
-        }
-    };
-    datum.ok_or_else(wrong)
+        DataType::Numeric { .. } => match numeric::read(bytes) {
+            numeric::Read::Number(text) => from_text(&text, data_type)?,
+            numeric::Read::Special(name) => {
+                return Err(SqlError::unsupported(format!("numeric value \"{name}\"")));
+            }
+            numeric::Read::Short => return Err(insufficient()),
+            numeric::Read::Long => return Err(too_many_bytes(number)),
+            numeric::Read::Invalid(what) => {
+                let message = format!("invalid {what} in external \"numeric\" value");
+                return Err(SqlError::new(SqlState::InvalidBinaryRepresentation, message));
+            }
+        },
+    })
 }
 
-/// An integer of two, four or eight bytes: a client may declare a narrower one than the column.
-fn read_integer(bytes: &[u8]) -> Option<i64> {
-    match bytes.len() {
-        2 => Some(i64::from(i16::from_be_bytes(*bytes.first_chunk()?))),
-        4 => Some(i64::from(i32::from_be_bytes(*bytes.first_chunk()?))),
-        8 => Some(i64::from_be_bytes(*bytes.first_chunk()?)),
-        _ => None,
+/// The bytes of a type that always has so many.
+fn fixed<const N: usize>(bytes: &[u8], number: usize) -> Result<[u8; N], SqlError> {
+    match <[u8; N]>::try_from(bytes) {
+        Ok(bytes) => Ok(bytes),
+        Err(_) if bytes.len() < N => Err(insufficient()),
+        Err(_) => Err(too_many_bytes(number)),
     }
 }
 
-fn read_float(bytes: &[u8]) -> Option<f64> {
-    match bytes.len() {
-        4 => Some(f64::from(f32::from_be_bytes(*bytes.first_chunk()?))),
-        8 => Some(f64::from_be_bytes(*bytes.first_chunk()?)),
-        _ => None,
-    }
+fn insufficient() -> SqlError {
+    violation("insufficient data left in message")
+}
+
+fn too_many_bytes(number: usize) -> SqlError {
+    let message = format!("incorrect binary data format in bind parameter {number}");
+    SqlError::new(SqlState::InvalidBinaryRepresentation, message)
 }
 
 mod numeric;

@@ -118,9 +118,15 @@ impl Binder<'_> {
 fn result_type(function: AggregateFunction, argument: DataType) -> Option<DataType> {
     match function {
         AggregateFunction::CountAll | AggregateFunction::Count => Some(DataType::Int8),
-        AggregateFunction::Min | AggregateFunction::Max => (argument != DataType::Bool).then_some(argument),
+        AggregateFunction::Min | AggregateFunction::Max if argument == DataType::Bool => None,
+        // There is none of VARCHAR, which is TEXT without a cast.
+        AggregateFunction::Min | AggregateFunction::Max if matches!(argument, DataType::Varchar { .. }) => {
+            Some(DataType::TEXT)
+        }
+        AggregateFunction::Min | AggregateFunction::Max => Some(argument),
         AggregateFunction::Sum if matches!(argument, DataType::Int2 | DataType::Int4) => Some(DataType::Int8),
-        AggregateFunction::Sum | AggregateFunction::Avg if argument == DataType::Float8 => Some(argument),
+        AggregateFunction::Sum if argument.is_float() => Some(argument),
+        AggregateFunction::Avg if argument.is_float() => Some(DataType::Float8),
         AggregateFunction::Sum | AggregateFunction::Avg => argument.is_number().then_some(DataType::NUMERIC),
     }
 }

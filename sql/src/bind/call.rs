@@ -6,7 +6,7 @@ use super::coerce::explicit_cast;
 use super::expr::Place;
 use crate::error::{SqlError, SqlState};
 use crate::expr::{Expr, ScalarFunction};
-use crate::functions::resolve;
+use crate::functions::{is_lacking, resolve};
 use crate::parser::ast;
 use crate::parser::ast::ExprKind;
 use crate::types::{DataType, Datum};
@@ -65,10 +65,17 @@ impl Binder<'_> {
         let types: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
         let undefined = || undefined_function(name, &types, position);
         let arguments = match name {
-            "coalesce" | "greatest" | "least" | "nullif" if !arguments.is_empty() => {
-                let positions: Vec<u32> = arguments.iter().map(|(_, position)| *position).collect();
-                let (common, _) = self.to_common(arguments, &name.to_uppercase())?;
-                common.into_iter().zip(positions).collect()
+            "nullif" if arguments.len() == 2 => {
+                let mut sides = arguments.into_iter().map(|(argument, _)| argument);
+                let (Some(value), Some(other)) = (sides.next(), sides.next()) else {
+                    return Err(undefined());
+                };
+                return self.null_if((value, other), position);
+            }
+            "coalesce" | "greatest" | "least" if !arguments.is_empty() => {
+                let function = ScalarFunction::from_name(name).ok_or_else(undefined)?;
+                let (arguments, data_type) = self.to_common(arguments, &name.to_uppercase())?;
+                return Ok(Expr::Call { function, arguments, data_type });
             }
             "concat" => {
                 let settled =
@@ -77,6 +84,13 @@ impl Binder<'_> {
             }
             _ => arguments,
         };
+        let pattern = arguments.get(1).map(|(argument, _)| argument.data_type());
+        if name == "substring" && pattern.is_some_and(|other| other.is_text() || other == DataType::Unknown) {
+            return Err(SqlError::unsupported("substring by a pattern").at(position));
+        }
+        if is_lacking(name) {
+            return Err(SqlError::unsupported(format!("function {name}")).at(position));
+        }
         let known: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
         let signature = resolve(name, &known).ok_or_else(undefined)?;
         let mut cast = Vec::with_capacity(arguments.len());

@@ -1,4 +1,4 @@
-//! Which type several expressions have in common, and the casts that bring them there.
+//! The casts that bring expressions to the types that their surroundings want.
 
 use super::Binder;
 use crate::error::{SqlError, SqlState};
@@ -7,38 +7,9 @@ use crate::types::cast::{CastRule, cast_rule};
 use crate::types::text::from_text;
 use crate::types::{DataType, Datum};
 
-/// The type that values of both types become: the wider number, the more exact point in time.
-pub fn unify(a: DataType, b: DataType) -> Option<DataType> {
-    let (a, b) = (a.base(), b.base());
-    if a == b || b == DataType::Unknown {
-        return Some(a);
-    }
-    if a == DataType::Unknown {
-        return Some(b);
-    }
-    let implicit = |from, to| cast_rule(from, to) == Some(CastRule::Implicit);
-    if implicit(a, b) {
-        Some(b)
-    } else if implicit(b, a) {
-        Some(a)
-    } else {
-        None
-    }
-}
-
-/// The type of all, TEXT where all are unknown; an error with the two that do not fit.
-pub fn common_type(types: impl IntoIterator<Item = DataType>) -> Result<DataType, (DataType, DataType)> {
-    let mut common = DataType::Unknown;
-    for data_type in types {
-        common = unify(common, data_type).ok_or((common, data_type))?;
-    }
-    Ok(if common == DataType::Unknown { DataType::TEXT } else { common })
-}
-
 impl Binder<'_> {
-    /// The expression as a value of another type, where PostgreSQL casts implicitly; `None` where it does not.
-    ///
-    /// Integers of all widths are one kind of value, so that widening one needs no cast.
+    /// The expression as a value of another type, where PostgreSQL casts implicitly; `None` where it does not. A cast
+    /// that leaves the value as it is ([`is_relabeled`]) is left out.
     ///
     /// # Errors
     /// A literal that is not of the type.
@@ -54,7 +25,7 @@ impl Binder<'_> {
         if cast_rule(from, to) != Some(CastRule::Implicit) {
             return Ok(None);
         }
-        if !(from.is_integer() && to.is_integer()) {
+        if !is_relabeled(from, to) {
             return Ok(Some(explicit_cast(expr, to)));
         }
         Ok(Some(if let Expr::Literal(value, _) = expr { Expr::Literal(value, to) } else { expr }))
@@ -129,7 +100,7 @@ impl Binder<'_> {
             expr
         };
         let from = expr.data_type();
-        let widens = from.is_integer() && to.is_integer() && cast_rule(from, to) == Some(CastRule::Implicit);
+        let widens = is_relabeled(from, to) && cast_rule(from, to) == Some(CastRule::Implicit);
         if matches!(expr, Expr::Literal(Datum::Null, _)) {
             return Ok(Expr::Literal(Datum::Null, to));
         }
@@ -152,6 +123,14 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// Whether each value of a type is one of the other as it is: wider integers and floats, and text without a limit.
+fn is_relabeled(from: DataType, to: DataType) -> bool {
+    (from.is_integer() && to.is_integer())
+        || (from == DataType::Float4 && to == DataType::Float8)
+        || (matches!(from, DataType::Text | DataType::Varchar { .. })
+            && matches!(to, DataType::Text | DataType::Varchar { length_max: None }))
 }
 
 /// A cast as the user would write it.

@@ -2,7 +2,8 @@
 
 use super::Binder;
 use super::aggregate::Aggregates;
-use super::coerce::{common_type, explicit_cast};
+use super::coerce::explicit_cast;
+use super::common_type::{common_type, compared};
 use super::scope::Scope;
 use crate::error::{SqlError, SqlState};
 use crate::expr::in_list::InList;
@@ -45,16 +46,10 @@ impl Binder<'_> {
                 let message = format!("DEFAULT is not allowed in {}", place.clause);
                 Err(SqlError::new(SqlState::SyntaxError, message).at(position))
             }
-            ExprKind::Unary(op, operand) => match (op, &operand.kind) {
-                // A sign belongs to its literal, so that the smallest integers are of their own type.
-                (ast::UnaryOperator::Minus, ExprKind::Number(digits)) => {
-                    number(&format!("-{digits}")).map_err(|error| error.at(position))
-                }
-                _ => {
-                    let operand = self.expr(operand, place)?;
-                    self.unary(*op, operand, position)
-                }
-            },
+            ExprKind::Unary(op, operand) => {
+                let operand = self.expr(operand, place)?;
+                self.unary(*op, operand, position)
+            }
             ExprKind::Binary(op, left, right) => {
                 let sides = (self.expr(left, place)?, self.expr(right, place)?);
                 self.binary(*op, sides, position)
@@ -152,7 +147,12 @@ impl Binder<'_> {
             (true, true) => "!~~*",
         };
         let undefined = || super::operator::undefined(op, left, right, position);
-        let operand = self.coerce(sides.0, DataType::TEXT, position)?.ok_or_else(undefined)?;
+        // The spaces at the end of CHAR(n) are matched.
+        let operand = if matches!(left, DataType::Char { .. }) {
+            sides.0
+        } else {
+            self.coerce(sides.0, DataType::TEXT, position)?.ok_or_else(undefined)?
+        };
         let pattern = self.coerce(sides.1, DataType::TEXT, position)?.ok_or_else(undefined)?;
         Ok(Expr::Like { operand: Box::new(operand), pattern: Box::new(pattern), negated, case_insensitive })
     }
@@ -170,7 +170,8 @@ impl Binder<'_> {
         Ok(not_if(!negated, coalesce(equal, nulls)))
     }
 
-    /// All sides become one type; where there is none, the list becomes comparisons by OR.
+    /// Two or more items without columns become one type, with which the operand is compared; items with columns, and
+    /// all where there is no such type, become comparisons of their own (`transformAExprIn` of PostgreSQL).
     fn in_list(
         &self,
         operand: &ast::Expr,
@@ -180,19 +181,49 @@ impl Binder<'_> {
     ) -> Result<Expr, SqlError> {
         let position = operand.position;
         let operand = self.expr(operand, place)?;
-        let items = list.iter().map(|item| self.expr(item, place)).collect::<Result<Vec<_>, _>>()?;
-        let types = std::iter::once(&operand).chain(&items).map(Expr::data_type);
-        let common = common_type(types)
-            .map_err(|(left, right)| super::operator::undefined("=", left, right, position))?;
-        let wrong = |from| move || super::operator::undefined("=", common, from, position);
-        let operand_type = operand.data_type();
-        let operand = self.coerce(operand, common, position)?.ok_or_else(wrong(operand_type))?;
-        let mut bound = Vec::with_capacity(items.len());
-        for (item, source) in items.into_iter().zip(list) {
-            let from = item.data_type();
-            bound.push(self.coerce(item, common, source.position)?.ok_or_else(wrong(from))?);
+        let mut constants = Vec::new();
+        let mut others = Vec::new();
+        for item in list {
+            let bound = self.expr(item, place)?;
+            let items = if has_column(&bound) { &mut others } else { &mut constants };
+            items.push((bound, item.position));
         }
-        Ok(Expr::InList { operand: Box::new(operand), list: InList::Each(bound), negated })
+        let mut types = vec![operand.data_type()];
+        types.extend(constants.iter().map(|(item, _)| item.data_type()));
+        let common = if constants.len() > 1 { common_type(&types).ok() } else { None };
+        let mut tests = Vec::new();
+        if let Some(common) = common.filter(|common| compared(operand.data_type(), *common).is_some()) {
+            let constants = std::mem::take(&mut constants);
+            let (operand, list) = self.in_constants(operand.clone(), constants, common, position)?;
+            tests.push(Expr::InList { operand: Box::new(operand), list: InList::Each(list), negated });
+        }
+        let op = if negated { BinaryOp::NotEqual } else { BinaryOp::Equal };
+        for (item, _) in constants.into_iter().chain(others) {
+            tests.push(self.binary(op, (operand.clone(), item), position)?);
+        }
+        let joint = if negated { BinaryOp::And } else { BinaryOp::Or };
+        Ok(balanced(tests, joint).unwrap_or(Expr::Literal(Datum::Bool(negated), DataType::Bool)))
+    }
+
+    /// An operand among constants of one type.
+    fn in_constants(
+        &self,
+        operand: Expr,
+        constants: Vec<(Expr, u32)>,
+        common: DataType,
+        position: u32,
+    ) -> Result<(Expr, Vec<Expr>), SqlError> {
+        let from = operand.data_type();
+        let undefined = |from| move || super::operator::undefined("=", from, common, position);
+        let (operand_to, items_to) = compared(from, common).ok_or_else(undefined(from))?;
+        let operand = self.coerce(operand, operand_to, position)?.ok_or_else(undefined(from))?;
+        let mut list = Vec::with_capacity(constants.len());
+        for (item, at) in constants {
+            let from = item.data_type();
+            let item = self.coerce(item, common, at)?.ok_or_else(undefined(from))?;
+            list.push(self.coerce(item, items_to, at)?.ok_or_else(undefined(from))?);
+        }
+        Ok((operand, list))
     }
 
     fn case(
@@ -202,7 +233,10 @@ impl Binder<'_> {
         otherwise: Option<&ast::Expr>,
         place: &Place<'_>,
     ) -> Result<Expr, SqlError> {
-        let operand = operand.map(|operand| self.expr(operand, place)).transpose()?;
+        let operand = match operand {
+            Some(operand) => Some(self.settle(self.expr(operand, place)?, operand.position)?),
+            None => None,
+        };
         let mut conditions = Vec::with_capacity(branches.len());
         let mut results = Vec::with_capacity(branches.len() + 1);
         for (when, then) in branches {
@@ -213,34 +247,38 @@ impl Binder<'_> {
             });
             results.push((self.expr(then, place)?, then.position));
         }
+        // PostgreSQL begins with ELSE in its search for the common type.
         if let Some(otherwise) = otherwise {
-            results.push((self.expr(otherwise, place)?, otherwise.position));
+            results.insert(0, (self.expr(otherwise, place)?, otherwise.position));
         }
-        let (mut results, data_type) = self.to_common(results, "CASE")?;
-        let otherwise = if otherwise.is_some() { results.pop().map(Box::new) } else { None };
+        let (results, data_type) = self.to_common(results, "CASE")?;
+        let mut results = results.into_iter();
+        let otherwise = if otherwise.is_some() { results.next().map(Box::new) } else { None };
         Ok(Expr::Case { branches: conditions.into_iter().zip(results).collect(), otherwise, data_type })
     }
 
     /// Brings all expressions to their common type.
     ///
     /// # Errors
-    /// 42804 where there is none; `what` says whose.
+    /// 42804 where there is none, 42846 where one is not cast to it implicitly; `what` says whose.
     pub(super) fn to_common(
         &self,
         exprs: Vec<(Expr, u32)>,
         what: &str,
     ) -> Result<(Vec<Expr>, DataType), SqlError> {
-        let position = exprs.first().map_or(0, |(_, position)| *position);
-        let mismatch = |left: DataType, right: DataType| {
-            let message = format!("{what} types {} and {} cannot be matched", left.base(), right.base());
+        let types: Vec<DataType> = exprs.iter().map(|(expr, _)| expr.data_type()).collect();
+        let common = common_type(&types).map_err(|wrong| {
+            let message = format!("{what} types {} and {} cannot be matched", wrong.left, wrong.right);
+            let position = exprs.get(wrong.position).map_or(0, |(_, position)| *position);
             SqlError::new(SqlState::DatatypeMismatch, message).at(position)
-        };
-        let common = common_type(exprs.iter().map(|(expr, _)| expr.data_type()))
-            .map_err(|(left, right)| mismatch(left, right))?;
+        })?;
         let mut bound = Vec::with_capacity(exprs.len());
         for (expr, position) in exprs {
-            let from = expr.data_type();
-            bound.push(self.coerce(expr, common, position)?.ok_or_else(|| mismatch(common, from))?);
+            let from = expr.data_type().base();
+            bound.push(self.coerce(expr, common, position)?.ok_or_else(|| {
+                let message = format!("{what} could not convert type {from} to {}", common.base());
+                SqlError::new(SqlState::CannotCoerce, message).at(position)
+            })?);
         }
         Ok((bound, common))
     }
@@ -262,6 +300,22 @@ impl Binder<'_> {
         }
         Ok(if from == to { operand } else { explicit_cast(operand, to) })
     }
+}
+
+fn has_column(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.walk(&mut |part| found |= matches!(part, Expr::Column { .. }));
+    found
+}
+
+/// All tests with AND or OR between them, as a tree of the least depth.
+fn balanced(mut tests: Vec<Expr>, op: BinaryOp) -> Option<Expr> {
+    if tests.len() < 2 {
+        return tests.pop();
+    }
+    let right = balanced(tests.split_off(tests.len() / 2), op)?;
+    let left = balanced(tests, op)?;
+    Some(Expr::Binary { op, left: Box::new(left), right: Box::new(right), data_type: DataType::Bool })
 }
 
 /// A number as written: the first of int4, int8 and numeric that holds it.

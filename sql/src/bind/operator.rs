@@ -1,9 +1,10 @@
 //! Operators: which exist for which types, and the casts of their sides.
 
 use super::Binder;
-use super::coerce::{explicit_cast, unify};
+use super::coerce::explicit_cast;
+use super::common_type::{arithmetic, compared};
 use crate::error::{SqlError, SqlState};
-use crate::expr::{BinaryOp, Expr, UnaryOp};
+use crate::expr::{BinaryOp, Expr, ScalarFunction, UnaryOp};
 use crate::parser::ast::UnaryOperator;
 use crate::types::DataType;
 
@@ -43,7 +44,7 @@ impl Binder<'_> {
     /// # Errors
     /// 42883 where the operator does not exist for the types, 42804 for AND and OR.
     pub(super) fn binary(&self, op: BinaryOp, sides: (Expr, Expr), position: u32) -> Result<Expr, SqlError> {
-        let (left, right) = sides;
+        let (left, right) = (self.parameters.retyped(sides.0), self.parameters.retyped(sides.1));
         match op {
             BinaryOp::And | BinaryOp::Or => {
                 let left = self.condition(left, symbol(op), position)?;
@@ -66,23 +67,35 @@ impl Binder<'_> {
     fn comparison(&self, op: BinaryOp, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
         let (left_type, right_type) = (left.data_type(), right.data_type());
         let undefined = || undefined(symbol(op), left_type, right_type, position);
-        let common = unify(left_type, right_type).ok_or_else(undefined)?;
-        let common = if common == DataType::Unknown { DataType::TEXT } else { common };
-        let left = self.coerce(left, common, position)?.ok_or_else(undefined)?;
-        let right = self.coerce(right, common, position)?.ok_or_else(undefined)?;
+        let (left_to, right_to) = compared(left_type, right_type).ok_or_else(undefined)?;
+        let left = self.coerce(left, left_to, position)?.ok_or_else(undefined)?;
+        let right = self.coerce(right, right_to, position)?.ok_or_else(undefined)?;
         Ok(tree(op, left, right, DataType::Bool))
+    }
+
+    /// `nullif(a, b)`: the sides are compared as by `=`, and the first is the result.
+    ///
+    /// # Errors
+    /// 42883 where they cannot be compared.
+    pub(super) fn null_if(&self, sides: (Expr, Expr), position: u32) -> Result<Expr, SqlError> {
+        let compared = self.binary(BinaryOp::Equal, sides, position)?;
+        let Expr::Binary { left, right, .. } = compared else { return Ok(compared) };
+        let data_type = left.data_type();
+        let function = ScalarFunction::NullIf;
+        Ok(Expr::Call { function, arguments: vec![*left, *right], data_type })
     }
 
     /// Text with text, or with anything that is written as text.
     fn concat(&self, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
-        let is_text = |data_type| matches!(data_type, DataType::Text { .. } | DataType::Unknown);
+        let is_text = |data_type: DataType| data_type.is_text() || data_type == DataType::Unknown;
         let (left_type, right_type) = (left.data_type(), right.data_type());
         if !is_text(left_type) && !is_text(right_type) {
             return Err(undefined("||", left_type, right_type, position));
         }
         let as_text = |expr: Expr| {
             if is_text(expr.data_type()) {
-                self.settle(expr, position)
+                let text = self.coerce(expr.clone(), DataType::TEXT, position)?;
+                Ok::<_, SqlError>(text.unwrap_or(expr))
             } else {
                 Ok(explicit_cast(expr, DataType::TEXT))
             }
@@ -93,12 +106,7 @@ impl Binder<'_> {
     fn arithmetic(&self, op: BinaryOp, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
         let (left_type, right_type) = (left.data_type(), right.data_type());
         if left_type == DataType::Unknown && right_type == DataType::Unknown {
-            let message = format!("operator is not unique: unknown {} unknown", symbol(op));
-            return Err(SqlError::new(SqlState::AmbiguousFunction, message)
-                .with_hint(
-                    "Could not choose a best candidate operator. You might need to add explicit type casts.",
-                )
-                .at(position));
+            return Err(not_unique(op, left_type, right_type, position));
         }
         let is_time =
             |data_type| matches!(data_type, DataType::Date | DataType::Timestamp | DataType::TimestampTz);
@@ -106,9 +114,8 @@ impl Binder<'_> {
             return self.date_arithmetic(op, left, right, position);
         }
         let undefined = || undefined(symbol(op), left_type, right_type, position);
-        let common =
-            unify(left_type, right_type).filter(|common| common.is_number()).ok_or_else(undefined)?;
-        if op == BinaryOp::Modulo && common == DataType::Float8 {
+        let common = arithmetic(left_type, right_type).ok_or_else(undefined)?;
+        if op == BinaryOp::Modulo && common.is_float() {
             return Err(undefined());
         }
         let left = self.coerce(left, common, position)?.ok_or_else(undefined)?;
@@ -131,8 +138,12 @@ impl Binder<'_> {
             (BinaryOp::Subtract, Date | Unknown, Date) | (BinaryOp::Subtract, Date, Unknown) => {
                 (Date, Date, Int4)
             }
-            (BinaryOp::Add | BinaryOp::Subtract, Date, Int2 | Int4 | Unknown) => (Date, Int4, Date),
-            (BinaryOp::Add, Int2 | Int4 | Unknown, Date) => (Int4, Date, Date),
+            (BinaryOp::Add | BinaryOp::Subtract, Date, Int2 | Int4) => (Date, Int4, Date),
+            (BinaryOp::Add, Int2 | Int4, Date) => (Int4, Date, Date),
+            // Days, or an interval.
+            (BinaryOp::Add, Date, Unknown) | (BinaryOp::Add, Unknown, Date) => {
+                return Err(not_unique(op, left_type, right_type, position));
+            }
             (BinaryOp::Subtract, Date | Timestamp | TimestampTz, Date | Timestamp | TimestampTz)
             | (BinaryOp::Add | BinaryOp::Subtract, Timestamp | TimestampTz, Unknown) => {
                 return Err(SqlError::unsupported("INTERVAL").at(position));
@@ -165,9 +176,12 @@ impl Binder<'_> {
                 | DataType::Int2
                 | DataType::Int4
                 | DataType::Int8
+                | DataType::Float4
                 | DataType::Float8
                 | DataType::Numeric { .. }
-                | DataType::Text { .. }
+                | DataType::Text
+                | DataType::Varchar { .. }
+                | DataType::Char { .. }
                 | DataType::Date
                 | DataType::Timestamp
                 | DataType::TimestampTz => (SqlState::UndefinedFunction, "does not exist"),
@@ -184,6 +198,13 @@ impl Binder<'_> {
             UnaryOperator::Plus | UnaryOperator::Not => operand,
         })
     }
+}
+
+fn not_unique(op: BinaryOp, left: DataType, right: DataType, position: u32) -> SqlError {
+    let message = format!("operator is not unique: {} {} {}", left.base(), symbol(op), right.base());
+    SqlError::new(SqlState::AmbiguousFunction, message)
+        .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+        .at(position)
 }
 
 fn tree(op: BinaryOp, left: Expr, right: Expr, data_type: DataType) -> Expr {

@@ -31,14 +31,13 @@ pub fn name_of(expr: &ast::Expr) -> String {
     let name = match &expr.kind {
         ExprKind::Column { column, .. } => &column.value,
         ExprKind::Call { name, .. } => &name.value,
-        ExprKind::Cast { operand, data_type } => {
-            let inner = name_of(operand);
-            return if inner == "?column?" { type_name(*data_type).to_owned() } else { inner };
+        // The name of what is cast where it has one of its own; otherwise the outermost type names the item.
+        ExprKind::Cast { operand, data_type } if !has_own_name(operand) => type_name(*data_type),
+        ExprKind::Cast { operand, .. } => return name_of(operand),
+        ExprKind::Case { otherwise: Some(otherwise), .. } if has_own_name(otherwise) => {
+            return name_of(otherwise);
         }
-        ExprKind::Case { otherwise, .. } => {
-            let inner = otherwise.as_deref().map(name_of);
-            return inner.filter(|name| name != "?column?").unwrap_or_else(|| "case".to_owned());
-        }
+        ExprKind::Case { .. } => "case",
         ExprKind::Bool(_) => "bool",
         ExprKind::Null
         | ExprKind::Number(_)
@@ -57,6 +56,29 @@ pub fn name_of(expr: &ast::Expr) -> String {
     name.to_owned()
 }
 
+/// Whether the name of an expression is that of a column or function in it, not of a type or of `CASE`.
+fn has_own_name(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Column { .. } | ExprKind::Call { .. } => true,
+        ExprKind::Cast { operand, .. } => has_own_name(operand),
+        ExprKind::Case { otherwise, .. } => otherwise.as_deref().is_some_and(has_own_name),
+        ExprKind::Bool(_)
+        | ExprKind::Null
+        | ExprKind::Number(_)
+        | ExprKind::String(_)
+        | ExprKind::Parameter(_)
+        | ExprKind::Default
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::IsNull { .. }
+        | ExprKind::IsTruth { .. }
+        | ExprKind::IsDistinct { .. }
+        | ExprKind::InList { .. }
+        | ExprKind::Between { .. }
+        | ExprKind::Like { .. } => false,
+    }
+}
+
 /// The catalog's name of a type, by which PostgreSQL names a cast.
 fn type_name(data_type: DataType) -> &'static str {
     match data_type {
@@ -64,10 +86,12 @@ fn type_name(data_type: DataType) -> &'static str {
         DataType::Int2 => "int2",
         DataType::Int4 => "int4",
         DataType::Int8 => "int8",
+        DataType::Float4 => "float4",
         DataType::Float8 => "float8",
         DataType::Numeric { .. } => "numeric",
-        DataType::Text { length_max: None } | DataType::Unknown => "text",
-        DataType::Text { length_max: Some(_) } => "varchar",
+        DataType::Text | DataType::Unknown => "text",
+        DataType::Varchar { .. } => "varchar",
+        DataType::Char { .. } => "bpchar",
         DataType::Date => "date",
         DataType::Timestamp => "timestamp",
         DataType::TimestampTz => "timestamptz",
@@ -85,7 +109,8 @@ impl Binder<'_> {
         let mut bound = Vec::with_capacity(keys.len());
         for key in keys {
             let position = by_position(key, outputs, "GROUP BY")?;
-            let named = by_name(key, outputs)?.filter(|output| !scope.has(&output.name));
+            let is_column = matches!(&key.kind, ExprKind::Column { column, .. } if scope.has(&column.value));
+            let named = if is_column { None } else { by_name(key, outputs, "GROUP BY")? };
             let expr = match position.or(named) {
                 Some(output) => output.expr.clone(),
                 None => {
@@ -115,7 +140,7 @@ impl Binder<'_> {
         for key in keys {
             let output = match by_position(&key.expr, outputs, "ORDER BY")? {
                 Some(output) => Some(output),
-                None => by_name(&key.expr, outputs)?,
+                None => by_name(&key.expr, outputs, "ORDER BY")?,
             };
             let expr = match output {
                 Some(output) => output.expr.clone(),
@@ -158,11 +183,12 @@ fn by_position<'a>(
         | ExprKind::Cast { .. }
         | ExprKind::Call { .. } => return Ok(None),
     };
-    let Ok(position) = digits.parse::<usize>() else {
+    let Ok(position) = digits.parse::<i32>() else {
         let message = format!("non-integer constant in {clause}");
         return Err(SqlError::new(SqlState::SyntaxError, message).at(key.position));
     };
-    let found = position.checked_sub(1).and_then(|index| outputs.get(index));
+    let index = usize::try_from(position).ok().and_then(|position| position.checked_sub(1));
+    let found = index.and_then(|index| outputs.get(index));
     found.map(Some).ok_or_else(|| {
         let message = format!("{clause} position {position} is not in select list");
         SqlError::new(SqlState::InvalidColumnReference, message).at(key.position)
@@ -170,14 +196,14 @@ fn by_position<'a>(
 }
 
 /// The item whose name stands alone; several of the same name must mean the same.
-fn by_name<'a>(key: &ast::Expr, outputs: &'a [Output]) -> Result<Option<&'a Output>, SqlError> {
+fn by_name<'a>(key: &ast::Expr, outputs: &'a [Output], clause: &str) -> Result<Option<&'a Output>, SqlError> {
     let ExprKind::Column { table: None, column } = &key.kind else { return Ok(None) };
     let mut named = outputs.iter().filter(|output| output.name == column.value);
     let first = named.next();
     if let Some(first) = first
         && named.any(|other| other.expr != first.expr)
     {
-        let message = format!("ORDER BY \"{}\" is ambiguous", column.value);
+        let message = format!("{clause} \"{}\" is ambiguous", column.value);
         return Err(SqlError::new(SqlState::AmbiguousColumn, message).at(key.position));
     }
     Ok(first)

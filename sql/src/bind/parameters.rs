@@ -27,6 +27,25 @@ impl Parameters {
         Expr::Parameter { index, data_type: known.unwrap_or(DataType::Unknown) }
     }
 
+    /// A parameter whose type was learnt after it was bound, with that type; other expressions as they are. One that
+    /// stands in two places of the tree (`$1 BETWEEN a AND b`) is bound before the first has told its type.
+    pub fn retyped(&self, expr: Expr) -> Expr {
+        match expr {
+            Expr::Parameter { index, data_type: DataType::Unknown } => self.expr(index),
+            other @ (Expr::Literal(..)
+            | Expr::Column { .. }
+            | Expr::Parameter { .. }
+            | Expr::Unary(..)
+            | Expr::Binary { .. }
+            | Expr::IsNull { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call { .. }) => other,
+        }
+    }
+
     /// Learns the type of a parameter from where it stands. The first place decides; another type later is cast.
     pub fn learn(&self, index: usize, data_type: DataType) -> DataType {
         let mut types = self.types.borrow_mut();

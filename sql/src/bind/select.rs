@@ -49,7 +49,7 @@ impl Binder<'_> {
         };
         if columns.len() > RESULT_COLUMNS_MAX {
             let message = format!("target lists can have at most {RESULT_COLUMNS_MAX} entries");
-            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message));
+            return Err(SqlError::new(SqlState::TooManyColumns, message));
         }
         let limit = self.row_count(query.limit.as_ref(), "LIMIT")?;
         let offset = self.row_count(query.offset.as_ref(), "OFFSET")?;

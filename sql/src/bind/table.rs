@@ -20,7 +20,7 @@ impl Binder<'_> {
         check_name(&create.name)?;
         if create.columns.len() > COLUMNS_MAX {
             let message = format!("tables can have at most {COLUMNS_MAX} columns");
-            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message).at(create.name.position));
+            return Err(SqlError::new(SqlState::TooManyColumns, message).at(create.name.position));
         }
         let mut columns: Vec<ColumnDescriptor> = Vec::with_capacity(create.columns.len() + 1);
         for (id, definition) in (1..).zip(&create.columns) {

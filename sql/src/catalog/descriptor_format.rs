@@ -1,7 +1,7 @@
 //! A table's descriptor as stored in range 1.
 //!
 //! ```text
-//! version (1) | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
+//! version (1, or 2 with types that came with it) | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
 //!   primary key: column ids
 //! ```
 
@@ -9,16 +9,20 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use super::descriptor::{ColumnDescriptor, TableDescriptor};
-use crate::program::expr_format::{put_optional_expr, read_optional_expr};
-use crate::storage::type_format::{put_type, read_type};
+use crate::program::expr_format::{has_new_type, put_optional_expr, read_optional_expr};
+use crate::storage::type_format::{is_of_version_2, put_type, read_type};
 
-/// Version of the format that is written, and the newest that is read.
-pub const DESCRIPTOR_FORMAT_VERSION: u8 = 1;
+/// Newest version of the format that is read; it is written for tables with types that version 1 does not have.
+pub const DESCRIPTOR_FORMAT_VERSION: u8 = 2;
 const WHAT: &str = "table descriptor";
 
 /// The descriptor's bytes.
 pub fn encode(table: &TableDescriptor) -> Vec<u8> {
-    let mut out = Writer::versioned(DESCRIPTOR_FORMAT_VERSION);
+    let is_new = |column: &ColumnDescriptor| {
+        is_of_version_2(column.data_type) || column.default.as_ref().is_some_and(has_new_type)
+    };
+    let version = if table.columns.iter().any(is_new) { DESCRIPTOR_FORMAT_VERSION } else { 1 };
+    let mut out = Writer::versioned(version);
     out.u64(table.id).text(&table.name).u64(table.version).count(table.columns.len());
     for column in &table.columns {
         put_type(out.varint(u64::from(column.id)).text(&column.name), column.data_type);

@@ -3,13 +3,13 @@
 //! ```text
 //! Plain ── quote ──▶ Quoted ── escape ──▶ Escaped ── quote or escape ──▶ Quoted (that byte)
 //!   ▲                  │ quote                └─ other: the quote was the end, or the escape a plain byte
-//!   └──────────────────┘        Plain ── CR ──▶ Return ── LF ──▶ end of line
+//!   └──────────────────┘        Plain ── CR ──▶ Return ── LF, or any byte where lines end in CR ──▶ end of line
 //! ```
 //!
-//! A field may be quoted in parts. It is NULL where it has the NULL text and no quote at all. `\.` alone on a line ends the
+//! Lines end as the first one does: in LF, CR LF, or CR alone. A field may be quoted in parts. It is NULL where it has the NULL text and no quote at all. `\.` alone on a line ends the
 //! data.
 
-use super::decode::{LINE_MAX_BYTES, Record, Step, bad_file, line_too_long};
+use super::decode::{LINE_MAX_BYTES, LineEnd, Record, Step, bad_file, line_too_long};
 use crate::error::SqlError;
 use crate::parser::ast::CopyOptions;
 
@@ -28,6 +28,7 @@ pub struct CsvDecoder {
     escape: u8,
     null: Vec<u8>,
     state: State,
+    line_end: LineEnd,
     /// The field that is being read has a quote.
     is_quoted: bool,
     /// The line that is being read has any byte.
@@ -45,6 +46,7 @@ impl CsvDecoder {
             escape: options.escape,
             null: options.null.clone().into_bytes(),
             state: State::Plain,
+            line_end: LineEnd::default(),
             is_quoted: false,
             is_started: false,
             line: 1,
@@ -63,14 +65,31 @@ impl CsvDecoder {
             }
             used += 1;
             match self.state {
-                State::Plain if byte == b'\n' => return Ok(self.end_line(record, used)),
+                State::Plain if byte == b'\n' => {
+                    self.line_end.at_newline("unquoted", "Use quoted CSV field to represent newline.")?;
+                    return Ok(self.end_line(record, used));
+                }
+                State::Plain if byte == b'\r' => {
+                    let hint = "Use quoted CSV field to represent carriage return.";
+                    if self.line_end.at_return("unquoted", hint)? == LineEnd::Return {
+                        return Ok(self.end_line(record, used));
+                    }
+                    self.state = State::Return;
+                }
                 State::Plain => used += self.plain(byte, data.get(used..).unwrap_or_default(), record),
                 State::Quoted => used += self.quoted(byte, data.get(used..).unwrap_or_default(), record),
                 State::Escaped => used -= self.escaped(byte, record),
-                State::Return if byte == b'\n' => return Ok(self.end_line(record, used)),
+                State::Return if byte == b'\n' => {
+                    self.line_end = LineEnd::Both;
+                    return Ok(self.end_line(record, used));
+                }
+                State::Return if self.line_end == LineEnd::Unknown => {
+                    self.line_end = LineEnd::Return;
+                    return Ok(self.end_line(record, used - 1));
+                }
                 State::Return => {
                     return Err(bad_file("unquoted carriage return found in data")
-                        .with_hint("Quote fields that have carriage returns."));
+                        .with_hint("Use quoted CSV field to represent carriage return."));
                 }
             }
             if record.size_bytes() > LINE_MAX_BYTES {
@@ -101,8 +120,6 @@ impl CsvDecoder {
         } else if byte == self.quote {
             self.is_quoted = true;
             self.state = State::Quoted;
-        } else if byte == b'\r' {
-            self.state = State::Return;
         } else {
             let is_special = |other: &u8| {
                 *other == self.delimiter || *other == self.quote || *other == b'\n' || *other == b'\r'

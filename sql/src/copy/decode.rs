@@ -120,6 +120,51 @@ impl Decoder {
     }
 }
 
+/// How the lines of the data end: as the first one does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    /// No line has ended yet.
+    #[default]
+    Unknown,
+    /// LF
+    Newline,
+    /// CR
+    Return,
+    /// CR LF
+    Both,
+}
+
+impl LineEnd {
+    /// What a CR that is no part of a field means; the byte behind it may be needed to know.
+    ///
+    /// # Errors
+    /// 22P04 where lines end in LF.
+    pub(super) fn at_return(self, what: &str, hint: &str) -> Result<Self, SqlError> {
+        match self {
+            Self::Newline => {
+                Err(bad_file(format!("{what} carriage return found in data")).with_hint(hint.to_owned()))
+            }
+            Self::Unknown | Self::Return | Self::Both => Ok(self),
+        }
+    }
+
+    /// Takes an LF that no CR stands before as a line's end.
+    ///
+    /// # Errors
+    /// 22P04 where lines end in CR, or CR LF.
+    pub(super) fn at_newline(&mut self, what: &str, hint: &str) -> Result<(), SqlError> {
+        match self {
+            Self::Unknown | Self::Newline => {
+                *self = Self::Newline;
+                Ok(())
+            }
+            Self::Return | Self::Both => {
+                Err(bad_file(format!("{what} newline found in data")).with_hint(hint.to_owned()))
+            }
+        }
+    }
+}
+
 pub(super) fn bad_file(message: impl Into<String>) -> SqlError {
     SqlError::new(SqlState::BadCopyFileFormat, message)
 }

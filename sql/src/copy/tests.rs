@@ -86,6 +86,32 @@ fn csv_line_ends() {
 }
 
 #[test]
+fn lines_end_as_the_first_one_does() {
+    for options in [csv(), text()] {
+        let read = |data: &str| lines(&options, data);
+        let two = [fields(&["a"]), fields(&["b"])];
+        for data in ["a\rb\r", "a\rb", "a\nb\n", "a\r\nb\r\n"] {
+            assert_eq!(read(data).unwrap(), two, "{data:?}");
+        }
+        for data in ["a\rb\n", "a\nb\r\n", "a\r\nb\n", "a\r\nb\rc\r\n", "a\nb\rc\n"] {
+            assert_eq!(read(data), Err(SqlState::BadCopyFileFormat), "{data:?}");
+        }
+    }
+    assert_eq!(lines(&csv(), "\"a\rb\"\rc\r").unwrap(), [fields(&["a\rb"]), fields(&["c"])]);
+}
+
+#[test]
+fn end_marker_within_a_line() {
+    let read = |data: &str| lines(&text(), data);
+    assert_eq!(read("a\tb\\.\nc\td\n").unwrap(), [fields(&["a", "b"])], "what stands before it is a line");
+    for data in ["a\tb\\.x\n", "a\\.b\tc\n", "a\n\\.\r\n"] {
+        assert_eq!(read(data), Err(SqlState::BadCopyFileFormat), "{data:?}");
+    }
+    assert_eq!(read("a\\\\.b\n").unwrap(), [fields(&["a\\.b"])]);
+    assert_eq!(lines(&csv(), "a\\.b\n\\.x\n").unwrap(), [fields(&["a\\.b"]), fields(&["\\.x"])]);
+}
+
+#[test]
 fn end_marker_ends_the_data() {
     assert_eq!(lines(&csv(), "a\n\\.\nb\n").unwrap(), [fields(&["a"])]);
     assert_eq!(lines(&csv(), "a\n\"\\.\"\n").unwrap(), [fields(&["a"]), fields(&["\\."])]);

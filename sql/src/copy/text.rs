@@ -1,9 +1,9 @@
-//! COPY's text format: fields by a delimiter, backslashes escape, `\N` is NULL, `\.` ends the data.
+//! COPY's text format: fields by a delimiter, backslashes escape, `\N` is NULL, `\.` at the end of a line ends the data.
 //!
-//! A line is gathered as it is; a line end behind a backslash belongs to it. Then it is cut into fields, of which each is
+//! A line is gathered as it is, up to an end like that of the first one: LF, CR LF or CR; a line end behind a backslash belongs to it. Then it is cut into fields, of which each is
 //! compared with the NULL text before its escapes are read.
 
-use super::decode::{LINE_MAX_BYTES, Record, Step, bad_file, line_too_long};
+use super::decode::{LINE_MAX_BYTES, LineEnd, Record, Step, bad_file, line_too_long};
 use crate::error::SqlError;
 use crate::parser::ast::CopyOptions;
 
@@ -13,11 +13,27 @@ pub struct TextDecoder {
     null: Vec<u8>,
     /// The line so far, as it came.
     raw: Vec<u8>,
-    /// The last byte was a backslash that escapes the next.
-    is_escaped: bool,
+    state: State,
+    line_end: LineEnd,
+    /// The end's marker stood behind a line: nothing more is read.
+    is_over: bool,
     /// Number of the line that is being read.
     line: u64,
 }
+
+/// What the last byte was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Plain,
+    /// A backslash that escapes the next.
+    Escaped,
+    /// A CR: the end of the line, or half of it.
+    Return,
+    /// The end's marker, of which the line's end is still to come.
+    Marker,
+}
+
+const RETURN_HINT: &str = "Use \"\\r\" to represent carriage return.";
 
 impl TextDecoder {
     /// A decoder at the start of the data.
@@ -26,7 +42,9 @@ impl TextDecoder {
             delimiter: options.delimiter,
             null: options.null.clone().into_bytes(),
             raw: Vec::new(),
-            is_escaped: false,
+            state: State::Plain,
+            line_end: LineEnd::default(),
+            is_over: false,
             line: 1,
         }
     }
@@ -37,25 +55,45 @@ impl TextDecoder {
     /// As there.
     pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Step, SqlError> {
         let mut used = 0;
+        if self.is_over {
+            return Ok(Step::End);
+        }
         while let Some(&byte) = data.get(used) {
-            used += 1;
-            if std::mem::take(&mut self.is_escaped) {
-                self.raw.push(byte);
-            } else if byte == b'\n' {
-                return self.end_line(record, used);
-            } else {
-                self.is_escaped = byte == b'\\';
-                let behind = data.get(used..).unwrap_or_default();
-                self.raw.push(byte);
-                if !self.is_escaped {
-                    let run = behind
-                        .iter()
-                        .position(|other| matches!(other, b'\n' | b'\\'))
-                        .unwrap_or(behind.len());
-                    self.raw.extend_from_slice(behind.get(..run).unwrap_or_default());
-                    used += run;
+            record.line = self.line;
+            match self.state {
+                State::Escaped if byte == b'.' => {
+                    self.raw.pop();
+                    self.state = State::Marker;
                 }
+                State::Marker => return self.end_data(byte, record, used),
+                State::Return if byte != b'\n' => {
+                    if self.line_end == LineEnd::Both {
+                        return Err(bad_file("literal carriage return found in data").with_hint(RETURN_HINT));
+                    }
+                    self.line_end = LineEnd::Return;
+                    return self.end_line(record, used);
+                }
+                State::Return => {
+                    self.line_end = LineEnd::Both;
+                    return self.end_line(record, used + 1);
+                }
+                State::Escaped => {
+                    self.state = State::Plain;
+                    self.raw.push(byte);
+                }
+                State::Plain if byte == b'\n' => {
+                    self.line_end.at_newline("literal", "Use \"\\n\" to represent newline.")?;
+                    return self.end_line(record, used + 1);
+                }
+                State::Plain if byte == b'\r' => {
+                    if self.line_end.at_return("literal", RETURN_HINT)? == LineEnd::Return {
+                        return self.end_line(record, used + 1);
+                    }
+                    self.state = State::Return;
+                }
+                State::Plain => used += self.plain(byte, data.get(used + 1..).unwrap_or_default()),
             }
+            used += 1;
             if self.raw.len() > LINE_MAX_BYTES {
                 return Err(line_too_long());
             }
@@ -63,28 +101,62 @@ impl TextDecoder {
         Ok(Step::More)
     }
 
+    /// A byte that ends nothing, and those that follow it and mean themselves; returns how many those were.
+    fn plain(&mut self, byte: u8, behind: &[u8]) -> usize {
+        self.raw.push(byte);
+        if byte == b'\\' {
+            self.state = State::Escaped;
+            return 0;
+        }
+        let is_special = |other: &u8| matches!(other, b'\n' | b'\r' | b'\\');
+        let run = behind.iter().position(is_special).unwrap_or(behind.len());
+        self.raw.extend_from_slice(behind.get(..run).unwrap_or_default());
+        run
+    }
+
     /// As [`super::decode::Decoder::finish`].
     ///
     /// # Errors
     /// As there.
     pub fn finish(&mut self, record: &mut Record) -> Result<bool, SqlError> {
-        if self.raw.is_empty() {
+        record.line = self.line;
+        if self.is_over || (self.raw.is_empty() && self.state == State::Plain) {
+            return Ok(false);
+        }
+        if self.state == State::Marker && !self.raw.is_empty() {
+            return Err(corrupt_marker());
+        }
+        if self.state == State::Marker {
             return Ok(false);
         }
         Ok(matches!(self.end_line(record, 0)?, Step::Line(_)))
     }
 
-    fn end_line(&mut self, record: &mut Record, used: usize) -> Result<Step, SqlError> {
-        let mut raw = std::mem::take(&mut self.raw);
-        self.is_escaped = false;
-        record.line = self.line;
-        self.line += 1 + raw.iter().filter(|byte| **byte == b'\n').count() as u64;
-        if raw.last() == Some(&b'\r') {
-            raw.pop();
+    /// The byte behind the end's marker; what stands before the marker is a last line.
+    fn end_data(&mut self, byte: u8, record: &mut Record, used: usize) -> Result<Step, SqlError> {
+        if !matches!(byte, b'\n' | b'\r') {
+            return Err(corrupt_marker());
         }
-        if raw == br"\." {
+        let is_of_this_style = match self.line_end {
+            LineEnd::Unknown => true,
+            LineEnd::Newline => byte == b'\n',
+            LineEnd::Return | LineEnd::Both => byte == b'\r',
+        };
+        if !is_of_this_style {
+            return Err(bad_file("end-of-copy marker does not match previous newline style"));
+        }
+        if self.raw.is_empty() {
             return Ok(Step::End);
         }
+        self.is_over = true;
+        self.end_line(record, used)
+    }
+
+    fn end_line(&mut self, record: &mut Record, used: usize) -> Result<Step, SqlError> {
+        let mut raw = std::mem::take(&mut self.raw);
+        self.state = State::Plain;
+        record.line = self.line;
+        self.line += 1 + raw.iter().filter(|byte| **byte == b'\n').count() as u64;
         let result = self.cut(&raw, record);
         // The buffer is used again for the next line.
         raw.clear();
@@ -104,10 +176,6 @@ impl TextDecoder {
             } else if *byte == self.delimiter {
                 self.field(raw.get(start..position).unwrap_or_default(), record)?;
                 start = position + 1;
-            } else if *byte == b'\r' {
-                return Err(
-                    bad_file("literal carriage return found in data").with_hint("Use \"\\r\" for it.")
-                );
             }
         }
         self.field(raw.get(start..).unwrap_or_default(), record)
@@ -130,6 +198,10 @@ impl TextDecoder {
         record.end_field(false);
         Ok(())
     }
+}
+
+fn corrupt_marker() -> SqlError {
+    bad_file("end-of-copy marker corrupt")
 }
 
 /// Reads what stands behind a backslash; returns the rest.

@@ -48,7 +48,7 @@ pub fn row_bytes(row: &[Datum]) -> usize {
 
 fn datum_bytes(datum: &Datum) -> usize {
     let beside = match datum {
-        Datum::Text(text) => text.capacity(),
+        Datum::Text(text) | Datum::Char(text) => text.capacity(),
         Datum::Numeric(number) => usize::try_from(number.digits()).unwrap_or(0) / 2 + 8,
         Datum::Null
         | Datum::Bool(_)

@@ -7,12 +7,11 @@ use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 
 use crate::error::{SqlError, SqlState};
-use crate::expr::arithmetic::float_overflow;
 use crate::expr::eval::mistyped;
 use crate::expr::{Aggregate, AggregateFunction};
 use crate::types::cast::integer_out_of_range;
 use crate::types::compare::compare;
-use crate::types::{DataType, Datum, numeric};
+use crate::types::{DataType, Datum, float, numeric};
 
 /// What one aggregate has seen of one group.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +26,8 @@ pub enum AggregateState {
     SumNumeric(Option<BigDecimal>),
     /// `sum` of doubles.
     SumFloat(Option<f64>),
+    /// `sum` of REALs, rounded to one after each.
+    SumReal(Option<f64>),
     /// `min`; NULL before the first value.
     Min(Datum),
     /// `max`; NULL before the first value.
@@ -35,7 +36,7 @@ pub enum AggregateState {
     AvgInt(i128, i64),
     /// `avg` of numerics: sum and count.
     AvgNumeric(BigDecimal, i64),
-    /// `avg` of doubles: sum and count.
+    /// `avg` of floats of either width: sum and count.
     AvgFloat(f64, i64),
 }
 
@@ -47,11 +48,12 @@ impl AggregateState {
             (AggregateFunction::CountAll | AggregateFunction::Count, _) => Self::Count(0),
             (AggregateFunction::Min, _) => Self::Min(Datum::Null),
             (AggregateFunction::Max, _) => Self::Max(Datum::Null),
+            (AggregateFunction::Sum, DataType::Float4) => Self::SumReal(None),
             (AggregateFunction::Sum, DataType::Float8) => Self::SumFloat(None),
             (AggregateFunction::Sum, DataType::Int8) => Self::SumBig(None),
             (AggregateFunction::Sum, DataType::Int2 | DataType::Int4) => Self::SumInt(None),
             (AggregateFunction::Sum, _) => Self::SumNumeric(None),
-            (AggregateFunction::Avg, DataType::Float8) => Self::AvgFloat(0.0, 0),
+            (AggregateFunction::Avg, DataType::Float4 | DataType::Float8) => Self::AvgFloat(0.0, 0),
             (AggregateFunction::Avg, DataType::Int2 | DataType::Int4 | DataType::Int8) => Self::AvgInt(0, 0),
             (AggregateFunction::Avg, _) => Self::AvgNumeric(BigDecimal::new(BigInt::from(0), 0), 0),
         }
@@ -80,6 +82,9 @@ impl AggregateState {
             (Self::SumFloat(sum), Datum::Float(value)) => {
                 // The first value stands for itself, so that a sum of -0 alone stays -0.
                 *sum = Some(sum.map_or(Ok(*value), |sum| add_float(sum, *value))?);
+            }
+            (Self::SumReal(sum), Datum::Float(value)) => {
+                *sum = Some(sum.map_or(Ok(*value), |sum| add_real(sum, *value))?);
             }
             (Self::Min(least), value) => replace_if(least, value, std::cmp::Ordering::Less),
             (Self::Max(greatest), value) => replace_if(greatest, value, std::cmp::Ordering::Greater),
@@ -110,10 +115,14 @@ impl AggregateState {
             (Self::SumFloat(sum), Self::SumFloat(Some(more))) => {
                 *sum = Some(sum.map_or(Ok(*more), |sum| add_float(sum, *more))?);
             }
+            (Self::SumReal(sum), Self::SumReal(Some(more))) => {
+                *sum = Some(sum.map_or(Ok(*more), |sum| add_real(sum, *more))?);
+            }
             (Self::SumInt(_), Self::SumInt(None))
             | (Self::SumBig(_), Self::SumBig(None))
             | (Self::SumNumeric(_), Self::SumNumeric(None))
-            | (Self::SumFloat(_), Self::SumFloat(None)) => {}
+            | (Self::SumFloat(_), Self::SumFloat(None))
+            | (Self::SumReal(_), Self::SumReal(None)) => {}
             (state @ Self::Min(_), Self::Min(value)) | (state @ Self::Max(_), Self::Max(value)) => {
                 state.update(value)?;
             }
@@ -141,7 +150,7 @@ impl AggregateState {
             Self::SumInt(sum) => sum.map_or(Datum::Null, Datum::Int),
             Self::SumBig(sum) => sum.map_or(Datum::Null, |sum| Datum::Numeric(whole(sum))),
             Self::SumNumeric(sum) => sum.clone().map_or(Datum::Null, Datum::Numeric),
-            Self::SumFloat(sum) => sum.map_or(Datum::Null, Datum::Float),
+            Self::SumFloat(sum) | Self::SumReal(sum) => sum.map_or(Datum::Null, Datum::Float),
             Self::Min(value) | Self::Max(value) => value.clone(),
             Self::AvgInt(_, 0) | Self::AvgNumeric(_, 0) | Self::AvgFloat(_, 0) => Datum::Null,
             Self::AvgInt(sum, count) => {
@@ -160,6 +169,7 @@ impl AggregateState {
             | Self::SumInt(_)
             | Self::SumNumeric(_)
             | Self::SumFloat(_)
+            | Self::SumReal(_)
             | Self::Min(_)
             | Self::Max(_) => vec![self.finish().unwrap_or(Datum::Null)],
             Self::SumBig(sum) => vec![sum.map_or(Datum::Null, |sum| Datum::Numeric(whole(sum)))],
@@ -185,8 +195,13 @@ impl AggregateState {
             (Self::SumBig(_), [Datum::Numeric(sum)]) => Self::SumBig(Some(to_i128(sum)?)),
             (Self::SumNumeric(_), [Datum::Numeric(sum)]) => Self::SumNumeric(Some(sum.clone())),
             (Self::SumFloat(_), [Datum::Float(sum)]) => Self::SumFloat(Some(*sum)),
+            (Self::SumReal(_), [Datum::Float(sum)]) => Self::SumReal(Some(*sum)),
             (
-                empty @ (Self::SumInt(_) | Self::SumBig(_) | Self::SumNumeric(_) | Self::SumFloat(_)),
+                empty @ (Self::SumInt(_)
+                | Self::SumBig(_)
+                | Self::SumNumeric(_)
+                | Self::SumFloat(_)
+                | Self::SumReal(_)),
                 [Datum::Null],
             ) => empty,
             (Self::Min(_), [value]) => Self::Min(value.clone()),
@@ -233,9 +248,16 @@ fn add_big(sum: i128, value: i128) -> Result<i128, SqlError> {
 }
 
 fn add_float(sum: f64, value: f64) -> Result<f64, SqlError> {
-    let total = sum + value;
+    checked_total(sum + value, sum, value)
+}
+
+fn add_real(sum: f64, value: f64) -> Result<f64, SqlError> {
+    checked_total(f64::from(float::single(sum + value)), sum, value)
+}
+
+fn checked_total(total: f64, sum: f64, value: f64) -> Result<f64, SqlError> {
     if total.is_infinite() && sum.is_finite() && value.is_finite() {
-        Err(float_overflow())
+        Err(float::overflow())
     } else {
         Ok(total)
     }

@@ -4,12 +4,12 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::error::{SqlError, SqlState};
+use crate::error::SqlError;
 use crate::expr::BinaryOp;
 use crate::expr::eval::mistyped;
 use crate::types::cast::{check_integer, integer_out_of_range};
 use crate::types::numeric::{self, division_by_zero};
-use crate::types::{DataType, Datum, datetime};
+use crate::types::{DataType, Datum, datetime, float};
 
 /// `left op right` for values that are not NULL; `data_type` is the result's.
 ///
@@ -21,12 +21,13 @@ pub fn binary(op: BinaryOp, left: &Datum, right: &Datum, data_type: DataType) ->
             let value = integers(op, *left, *right, data_type)?;
             check_integer(value, data_type).map(Datum::Int)
         }
-        (Datum::Float(left), Datum::Float(right)) => floats(op, *left, *right).map(Datum::Float),
+        (Datum::Float(left), Datum::Float(right)) => floats(op, *left, *right, data_type).map(Datum::Float),
         (Datum::Numeric(left), Datum::Numeric(right)) => numerics(op, left, right).map(Datum::Numeric),
         (Datum::Date(days), Datum::Int(count)) => dates(op, *days, *count),
         (Datum::Int(count), Datum::Date(days)) if op == BinaryOp::Add => dates(op, *days, *count),
         (Datum::Date(left), Datum::Date(right)) if op == BinaryOp::Subtract => {
-            Ok(Datum::Int(i64::from(*left) - i64::from(*right)))
+            let days = datetime::days_between(*left, *right)?;
+            check_integer(days, DataType::Int4).map(Datum::Int)
         }
         _ => Err(mistyped("arithmetic")),
     }
@@ -44,9 +45,12 @@ pub fn negate(value: &Datum, data_type: DataType) -> Result<Datum, SqlError> {
         }
         Datum::Float(value) => Ok(Datum::Float(-value)),
         Datum::Numeric(value) => Ok(Datum::Numeric(-value.clone())),
-        Datum::Null | Datum::Bool(_) | Datum::Text(_) | Datum::Date(_) | Datum::Timestamp(_) => {
-            Err(mistyped("negation"))
-        }
+        Datum::Null
+        | Datum::Bool(_)
+        | Datum::Text(_)
+        | Datum::Char(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => Err(mistyped("negation")),
     }
 }
 
@@ -78,7 +82,7 @@ fn integers(op: BinaryOp, left: i64, right: i64, data_type: DataType) -> Result<
     value.ok_or_else(|| integer_out_of_range(data_type))
 }
 
-fn floats(op: BinaryOp, left: f64, right: f64) -> Result<f64, SqlError> {
+fn floats(op: BinaryOp, left: f64, right: f64, data_type: DataType) -> Result<f64, SqlError> {
     if op == BinaryOp::Divide && right == 0.0 && !left.is_nan() {
         return Err(division_by_zero());
     }
@@ -98,13 +102,15 @@ fn floats(op: BinaryOp, left: f64, right: f64) -> Result<f64, SqlError> {
         | BinaryOp::And
         | BinaryOp::Or => return Err(not_arithmetic()),
     };
+    // Of two REALs a double has twice the bits that it takes to round only once in effect.
+    let value = if data_type == DataType::Float4 { f64::from(float::single(value)) } else { value };
     check_float(value, op, left, right)
 }
 
 /// Refuses results that only their rounding to infinity or zero explains.
 fn check_float(value: f64, op: BinaryOp, left: f64, right: f64) -> Result<f64, SqlError> {
     if value.is_infinite() && left.is_finite() && right.is_finite() {
-        return Err(float_overflow());
+        return Err(float::overflow());
     }
     let vanished = match op {
         BinaryOp::Multiply => left != 0.0 && right != 0.0,
@@ -123,14 +129,9 @@ fn check_float(value: f64, op: BinaryOp, left: f64, right: f64) -> Result<f64, S
         | BinaryOp::Or => false,
     };
     if value == 0.0 && vanished {
-        return Err(SqlError::new(SqlState::NumericValueOutOfRange, "value out of range: underflow"));
+        return Err(float::underflow());
     }
     Ok(value)
-}
-
-/// The error of a double that became infinite.
-pub fn float_overflow() -> SqlError {
-    SqlError::new(SqlState::NumericValueOutOfRange, "value out of range: overflow")
 }
 
 fn numerics(op: BinaryOp, left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, SqlError> {
@@ -154,9 +155,9 @@ fn numerics(op: BinaryOp, left: &BigDecimal, right: &BigDecimal) -> Result<BigDe
 
 /// A date some days later or earlier.
 fn dates(op: BinaryOp, days: i32, count: i64) -> Result<Datum, SqlError> {
-    let moved = match op {
-        BinaryOp::Add => i64::from(days).checked_add(count),
-        BinaryOp::Subtract => i64::from(days).checked_sub(count),
+    let count = match op {
+        BinaryOp::Add => count,
+        BinaryOp::Subtract => -count,
         BinaryOp::Multiply
         | BinaryOp::Divide
         | BinaryOp::Modulo
@@ -170,5 +171,5 @@ fn dates(op: BinaryOp, days: i32, count: i64) -> Result<Datum, SqlError> {
         | BinaryOp::And
         | BinaryOp::Or => return Err(not_arithmetic()),
     };
-    datetime::check_date(moved.unwrap_or(i64::MAX)).map(Datum::Date)
+    datetime::add_days(days, count).map(Datum::Date)
 }

@@ -184,6 +184,7 @@ fn truth(datum: &Datum) -> Result<Option<bool>, SqlError> {
         | Datum::Float(_)
         | Datum::Numeric(_)
         | Datum::Text(_)
+        | Datum::Char(_)
         | Datum::Date(_)
         | Datum::Timestamp(_) => Err(mistyped("a condition")),
     }

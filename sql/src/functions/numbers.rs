@@ -33,8 +33,13 @@ fn of_float(function: ScalarFunction, value: f64) -> Result<f64, SqlError> {
         ScalarFunction::Trunc => Ok(value.trunc()),
         ScalarFunction::Floor => Ok(value.floor()),
         ScalarFunction::Ceil => Ok(value.ceil()),
-        ScalarFunction::Sign if value == 0.0 || value.is_nan() => Ok(value),
-        ScalarFunction::Sign => Ok(value.signum()),
+        ScalarFunction::Sign => Ok(if value > 0.0 {
+            1.0
+        } else if value < 0.0 {
+            -1.0
+        } else {
+            0.0
+        }),
         _ => Err(mistyped(function.name())),
     }
 }

@@ -15,8 +15,8 @@ pub struct Signature {
 }
 
 /// Finds the function of a (folded) name for these argument types; `None` where there is none. Arguments of unknown
-/// type (string literals, NULL, parameters) fit any type. `coalesce`, `nullif`, `greatest` and `least` take one type
-/// for all, which the binder finds before it asks.
+/// type (string literals, NULL, parameters) fit any type. `coalesce`, `nullif`, `greatest` and `least` take any types that
+/// have one in common, and are the binder's.
 pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
     use ScalarFunction as F;
     let function = canonical(name)?;
@@ -33,16 +33,15 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
             let number = number(*arguments.first()?, false)?;
             (vec![number], number)
         }
-        F::Coalesce | F::Greatest | F::Least => {
-            let common = arguments.first()?.base();
-            (vec![common; arguments.len()], common)
-        }
-        F::NullIf => {
-            let common = arguments.first()?.base();
-            (vec![common; 2], common)
-        }
+        // The binder finds the common type of their arguments.
+        F::Coalesce | F::Greatest | F::Least | F::NullIf => return None,
         F::Lower | F::Upper => (vec![DataType::TEXT], DataType::TEXT),
-        F::Length => (vec![DataType::TEXT], DataType::Int4),
+        F::Length | F::OctetLength => {
+            // Of CHAR(n) the one counts without the spaces at the end, the other with them.
+            let is_char = matches!(arguments.first()?, DataType::Char { .. });
+            let wanted = if is_char { DataType::Char { length: None } } else { DataType::TEXT };
+            (vec![wanted], DataType::Int4)
+        }
         F::Substr if arguments.len() == 2 => (vec![DataType::TEXT, DataType::Int4], DataType::TEXT),
         F::Substr => (vec![DataType::TEXT, DataType::Int4, DataType::Int4], DataType::TEXT),
         F::Trim | F::TrimStart | F::TrimEnd if arguments.len() == 2 => {
@@ -67,22 +66,37 @@ fn canonical(name: &str) -> Option<ScalarFunction> {
         "ceiling" => "ceil",
         "char_length" | "character_length" => "length",
         "substring" => "substr",
+        "position" => "strpos",
         "trim" => "btrim",
         "transaction_timestamp" | "statement_timestamp" => "now",
         other => other,
     })
 }
 
-/// The number type that a function computes in: integers stay only where it has them.
-fn number(argument: DataType, with_integers: bool) -> Option<DataType> {
+/// Functions of PostgreSQL 15 that a user may call, one a line: the names of its catalog without those that only its
+/// operators, types and indexes use.
+const OF_POSTGRES: &str = include_str!("postgres.txt");
+
+/// Whether a (folded) name is that of a function of PostgreSQL that we do not have.
+pub fn is_lacking(name: &str) -> bool {
+    canonical(name).is_none() && OF_POSTGRES.lines().any(|known| known == name)
+}
+
+/// The number type that a function computes in: integers and REAL stay only where it has them.
+fn number(argument: DataType, keeps_width: bool) -> Option<DataType> {
     match argument {
-        DataType::Int2 | DataType::Int4 | DataType::Int8 if with_integers => Some(argument),
-        DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Float8 | DataType::Unknown => {
-            Some(DataType::Float8)
-        }
+        DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Float4 if keeps_width => Some(argument),
+        DataType::Int2
+        | DataType::Int4
+        | DataType::Int8
+        | DataType::Float4
+        | DataType::Float8
+        | DataType::Unknown => Some(DataType::Float8),
         DataType::Numeric { .. } => Some(DataType::NUMERIC),
         DataType::Bool
-        | DataType::Text { .. }
+        | DataType::Text
+        | DataType::Varchar { .. }
+        | DataType::Char { .. }
         | DataType::Date
         | DataType::Timestamp
         | DataType::TimestampTz => None,
@@ -93,15 +107,18 @@ fn number(argument: DataType, with_integers: bool) -> Option<DataType> {
 fn timestamp(function: ScalarFunction, argument: DataType) -> Option<(DataType, DataType)> {
     let argument = match argument {
         DataType::Timestamp => DataType::Timestamp,
-        DataType::Date if function == ScalarFunction::Extract => DataType::Timestamp,
+        DataType::Date if function == ScalarFunction::Extract => DataType::Date,
         DataType::Date | DataType::TimestampTz | DataType::Unknown => DataType::TimestampTz,
         DataType::Bool
         | DataType::Int2
         | DataType::Int4
         | DataType::Int8
+        | DataType::Float4
         | DataType::Float8
         | DataType::Numeric { .. }
-        | DataType::Text { .. } => return None,
+        | DataType::Text
+        | DataType::Varchar { .. }
+        | DataType::Char { .. } => return None,
     };
     Some((argument, if function == ScalarFunction::Extract { DataType::NUMERIC } else { argument }))
 }

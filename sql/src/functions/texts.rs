@@ -5,6 +5,7 @@ use crate::expr::ScalarFunction;
 use crate::expr::eval::{Arguments, mistyped};
 use crate::functions::invalid_argument;
 use crate::types::Datum;
+use crate::types::compare::unpadded;
 use crate::types::text::to_text;
 
 /// Longest text that a function may make, in bytes: twice the largest row, so that no query fills the memory with one.
@@ -17,6 +18,10 @@ pub fn call(function: ScalarFunction, values: &[Datum]) -> Result<Datum, SqlErro
         (F::Lower, [Datum::Text(text)]) => Ok(Datum::Text(text.to_lowercase())),
         (F::Upper, [Datum::Text(text)]) => Ok(Datum::Text(text.to_uppercase())),
         (F::Length, [Datum::Text(text)]) => Ok(Datum::Int(count(text))),
+        (F::Length, [Datum::Char(text)]) => Ok(Datum::Int(count(unpadded(text)))),
+        (F::OctetLength, [Datum::Text(text) | Datum::Char(text)]) => {
+            Ok(Datum::Int(i64::try_from(text.len()).unwrap_or(i64::MAX)))
+        }
         (F::Substr, [Datum::Text(text), Datum::Int(from)]) => Ok(Datum::Text(substring(text, *from, None))),
         (F::Substr, [Datum::Text(text), Datum::Int(from), Datum::Int(length)]) => {
             if *length < 0 {

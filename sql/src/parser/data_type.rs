@@ -19,20 +19,26 @@ pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
         SqlType::Int2(None) | SqlType::SmallInt(None) => DataType::Int2,
         SqlType::Int(None) | SqlType::Int4(None) | SqlType::Integer(None) => DataType::Int4,
         SqlType::Int8(None) | SqlType::BigInt(None) => DataType::Int8,
-        SqlType::Real
-        | SqlType::Float4
-        | SqlType::Float8
-        | SqlType::Float64
-        | SqlType::Float(_)
-        | SqlType::Double(_)
-        | SqlType::DoublePrecision => DataType::Float8,
+        SqlType::Real | SqlType::Float4 => DataType::Float4,
+        SqlType::Float8 | SqlType::DoublePrecision => DataType::Float8,
+        SqlType::Float(info) => float(*info)?,
         SqlType::Numeric(info) | SqlType::Decimal(info) | SqlType::Dec(info) => numeric(*info)?,
         SqlType::Text => DataType::TEXT,
         SqlType::Varchar(length) | SqlType::CharacterVarying(length) | SqlType::CharVarying(length) => {
-            DataType::Text { length_max: length.map(text_length).transpose()? }
+            DataType::Varchar { length_max: length.map(|length| text_length(length, "varchar")).transpose()? }
         }
         SqlType::Char(length) | SqlType::Character(length) => {
-            DataType::Text { length_max: Some(length.map_or(Ok(1), text_length)?) }
+            DataType::Char { length: Some(length.map_or(Ok(1), |length| text_length(length, "char"))?) }
+        }
+        SqlType::Custom(name, parameters) if name.to_string().eq_ignore_ascii_case("bpchar") => {
+            let length = match parameters.as_slice() {
+                [] => return Err(SqlError::unsupported("bpchar without a length")),
+                [length] => length.parse::<u64>().ok(),
+                _ => None,
+            };
+            let length = length.ok_or_else(|| invalid("invalid type modifier"))?;
+            let length = CharacterLength::IntegerLength { length, unit: None };
+            DataType::Char { length: Some(text_length(length, "char")?) }
         }
         SqlType::Date => DataType::Date,
         SqlType::Timestamp(None | Some(6), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
@@ -63,15 +69,27 @@ fn numeric(info: ExactNumberInfo) -> Result<DataType, SqlError> {
     Ok(DataType::Numeric { precision: Some(precision), scale })
 }
 
-fn text_length(length: CharacterLength) -> Result<u32, SqlError> {
+/// `FLOAT(p)`: REAL up to 24 bits.
+fn float(info: ExactNumberInfo) -> Result<DataType, SqlError> {
+    match info {
+        ExactNumberInfo::None => Ok(DataType::Float8),
+        ExactNumberInfo::Precision(0) => Err(invalid("precision for type float must be at least 1 bit")),
+        ExactNumberInfo::Precision(1..=24) => Ok(DataType::Float4),
+        ExactNumberInfo::Precision(25..=53) => Ok(DataType::Float8),
+        ExactNumberInfo::Precision(_) => Err(invalid("precision for type float must be less than 54 bits")),
+        ExactNumberInfo::PrecisionAndScale(..) => Err(SqlError::unsupported("FLOAT with a scale")),
+    }
+}
+
+fn text_length(length: CharacterLength, name: &str) -> Result<u32, SqlError> {
     let length = match length {
         CharacterLength::IntegerLength { length, unit: None } => length,
         other => return Err(SqlError::unsupported(format!("length {other} of text"))),
     };
     match u32::try_from(length) {
-        Ok(0) => Err(invalid("length for type varchar must be at least 1")),
+        Ok(0) => Err(invalid(format!("length for type {name} must be at least 1"))),
         Ok(checked) if length <= TEXT_LENGTH_MAX => Ok(checked),
-        _ => Err(invalid(format!("length for type varchar cannot exceed {TEXT_LENGTH_MAX}"))),
+        _ => Err(invalid(format!("length for type {name} cannot exceed {TEXT_LENGTH_MAX}"))),
     }
 }
 

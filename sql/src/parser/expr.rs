@@ -103,15 +103,16 @@ impl<'a> Convert<'a> {
             }
             SqlExpr::Ceil { expr, field } => ("ceil", self.scaled(*expr, &field, position)?),
             SqlExpr::Floor { expr, field } => ("floor", self.scaled(*expr, &field, position)?),
-            SqlExpr::Position { expr, r#in } => ("strpos", vec![self.expr(*r#in)?, self.expr(*expr)?]),
-            SqlExpr::Substring { expr, substring_from, substring_for, .. } => {
+            SqlExpr::Position { expr, r#in } => ("position", vec![self.expr(*r#in)?, self.expr(*expr)?]),
+            SqlExpr::Substring { expr, substring_from, substring_for, shorthand, .. } => {
                 let one = self.at(position, ExprKind::Number("1".to_owned()));
                 let mut arguments = vec![self.expr(*expr)?];
                 arguments.push(substring_from.map_or(Ok(one), |from| self.expr(*from))?);
                 if let Some(count) = substring_for {
                     arguments.push(self.expr(*count)?);
                 }
-                ("substr", arguments)
+                // Both spellings with commas are this expression too, and name the column as they are written.
+                (if shorthand { "substr" } else { "substring" }, arguments)
             }
             SqlExpr::Trim { trim_where, trim_what, expr, trim_characters } => {
                 let name = match trim_where {
@@ -163,6 +164,7 @@ impl<'a> Convert<'a> {
     /// 42601 for a word that is reserved.
     pub fn name(&self, ident: Ident) -> Result<Name, SqlError> {
         let position = self.source.positions.of(ident.span.start);
+        refuse_literal(&ident, position)?;
         if ident.quote_style.is_some() {
             return Ok(Name { value: ident.value, position });
         }
@@ -230,11 +232,33 @@ impl<'a> Convert<'a> {
             other => return Err(SqlError::unsupported(format!("operator {other}"))),
         };
         let operand = self.expr(operand)?;
-        Ok(self.at(operand.position, ExprKind::Unary(operator, Box::new(operand))))
+        let position = operand.position;
+        Ok(self.at(
+            position,
+            match (operator, operand.kind) {
+                // A sign belongs to its literal, so that the smallest integers are of their own type.
+                (ast::UnaryOperator::Minus, ExprKind::Number(digits)) => {
+                    ExprKind::Number(match digits.strip_prefix('-') {
+                        Some(unsigned) => unsigned.to_owned(),
+                        None => format!("-{digits}"),
+                    })
+                }
+                (operator, kind) => ExprKind::Unary(operator, Box::new(Expr { kind, position })),
+            },
+        ))
     }
 
     fn binary(&self, left: SqlExpr, op: &BinaryOperator, right: SqlExpr) -> Converted {
         let op = operator(op).map_err(|error| error.at(self.source.positions.of(place::of_expr(&left))))?;
+        // Comparisons do not follow each other in PostgreSQL's grammar.
+        if let SqlExpr::BinaryOp { op: before, .. } = &left
+            && is_comparison(op)
+            && operator(before).is_ok_and(is_comparison)
+        {
+            let symbol = crate::bind::operator_symbol(op);
+            let message = format!("syntax error at or near \"{symbol}\"");
+            return Err(SqlError::new(SqlState::SyntaxError, message));
+        }
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             return self.chain(left, op, right);
         }
@@ -376,6 +400,18 @@ impl<'a> Convert<'a> {
     }
 }
 
+/// The grammar takes a string literal for a name in some places; PostgreSQL in none.
+///
+/// # Errors
+/// 42601.
+pub fn refuse_literal(ident: &Ident, position: u32) -> Result<(), SqlError> {
+    if ident.quote_style != Some('\'') {
+        return Ok(());
+    }
+    let shown = ident.value.replace('\'', "''");
+    Err(SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"'{shown}'\"")).at(position))
+}
+
 /// A tree over conditions with halves of about the same size.
 fn balanced(mut conditions: Vec<Expr>, op: BinaryOp) -> Expr {
     let half = conditions.len() / 2;
@@ -419,6 +455,18 @@ fn operator(op: &BinaryOperator) -> Result<BinaryOp, SqlError> {
         BinaryOperator::Or => BinaryOp::Or,
         other => return Err(SqlError::unsupported(format!("operator {other}"))),
     })
+}
+
+fn is_comparison(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessOrEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterOrEqual
+    )
 }
 
 /// The error of an expression that Quorate lacks, by a name that a user knows.

@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::ast::{Name, OrderBy, Query, QueryBody, Select, SelectItem, TableRef};
-use super::expr::Convert;
+use super::expr::{Convert, refuse_literal};
 use super::{Source, place};
 use crate::error::SqlError;
 
@@ -165,6 +165,7 @@ fn select_item(source: &Source<'_>, item: SqlItem) -> Result<SelectItem, SqlErro
         SqlItem::ExprWithAlias { expr, alias } => {
             // Behind AS any word is a name, so that reserved ones are not refused here.
             let position = source.positions.of(alias.span.start);
+            refuse_literal(&alias, position)?;
             let value = if alias.quote_style.is_some() { alias.value } else { alias.value.to_lowercase() };
             Ok(SelectItem::Expr { expr: convert.expr(expr)?, alias: Some(Name { value, position }) })
         }

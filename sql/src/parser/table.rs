@@ -74,10 +74,18 @@ fn column(source: &Source<'_>, definition: ColumnDef) -> Result<(ColumnDefinitio
     let data_type = data_type::convert(&definition.data_type).map_err(|error| error.at(position))?;
     let mut column = ColumnDefinition { name, data_type, not_null: false, default: None };
     let mut is_key = false;
+    let mut nullable = None;
     for option in definition.options {
         match option.option {
-            ColumnOption::Null => {}
-            ColumnOption::NotNull => column.not_null = true,
+            ColumnOption::Null | ColumnOption::NotNull => {
+                let not_null = matches!(option.option, ColumnOption::NotNull);
+                if nullable.replace(!not_null).is_some_and(|said| said == not_null) {
+                    let name = &column.name.value;
+                    let message = format!("conflicting NULL/NOT NULL declarations for column \"{name}\"");
+                    return Err(SqlError::new(SqlState::SyntaxError, message).at(position));
+                }
+                column.not_null = not_null;
+            }
             ColumnOption::Default(value) => {
                 let value = convert.expr(value)?;
                 column.default = (value.kind != ExprKind::Null).then_some(value);

@@ -59,13 +59,19 @@ fn row_count(count: Option<&Expr>, clause: &str, context: &EvalContext<'_>) -> R
     let Some(count) = count else { return Ok(None) };
     match eval(count, &[], context)? {
         Datum::Int(count) => u64::try_from(count).map(Some).map_err(|_| {
-            SqlError::new(SqlState::InvalidParameterValue, format!("{clause} must not be negative"))
+            let state = if clause == "LIMIT" {
+                SqlState::InvalidRowCountInLimit
+            } else {
+                SqlState::InvalidRowCountInOffset
+            };
+            SqlError::new(state, format!("{clause} must not be negative"))
         }),
         Datum::Null
         | Datum::Bool(_)
         | Datum::Float(_)
         | Datum::Numeric(_)
         | Datum::Text(_)
+        | Datum::Char(_)
         | Datum::Date(_)
         | Datum::Timestamp(_) => Ok(None),
     }

@@ -236,9 +236,10 @@ fn probe(data_type: DataType) -> Datum {
     match data_type {
         DataType::Bool => Datum::Bool(false),
         DataType::Int2 | DataType::Int4 | DataType::Int8 => Datum::Int(0),
-        DataType::Float8 => Datum::Float(0.0),
+        DataType::Float4 | DataType::Float8 => Datum::Float(0.0),
         DataType::Numeric { .. } => Datum::Numeric(BigDecimal::from(0)),
-        DataType::Text { .. } | DataType::Unknown => Datum::Text(String::new()),
+        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => Datum::Text(String::new()),
+        DataType::Char { .. } => Datum::Char(String::new()),
         DataType::Date => Datum::Date(0),
         DataType::Timestamp | DataType::TimestampTz => Datum::Timestamp(0),
     }

@@ -9,7 +9,7 @@ use quorate_engine::codec::value::{Reader, Writer};
 use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
 use crate::storage::datum_format::{put_datum, read_datum};
-use crate::storage::type_format::{put_type, read_type};
+use crate::storage::type_format::{is_of_version_2, put_type, read_type};
 
 /// Deepest nesting of an expression that can be sent or stored, in levels: as deep as reading fits a thread's stack.
 pub const EXPR_DEPTH_MAX: u32 = 400;
@@ -21,6 +21,13 @@ pub fn is_too_deep(expr: &Expr) -> bool {
         expr.children().into_iter().any(|child| beyond(child, left))
     }
     beyond(expr, EXPR_DEPTH_MAX)
+}
+
+/// Whether an expression has a type that version 1 of the formats with expressions does not know.
+pub fn has_new_type(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.walk(&mut |part| found |= is_of_version_2(part.data_type()));
+    found
 }
 
 /// Appends an expression.

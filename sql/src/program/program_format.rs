@@ -1,7 +1,7 @@
 //! A scan program as bytes.
 //!
 //! ```text
-//! version (1) | table id | columns: id, type | key positions | optional filter | limit plus one, 0 for none |
+//! version (1, or 2 with types that came with it) | table id | columns: id, type | key positions | optional filter | limit plus one, 0 for none |
 //!   0 all columns  ·  1 expressions  ·  2 group keys, aggregates
 //! ```
 
@@ -11,15 +11,16 @@ use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::kv::ScanProgram;
 
 use super::expr_format::{
-    is_too_deep, put_aggregate, put_exprs, put_optional_expr, read_aggregate, read_exprs, read_optional_expr,
+    has_new_type, is_too_deep, put_aggregate, put_exprs, put_optional_expr, read_aggregate, read_exprs,
+    read_optional_expr,
 };
 use crate::error::{SqlError, SqlState};
 use crate::expr::{Aggregate, Expr};
 use crate::storage::layout::TableLayout;
-use crate::storage::type_format::{put_type, read_type};
+use crate::storage::type_format::{is_of_version_2, put_type, read_type};
 
-/// Version of the format that is written, and the newest that is read.
-pub const PROGRAM_FORMAT_VERSION: u8 = 1;
+/// Newest version of the format that is read; it is written for programs with types that version 1 does not have.
+pub const PROGRAM_FORMAT_VERSION: u8 = 2;
 
 /// What a program puts out for the rows that pass its filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +58,7 @@ impl Program {
     /// 54000 for an expression that nests too deeply to be sent.
     pub fn encode(&self) -> Result<ScanProgram, SqlError> {
         self.check_depth()?;
-        let mut out = Writer::versioned(PROGRAM_FORMAT_VERSION);
+        let mut out = Writer::versioned(self.version());
         out.u64(self.layout.table_id).count(self.layout.columns.len());
         for (id, data_type) in &self.layout.columns {
             put_type(out.varint(u64::from(*id)), *data_type);
@@ -80,6 +81,12 @@ impl Program {
             }
         }
         Ok(ScanProgram(Bytes::from(out.finish())))
+    }
+
+    /// The oldest version that can say it.
+    fn version(&self) -> u8 {
+        let has_new_column = self.layout.columns.iter().any(|(_, data_type)| is_of_version_2(*data_type));
+        if has_new_column || self.exprs().any(has_new_type) { PROGRAM_FORMAT_VERSION } else { 1 }
     }
 
     /// What [`Program::encode`] fails for, without the bytes.

@@ -13,7 +13,8 @@ use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
 use crate::storage::encode_row;
 use crate::storage::layout::TableLayout;
-use crate::testing::tables::{kinds, kinds_row};
+use crate::testing::tables::{kinds, kinds_row, newer_kinds};
+use crate::types::datetime::TIMESTAMP_MAX;
 use crate::types::{DataType, Datum, Row};
 
 fn column(index: usize) -> Expr {
@@ -116,6 +117,27 @@ fn rows(count: i64) -> Vec<Row> {
 fn program_fixture_reads_back() {
     let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "scan_program", &everything().encode().unwrap().0);
     assert_eq!(Program::decode(&ScanProgram(bytes.into())).unwrap(), everything());
+}
+
+#[test]
+fn program_of_version_2_reads_back() {
+    let newer = Program {
+        layout: TableLayout::of(&newer_kinds()),
+        filter: None,
+        limit: None,
+        output: ProgramOutput::Project(vec![
+            Expr::Literal(Datum::Char("x  ".to_owned()), DataType::Char { length: Some(3) }),
+            Expr::Literal(Datum::Timestamp(TIMESTAMP_MAX), DataType::Timestamp),
+        ]),
+    };
+    let bytes = newer.encode().unwrap().0;
+    assert_eq!(
+        (everything().encode().unwrap().0[0], bytes[0]),
+        (1, 2),
+        "only new types need the new version"
+    );
+    let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "scan_program_2", &bytes);
+    assert_eq!(Program::decode(&ScanProgram(bytes.into())).unwrap(), newer);
 }
 
 #[test]

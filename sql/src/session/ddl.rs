@@ -25,7 +25,8 @@ impl Session {
         };
         match created {
             Err(error) if if_not_exists && error.state == SqlState::DuplicateTable => {
-                sink.notice("NOTICE", format!("relation \"{}\" already exists, skipping", table.name));
+                let message = format!("relation \"{}\" already exists, skipping", table.name);
+                sink.notice("NOTICE", SqlState::DuplicateTable, message);
                 Ok(tag("CREATE TABLE"))
             }
             result => result.map(|()| tag("CREATE TABLE")),
@@ -41,7 +42,8 @@ impl Session {
     ) -> Result<Completion, SqlError> {
         self.check_writable("DROP TABLE")?;
         for name in missing {
-            sink.notice("NOTICE", format!("table \"{name}\" does not exist, skipping"));
+            let message = format!("table \"{name}\" does not exist, skipping");
+            sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
         }
         if tables.len() > 1 && matches!(self.transaction, TransactionState::Idle) {
             self.open_transaction(Kind::Implicit, false);

@@ -166,7 +166,8 @@ impl Session {
     async fn begin(&mut self, read_only: bool, sink: &mut dyn ResultSink) -> Result<Completion, SqlError> {
         match &mut self.transaction {
             TransactionState::Open(open) if open.kind == Kind::Explicit => {
-                sink.notice("WARNING", "there is already a transaction in progress".to_owned());
+                let message = "there is already a transaction in progress".to_owned();
+                sink.notice("WARNING", SqlState::ActiveSqlTransaction, message);
             }
             // As in PostgreSQL: what the text did before belongs to the transaction that it begins now.
             TransactionState::Open(open) => {
@@ -254,7 +255,8 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         if local && !self.is_in_transaction() {
-            sink.notice("WARNING", "SET LOCAL can only be used in transaction blocks".to_owned());
+            let message = "SET LOCAL can only be used in transaction blocks".to_owned();
+            sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
             self.variables.get(name)?;
             return Ok(tag("SET"));
         }
@@ -318,7 +320,8 @@ pub(crate) fn tag(tag: impl Into<String>) -> Completion {
 }
 
 fn warn_no_transaction(sink: &mut dyn ResultSink) {
-    sink.notice("WARNING", "there is no transaction in progress".to_owned());
+    let message = "there is no transaction in progress".to_owned();
+    sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
 }
 
 /// Whether a statement relies on this node's catalog, or changes something: the end of a transaction and session

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::copy::CopyIn;
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::plan::node::OutputColumn;
 use crate::types::Row;
 
@@ -29,7 +29,7 @@ pub trait ResultSink: Send {
     async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError>;
 
     /// A message beside the result; `severity` is `NOTICE` or `WARNING`.
-    fn notice(&mut self, severity: &str, message: String);
+    fn notice(&mut self, severity: &str, state: SqlState, message: String);
 }
 
 /// How a statement ended.

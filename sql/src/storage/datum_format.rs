@@ -3,8 +3,12 @@
 //! ```text
 //! 0 NULL · 1 false · 2 true · 3 integer: signed varint · 4 double: 8 bytes of its bits, most significant first
 //! 5 numeric: signed varint scale, bytes of the unscaled integer (two's complement, most significant first)
-//! 6 text: bytes · 7 date: signed varint days · 8 timestamp: signed varint microseconds
+//! 6 text: bytes · 7 date: signed varint days · 8 timestamp: signed varint microseconds since 1970, which wraps around
+//! 9 char: bytes, with the spaces at their end (since version 2 of the formats that hold values)
 //! ```
+//!
+//! A TIMESTAMP counts from 2000 and its stored number from 1970: the last years wrap around to numbers that no other
+//! has, and so come back.
 //!
 //! The tags are shared by stored rows, rows sent by scan programs and literals within programs.
 
@@ -14,6 +18,7 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::types::Datum;
+use crate::types::datetime::EPOCH_2000_MICROS;
 
 /// Greatest scale of a stored numeric in digits, of either sign: PostgreSQL's numbers end at 131,072 digits before the
 /// point, and a damaged scale must not make a number that fills the memory when it is printed.
@@ -43,6 +48,8 @@ pub enum Tag {
     Date,
     /// A signed varint.
     Timestamp,
+    /// UTF-8 with its length.
+    Char,
 }
 
 impl Tag {
@@ -58,6 +65,7 @@ impl Tag {
             Datum::Text(_) => Self::Text,
             Datum::Date(_) => Self::Date,
             Datum::Timestamp(_) => Self::Timestamp,
+            Datum::Char(_) => Self::Char,
         }
     }
 
@@ -73,6 +81,7 @@ impl Tag {
             Self::Text => 6,
             Self::Date => 7,
             Self::Timestamp => 8,
+            Self::Char => 9,
         }
     }
 
@@ -91,6 +100,7 @@ impl Tag {
             6 => Self::Text,
             7 => Self::Date,
             8 => Self::Timestamp,
+            9 => Self::Char,
             found => return Err(CodecError::Invalid { what: "type tag", found }),
         })
     }
@@ -100,13 +110,14 @@ impl Tag {
 pub fn put_value(out: &mut Writer, datum: &Datum) {
     match datum {
         Datum::Null | Datum::Bool(_) => out,
-        Datum::Int(number) | Datum::Timestamp(number) => out.signed(*number),
+        Datum::Int(number) => out.signed(*number),
+        Datum::Timestamp(micros) => out.signed(micros.wrapping_add(EPOCH_2000_MICROS)),
         Datum::Float(number) => out.u64(number.to_bits()),
         Datum::Numeric(number) => {
             let (unscaled, scale) = number.as_bigint_and_scale();
             out.signed(scale).bytes(&unscaled.to_signed_bytes_be())
         }
-        Datum::Text(text) => out.text(text),
+        Datum::Text(text) | Datum::Char(text) => out.text(text),
         Datum::Date(days) => out.signed(i64::from(*days)),
     };
 }
@@ -134,7 +145,8 @@ pub fn read_value(reader: &mut Reader<'_>, tag: Tag) -> Result<Datum, CodecError
             let days = reader.signed()?;
             Datum::Date(i32::try_from(days).map_err(|_| reader.invalid(days.unsigned_abs()))?)
         }
-        Tag::Timestamp => Datum::Timestamp(reader.signed()?),
+        Tag::Timestamp => Datum::Timestamp(reader.signed()?.wrapping_sub(EPOCH_2000_MICROS)),
+        Tag::Char => Datum::Char(reader.text()?.to_owned()),
     })
 }
 
@@ -155,7 +167,7 @@ pub fn skip_value(reader: &mut Reader<'_>, tag: Tag) -> Result<(), CodecError> {
             reader.varint()?;
             reader.bytes()?;
         }
-        Tag::Text => {
+        Tag::Text | Tag::Char => {
             reader.bytes()?;
         }
     }
@@ -194,6 +206,7 @@ pub(crate) mod samples {
             (any::<i128>(), -30_i64..60)
                 .prop_map(|(unscaled, scale)| Datum::Numeric(BigDecimal::new(BigInt::from(unscaled), scale))),
             ".{0,12}".prop_map(Datum::Text),
+            ".{0,12} {0,3}".prop_map(Datum::Char),
             any::<i32>().prop_map(Datum::Date),
             any::<i64>().prop_map(Datum::Timestamp),
         ]

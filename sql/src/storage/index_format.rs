@@ -9,6 +9,9 @@ use quorate_engine::codec::key::{ColumnOrder, KeyDecoder, KeyEncoder};
 use quorate_engine::kv::{Key, Span, keyspace};
 
 use super::layout::{PRIMARY_INDEX_ID, TableLayout, is_read_from_key};
+use crate::types::compare::unpadded;
+use crate::types::datetime::EPOCH_2000_MICROS;
+use crate::types::text::cut_char;
 use crate::types::{DataType, Datum};
 
 /// Bytes before the key columns: the table's prefix and the index id.
@@ -35,13 +38,16 @@ pub fn append_column(encoder: &mut KeyEncoder, datum: &Datum, data_type: DataTyp
     match (datum, data_type) {
         (Datum::Null, _) => encoder.bool(None, order),
         (Datum::Bool(value), DataType::Bool) => encoder.bool(Some(*value), order),
-        (Datum::Int(value), DataType::Int2 | DataType::Int4 | DataType::Int8)
-        | (Datum::Timestamp(value), DataType::Timestamp | DataType::TimestampTz) => {
+        (Datum::Int(value), DataType::Int2 | DataType::Int4 | DataType::Int8) => {
             encoder.i64(Some(*value), order)
         }
+        (Datum::Timestamp(value), DataType::Timestamp | DataType::TimestampTz) => {
+            encoder.shifted_i64(Some(*value), EPOCH_2000_MICROS, order)
+        }
         (Datum::Date(value), DataType::Date) => encoder.i64(Some(i64::from(*value)), order),
-        (Datum::Float(value), DataType::Float8) => encoder.f64(Some(*value), order),
-        (Datum::Text(value), DataType::Text { .. }) => encoder.text(Some(value), order),
+        (Datum::Float(value), DataType::Float4 | DataType::Float8) => encoder.f64(Some(*value), order),
+        (Datum::Text(value), DataType::Text | DataType::Varchar { .. }) => encoder.text(Some(value), order),
+        (Datum::Char(value), DataType::Char { .. }) => encoder.text(Some(unpadded(value)), order),
         (Datum::Numeric(value), DataType::Numeric { .. }) => {
             let decimal: Decimal = value.to_string().parse().map_err(|_| invalid("numeric in key"))?;
             encoder.decimal(Some(&decimal), order)
@@ -128,13 +134,17 @@ pub fn decode_column(decoder: &mut KeyDecoder<'_>, data_type: DataType) -> Resul
     let datum = match data_type {
         DataType::Bool => decoder.bool(order)?.map(Datum::Bool),
         DataType::Int2 | DataType::Int4 | DataType::Int8 => decoder.i64(order)?.map(Datum::Int),
-        DataType::Timestamp | DataType::TimestampTz => decoder.i64(order)?.map(Datum::Timestamp),
+        DataType::Timestamp | DataType::TimestampTz => {
+            decoder.shifted_i64(EPOCH_2000_MICROS, order)?.map(Datum::Timestamp)
+        }
         DataType::Date => match decoder.i64(order)? {
             Some(days) => Some(Datum::Date(i32::try_from(days).map_err(|_| invalid("date in key"))?)),
             None => None,
         },
-        DataType::Float8 => decoder.f64(order)?.map(Datum::Float),
-        DataType::Text { .. } => decoder.text(order)?.map(Datum::Text),
+        DataType::Float4 | DataType::Float8 => decoder.f64(order)?.map(Datum::Float),
+        DataType::Text | DataType::Varchar { .. } => decoder.text(order)?.map(Datum::Text),
+        // The key holds no spaces at the end; the type tells how many there were.
+        DataType::Char { length } => decoder.text(order)?.map(|text| Datum::Char(cut_char(&text, length))),
         DataType::Numeric { .. } => match decoder.decimal(order)? {
             Some(decimal) => {
                 let number = decimal.to_string().parse().map_err(|_| invalid("numeric in key"))?;

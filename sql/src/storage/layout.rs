@@ -22,6 +22,8 @@ pub struct TableLayout {
     pub key: Vec<usize>,
     /// Id and position of the columns in the value, ascending by id; those of the key only where they are NUMERIC.
     pub values: Vec<(u32, usize)>,
+    /// Version of the row format that its values need.
+    pub row_version: u8,
 }
 
 /// Whether a key column of this type comes back from the key as it was.
@@ -71,7 +73,10 @@ impl TableLayout {
             .map(|(position, (id, _))| (*id, position))
             .collect();
         values.sort_unstable();
-        Self { table_id, columns, key, values }
+        let is_char =
+            |(_, position): &(u32, usize)| matches!(columns.get(*position), Some((_, DataType::Char { .. })));
+        let row_version = if values.iter().any(is_char) { 2 } else { 1 };
+        Self { table_id, columns, key, values, row_version }
     }
 
     /// Type of the column at this position.

@@ -7,7 +7,7 @@ use quorate_engine::testing::fixture;
 use super::layout::TableLayout;
 use super::*;
 use crate::error::SqlState;
-use crate::testing::tables::{kinds, kinds_row};
+use crate::testing::tables::{kinds, kinds_row, newer_kinds, newer_kinds_row};
 use crate::types::{DataType, Datum};
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
@@ -20,6 +20,26 @@ fn row_fixture_reads_back() {
     let key = fixture::check(CRATE, "primary_key", key.as_ref());
     let value = fixture::check(CRATE, "row", &value);
     assert_eq!(decode_row(&layout, &key, &value).unwrap(), row);
+}
+
+#[test]
+fn row_of_version_2_reads_back() {
+    let layout = TableLayout::of(&newer_kinds());
+    let row = newer_kinds_row();
+    let (key, value) = encode_row(&layout, &row).unwrap();
+    assert_eq!(value[0], 2, "a CHAR outside the key");
+    let key = fixture::check(CRATE, "primary_key_2", key.as_ref());
+    let value = fixture::check(CRATE, "row_2", &value);
+    assert_eq!(decode_row(&layout, &key, &value).unwrap(), row);
+}
+
+#[test]
+fn keys_of_char_do_not_know_its_spaces() {
+    let layout = TableLayout::of(&newer_kinds());
+    let mut row = newer_kinds_row();
+    let (key, _) = encode_row(&layout, &row).unwrap();
+    row[0] = Datum::Char("ab".to_owned());
+    assert_eq!(encode_row(&layout, &row).unwrap().0, key);
 }
 
 #[test]
@@ -50,7 +70,7 @@ fn row_written_before_a_column_came_or_went_reads() {
     assert_eq!(row[0], Datum::Bool(true));
     assert_eq!(row[1], Datum::Null, "a column that the row does not have yet");
     assert_eq!(row[2], Datum::Int(i64::MAX), "columns behind a dropped one");
-    assert_eq!(row[6], Datum::Timestamp(1_357_034_400_000_000));
+    assert_eq!(row[6], Datum::Timestamp(1_357_034_400_000_000 - crate::types::datetime::EPOCH_2000_MICROS));
 }
 
 #[test]
@@ -58,7 +78,7 @@ fn row_of_a_newer_version_is_an_error() {
     let layout = TableLayout::of(&kinds());
     let (key, value) = encode_row(&layout, &kinds_row()).unwrap();
     let mut newer = value.to_vec();
-    newer[0] = 2;
+    newer[0] = row_format::ROW_FORMAT_VERSION + 1;
     assert_eq!(decode_row(&layout, key.as_ref(), &newer).unwrap_err().state, SqlState::DataCorrupted);
 }
 
@@ -99,12 +119,18 @@ fn value_of(data_type: DataType) -> BoxedStrategy<Datum> {
         DataType::Bool => any::<bool>().prop_map(Datum::Bool).boxed(),
         DataType::Int2 | DataType::Int4 | DataType::Int8 => any::<i64>().prop_map(Datum::Int).boxed(),
         DataType::Float8 => (-1e9..1e9).prop_map(Datum::Float).boxed(),
+        DataType::Float4 => (-1e9..1e9_f32).prop_map(|value| Datum::Float(value.into())).boxed(),
         DataType::Numeric { .. } => (any::<i64>(), -3_i64..9)
             .prop_map(|(unscaled, scale)| Datum::Numeric(bigdecimal::BigDecimal::new(unscaled.into(), scale)))
             .boxed(),
         DataType::Date => any::<i32>().prop_map(Datum::Date).boxed(),
         DataType::Timestamp | DataType::TimestampTz => any::<i64>().prop_map(Datum::Timestamp).boxed(),
-        DataType::Text { .. } | DataType::Unknown => ".{0,10}".prop_map(Datum::Text).boxed(),
+        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => {
+            ".{0,10}".prop_map(Datum::Text).boxed()
+        }
+        DataType::Char { length } => {
+            ".{0,4}".prop_map(move |text| Datum::Char(crate::types::text::cut_char(&text, length))).boxed()
+        }
     };
     prop_oneof![1 => Just(Datum::Null), 6 => value].boxed()
 }
@@ -113,12 +139,34 @@ fn any_row() -> impl Strategy<Value = Row> {
     kinds().columns.iter().map(|column| value_of(column.data_type)).collect::<Vec<_>>()
 }
 
+fn any_newer_row() -> impl Strategy<Value = Row> {
+    newer_kinds().columns.iter().map(|column| value_of(column.data_type)).collect::<Vec<_>>()
+}
+
 proptest! {
     #[test]
     fn rows_come_back(row in any_row()) {
         let layout = TableLayout::of(&kinds());
         let (key, value) = encode_row(&layout, &row).unwrap();
         prop_assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
+    }
+
+    #[test]
+    fn newer_rows_come_back(row in any_newer_row()) {
+        let layout = TableLayout::of(&newer_kinds());
+        let (key, value) = encode_row(&layout, &row).unwrap();
+        prop_assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
+    }
+
+    #[test]
+    fn newer_keys_sort_as_their_columns(a in any_newer_row(), b in any_newer_row()) {
+        let layout = TableLayout::of(&newer_kinds());
+        let by_columns = layout.key.iter()
+            .map(|position| crate::types::compare::compare(&a[*position], &b[*position]))
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal);
+        let (a, b) = (index_format::encode_key(&layout, &a).unwrap(), index_format::encode_key(&layout, &b).unwrap());
+        prop_assert_eq!(a.cmp(&b), by_columns);
     }
 
     #[test]

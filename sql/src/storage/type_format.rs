@@ -1,9 +1,31 @@
 //! A column's type as bytes: a number, and the type's parameters where it has any.
+//!
+//! Number 7 is TEXT without a length, and VARCHAR(n) with one, as it was before VARCHAR was a type of its own. Numbers
+//! from 12 on came with version 2 of the formats that hold types.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::types::DataType;
+
+/// Whether version 1 of a format with types cannot hold this one.
+pub fn is_of_version_2(data_type: DataType) -> bool {
+    match data_type {
+        DataType::Float4 | DataType::Char { .. } | DataType::Varchar { length_max: None } => true,
+        DataType::Bool
+        | DataType::Int2
+        | DataType::Int4
+        | DataType::Int8
+        | DataType::Float8
+        | DataType::Numeric { .. }
+        | DataType::Text
+        | DataType::Varchar { length_max: Some(_) }
+        | DataType::Date
+        | DataType::Timestamp
+        | DataType::TimestampTz
+        | DataType::Unknown => false,
+    }
+}
 
 /// Appends a type.
 pub fn put_type(out: &mut Writer, data_type: DataType) {
@@ -17,11 +39,15 @@ pub fn put_type(out: &mut Writer, data_type: DataType) {
             put_optional(out.u8(6), precision);
             out.signed(i64::from(scale))
         }
-        DataType::Text { length_max } => put_optional(out.u8(7), length_max),
+        DataType::Text => out.u8(7).varint(0),
+        DataType::Varchar { length_max: Some(length) } => put_optional(out.u8(7), Some(length)),
         DataType::Date => out.u8(8),
         DataType::Timestamp => out.u8(9),
         DataType::TimestampTz => out.u8(10),
         DataType::Unknown => out.u8(11),
+        DataType::Float4 => out.u8(12),
+        DataType::Char { length } => put_optional(out.u8(13), length),
+        DataType::Varchar { length_max: None } => out.u8(14),
     };
 }
 
@@ -42,11 +68,17 @@ pub fn read_type(reader: &mut Reader<'_>) -> Result<DataType, CodecError> {
             let scale = i32::try_from(scale).map_err(|_| reader.invalid(scale.unsigned_abs()))?;
             DataType::Numeric { precision, scale }
         }
-        7 => DataType::Text { length_max: read_optional(reader)? },
+        7 => match read_optional(reader)? {
+            None => DataType::Text,
+            length_max => DataType::Varchar { length_max },
+        },
         8 => DataType::Date,
         9 => DataType::Timestamp,
         10 => DataType::TimestampTz,
         11 => DataType::Unknown,
+        12 => DataType::Float4,
+        13 => DataType::Char { length: read_optional(reader)? },
+        14 => DataType::Varchar { length_max: None },
         other => return Err(CodecError::Invalid { what: "type", found: u64::from(other) }),
     })
 }

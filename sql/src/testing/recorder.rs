@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::plan::node::OutputColumn;
 use crate::session::ResultSink;
 use crate::types::{Datum, Row, text};
@@ -59,7 +59,7 @@ impl ResultSink for Recorder {
         Ok(())
     }
 
-    fn notice(&mut self, severity: &str, message: String) {
-        self.notices.push((severity.to_owned(), message));
+    fn notice(&mut self, severity: &str, state: SqlState, message: String) {
+        self.notices.push((format!("{severity} {}", state.code()), message));
     }
 }

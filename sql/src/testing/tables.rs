@@ -4,6 +4,7 @@ use bigdecimal::BigDecimal;
 
 use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
 use crate::expr::Expr;
+use crate::types::datetime::{DATE_MINUS_INFINITY, EPOCH_2000_MICROS, TIMESTAMP_INFINITY, TIMESTAMP_MAX};
 use crate::types::{DataType, Datum, Row};
 
 /// `CREATE TABLE kinds (…, PRIMARY KEY (name, amount, at))` with id 104; column ids are not positions.
@@ -20,7 +21,7 @@ pub fn kinds() -> TableDescriptor {
         column(1, "flag", DataType::Bool),
         column(2, "small", DataType::Int2),
         column(4, "big", DataType::Int8),
-        column(3, "name", DataType::Text { length_max: Some(20) }),
+        column(3, "name", DataType::Varchar { length_max: Some(20) }),
         column(5, "ratio", DataType::Float8),
         column(40, "amount", DataType::Numeric { precision: Some(12), scale: 2 }),
         column(41, "day", DataType::Date),
@@ -43,7 +44,42 @@ pub fn kinds_row() -> Row {
         Datum::Float(-0.5),
         Datum::Numeric(BigDecimal::new(1_250.into(), 2)),
         Datum::Date(15_706),
-        Datum::Timestamp(1_357_034_400_000_000),
+        Datum::Timestamp(1_357_034_400_000_000 - EPOCH_2000_MICROS),
         Datum::Null,
+    ]
+}
+
+/// A table with the types that came with version 2 of the formats; `PRIMARY KEY (code, at)`, id 105.
+pub fn newer_kinds() -> TableDescriptor {
+    let column = |id, name: &str, data_type| ColumnDescriptor {
+        id,
+        name: name.to_owned(),
+        data_type,
+        nullable: true,
+        default: None,
+        hidden: false,
+    };
+    let columns = vec![
+        column(1, "code", DataType::Char { length: Some(4) }),
+        column(2, "at", DataType::Timestamp),
+        column(3, "ratio", DataType::Float4),
+        column(4, "mark", DataType::Char { length: Some(3) }),
+        column(5, "name", DataType::Varchar { length_max: None }),
+        column(6, "until", DataType::TimestampTz),
+        column(7, "day", DataType::Date),
+    ];
+    TableDescriptor { id: 105, name: "newer_kinds".to_owned(), version: 1, columns, primary_key: vec![1, 2] }
+}
+
+/// A row of [`newer_kinds`].
+pub fn newer_kinds_row() -> Row {
+    vec![
+        Datum::Char("ab  ".to_owned()),
+        Datum::Timestamp(TIMESTAMP_MAX),
+        Datum::Float(0.100_000_001_490_116_12),
+        Datum::Char("x  ".to_owned()),
+        Datum::Text("é".to_owned()),
+        Datum::Timestamp(TIMESTAMP_INFINITY),
+        Datum::Date(DATE_MINUS_INFINITY),
     ]
 }

@@ -17,14 +17,15 @@ pub fn compare(a: &Datum, b: &Datum) -> Ordering {
         (Datum::Float(a), Datum::Float(b)) => compare_floats(*a, *b),
         (Datum::Numeric(a), Datum::Numeric(b)) => a.cmp(b),
         (Datum::Text(a), Datum::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Datum::Char(a), Datum::Char(b)) => unpadded(a).as_bytes().cmp(unpadded(b).as_bytes()),
         (Datum::Date(a), Datum::Date(b)) => a.cmp(b),
         (Datum::Timestamp(a), Datum::Timestamp(b)) => a.cmp(b),
         (Datum::Int(a), Datum::Numeric(b)) => BigDecimal::from(*a).cmp(b),
         (Datum::Numeric(a), Datum::Int(b)) => a.cmp(&BigDecimal::from(*b)),
         (Datum::Float(a), Datum::Int(_) | Datum::Numeric(_)) => compare_floats(*a, number(b)),
         (Datum::Int(_) | Datum::Numeric(_), Datum::Float(b)) => compare_floats(number(a), *b),
-        (Datum::Date(a), Datum::Timestamp(b)) => midnight(*a).cmp(b),
-        (Datum::Timestamp(a), Datum::Date(b)) => a.cmp(&midnight(*b)),
+        (Datum::Date(a), Datum::Timestamp(b)) => datetime::midnight(*a).cmp(&datetime::unbounded(*b)),
+        (Datum::Timestamp(a), Datum::Date(b)) => datetime::unbounded(*a).cmp(&datetime::midnight(*b)),
         _ => rank(a).cmp(&rank(b)),
     }
 }
@@ -44,12 +45,18 @@ fn number(datum: &Datum) -> f64 {
         Datum::Int(value) => *value as f64,
         Datum::Numeric(value) => numeric::to_f64(value),
         Datum::Float(value) => *value,
-        Datum::Null | Datum::Bool(_) | Datum::Text(_) | Datum::Date(_) | Datum::Timestamp(_) => f64::NAN,
+        Datum::Null
+        | Datum::Bool(_)
+        | Datum::Text(_)
+        | Datum::Char(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => f64::NAN,
     }
 }
 
-fn midnight(days: i32) -> i64 {
-    i64::from(days) * datetime::MICROS_PER_DAY
+/// Text of CHAR(n) without the spaces at its end.
+pub fn unpadded(text: &str) -> &str {
+    text.trim_end_matches(' ')
 }
 
 /// Order of values whose types have nothing to do with each other, NULL last.
@@ -62,7 +69,8 @@ fn rank(datum: &Datum) -> u8 {
         Datum::Date(_) => 4,
         Datum::Timestamp(_) => 5,
         Datum::Text(_) => 6,
-        Datum::Null => 7,
+        Datum::Char(_) => 7,
+        Datum::Null => 8,
     }
 }
 
@@ -96,6 +104,7 @@ fn append(bytes: &mut Vec<u8>, value: &Datum) {
         Datum::Float(value) => bytes.extend_from_slice(&canonical(*value).to_bits().to_be_bytes()),
         Datum::Numeric(value) => append_text(bytes, &value.normalized().to_string()),
         Datum::Text(value) => append_text(bytes, value),
+        Datum::Char(value) => append_text(bytes, unpadded(value)),
     }
 }
 

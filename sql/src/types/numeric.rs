@@ -7,6 +7,7 @@ use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, ToPrimitive};
 
 use crate::error::{SqlError, SqlState};
+use crate::types::{DataType, float};
 
 /// Most digits before the point: PostgreSQL's limit of the format.
 pub const NUMERIC_DIGITS_MAX: i64 = 131_072;
@@ -290,15 +291,16 @@ pub fn to_f64(value: &BigDecimal) -> f64 {
     format!("{unscaled}e{}", -scale).parse().unwrap_or(f64::NAN)
 }
 
-/// A double as NUMERIC, with 15 significant digits as PostgreSQL casts it.
+/// A float of this type as NUMERIC, with as many digits as the type always keeps: 15, or 6 of a REAL.
 ///
 /// # Errors
 /// 0A000 for NaN and infinity, which our NUMERIC does not have.
-pub fn from_f64(value: f64) -> Result<BigDecimal, SqlError> {
+pub fn from_float(value: f64, from: DataType) -> Result<BigDecimal, SqlError> {
     if !value.is_finite() {
-        return Err(SqlError::unsupported(format!("numeric value \"{value}\"")));
+        return Err(SqlError::unsupported(format!("numeric value \"{}\"", float::to_text(value, from))));
     }
-    let parsed = parse(&format!("{value:.14e}"))?;
+    let parsed =
+        parse(&if from == DataType::Float4 { format!("{value:.5e}") } else { format!("{value:.14e}") })?;
     let (unscaled, scale) = parsed.normalized().into_bigint_and_scale();
     Ok(raised(unscaled, scale))
 }

@@ -9,8 +9,11 @@ use super::{DataType, Datum, datetime, numeric};
 
 /// A type and a value of it.
 fn value() -> impl Strategy<Value = (DataType, Datum)> {
-    let micros = i64::from(datetime::DATE_MIN) * datetime::MICROS_PER_DAY
-        ..i64::from(datetime::DATE_MAX) * datetime::MICROS_PER_DAY;
+    let micros = prop_oneof![
+        datetime::TIMESTAMP_MIN..=datetime::TIMESTAMP_MAX,
+        Just(datetime::TIMESTAMP_INFINITY),
+        Just(datetime::TIMESTAMP_MINUS_INFINITY)
+    ];
     let decimal = (any::<i64>(), 0..30_i64).prop_map(|(digits, scale)| BigDecimal::new(digits.into(), scale));
     prop_oneof![
         any::<bool>().prop_map(|value| (DataType::Bool, Datum::Bool(value))),
@@ -21,6 +24,14 @@ fn value() -> impl Strategy<Value = (DataType, Datum)> {
         decimal.prop_map(|value| (DataType::NUMERIC, Datum::Numeric(value))),
         any::<String>().prop_map(|value| (DataType::TEXT, Datum::Text(value))),
         (datetime::DATE_MIN..=datetime::DATE_MAX).prop_map(|days| (DataType::Date, Datum::Date(days))),
+        any::<bool>().prop_map(|later| {
+            let days = if later { datetime::DATE_INFINITY } else { datetime::DATE_MINUS_INFINITY };
+            (DataType::Date, Datum::Date(days))
+        }),
+        any::<u32>().prop_map(|bits| (DataType::Float4, Datum::Float(f32::from_bits(bits).into()))),
+        "[a-c ]{0,4}".prop_map(|value| {
+            (DataType::Char { length: Some(4) }, Datum::Char(super::text::cut_char(&value, Some(4))))
+        }),
         micros.clone().prop_map(|micros| (DataType::Timestamp, Datum::Timestamp(micros))),
         micros.prop_map(|micros| (DataType::TimestampTz, Datum::Timestamp(micros))),
     ]

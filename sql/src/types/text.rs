@@ -2,7 +2,7 @@
 //! extra_float_digits 1). The wire, COPY and casts all go through here.
 
 use crate::error::{SqlError, SqlState};
-use crate::types::{DataType, Datum, datetime, numeric};
+use crate::types::{DataType, Datum, datetime, float, numeric};
 
 /// A value as the client sees it; `None` for NULL.
 pub fn to_text(datum: &Datum, data_type: &DataType) -> Option<String> {
@@ -10,14 +10,14 @@ pub fn to_text(datum: &Datum, data_type: &DataType) -> Option<String> {
         Datum::Null => return None,
         Datum::Bool(value) => if *value { "t" } else { "f" }.to_owned(),
         Datum::Int(value) => value.to_string(),
-        Datum::Float(value) => float_to_text(*value),
+        Datum::Float(value) => float::to_text(*value, *data_type),
         Datum::Numeric(value) => numeric::to_text(value),
-        Datum::Text(value) => value.clone(),
+        Datum::Text(value) | Datum::Char(value) => value.clone(),
         Datum::Date(days) => datetime::date_to_text(*days),
         Datum::Timestamp(micros) if *data_type == DataType::TimestampTz => {
-            format!("{}+00", datetime::timestamp_to_text(*micros))
+            datetime::timestamp_to_text(*micros, "+00")
         }
-        Datum::Timestamp(micros) => datetime::timestamp_to_text(*micros),
+        Datum::Timestamp(micros) => datetime::timestamp_to_text(*micros, ""),
     })
 }
 
@@ -31,15 +31,17 @@ pub fn from_text(text: &str, data_type: &DataType) -> Result<Datum, SqlError> {
         DataType::Int2 => parse_int(text, *data_type, i64::from(i16::MIN)..=i64::from(i16::MAX)),
         DataType::Int4 => parse_int(text, *data_type, i64::from(i32::MIN)..=i64::from(i32::MAX)),
         DataType::Int8 => parse_int(text, *data_type, i64::MIN..=i64::MAX),
-        DataType::Float8 => parse_float(text).map(Datum::Float),
+        DataType::Float4 | DataType::Float8 => float::parse(text, *data_type).map(Datum::Float),
         DataType::Numeric { precision: None, .. } => numeric::parse(text).map(Datum::Numeric),
         DataType::Numeric { precision: Some(precision), scale } => {
             numeric::fit(&numeric::parse(text)?, precision, scale).map(Datum::Numeric)
         }
-        DataType::Text { length_max } => fit_text(text, length_max).map(Datum::Text),
-        DataType::Date => datetime::parse_date(text).map(Datum::Date),
-        DataType::Timestamp => datetime::parse_timestamp(text).map(Datum::Timestamp),
-        DataType::TimestampTz => datetime::parse_timestamptz(text).map(Datum::Timestamp),
+        DataType::Text => Ok(Datum::Text(text.to_owned())),
+        DataType::Varchar { length_max } => fit_text(text, length_max).map(Datum::Text),
+        DataType::Char { length } => fit_char(text, length).map(Datum::Char),
+        DataType::Date => datetime::parse::parse_date(text).map(Datum::Date),
+        DataType::Timestamp => datetime::parse::parse_timestamp(text).map(Datum::Timestamp),
+        DataType::TimestampTz => datetime::parse::parse_timestamptz(text).map(Datum::Timestamp),
         DataType::Unknown => Ok(Datum::Text(text.to_owned())),
     }
 }
@@ -49,17 +51,47 @@ pub fn from_text(text: &str, data_type: &DataType) -> Result<Datum, SqlError> {
 /// # Errors
 /// 22001 where other characters are beyond it.
 pub fn fit_text(text: &str, length_max: Option<u32>) -> Result<String, SqlError> {
-    let Some(length_max) = length_max else { return Ok(text.to_owned()) };
-    let length = usize::try_from(length_max).unwrap_or(usize::MAX);
+    fit(text, length_max, DataType::Varchar { length_max })
+}
+
+/// Text for CHAR(n): filled up with spaces; spaces beyond the length are dropped.
+///
+/// # Errors
+/// 22001 where other characters are beyond it.
+pub fn fit_char(text: &str, length: Option<u32>) -> Result<String, SqlError> {
+    Ok(padded(fit(text, length, DataType::Char { length })?, length))
+}
+
+/// Text for CHAR(n) where it may be cut.
+pub fn cut_char(text: &str, length: Option<u32>) -> String {
+    padded(cut(text, length), length)
+}
+
+/// The first so many characters.
+pub fn cut(text: &str, length: Option<u32>) -> String {
+    match length {
+        Some(length) => text.chars().take(usize::try_from(length).unwrap_or(usize::MAX)).collect(),
+        None => text.to_owned(),
+    }
+}
+
+fn padded(mut text: String, length: Option<u32>) -> String {
+    let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let missing = length.saturating_sub(text.chars().count());
+    text.extend(std::iter::repeat_n(' ', missing));
+    text
+}
+
+fn fit(text: &str, length: Option<u32>, data_type: DataType) -> Result<String, SqlError> {
+    let Some(length) = length else { return Ok(text.to_owned()) };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
     let Some((end, _)) = text.char_indices().nth(length) else { return Ok(text.to_owned()) };
     let (kept, beyond) = text.split_at(end);
     if beyond.chars().all(|c| c == ' ') {
         return Ok(kept.to_owned());
     }
-    Err(SqlError::new(
-        SqlState::StringDataRightTruncation,
-        format!("value too long for type character varying({length_max})"),
-    ))
+    let message = format!("value too long for type {data_type}");
+    Err(SqlError::new(SqlState::StringDataRightTruncation, message))
 }
 
 fn trimmed(text: &str) -> &str {
@@ -102,42 +134,4 @@ fn parse_int(
             format!("value \"{text}\" is out of range for type {data_type}"),
         )
     })
-}
-
-fn parse_float(text: &str) -> Result<f64, SqlError> {
-    let word = trimmed(text);
-    let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
-    let lower = unsigned.to_ascii_lowercase();
-    let named = matches!(lower.as_str(), "nan" | "inf" | "infinity");
-    if !named && !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return Err(invalid(text, DataType::Float8));
-    }
-    let value = word.parse::<f64>().map_err(|_| invalid(text, DataType::Float8))?;
-    let mantissa = lower.split('e').next().unwrap_or_default();
-    let vanished = value == 0.0 && mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
-    if !named && (value.is_infinite() || vanished) {
-        return Err(SqlError::new(
-            SqlState::NumericValueOutOfRange,
-            format!("\"{text}\" is out of range for type double precision"),
-        ));
-    }
-    Ok(value)
-}
-
-/// The shortest digits that read back as the same double; an exponent below -4 or from 15 on is written out.
-pub fn float_to_text(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..15).contains(&exponent) {
-        return format!("{value}");
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
 }

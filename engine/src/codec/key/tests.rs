@@ -11,6 +11,7 @@ use super::*;
 enum Column {
     Bool(bool),
     I64(i64),
+    Shifted(i64),
     F64(f64),
     Bytes(Vec<u8>),
     Decimal(i64, u32),
@@ -21,7 +22,7 @@ impl Column {
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
-            (Self::I64(a), Self::I64(b)) => a.cmp(b),
+            (Self::I64(a), Self::I64(b)) | (Self::Shifted(a), Self::Shifted(b)) => a.cmp(b),
             (Self::F64(a), Self::F64(b)) => match (a.is_nan(), b.is_nan()) {
                 (true, true) => Ordering::Equal,
                 (true, false) => Ordering::Greater,
@@ -40,6 +41,7 @@ impl Column {
         match self {
             Self::Bool(value) => encoder.bool(Some(*value), order),
             Self::I64(value) => encoder.i64(Some(*value), order),
+            Self::Shifted(value) => encoder.shifted_i64(Some(*value), SHIFT, order),
             Self::F64(value) => encoder.f64(Some(*value), order),
             Self::Bytes(value) => encoder.bytes(Some(value), order),
             Self::Decimal(unscaled, scale) => encoder.decimal(Some(&decimal(*unscaled, *scale)), order),
@@ -50,6 +52,7 @@ impl Column {
         match self {
             Self::Bool(_) => encoder.bool(None, order),
             Self::I64(_) => encoder.i64(None, order),
+            Self::Shifted(_) => encoder.shifted_i64(None, SHIFT, order),
             Self::F64(_) => encoder.f64(None, order),
             Self::Bytes(_) => encoder.bytes(None, order),
             Self::Decimal(..) => encoder.decimal(None, order),
@@ -61,6 +64,7 @@ impl Column {
         let is_equal = match self {
             Self::Bool(value) => decoder.bool(order).unwrap() == Some(*value),
             Self::I64(value) => decoder.i64(order).unwrap() == Some(*value),
+            Self::Shifted(value) => decoder.shifted_i64(SHIFT, order).unwrap() == Some(*value),
             Self::F64(value) => {
                 let found = decoder.f64(order).unwrap().unwrap();
                 found == *value || (found.is_nan() && value.is_nan())
@@ -75,6 +79,7 @@ impl Column {
 }
 
 const SCALE_MAX: u32 = 12;
+const SHIFT: i64 = 946_684_800_000_000;
 
 fn decimal(unscaled: i64, scale: u32) -> Decimal {
     format!("{unscaled}e-{scale}").parse().unwrap()
@@ -101,10 +106,12 @@ fn floats() -> impl Strategy<Value = f64> {
 fn pairs() -> impl Strategy<Value = (Column, Column)> {
     let bytes = || prop::collection::vec(prop::sample::select(vec![0u8, 1, 254, 255, b'a']), 0..5);
     let near = || prop_oneof![any::<i64>(), -3i64..3, Just(i64::MIN), Just(i64::MAX)];
+    let shifted = || prop_oneof![near(), (-3i64..3).prop_map(|n| i64::MAX - SHIFT + n)];
     let unscaled = || prop_oneof![any::<i64>(), -200i64..200];
     prop_oneof![
         (any::<bool>(), any::<bool>()).prop_map(|(a, b)| (Column::Bool(a), Column::Bool(b))),
         (near(), near()).prop_map(|(a, b)| (Column::I64(a), Column::I64(b))),
+        (shifted(), shifted()).prop_map(|(a, b)| (Column::Shifted(a), Column::Shifted(b))),
         (floats(), floats()).prop_map(|(a, b)| (Column::F64(a), Column::F64(b))),
         (bytes(), bytes()).prop_map(|(a, b)| (Column::Bytes(a), Column::Bytes(b))),
         (unscaled(), 0..=SCALE_MAX, unscaled(), 0..=SCALE_MAX)

@@ -1,7 +1,7 @@
 //! NUMERIC in PostgreSQL's binary format: four counts of two bytes, then digits of base 10,000.
 //!
 //! Source: PostgreSQL's documentation does not write it down; drivers agree on count of digits, weight (power of 10,000
-//! of the first digit), sign (0x0000, 0x4000 for minus, 0xC000 for NaN) and digits after the point.
+//! of the first digit), sign (0x0000, 0x4000 for minus, 0xC000 for NaN, 0xD000 and 0xF000 for infinity) and digits after the point.
 
 use std::fmt::Write as _;
 
@@ -11,6 +11,11 @@ use bytes::{Buf, BufMut, BytesMut};
 const GROUP: usize = 4;
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;
+const NAN: u16 = 0xC000;
+const INFINITY: u16 = 0xD000;
+const MINUS_INFINITY: u16 = 0xF000;
+/// Most digits behind the point that bytes can say.
+const SCALE_MAX: u16 = 0x3fff;
 /// Most digits of base 10,000 that are read: PostgreSQL's own limit before the point is 131,072 decimal digits.
 const DIGITS_MAX: i16 = 32_767;
 
@@ -46,23 +51,63 @@ fn group(digits: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Reads a number into decimal; nothing for NaN, infinities and bytes that are no number.
-pub fn read(mut bytes: &[u8]) -> Option<String> {
-    let count = bytes.try_get_i16().ok().filter(|count| (0..DIGITS_MAX).contains(count))?;
+/// What bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// A number in decimal.
+    Number(String),
+    /// NaN or an infinity.
+    Special(&'static str),
+    /// They end too early.
+    Short,
+    /// Bytes are left over.
+    Long,
+    /// This part has no meaning.
+    Invalid(&'static str),
+}
+
+/// Reads a number into decimal.
+pub fn read(bytes: &[u8]) -> Read {
+    read_parts(bytes).unwrap_or(Read::Short)
+}
+
+fn read_parts(mut bytes: &[u8]) -> Option<Read> {
+    let count = bytes.try_get_i16().ok()?;
+    if !(0..DIGITS_MAX).contains(&count) {
+        return Some(Read::Invalid("length"));
+    }
     let weight = bytes.try_get_i16().ok()?;
-    let sign = bytes.try_get_u16().ok().filter(|sign| matches!(*sign, POSITIVE | NEGATIVE))?;
-    let scale = usize::try_from(bytes.try_get_i16().ok()?).ok()?;
+    let sign = bytes.try_get_u16().ok()?;
+    let scale = bytes.try_get_u16().ok()?;
+    match sign {
+        POSITIVE | NEGATIVE => {}
+        NAN => return Some(Read::Special("NaN")),
+        INFINITY => return Some(Read::Special("Infinity")),
+        MINUS_INFINITY => return Some(Read::Special("-Infinity")),
+        _ => return Some(Read::Invalid("sign")),
+    }
+    if scale > SCALE_MAX {
+        return Some(Read::Invalid("scale"));
+    }
     let mut groups = Vec::new();
     for _ in 0..count {
-        groups.push(bytes.try_get_u16().ok().filter(|group| *group < 10_000)?);
+        let group = bytes.try_get_u16().ok()?;
+        if group >= 10_000 {
+            return Some(Read::Invalid("digit"));
+        }
+        groups.push(group);
     }
     if !bytes.is_empty() {
-        return None;
+        return Some(Read::Long);
     }
+    Some(Read::Number(decimal(&groups, i32::from(weight), usize::from(scale), sign == NEGATIVE)))
+}
+
+/// The number of these digits of base 10,000; those beyond the scale are cut, as PostgreSQL does.
+fn decimal(groups: &[u16], weight: i32, scale: usize, is_negative: bool) -> String {
     let group =
         |position: i32| usize::try_from(position).ok().and_then(|at| groups.get(at)).copied().unwrap_or(0);
-    let mut text = String::from(if sign == NEGATIVE { "-" } else { "" });
-    let weight = i32::from(weight);
+    let mut text = String::from(if is_negative { "-" } else { "" });
     if weight < 0 {
         text.push('0');
     }
@@ -80,5 +125,5 @@ pub fn read(mut bytes: &[u8]) -> Option<String> {
         fraction.truncate(scale);
         let _ = write!(text, ".{fraction}");
     }
-    Some(text)
+    text
 }

@@ -8,7 +8,8 @@ use quorate_sql::types::{DataType, Datum};
 use super::{Format, numeric, put, read};
 
 const NUMERIC: DataType = DataType::Numeric { precision: None, scale: 0 };
-const TEXT: DataType = DataType::Text { length_max: None };
+const TEXT: DataType = DataType::Text;
+const CHAR: DataType = DataType::Char { length: Some(3) };
 
 fn encoded(datum: &Datum, data_type: &DataType, format: Format) -> Vec<u8> {
     let mut buffer = BytesMut::new();
@@ -26,7 +27,15 @@ fn values_have_the_bytes_of_postgresql() {
         (Datum::Int(7), DataType::Int8, b"\0\0\0\x08\0\0\0\0\0\0\0\x07"),
         (Datum::Text("é".to_owned()), TEXT, b"\0\0\0\x02\xc3\xa9"),
         (Datum::Date(10_957), DataType::Date, b"\0\0\0\x04\0\0\0\0"),
-        (Datum::Timestamp(946_684_800_000_001), DataType::Timestamp, b"\0\0\0\x08\0\0\0\0\0\0\0\x01"),
+        (Datum::Date(i32::MAX), DataType::Date, b"\0\0\0\x04\x7f\xff\xff\xff"),
+        (Datum::Date(i32::MIN), DataType::Date, b"\0\0\0\x04\x80\0\0\0"),
+        (Datum::Date(-2_440_588), DataType::Date, b"\0\0\0\x04\xff\xda\x97\xa7"),
+        (Datum::Timestamp(1), DataType::Timestamp, b"\0\0\0\x08\0\0\0\0\0\0\0\x01"),
+        (Datum::Timestamp(i64::MAX), DataType::TimestampTz, b"\0\0\0\x08\x7f\xff\xff\xff\xff\xff\xff\xff"),
+        (Datum::Timestamp(i64::MIN), DataType::Timestamp, b"\0\0\0\x08\x80\0\0\0\0\0\0\0"),
+        (Datum::Float(0.5), DataType::Float4, b"\0\0\0\x04\x3f\0\0\0"),
+        (Datum::Float(0.5), DataType::Float8, b"\0\0\0\x08\x3f\xe0\0\0\0\0\0\0"),
+        (Datum::Char("a  ".to_owned()), CHAR, b"\0\0\0\x03a  "),
     ];
     for (datum, data_type, bytes) in cases {
         assert_eq!(encoded(datum, data_type, Format::Binary), *bytes, "{datum:?}");
@@ -52,22 +61,46 @@ fn numerics_have_the_bytes_of_postgresql() {
         let mut buffer = BytesMut::new();
         numeric::put(&mut buffer, text).unwrap();
         assert_eq!(&buffer[..], *bytes, "{text}");
-        assert_eq!(numeric::read(bytes).as_deref(), Some(*text));
+        assert_eq!(numeric::read(bytes), numeric::Read::Number((*text).to_owned()));
     }
-    assert_eq!(numeric::read(b"\0\0\0\0\xc0\0\0\0"), None, "NaN");
-    assert_eq!(numeric::read(b"\0\x01\0\0\0\0\0\0"), None, "a digit is missing");
+    assert_eq!(numeric::read(b"\0\0\0\0\xc0\0\0\0"), numeric::Read::Special("NaN"));
+    assert_eq!(numeric::read(b"\0\x01\0\0\0\0\0\0"), numeric::Read::Short, "a digit is missing");
+    assert_eq!(numeric::read(b"\0\0\0\0\0\0\0\0\0"), numeric::Read::Long);
 }
 
 #[test]
 fn values_that_are_not_of_their_type_are_refused() {
-    let state =
-        |bytes: &[u8], data_type, format| read(Some(bytes), data_type, format, 1).unwrap_err().state.code();
+    let state = |bytes: &[u8], data_type: &DataType, format| {
+        read(Some(bytes), data_type, format, 1).unwrap_err().state.code()
+    };
     assert_eq!(state(b"x", &DataType::Int4, Format::Text), "22P02");
     assert_eq!(state(b"\xff", &TEXT, Format::Text), "22021");
     assert_eq!(state(b"a\0b", &TEXT, Format::Text), "22021");
-    assert_eq!(state(b"123", &DataType::Int4, Format::Binary), "08P01");
-    assert_eq!(state(b"", &DataType::Bool, Format::Binary), "08P01");
-    assert_eq!(state(b"\x7f\xff\xff\xff", &DataType::Date, Format::Binary), "08P01");
+    for (bytes, data_type, wanted) in [
+        (&b"123"[..], DataType::Int4, "08P01"),
+        (b"12345", DataType::Int4, "22P03"),
+        (b"12", DataType::Int4, "08P01"),
+        (b"12345678", DataType::Int2, "22P03"),
+        (b"1234", DataType::Int8, "08P01"),
+        (b"1234", DataType::Float8, "08P01"),
+        (b"12345678", DataType::Float4, "22P03"),
+        (b"", DataType::Bool, "08P01"),
+        (b"12", DataType::Bool, "22P03"),
+        (b"12345678", DataType::Date, "22P03"),
+        (b"1234", DataType::Timestamp, "08P01"),
+        // Beyond 5874897-12-31 and before 4714-11-24 BC.
+        (b"\x7f\xff\xff\xfe", DataType::Date, "22008"),
+        (b"\x80\0\0\x01", DataType::Date, "22008"),
+        (b"\x7f\xff\xff\xff\xff\xff\xff\xfe", DataType::Timestamp, "22008"),
+        (b"\x80\0\0\0\0\0\0\x01", DataType::TimestampTz, "22008"),
+        (b"\0\0\0\0\xc0\0\0\0", NUMERIC, "0A000"),
+        (b"\0\0\0\0\xd0\0\0\0", NUMERIC, "0A000"),
+        (b"\0\0\0\0\x10\0\0\0", NUMERIC, "22P03"),
+        (b"\0\x01\0\0\0\0\0\0\xff\xff", NUMERIC, "22P03"),
+        (b"\0\x01\0\0\0\0\0\0", NUMERIC, "08P01"),
+    ] {
+        assert_eq!(state(bytes, &data_type, Format::Binary), wanted, "{data_type} {bytes:?}");
+    }
 }
 
 proptest! {

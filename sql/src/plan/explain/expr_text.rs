@@ -17,7 +17,7 @@ pub fn literal_text(value: &Datum, data_type: DataType) -> String {
         Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_) => {
             text::to_text(value, &data_type).unwrap_or_default()
         }
-        Datum::Text(_) | Datum::Date(_) | Datum::Timestamp(_) => {
+        Datum::Text(_) | Datum::Char(_) | Datum::Date(_) | Datum::Timestamp(_) => {
             let shown = text::to_text(value, &data_type).unwrap_or_default();
             format!("'{}'", shown.replace('\'', "''"))
         }

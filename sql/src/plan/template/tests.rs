@@ -133,9 +133,12 @@ fn value(data_type: DataType, seed: i64) -> Datum {
     match data_type {
         DataType::Bool => Datum::Bool(seed % 2 == 0),
         DataType::Int2 | DataType::Int4 | DataType::Int8 => Datum::Int(seed),
-        DataType::Float8 => Datum::Float(if seed % 7 == 0 { f64::NAN } else { seed as f64 / 2.0 }),
+        DataType::Float4 | DataType::Float8 => {
+            Datum::Float(if seed % 7 == 0 { f64::NAN } else { seed as f64 / 2.0 })
+        }
         DataType::Numeric { .. } => Datum::Numeric(BigDecimal::new(seed.into(), 1)),
-        DataType::Text { .. } | DataType::Unknown => Datum::Text(format!("{seed}")),
+        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => Datum::Text(format!("{seed}")),
+        DataType::Char { .. } => Datum::Char(format!("{seed}")),
         DataType::Date => Datum::Date(i32::try_from(seed).unwrap()),
         DataType::Timestamp | DataType::TimestampTz => Datum::Timestamp(seed),
     }

@@ -433,7 +433,7 @@ impl ResultSink for GoneSink {
         Ok(())
     }
 
-    fn notice(&mut self, _: &str, _: String) {}
+    fn notice(&mut self, _: &str, _: SqlState, _: String) {}
 }
 
 #[tokio::test]

@@ -193,7 +193,7 @@ async fn reuse_of_a_statement_that_is_planned_each_time() {
         assert_eq!(run(&mut session, &above, &[Datum::Int(key), limit]).await.unwrap(), wanted);
     }
     let error = run(&mut session, &above, &[Datum::Int(1), Datum::Int(-1)]).await.unwrap_err();
-    assert_eq!(error.state.code(), "22023");
+    assert_eq!(error.state.code(), "2201W");
     let word = prepare(&mut session, "SELECT k FROM t WHERE v LIKE $1 OR k = $2 ORDER BY k", &[]).await;
     for (pattern, key, wanted) in
         [("t%", 1, vec!["1", "2", "3"]), ("x", 4, vec!["4"]), ("%e", 9, vec!["1", "3"])]
