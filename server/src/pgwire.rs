@@ -22,7 +22,6 @@ mod extended;
 mod frame;
 mod listener;
 mod out;
-mod parameters;
 mod portal;
 mod reply;
 mod shape;
@@ -41,8 +40,6 @@ pub use listener::{Wire, WireOptions};
 
 /// Most connections of a node (design.md section 12).
 pub const CONNECTIONS_MAX: usize = 1_000;
-/// The version that clients are told: they choose their features by PostgreSQL's number.
-pub const SERVER_VERSION: &str = concat!("15.0 (Quorate ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Whether the node serves SQL yet; the node's assembly implements it.
 pub trait Gate: Send + Sync + 'static {

@@ -132,8 +132,8 @@ pub enum Bound {
     },
     /// `BEGIN`.
     Begin {
-        /// `READ ONLY`.
-        read_only: bool,
+        /// `READ ONLY` or `READ WRITE`, where it says one.
+        read_only: Option<bool>,
     },
     /// `COMMIT`.
     Commit,

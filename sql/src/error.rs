@@ -86,6 +86,8 @@ sql_states! {
     ActiveSqlTransaction = "25001",
     /// A write in a read-only transaction.
     ReadOnlySqlTransaction = "25006",
+    /// A client that was silent for too long within its transaction.
+    IdleInTransactionSessionTimeout = "25P03",
     /// COMMIT or ROLLBACK outside a transaction.
     NoActiveSqlTransaction = "25P01",
     /// A statement in a failed transaction.
@@ -100,6 +102,8 @@ sql_states! {
     StatementCompletionUnknown = "40003",
     /// Text that is not SQL.
     SyntaxError = "42601",
+    /// A database that does not exist.
+    UndefinedDatabase = "3D000",
     /// A column that does not exist.
     UndefinedColumn = "42703",
     /// A name that could be several columns.
@@ -134,6 +138,8 @@ sql_states! {
     IndeterminateDatatype = "42P18",
     /// A portal that exists.
     DuplicateCursor = "42P03",
+    /// A setting that cannot be changed.
+    CantChangeRuntimeParam = "55P02",
     /// Beyond a limit of Quorate.
     ProgramLimitExceeded = "54000",
     /// More columns than a table or result may have.
@@ -150,6 +156,8 @@ sql_states! {
     QueryCanceled = "57014",
     /// The node stops.
     AdminShutdown = "57P01",
+    /// A client that was silent for too long.
+    IdleSessionTimeout = "57P05",
     /// The node is not ready.
     CannotConnectNow = "57P03",
     /// A range without quorum, or another fault of the system.

@@ -25,6 +25,7 @@ pub mod transaction;
 pub mod variables;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_engine::kv::Transaction;
 
@@ -52,8 +53,6 @@ pub struct SessionOptions {
     pub user: String,
     /// Name of the database.
     pub database: String,
-    /// `application_name` of the startup message.
-    pub application_name: String,
 }
 
 /// One client's session. Not shared: a statement holds it until its end.
@@ -79,7 +78,7 @@ pub enum Deallocated {
 
 impl Session {
     pub(crate) fn new(node: Arc<SqlNode>, options: SessionOptions) -> Self {
-        let variables = Variables::new(&options.user, &options.application_name);
+        let variables = Variables::new(&options.user);
         Self {
             node,
             options: Arc::new(options),
@@ -89,6 +88,19 @@ impl Session {
             staged_count: 0,
             deallocated: Vec::new(),
         }
+    }
+
+    /// Sets what the client asks for as it connects; RESET goes back to it.
+    ///
+    /// # Errors
+    /// 42704 for a setting that there is not, 22023 for a value that it cannot have, 55P02 for one that cannot be set.
+    pub fn set_at_connect(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        self.variables.set_at_connect(name, value)
+    }
+
+    /// How long its client may be silent, as the session stands now, where there is a limit.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.variables.idle_timeout(self.transaction.status() != TransactionStatus::Idle)
     }
 
     /// Reads a text of any number of statements; one that came before is not read again.
@@ -274,12 +286,18 @@ impl Session {
 
     /// Fails in a read-only transaction.
     pub(crate) fn check_writable(&self, what: &str) -> Result<(), SqlError> {
+        if !self.is_read_only() {
+            return Ok(());
+        }
+        let message = format!("cannot execute {what} in a read-only transaction");
+        Err(SqlError::new(SqlState::ReadOnlySqlTransaction, message))
+    }
+
+    /// Whether the open transaction may not write, or the next one unless it says so.
+    pub(crate) fn is_read_only(&self) -> bool {
         match &self.transaction {
-            TransactionState::Open(open) if open.read_only => {
-                let message = format!("cannot execute {what} in a read-only transaction");
-                Err(SqlError::new(SqlState::ReadOnlySqlTransaction, message))
-            }
-            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => Ok(()),
+            TransactionState::Open(open) => open.read_only,
+            TransactionState::Idle | TransactionState::Failed => self.variables.is_read_only_by_default(),
         }
     }
 

@@ -1,14 +1,16 @@
 //! One session: reads messages, runs them, answers, until the client leaves, breaks the protocol, or the node stops.
 
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
 use pgwire::messages::PgWireFrontendMessage;
 use quorate_sql::cancel::CancelReason;
-use quorate_sql::error::SqlError;
+use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::session::{Deallocated, Session, TransactionStatus};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::cancel::CancelSlot;
 use super::extended::Waiting;
@@ -67,6 +69,8 @@ pub struct Connection {
     pub(super) waiting: Option<Waiting>,
     /// After an error in the extended protocol, everything up to the next Sync is thrown away.
     pub(super) skips_to_sync: bool,
+    /// The client was told that the session is ready, and has sent nothing since.
+    pub(super) is_idle: bool,
 }
 
 /// Tells a client why its connection ends, and ends it.
@@ -103,11 +107,14 @@ impl Connection {
         if *stops.borrow() {
             return Err(End::Fatal(CancelReason::Shutdown.error()));
         }
+        let silence_max = self.session.idle_timeout().filter(|_| self.is_idle);
         let frame = tokio::select! {
             biased;
             frame = self.reader.message() => frame?,
             _ = stops.wait_for(|stops| *stops) => return Err(End::Fatal(CancelReason::Shutdown.error())),
+            () = after(silence_max) => return Err(End::Fatal(self.was_silent())),
         };
+        self.is_idle = false;
         let kind = frame.first().copied().unwrap_or_default();
         self.run_waiting(kind).await?;
         match shape::decode(frame) {
@@ -120,6 +127,17 @@ impl Connection {
             }
             Err(ShapeError::NotUtf8(error)) => self.fail_extended(&error).await,
         }
+    }
+
+    /// The client was silent for longer than its session allows.
+    fn was_silent(&self) -> SqlError {
+        let (state, what) = match self.session.transaction_status() {
+            TransactionStatus::Idle => (SqlState::IdleSessionTimeout, "idle-session"),
+            TransactionStatus::Active | TransactionStatus::Failed => {
+                (SqlState::IdleInTransactionSessionTimeout, "idle-in-transaction")
+            }
+        };
+        SqlError::new(state, format!("terminating connection due to {what} timeout"))
     }
 
     async fn dispatch(&mut self, message: PgWireFrontendMessage) -> Result<(), End> {
@@ -197,6 +215,7 @@ impl Connection {
             self.named.close_portals();
         }
         self.out.push(&reply::ready(status))?;
+        self.is_idle = true;
         Ok(self.out.flush().await?)
     }
 
@@ -212,6 +231,14 @@ impl Connection {
             self.out.push(&reply::parameter(name, value))?;
         }
         Ok(())
+    }
+}
+
+/// Ready after this time; never where there is none.
+async fn after(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => pending().await,
     }
 }
 

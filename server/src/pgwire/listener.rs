@@ -23,7 +23,7 @@ use super::frame::{FRAME_PROGRESS_MAX, FrameReader, violation};
 use super::out::Out;
 use super::portal::Named;
 use super::startup::{self, Hello, Wish};
-use super::{CONNECTIONS_MAX, Gate, parameters, reply};
+use super::{CONNECTIONS_MAX, Gate, reply};
 use crate::metrics;
 
 /// Sockets beyond the sessions: for cancel requests, and for telling clients that there are too many.
@@ -157,9 +157,12 @@ impl Wire {
             Ok(node) => node,
             Err(error) => return end(reader, out, End::Fatal(error)).await,
         };
+        let session = match node.connect(hello.options.clone(), &hello.settings) {
+            Ok(session) => session,
+            Err(error) => return end(reader, out, End::Fatal(error)).await,
+        };
         let secret = Secret::random(hello.long_secret);
         let slot = self.registry.register(secret.clone());
-        let session = node.session(hello.options.clone());
         let told = session.parameter_statuses();
         if let Err(error) = greet(&mut out, &hello, told, slot.number(), &secret).await {
             tracing::debug!(%error, "a client left before its session began");
@@ -174,6 +177,7 @@ impl Wire {
             slot,
             waiting: None,
             skips_to_sync: false,
+            is_idle: true,
         };
         Box::pin(connection.serve(self.stops.subscribe())).await;
     }
@@ -192,8 +196,7 @@ async fn greet(
         out.push(&PgWireBackendMessage::NegotiateProtocolVersion(message))?;
     }
     out.push(&PgWireBackendMessage::Authentication(Authentication::Ok))?;
-    let options = &hello.options;
-    for (name, value) in parameters::at_start(&options.user, &options.application_name, told) {
+    for (name, value) in told {
         out.push(&reply::parameter(name, value))?;
     }
     let key = SecretKey::Bytes(Bytes::copy_from_slice(secret.bytes()));

@@ -1,5 +1,8 @@
 //! The first packets of a connection: requests for encryption are declined, a cancel request is recognised, and a
-//! startup message becomes the options of a session.
+//! startup message becomes the options of a session and the settings that the client asks for.
+//!
+//! Everything that a startup message names is either a setting of the session, whose value `sql` checks, or one of the
+//! protocol's own; nothing is dropped.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +11,9 @@ use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::{GssEncRequest, SslRequest, Startup};
 use pgwire::messages::{DecodeContext, Message, ProtocolVersion};
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::node::DATABASE;
 use quorate_sql::session::SessionOptions;
+use quorate_sql::session::variables::values::boolean;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::cancel::Secret;
@@ -45,6 +50,8 @@ pub enum Wish {
 pub struct Hello {
     /// Who the client is.
     pub options: SessionOptions,
+    /// Settings that it asks for, in the order in which they apply.
+    pub settings: Vec<(String, String)>,
     /// Whether secrets may be longer than four bytes.
     pub long_secret: bool,
     /// Where the client asked for a newer protocol or for options of it: what it gets.
@@ -127,26 +134,41 @@ fn hello(startup: Startup) -> Result<Hello, SqlError> {
     let parameters = startup.parameters;
     let given = |name: &str| parameters.get(name).filter(|value| !value.is_empty()).cloned();
     let user = given("user").ok_or_else(|| violation("no user name specified in startup packet"))?;
-    check_encoding(given("client_encoding").as_deref())?;
-    let database = given("database").unwrap_or_else(|| user.clone());
-    let application_name = given("application_name").unwrap_or_default();
+    let database = given("database").unwrap_or_else(|| DATABASE.to_owned());
     let minor = startup.protocol_number_minor;
     Ok(Hello {
         negotiated: negotiate(minor, &parameters),
         long_secret: minor >= MINOR_NEWEST,
-        options: SessionOptions { user, database, application_name },
+        settings: settings(&parameters)?,
+        options: SessionOptions { user, database },
     })
 }
 
-/// Everything is UTF-8. Clients in the C locale ask for SQL_ASCII, which means "as it is".
-fn check_encoding(encoding: Option<&str>) -> Result<(), SqlError> {
-    let Some(encoding) = encoding else { return Ok(()) };
-    let plain: String = encoding.chars().filter(char::is_ascii_alphanumeric).collect();
-    if ["utf8", "unicode", "sqlascii"].iter().any(|known| plain.eq_ignore_ascii_case(known)) {
-        return Ok(());
+/// What is asked for: first in `options`, then by parameters of the message, which win.
+fn settings(parameters: &BTreeMap<String, String>) -> Result<Vec<(String, String)>, SqlError> {
+    let mut settings = options::parse(parameters.get("options").map_or("", String::as_str))?;
+    for (name, value) in parameters {
+        match name.as_str() {
+            "user" | "database" | "options" => {}
+            "replication" => check_replication(value)?,
+            name if name.starts_with(PROTOCOL_OPTION) => {}
+            name => settings.push((name.to_owned(), value.clone())),
+        }
     }
-    Err(SqlError::unsupported(format!("client encoding \"{encoding}\""))
-        .with_hint("Set client_encoding to UTF8."))
+    Ok(settings)
+}
+
+/// A connection for replication is another protocol.
+fn check_replication(value: &str) -> Result<(), SqlError> {
+    match boolean(value) {
+        Some(false) => Ok(()),
+        Some(true) => Err(SqlError::unsupported("a connection for replication")),
+        None if value == "database" => Err(SqlError::unsupported("a connection for replication")),
+        None => {
+            let message = format!("invalid value for parameter \"replication\": \"{value}\"");
+            Err(SqlError::new(SqlState::InvalidParameterValue, message))
+        }
+    }
 }
 
 /// Versions 3.0 and 3.2 are spoken as they are; another is told the next lower of them.
@@ -160,6 +182,8 @@ fn negotiate(minor: u16, parameters: &BTreeMap<String, String>) -> Option<Negoti
         if minor >= MINOR_NEWEST { ProtocolVersion::PROTOCOL3_2 } else { ProtocolVersion::PROTOCOL3_0 };
     Some(Negotiated { version: version.into(), unknown })
 }
+
+mod options;
 
 #[cfg(test)]
 mod tests;

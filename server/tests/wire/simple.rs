@@ -40,6 +40,81 @@ async fn session_starts_with_what_drivers_look_at() {
     assert_eq!(greeting.last().unwrap().text(), "I");
 }
 
+/// A startup message of root with these parameters.
+fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
+    let pairs: String = parameters.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
+    packet(format!("\0\x03\0\0user\0root\0{pairs}\0").as_bytes())
+}
+
+#[tokio::test]
+async fn session_starts_with_what_the_client_asks_for() {
+    let server = Server::start().await;
+    let mut raw = Raw::connect(server.address).await;
+    let asked = [
+        ("database", "postgres"),
+        ("options", "-c statement_timeout=1234 --default-transaction-read-only=yes"),
+        ("client_encoding", "'utf-8'"),
+        ("DateStyle", "ISO"),
+        ("TimeZone", "Etc/UTC"),
+        ("extra_float_digits", "2"),
+        ("search_path", "public"),
+        ("application_name", "me"),
+    ];
+    raw.send(&startup(&asked)).await;
+    let greeting = raw.until_ready().await;
+    for status in ["default_transaction_read_only|on|", "TimeZone|Etc/UTC|", "application_name|me|"] {
+        assert!(greeting.iter().any(|message| message.text() == status), "{status} in {greeting:?}");
+    }
+    for (text, answer) in [
+        ("SHOW statement_timeout", "1234ms"),
+        ("SET statement_timeout = '2s'; SHOW statement_timeout", "2s"),
+        ("RESET statement_timeout; SHOW statement_timeout", "1234ms"),
+        ("DISCARD ALL; SHOW application_name", "me"),
+        ("SELECT current_database()", "postgres"),
+    ] {
+        raw.send(&query(text)).await;
+        let messages = raw.until_ready().await;
+        let row = messages.iter().find(|message| message.kind == 'D').unwrap();
+        assert!(row.text().ends_with(answer), "{text}: {}", row.text());
+    }
+    assert_eq!(raw.ask(&query("CREATE TABLE t (a INT PRIMARY KEY)")).await, "E(25006) Z(I)");
+}
+
+#[tokio::test]
+async fn session_does_not_start_where_what_the_client_asks_for_cannot_be() {
+    let server = Server::start().await;
+    for (parameter, state) in [
+        (("database", "no_such_database"), "3D000"),
+        (("options", "-c nonsense_name=1"), "42704"),
+        (("nonsense_name", "1"), "42704"),
+        (("options", "-c statement_timeout=soon"), "22023"),
+        (("options", "-c server_version=16"), "55P02"),
+        (("options", "-x"), "42601"),
+        (("TimeZone", "Europe/Berlin"), "22023"),
+        (("client_encoding", "LATIN1"), "22023"),
+        (("replication", "database"), "0A000"),
+    ] {
+        let mut raw = Raw::connect(server.address).await;
+        raw.send(&startup(&[parameter])).await;
+        let messages = raw.until_end().await;
+        assert_eq!(outline(&messages), format!("E({state})"), "{parameter:?}");
+        assert_eq!(messages[0].field('S').as_deref(), Some("FATAL"));
+    }
+}
+
+#[tokio::test]
+async fn session_ends_when_its_client_is_silent_for_too_long() {
+    let server = Server::start().await;
+    let (mut raw, _) = Raw::session(server.address).await;
+    let set = "SET idle_in_transaction_session_timeout = '50ms'";
+    assert_eq!(raw.ask(&query(set)).await, "C(SET) Z(I)");
+    assert_eq!(raw.ask(&query("BEGIN")).await, "C(BEGIN) Z(T)");
+    assert_eq!(outline(&raw.until_end().await), "E(25P03)");
+    let (mut raw, _) = Raw::session(server.address).await;
+    assert_eq!(raw.ask(&query("SET idle_session_timeout = '50ms'")).await, "C(SET) Z(I)");
+    assert_eq!(outline(&raw.until_end().await), "E(57P05)");
+}
+
 #[tokio::test]
 async fn session_of_a_newer_protocol_is_negotiated() {
     let server = Server::start().await;

@@ -35,8 +35,8 @@ pub enum Statement {
     },
     /// `BEGIN`, `START TRANSACTION`.
     Begin {
-        /// `READ ONLY`.
-        read_only: bool,
+        /// `READ ONLY` or `READ WRITE`, where it says one.
+        read_only: Option<bool>,
     },
     /// `COMMIT`, `END`.
     Commit,

@@ -119,14 +119,14 @@ fn drop_table(cursor: &mut Cursor<'_>, first: &TokenWithSpan) -> Result<Statemen
 /// The modes behind BEGIN. Every level of isolation is served as SERIALIZABLE, which is at least as strict.
 fn begin(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     let _ = cursor.take("work") || cursor.take("transaction");
-    let mut read_only = false;
+    let mut read_only = None;
     while cursor.peek().is_some() {
         if cursor.take_all(&["isolation", "level"]) {
             isolation_level(cursor)?;
         } else if cursor.take_all(&["read", "only"]) {
-            read_only = true;
+            read_only = Some(true);
         } else if cursor.take_all(&["read", "write"]) {
-            read_only = false;
+            read_only = Some(false);
         } else if !(cursor.take("deferrable") || cursor.take_all(&["not", "deferrable"])) {
             return Err(cursor.unexpected());
         }

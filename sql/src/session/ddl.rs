@@ -46,7 +46,7 @@ impl Session {
             sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
         }
         if tables.len() > 1 && matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, false);
+            self.open_transaction(Kind::Implicit, None);
         }
         let node = Arc::clone(&self.node);
         for table in tables {

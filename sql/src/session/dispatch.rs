@@ -6,8 +6,10 @@ use quorate_engine::hlc::Timestamp;
 
 use super::explain::explain;
 use super::show;
-use super::sink::{Completion, ResultSink, TransactionStatus};
+use super::sink::{Completion, ResultSink, TransactionStatus, WantedNotices};
 use super::transaction::{Kind, OpenTransaction, TransactionState};
+use super::variables::definitions::READ_ONLY;
+use super::variables::values::{boolean, shown_bool};
 use super::{Binding, Deallocated, Prepared, Session, Statement};
 use crate::bind::Bound;
 use crate::cancel::CancelToken;
@@ -81,7 +83,10 @@ impl Session {
         if !turn.is_last() && joins_transaction(&binding.bound.kind, turn) {
             self.open_implicit();
         }
-        let completion = self.dispatch(&binding, &run, sink).await?;
+        let completion = match self.variables.least_notice() {
+            None => self.dispatch(&binding, &run, sink).await?,
+            Some(least) => self.dispatch(&binding, &run, &mut WantedNotices { sink, least }).await?,
+        };
         // A COPY that waits for its data commits when it has them.
         if turn.is_last() && !matches!(completion, Completion::CopyIn(_)) {
             self.sync().await?;
@@ -136,7 +141,7 @@ impl Session {
             Bound::ShowClusterSettings => show::cluster_settings(&self.node, columns, sink).await,
             Bound::ShowVariable { name } => self.show_variable(name, columns, sink).await,
             Bound::SetVariable { name, value, local } => {
-                self.set_variable(name, value.as_deref(), *local, sink)
+                self.set_variable((name, value.as_deref()), *local, sink)
             }
             Bound::ResetAll => {
                 self.variables.reset();
@@ -163,7 +168,11 @@ impl Session {
         }
     }
 
-    async fn begin(&mut self, read_only: bool, sink: &mut dyn ResultSink) -> Result<Completion, SqlError> {
+    async fn begin(
+        &mut self,
+        read_only: Option<bool>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
         match &mut self.transaction {
             TransactionState::Open(open) if open.kind == Kind::Explicit => {
                 let message = "there is already a transaction in progress".to_owned();
@@ -172,7 +181,9 @@ impl Session {
             // As in PostgreSQL: what the text did before belongs to the transaction that it begins now.
             TransactionState::Open(open) => {
                 open.kind = Kind::Explicit;
-                open.read_only |= read_only;
+                if let Some(read_only) = read_only {
+                    open.set_read_only(read_only)?;
+                }
             }
             TransactionState::Idle | TransactionState::Failed => {
                 self.open_transaction(Kind::Explicit, read_only)
@@ -184,13 +195,14 @@ impl Session {
     /// Opens the implicit transaction of several statements, where none is open.
     fn open_implicit(&mut self) {
         if matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, false);
+            self.open_transaction(Kind::Implicit, None);
         }
     }
 
-    /// Opens a transaction that has done nothing.
-    pub(crate) fn open_transaction(&mut self, kind: Kind, read_only: bool) {
+    /// Opens a transaction that has done nothing; one that does not say whether it writes does as the session says.
+    pub(crate) fn open_transaction(&mut self, kind: Kind, read_only: Option<bool>) {
         let now = self.now_micros();
+        let read_only = read_only.unwrap_or_else(|| self.variables.is_read_only_by_default());
         self.variables.begin();
         self.transaction = TransactionState::Open(OpenTransaction::new(kind, read_only, now));
     }
@@ -249,11 +261,13 @@ impl Session {
 
     fn set_variable(
         &mut self,
-        name: &str,
-        value: Option<&str>,
+        (name, value): (&str, Option<&str>),
         local: bool,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
+        if name.eq_ignore_ascii_case(READ_ONLY) {
+            return self.set_read_only(value, sink);
+        }
         if local && !self.is_in_transaction() {
             let message = "SET LOCAL can only be used in transaction blocks".to_owned();
             sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
@@ -261,6 +275,29 @@ impl Session {
             return Ok(tag("SET"));
         }
         self.variables.set(name, value, local)?;
+        Ok(tag("SET"))
+    }
+
+    /// `SET TRANSACTION READ ONLY` or `READ WRITE`.
+    fn set_read_only(
+        &mut self,
+        value: Option<&str>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let read_only = match value {
+            Some(value) => boolean(value).ok_or_else(|| {
+                let message = format!("parameter \"{READ_ONLY}\" requires a Boolean value");
+                SqlError::new(SqlState::InvalidParameterValue, message)
+            })?,
+            None => self.variables.is_read_only_by_default(),
+        };
+        match &mut self.transaction {
+            TransactionState::Open(open) if open.kind == Kind::Explicit => open.set_read_only(read_only)?,
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => {
+                let message = "SET TRANSACTION can only be used in transaction blocks".to_owned();
+                sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
+            }
+        }
         Ok(tag("SET"))
     }
 
@@ -285,8 +322,11 @@ impl Session {
     ) -> Result<Completion, SqlError> {
         let rows = if name.eq_ignore_ascii_case("all") {
             let text = |value: &str| Datum::Text(value.to_owned());
-            let all = self.variables.all().into_iter();
-            all.map(|(name, value, description)| vec![text(name), text(&value), text(description)]).collect()
+            let mut rows = Vec::new();
+            for (name, description) in self.variables.names() {
+                rows.push(vec![text(name), text(&self.shown_variable(name)?), text(description)]);
+            }
+            rows
         } else {
             vec![vec![Datum::Text(self.shown_variable(name)?)]]
         };
@@ -294,16 +334,10 @@ impl Session {
     }
 
     fn shown_variable(&self, name: &str) -> Result<String, SqlError> {
-        match &self.transaction {
-            TransactionState::Open(open)
-                if name.eq_ignore_ascii_case("transaction_read_only") && open.read_only =>
-            {
-                Ok("on".to_owned())
-            }
-            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => {
-                self.variables.get(name)
-            }
+        if name.eq_ignore_ascii_case(READ_ONLY) {
+            return Ok(shown_bool(self.is_read_only()).to_owned());
         }
+        self.variables.get(name)
     }
 
     fn discard_all(&mut self) -> Completion {

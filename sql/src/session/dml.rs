@@ -124,6 +124,7 @@ impl Session {
         let now_micros = self.now_micros();
         let eval = EvalContext { parameters: run.parameters, now_micros };
         let plan = statement.plan(&eval)?;
+        check_writes(&plan, self.is_read_only())?;
         let read_only = matches!(plan, Plan::Query { .. });
         let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::variables::severity_rank;
 use crate::copy::CopyIn;
 use crate::error::{SqlError, SqlState};
 use crate::plan::node::OutputColumn;
@@ -52,4 +53,37 @@ pub enum TransactionStatus {
     Active,
     /// In a transaction that failed: only its end is accepted.
     Failed,
+}
+
+/// A sink without the notices that its client does not want.
+pub(crate) struct WantedNotices<'a> {
+    /// Where everything else goes.
+    pub sink: &'a mut dyn ResultSink,
+    /// Rank of the least severity that is wanted.
+    pub least: usize,
+}
+
+#[async_trait]
+impl ResultSink for WantedNotices<'_> {
+    async fn columns(&mut self, columns: &[OutputColumn]) -> Result<(), SqlError> {
+        self.sink.columns(columns).await
+    }
+
+    async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError> {
+        self.sink.rows(rows).await
+    }
+
+    async fn copy_out(&mut self, column_count: usize) -> Result<(), SqlError> {
+        self.sink.copy_out(column_count).await
+    }
+
+    async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError> {
+        self.sink.copy_data(data).await
+    }
+
+    fn notice(&mut self, severity: &str, state: SqlState, message: String) {
+        if severity_rank(severity).is_none_or(|rank| rank >= self.least) {
+            self.sink.notice(severity, state, message);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! > SQL                        runs a text in the session of the prefix (`s2:> …`)
 //! params "SQL" value …         prepares, and runs with these parameters in text
 //! copy "SQL" "data" chunk=N    feeds a COPY FROM in pieces
+//! connect DATABASE name=value  begins the session of the prefix anew, with these settings
 //! lease over|back              takes the catalog's lease away, gives it back
 //! ```
 
@@ -59,6 +60,10 @@ mod lists;
 mod reuse;
 mod slt;
 
+fn options(database: &str) -> SessionOptions {
+    SessionOptions { user: "root".to_owned(), database: database.to_owned() }
+}
+
 struct Runner {
     runtime: tokio::runtime::Runtime,
     node: Arc<SqlNode>,
@@ -75,13 +80,24 @@ impl Runner {
 
     fn take_session(&mut self, name: &str) -> Session {
         self.sessions.remove(name).unwrap_or_else(|| {
-            let options = SessionOptions {
-                user: "root".to_owned(),
-                database: "quorate".to_owned(),
-                application_name: "script".to_owned(),
-            };
-            self.node.session(options)
+            let settings = [("application_name".to_owned(), "script".to_owned())];
+            self.node.connect(options("quorate"), &settings).unwrap()
         })
+    }
+
+    fn connect(&mut self, name: String, command: &Command) -> String {
+        let mut arguments = command.consume_args();
+        let database = arguments.next_pos().unwrap().to_owned();
+        let settings: Vec<(String, String)> = std::iter::from_fn(|| arguments.next_key())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        match self.node.connect(options(&database), &settings) {
+            Ok(session) => {
+                self.sessions.insert(name, session);
+                "connected\n".to_owned()
+            }
+            Err(error) => format!("{}\n", print_error(&error)),
+        }
     }
 }
 
@@ -166,6 +182,9 @@ impl goldenscript::Runner for Runner {
             return Ok(String::new());
         }
         let name = context.prefix.clone().unwrap_or_default();
+        if command.name == "connect" {
+            return Ok(self.connect(name, command));
+        }
         let mut session = self.take_session(&name);
         let mut recorder = Recorder::default();
         let mut arguments = command.consume_args();

@@ -80,6 +80,19 @@ impl OpenTransaction {
         Ok(transaction)
     }
 
+    /// Forbids or allows writes, from now on.
+    ///
+    /// # Errors
+    /// 25001 where writes were forbidden, and the store's transaction has begun so.
+    pub fn set_read_only(&mut self, read_only: bool) -> Result<(), SqlError> {
+        if self.read_only && !read_only && self.kv.is_some() {
+            let message = "transaction read-write mode must be set before any query";
+            return Err(SqlError::new(SqlState::ActiveSqlTransaction, message));
+        }
+        self.read_only = read_only;
+        Ok(())
+    }
+
     /// Notes a table that a statement used.
     pub fn used_table(&mut self, id: u64, version: u64) {
         self.tables.insert(id, version);

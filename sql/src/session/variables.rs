@@ -1,110 +1,24 @@
 //! Session variables: `SET`, `SHOW`, and what a client is told when they change.
+//!
+//! ```text
+//! what SHOW says  =  SET of the session or transaction, else what the client asked for at connect, else the default
+//! ```
+//!
+//! RESET goes back to what the client asked for.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error::{SqlError, SqlState};
 
-/// What a variable may be set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Any text.
-    Text,
-    /// One of these, in any case.
-    OneOf(&'static [&'static str]),
-    /// A whole number within these bounds.
-    Integer(i64, i64),
-    /// Milliseconds, or a number with a unit: `500ms`, `2s`, `1min`.
-    Duration,
-    /// Not to be set.
-    Fixed,
-}
+pub mod definitions;
+pub mod values;
 
-/// A variable that exists.
-struct Definition {
-    name: &'static str,
-    default: &'static str,
-    kind: Kind,
-    /// The client is told its value at the start and at each change.
-    is_reported: bool,
-    description: &'static str,
-}
-
-const fn define(
-    name: &'static str,
-    default: &'static str,
-    kind: Kind,
-    is_reported: bool,
-    description: &'static str,
-) -> Definition {
-    Definition { name, default, kind, is_reported, description }
-}
-
-/// Version that clients are told: PostgreSQL's whose dialect is spoken, then ours.
-const SERVER_VERSION: &str = concat!("15.0 (Quorate ", env!("CARGO_PKG_VERSION"), ")");
-const UTF8: &[&str] = &["UTF8", "UTF-8", "unicode"];
-const UTC: &[&str] = &["UTC", "Etc/UTC", "GMT", "Z", "+00:00", "0"];
-const SERIALIZABLE: &[&str] = &["serializable", "repeatable read", "read committed", "read uncommitted"];
-const ON: &[&str] = &["on", "true", "1", "yes"];
-
-/// All variables, by name.
-const DEFINITIONS: &[Definition] = &[
-    define("application_name", "", Kind::Text, true, "Name of the client's program."),
-    define("bytea_output", "hex", Kind::OneOf(&["hex"]), false, "How bytes are shown."),
-    define("client_encoding", "UTF8", Kind::OneOf(UTF8), true, "Encoding of the client's text; only UTF8."),
-    define(
-        "client_min_messages",
-        "notice",
-        Kind::Text,
-        false,
-        "Least severity of messages; taken and ignored.",
-    ),
-    define(
-        "DateStyle",
-        "ISO, MDY",
-        Kind::OneOf(&["ISO, MDY", "ISO", "ISO,MDY"]),
-        true,
-        "How dates are shown; only ISO.",
-    ),
-    define(
-        "default_transaction_isolation",
-        "serializable",
-        Kind::OneOf(SERIALIZABLE),
-        false,
-        "Always serializable.",
-    ),
-    define(
-        "extra_float_digits",
-        "1",
-        Kind::Integer(-15, 3),
-        false,
-        "Taken and ignored: doubles are shown exactly.",
-    ),
-    define("idle_in_transaction_session_timeout", "0", Kind::Duration, false, "Taken and ignored."),
-    define("integer_datetimes", "on", Kind::Fixed, true, "Timestamps are whole microseconds."),
-    define("IntervalStyle", "postgres", Kind::OneOf(&["postgres"]), true, "How intervals are shown."),
-    define("is_superuser", "on", Kind::Fixed, true, "There are no roles yet."),
-    define("lock_timeout", "0", Kind::Duration, false, "Taken and ignored: nothing waits for locks."),
-    define("max_identifier_length", "63", Kind::Fixed, false, "Longest name in bytes."),
-    define("search_path", "\"$user\", public", Kind::Text, false, "Taken and ignored: there is one schema."),
-    define("server_encoding", "UTF8", Kind::Fixed, true, "Encoding of stored text."),
-    define("server_version", SERVER_VERSION, Kind::Fixed, true, "The PostgreSQL whose dialect is spoken."),
-    define("server_version_num", "150000", Kind::Fixed, false, "The same as a number."),
-    define("session_authorization", "", Kind::Fixed, true, "The user."),
-    define("standard_conforming_strings", "on", Kind::OneOf(ON), true, "Backslashes in strings are plain."),
-    define(
-        STATEMENT_TIMEOUT,
-        "0",
-        Kind::Duration,
-        false,
-        "Time after which a statement is cancelled; 0 for never.",
-    ),
-    define("TimeZone", "UTC", Kind::OneOf(UTC), true, "Zone in which timestamps are shown; only UTC."),
-    define("transaction_isolation", "serializable", Kind::OneOf(SERIALIZABLE), false, "Always serializable."),
-    define("transaction_read_only", "off", Kind::Fixed, false, "Whether the transaction may not write."),
-];
-
-/// Looked at for each statement; its default is none.
-const STATEMENT_TIMEOUT: &str = "statement_timeout";
+use definitions::{
+    CLIENT_MIN_MESSAGES, DEFAULT_READ_ONLY, DEFINITIONS, Definition, IDLE_IN_TRANSACTION_TIMEOUT,
+    IDLE_TIMEOUT, SEVERITIES, STATEMENT_TIMEOUT,
+};
+use values::millis_of;
 
 /// Values by the names of their definitions.
 type Values = BTreeMap<&'static str, String>;
@@ -114,7 +28,7 @@ type Values = BTreeMap<&'static str, String>;
 pub struct Variables {
     /// Values that differ from the defaults.
     values: Values,
-    /// Defaults of this session that came with its start.
+    /// Defaults of this session: the user, and what the client asked for at connect.
     session_defaults: Values,
     /// Values before `SET LOCAL`, to come back at the transaction's end; `None` for the default.
     before_local: BTreeMap<&'static str, Option<String>>,
@@ -124,11 +38,21 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Variables of a new session.
-    pub fn new(user: &str, application_name: &str) -> Self {
-        let defaults = [("session_authorization", user), ("application_name", application_name)];
-        let session_defaults = defaults.map(|(name, value)| (name, value.to_owned())).into();
+    /// Variables of a new session of this user.
+    pub fn new(user: &str) -> Self {
+        let session_defaults = [("session_authorization", user.to_owned())].into();
         Self { session_defaults, ..Self::default() }
+    }
+
+    /// Sets what the client asks for as it connects: RESET goes back to it.
+    ///
+    /// # Errors
+    /// As [`Variables::set`].
+    pub fn set_at_connect(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        let definition = definition(name)?;
+        let value = definition.check(value)?;
+        self.session_defaults.insert(definition.name, value);
+        Ok(())
     }
 
     /// A variable's value.
@@ -142,7 +66,7 @@ impl Variables {
     /// Sets a variable, until the session's or (`local`) the transaction's end; `None` sets its default.
     ///
     /// # Errors
-    /// 42704 for an unknown name, 22023 for a value that it cannot have.
+    /// 42704 for an unknown name, 22023 for a value that it cannot have, 55P02 where it cannot be set.
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), SqlError> {
         let definition = definition(name)?;
         let value = value.map(|value| definition.check(value)).transpose()?;
@@ -184,12 +108,9 @@ impl Variables {
         self.replace(values);
     }
 
-    /// Name, value and description of all.
-    pub fn all(&self) -> Vec<(&'static str, String, &'static str)> {
-        DEFINITIONS
-            .iter()
-            .map(|definition| (definition.name, self.value_of(definition).to_owned(), definition.description))
-            .collect()
+    /// Name and description of all.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        DEFINITIONS.iter().map(|definition| (definition.name, definition.description))
     }
 
     /// Those that a client is told of.
@@ -207,8 +128,32 @@ impl Variables {
 
     /// `statement_timeout` in microseconds, where there is one.
     pub fn statement_timeout_micros(&self) -> Option<u64> {
-        let millis = self.values.get(STATEMENT_TIMEOUT).and_then(|value| millis_of(value))?;
-        (millis > 0).then(|| millis.saturating_mul(1_000))
+        self.millis(STATEMENT_TIMEOUT).map(|millis| millis.saturating_mul(1_000))
+    }
+
+    /// How long a client may be silent, within a transaction or outside of it, where there is a limit.
+    pub fn idle_timeout(&self, is_in_transaction: bool) -> Option<Duration> {
+        let name = if is_in_transaction { IDLE_IN_TRANSACTION_TIMEOUT } else { IDLE_TIMEOUT };
+        self.millis(name).map(Duration::from_millis)
+    }
+
+    /// Whether transactions may not write unless they say so.
+    pub fn is_read_only_by_default(&self) -> bool {
+        self.chosen(DEFAULT_READ_ONLY) == Some("on")
+    }
+
+    /// The rank of the least severity of notices that the client wants, where it has chosen one.
+    pub fn least_notice(&self) -> Option<usize> {
+        self.chosen(CLIENT_MIN_MESSAGES).and_then(severity_rank)
+    }
+
+    fn millis(&self, name: &str) -> Option<u64> {
+        self.chosen(name).and_then(millis_of).filter(|millis| *millis > 0)
+    }
+
+    /// A value that somebody has chosen; `None` for the default.
+    fn chosen(&self, name: &str) -> Option<&str> {
+        self.values.get(name).or_else(|| self.session_defaults.get(name)).map(String::as_str)
     }
 
     fn replace(&mut self, values: Values) {
@@ -231,9 +176,13 @@ impl Variables {
     }
 
     fn value_of(&self, definition: &Definition) -> &str {
-        let value = self.values.get(definition.name).or_else(|| self.session_defaults.get(definition.name));
-        value.map_or(definition.default, String::as_str)
+        self.chosen(definition.name).unwrap_or(definition.default)
     }
+}
+
+/// The rank of a severity, in any case; messages of no known one are sent always.
+pub fn severity_rank(severity: &str) -> Option<usize> {
+    SEVERITIES.iter().position(|one| one.eq_ignore_ascii_case(severity))
 }
 
 fn definition(name: &str) -> Result<&'static Definition, SqlError> {
@@ -243,63 +192,4 @@ fn definition(name: &str) -> Result<&'static Definition, SqlError> {
                 "SHOW ALL lists the parameters of a session, SHOW CLUSTER SETTINGS those of the cluster.",
             )
     })
-}
-
-impl Definition {
-    /// The value as it is kept.
-    fn check(&self, value: &str) -> Result<String, SqlError> {
-        let invalid = || {
-            let message = format!("invalid value for parameter \"{}\": \"{value}\"", self.name);
-            let error = SqlError::new(SqlState::InvalidParameterValue, message);
-            match self.kind {
-                Kind::OneOf(values) => error.with_hint(format!("Quorate offers {}.", values.join(", "))),
-                Kind::Integer(least, greatest) => {
-                    error.with_hint(format!("It is a number from {least} to {greatest}."))
-                }
-                Kind::Duration => error.with_hint("Write milliseconds, or a number with ms, s, min, h."),
-                Kind::Text | Kind::Fixed => error,
-            }
-        };
-        match self.kind {
-            Kind::Text => Ok(value.to_owned()),
-            // All spellings that are taken mean the same, the default.
-            Kind::OneOf(values) if values.iter().any(|one| one.eq_ignore_ascii_case(value)) => {
-                Ok(self.default.to_owned())
-            }
-            Kind::OneOf(_) => Err(invalid()),
-            Kind::Integer(least, greatest) => match value.trim().parse::<i64>() {
-                Ok(number) if (least..=greatest).contains(&number) => Ok(number.to_string()),
-                Ok(_) | Err(_) => Err(invalid()),
-            },
-            Kind::Duration => millis_of(value).map(shown_duration).ok_or_else(invalid),
-            Kind::Fixed => {
-                let message = format!("parameter \"{}\" cannot be changed", self.name);
-                Err(SqlError::new(SqlState::InvalidParameterValue, message))
-            }
-        }
-    }
-}
-
-fn millis_of(value: &str) -> Option<u64> {
-    let value = value.trim();
-    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match value.get(digits.len()..)? {
-        "" | "ms" => 1,
-        "s" => 1_000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    digits.trim().parse::<u64>().ok()?.checked_mul(factor)
-}
-
-/// As PostgreSQL shows it: the largest unit that divides it.
-fn shown_duration(millis: u64) -> String {
-    match millis {
-        0 => "0".to_owned(),
-        millis if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
-        millis if millis % 60_000 == 0 => format!("{}min", millis / 60_000),
-        millis if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
-        millis => format!("{millis}ms"),
-    }
 }

@@ -38,12 +38,32 @@ fn refusal(packet: &[u8]) -> String {
 
 #[test]
 fn startup_gives_the_options_of_a_session() {
-    let parameters =
-        [("user", "ann"), ("application_name", "psql"), ("client_encoding", "UTF8"), ("empty", "")];
-    let options = hello(&startup(V30, &parameters)).options;
-    assert_eq!((options.user.as_str(), options.database.as_str()), ("ann", "ann"));
-    assert_eq!(options.application_name, "psql");
+    let options = hello(&startup(V30, &[("user", "ann")])).options;
+    assert_eq!((options.user.as_str(), options.database.as_str()), ("ann", "quorate"));
     assert_eq!(hello(&startup(V30, &[("user", "a"), ("database", "d")])).options.database, "d");
+}
+
+#[test]
+fn startup_gives_every_setting_that_is_asked_for() {
+    let parameters = [
+        ("user", "ann"),
+        ("TimeZone", "UTC"),
+        ("nonsense", ""),
+        ("options", "-c geqo=off --statement-timeout=5s"),
+        ("replication", "false"),
+        ("_pq_.x", "1"),
+    ];
+    let settings = hello(&startup(V30, &parameters)).settings;
+    let settings: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [("geqo", "off"), ("statement_timeout", "5s"), ("TimeZone", "UTC"), ("nonsense", "")];
+    assert_eq!(settings, expected);
+    let error = refusal(&startup(V30, &[("user", "a"), ("options", "-x")]));
+    assert!(error.contains("42601") && error.contains("-x"), "{error}");
+    for (value, state) in [("true", "0A000"), ("database", "0A000"), ("maybe", "22023")] {
+        let error = refusal(&startup(V30, &[("user", "a"), ("replication", value)]));
+        assert!(error.contains(state), "{error}");
+    }
 }
 
 #[test]
@@ -63,7 +83,6 @@ fn startup_negotiates_the_version() {
 fn startup_refuses_what_makes_no_sense() {
     assert!(refusal(&startup([0, 2, 0, 0], &[])).contains("unsupported frontend protocol 2.0"));
     assert!(refusal(&startup(V30, &[("database", "d")])).contains("no user name"));
-    assert!(refusal(&startup(V30, &[("user", "a"), ("client_encoding", "LATIN1")])).contains("LATIN1"));
     assert!(refusal(&packet(&[0, 3, 0])).contains("invalid length"));
     assert!(refusal(&packet(b"\0\x03\0\0user\0ann")).contains("terminator"));
     assert!(refusal(&packet(b"\0\x03\0\0user\0")).contains("terminator"));
