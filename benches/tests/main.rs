@@ -40,6 +40,7 @@ impl Server {
             locality: "zone=a".parse().expect("a locality"),
             join: vec![address],
             rejoin: false,
+            nodes_in_process: 1,
         };
         let node =
             Node::start(config, listeners, metrics::install().expect("metrics")).await.expect("a node");

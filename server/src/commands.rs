@@ -31,6 +31,7 @@ pub async fn start(config: StartConfig) -> ExitStatus {
         locality: config.locality.tiers().clone(),
         join: config.join.iter().map(ToString::to_string).collect(),
         rejoin: config.rejoin,
+        nodes_in_process: 1,
     };
     let page = match metrics::install() {
         Ok(page) => page,

@@ -109,6 +109,7 @@ impl Demo {
                 locality: locality.tiers().clone(),
                 join: join.clone(),
                 rejoin: false,
+                nodes_in_process: config.localities.len(),
             };
             self.nodes.push(Node::start(node, listeners, page.clone()).await?);
         }

@@ -2,11 +2,11 @@
 //!
 //! Invariant: nothing here waits for a range. What `/ready` says is what the node knows already.
 
-mod limits;
-
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -14,11 +14,49 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::time::interval;
 
+use crate::limited::{LimitedListener, LimitedStream, Limits};
 use crate::metrics::{MetricsPage, UPKEEP_INTERVAL};
-use limits::LimitedListener;
+
+/// How long a client may take to send its first byte: probes and scrapers send it at once.
+const FIRST_BYTE_MAX: Duration = Duration::from_secs(5);
+/// How long a request may take to come and to be answered.
+const REQUEST_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may live: probes and scrapers connect anew.
+const CONNECTION_MAX: Duration = Duration::from_secs(60);
+/// One that was silent for this long is between two requests.
+const SILENCE_MIN: Duration = Duration::from_millis(500);
+/// What one beyond the number is told.
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 39\r\n\
+    Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\": \"too many HTTP connections\"}\n";
+
+/// The limits of HTTP, for so many connections.
+pub const fn limits(connections_max: usize) -> Limits {
+    Limits {
+        connections_max,
+        first_byte_max: FIRST_BYTE_MAX,
+        request_max: Some(REQUEST_MAX),
+        life_max: Some(CONNECTION_MAX),
+        first_silence_min: SILENCE_MIN,
+        silence_min: SILENCE_MIN,
+        refusal: REFUSAL,
+    }
+}
+
+impl axum::serve::Listener for LimitedListener {
+    type Io = LimitedStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        self.next().await
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Self::local_addr(self)
+    }
+}
 
 /// Why a node does not serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +88,13 @@ struct Pages {
 /// # Errors
 /// The listener failed.
 pub async fn serve(
-    listener: TcpListener,
+    listener: LimitedListener,
     readiness: Arc<dyn Readiness>,
     metrics: MetricsPage,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let routes = routes(Pages { readiness, metrics: metrics.clone() });
-    let server = axum::serve(LimitedListener::new(listener), routes).with_graceful_shutdown(stop);
+    let server = axum::serve(listener, routes).with_graceful_shutdown(stop);
     let mut upkeep = interval(UPKEEP_INTERVAL);
     let mut server = std::pin::pin!(server.into_future());
     loop {

@@ -39,11 +39,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::MachineClock;
+use crate::descriptors::{self, Connections};
 use crate::http::{self, Readiness};
+use crate::limited::LimitedListener;
 use crate::metrics::MetricsPage;
 use crate::pgwire::{Gate, Wire, WireOptions};
 use crate::rpc::GrpcTransport;
-use crate::rpc::service::PeerService;
+use crate::rpc::service::{self, PeerService};
 use cluster::{CatalogRefresher, SqlCluster};
 use disk::DataDirectory;
 use error::StartError;
@@ -70,6 +72,8 @@ pub struct NodeConfig {
     pub join: Vec<String>,
     /// Whether to begin anew where the store must not be used.
     pub rejoin: bool,
+    /// How many nodes this process has: they share its descriptors.
+    pub nodes_in_process: usize,
 }
 
 /// Why a process must end at once (design.md section 5): nothing may be written or acknowledged any more.
@@ -104,6 +108,7 @@ impl Node {
         listeners: Listeners,
         page: MetricsPage,
     ) -> Result<Self, StartError> {
+        let connections = descriptors::share(config.nodes_in_process)?;
         let store = Arc::new(open_store(&config)?);
         let physical = Arc::new(MachineClock) as Arc<dyn PhysicalClock>;
         let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical).await;
@@ -130,22 +135,29 @@ impl Node {
         host.connect(Arc::downgrade(&cluster), service.clone());
         let gate = NodeGate::new(cluster.init_hint());
         let mut node = Self { cluster, gate, host, store, stop, tasks: Vec::new(), failed };
-        node.serve(service, listeners, page);
+        node.serve(service, listeners, (page, connections));
         node.spawn(keep_bound_ahead(clock));
         node.cluster.start().await?;
         node.spawn(open_gate(Arc::clone(&node.cluster), Arc::clone(&node.gate)));
         Ok(node)
     }
 
-    fn serve(&mut self, service: PeerService, listeners: Listeners, page: MetricsPage) {
+    fn serve(
+        &mut self,
+        service: PeerService,
+        listeners: Listeners,
+        (page, connections): (MetricsPage, Connections),
+    ) {
         let stopped = self.stop.subscribe();
         let Listeners { peers, sql, http } = listeners;
+        let peers = LimitedListener::new(peers, service::limits(connections.nodes));
+        let http = LimitedListener::new(http, http::limits(connections.http));
         self.tasks.push(tokio::spawn(async move {
             if let Err(error) = service.serve(peers).await {
                 tracing::error!(%error, "the listener for nodes ended");
             }
         }));
-        let wire = Wire::new(Arc::clone(&self.gate) as Arc<dyn Gate>, WireOptions::default());
+        let wire = Wire::new(Arc::clone(&self.gate) as Arc<dyn Gate>, WireOptions::of(connections));
         let stop = stopping(stopped.clone());
         self.tasks.push(tokio::spawn(async move { wire.serve(sql, stop).await }));
         let readiness = Arc::clone(&self.gate) as Arc<dyn Readiness>;

@@ -4,7 +4,8 @@
 //! of a statement when a cancel request comes, which could drop a COMMIT half-way; it buffers messages up to 1 GiB; its
 //! decoder indexes a message's body without bounds, and may read on into the next message; and it ends a malformed
 //! connection without an error. So [`frame`] reads one message, its length checked before its body is read, [`shape`]
-//! checks the body, and only then `pgwire` decodes it.
+//! checks the body, and only then `pgwire` decodes it. What is wrong with one message fails that message; a connection
+//! ends only where it is not clear any more where the next message begins.
 //!
 //! ```text
 //! accept ── startup ── admit ── ┌ read a frame ── check ── decode ── run ── answer ┐ ── end
@@ -21,6 +22,7 @@ mod copy;
 mod extended;
 mod frame;
 mod listener;
+mod memory;
 mod out;
 mod portal;
 mod reply;

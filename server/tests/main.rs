@@ -5,6 +5,7 @@
 
 mod copies;
 mod demo;
+mod descriptors;
 mod durability;
 mod kills;
 mod kills_over_ranges;

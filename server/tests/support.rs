@@ -174,26 +174,35 @@ impl Node {
 
     /// With these variables in its environment.
     pub fn start_with(&mut self, environment: &[(&str, &str)]) {
-        self.spawn(environment, &[]);
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        self.spawn(command);
     }
 
     /// With these flags beside the usual ones.
     pub fn start_with_flags(&mut self, flags: &[&str]) {
-        self.spawn(&[], flags);
+        let mut command = self.command();
+        command.args(flags);
+        self.spawn(command);
     }
 
-    fn spawn(&mut self, environment: &[(&str, &str)], flags: &[&str]) {
+    fn spawn(&mut self, mut command: Command) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.directory.join(format!("n{}.log", self.number)))
             .expect("log file");
         let errors = log.try_clone().expect("log file");
-        let mut command = self.command();
-        command.args(flags);
-        command.envs(environment.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("start");
         self.child = Some(child);
+    }
+
+    /// In a process that may have so many descriptors: a soft limit and a hard one.
+    pub fn start_with_descriptors(&mut self, soft: u32, hard: u32) {
+        let command = self.command();
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile={soft}:{hard}")).arg(command.get_program()).args(command.get_args());
+        self.spawn(limited);
     }
 
     pub fn process_id(&self) -> u32 {

@@ -27,6 +27,7 @@ mod literals;
 mod place;
 mod position;
 mod query;
+pub mod size;
 mod statement;
 mod table;
 mod utility;
@@ -38,7 +39,7 @@ use ast::Statement;
 use position::Positions;
 
 /// Longest text of statements in bytes (design.md section 12, "statement").
-pub const STATEMENT_MAX_BYTES: usize = 16 << 20;
+pub const STATEMENT_MAX_BYTES: usize = 64 << 20;
 
 /// Most values of an IN list: each takes some hundred bytes of memory while its statement is read.
 pub const LIST_MAX: usize = 1 << 20;
@@ -58,6 +59,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
         )
         .with_hint("Use COPY to load many rows, or several statements."));
     }
+    size::check_tokens(text)?;
     let source = Source { text, positions: Positions::new(text) };
     let mut statements = Vec::new();
     for tokens in source.split()? {

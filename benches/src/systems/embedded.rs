@@ -46,6 +46,7 @@ impl Embedded {
             locality: "zone=a".parse().map_err(|fault| error("its locality", &fault))?,
             join: vec![address],
             rejoin: false,
+            nodes_in_process: 1,
         };
         let page = metrics::install().map_err(|fault| error("its metrics", &fault))?;
         let node = Node::start(config, listeners, page).await.map_err(|fault| error("starting", &fault))?;

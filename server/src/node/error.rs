@@ -35,6 +35,17 @@ pub enum StartError {
         /// Why not.
         source: StoreError,
     },
+    /// Too few descriptors.
+    #[error(
+        "this process may open {limit} files, a node needs {needed} at least; raise the hard limit (ulimit -n 4096, or \
+         LimitNOFILE=4096 in the service's unit), then start it again"
+    )]
+    Descriptors {
+        /// How many it may open.
+        limit: u64,
+        /// How many it needs.
+        needed: u64,
+    },
     /// The node cannot take its place in a cluster.
     #[error("{0}")]
     Cluster(#[from] ClusterError),

@@ -7,18 +7,20 @@ use std::time::Duration;
 use pgwire::messages::PgWireFrontendMessage;
 use quorate_sql::cancel::CancelReason;
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::parser::size::memory_estimate;
 use quorate_sql::session::{Deallocated, Session, TransactionStatus};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::cancel::CancelSlot;
-use super::extended::Waiting;
-use super::frame::{FrameError, FrameReader, violation};
+use super::extended::{SYNC, TERMINATE, Waiting};
+use super::frame::{Frame, FrameError, FrameReader, violation};
+use super::memory::Reservation;
 use super::out::Out;
 use super::portal::Named;
 use super::reply::{self, Severity};
-use super::shape::{self, ShapeError};
+use super::shape;
 
 /// What a client that is told to go may still send, thrown away so that it reads why.
 const DISCARD_MAX_BYTES: usize = 64 << 20;
@@ -29,6 +31,56 @@ const DISCARD_MAX: Duration = Duration::from_secs(5);
 pub type ClientReader = FrameReader<OwnedReadHalf>;
 /// Messages to the client.
 pub type ClientOut = Out<OwnedWriteHalf>;
+
+/// A message that was read, with the memory that a large one has taken.
+pub struct Message {
+    pub(super) message: PgWireFrontendMessage,
+    pub(super) memory: Option<Reservation>,
+}
+
+impl Message {
+    /// The message of a frame, or its type and what is wrong with it.
+    pub(super) fn decode(frame: Frame) -> Result<Self, (u8, SqlError)> {
+        match frame {
+            Frame::Refused { kind, error } => Err((kind, error)),
+            Frame::Whole { bytes, memory } => {
+                let kind = bytes.first().copied().unwrap_or_default();
+                let message = shape::decode(bytes).map_err(|error| (kind, error))?;
+                Ok(Self { message, memory })
+            }
+        }
+    }
+
+    /// The type of a message that ends a cycle or the connection; zero for all others.
+    fn end_kind(&self) -> u8 {
+        if matches!(self.message, PgWireFrontendMessage::Sync(_)) {
+            return SYNC;
+        }
+        if matches!(self.message, PgWireFrontendMessage::Terminate(_)) { TERMINATE } else { 0 }
+    }
+}
+
+/// Takes the memory that reading a large text takes besides the text itself; tells the message's type where there is none.
+async fn weighed(reader: &ClientReader, mut message: Message) -> Result<Message, (u8, SqlError)> {
+    let Some(memory) = &mut message.memory else { return Ok(message) };
+    let (kind, text) = if let PgWireFrontendMessage::Query(query) = &message.message {
+        (b'Q', &query.query)
+    } else if let PgWireFrontendMessage::Parse(parse) = &message.message {
+        (b'P', &parse.query)
+    } else {
+        // Values and data are as large as they are.
+        return Ok(message);
+    };
+    let more = memory_estimate(text).saturating_sub(text.len());
+    let more = reader.reserve_more(more).await;
+    memory.add(more.map_err(|error| (kind, error))?);
+    Ok(message)
+}
+
+/// Which messages are thrown away unread: after an error in the extended protocol all but Sync and Terminate.
+fn skips(to_sync: bool) -> impl Fn(u8) -> bool {
+    move |kind| to_sync && !matches!(kind, b'S' | b'X')
+}
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -69,6 +121,8 @@ pub struct Connection {
     pub(super) waiting: Option<Waiting>,
     /// After an error in the extended protocol, everything up to the next Sync is thrown away.
     pub(super) skips_to_sync: bool,
+    /// A message that came where another was expected: it is the next.
+    pub(super) put_back: Option<Message>,
     /// The client was told that the session is ready, and has sent nothing since.
     pub(super) is_idle: bool,
 }
@@ -107,25 +161,58 @@ impl Connection {
         if *stops.borrow() {
             return Err(End::Fatal(CancelReason::Shutdown.error()));
         }
+        let read = match self.put_back.take() {
+            Some(message) => Ok(message),
+            None => self.read_message(stops).await?,
+        };
+        self.is_idle = false;
+        let kind = match &read {
+            Ok(message) => message.end_kind(),
+            Err((kind, _)) => *kind,
+        };
+        self.run_waiting(kind).await?;
+        if self.skips_to_sync && read.is_err() && skips(true)(kind) {
+            return Ok(());
+        }
+        let weighed = match read {
+            Ok(message) => weighed(&self.reader, message).await,
+            Err(failure) => Err(failure),
+        };
+        match weighed {
+            Ok(message) => self.dispatch(message).await,
+            Err((kind, error)) => self.fail_message(kind, &error).await,
+        }
+    }
+
+    /// The next message, or the type of one that cannot be read and why.
+    async fn read_message(
+        &mut self,
+        stops: &mut watch::Receiver<bool>,
+    ) -> Result<Result<Message, (u8, SqlError)>, End> {
+        let skips = skips(self.skips_to_sync);
         let silence_max = self.session.idle_timeout().filter(|_| self.is_idle);
         let frame = tokio::select! {
             biased;
-            frame = self.reader.message() => frame?,
+            frame = self.reader.message(skips) => frame?,
             _ = stops.wait_for(|stops| *stops) => return Err(End::Fatal(CancelReason::Shutdown.error())),
             () = after(silence_max) => return Err(End::Fatal(self.was_silent())),
         };
-        self.is_idle = false;
-        let kind = frame.first().copied().unwrap_or_default();
-        self.run_waiting(kind).await?;
-        match shape::decode(frame) {
-            Ok(message) => self.dispatch(message).await,
-            Err(ShapeError::Malformed(error)) => Err(End::Fatal(error)),
-            Err(ShapeError::NotUtf8(_)) if self.skips_to_sync => Ok(()),
-            Err(ShapeError::NotUtf8(error)) if kind == b'Q' => {
-                self.report(&error).await?;
+        Ok(Message::decode(frame))
+    }
+
+    /// A message that cannot be read, or was thrown away: only it fails.
+    async fn fail_message(&mut self, kind: u8, error: &SqlError) -> Result<(), End> {
+        match kind {
+            b'X' => Err(End::Client),
+            b'p' => Err(End::Fatal(violation("no password was asked for"))),
+            // Outside of a COPY these mean nothing, whatever is in them.
+            b'd' | b'c' | b'f' => Ok(()),
+            b'Q' | b'F' | b'S' => {
+                self.skips_to_sync = false;
+                self.report(error).await?;
                 self.end_cycle().await
             }
-            Err(ShapeError::NotUtf8(error)) => self.fail_extended(&error).await,
+            _ => self.fail_extended(error).await,
         }
     }
 
@@ -140,19 +227,20 @@ impl Connection {
         SqlError::new(state, format!("terminating connection due to {what} timeout"))
     }
 
-    async fn dispatch(&mut self, message: PgWireFrontendMessage) -> Result<(), End> {
+    async fn dispatch(&mut self, message: Message) -> Result<(), End> {
         use PgWireFrontendMessage as M;
+        let Message { message, memory } = message;
         if self.skips_to_sync && !matches!(message, M::Sync(_) | M::Terminate(_)) {
             return Ok(());
         }
         match message {
             M::Query(query) => self.simple_query(&query.query).await,
             M::Parse(parse) => {
-                let result = self.parse(&parse).await;
+                let result = self.parse(&parse, memory).await;
                 self.extended(result).await
             }
             M::Bind(bind) => {
-                let result = self.bind(&bind);
+                let result = self.bind(&bind, memory);
                 self.extended(result).await
             }
             M::Describe(describe) => {

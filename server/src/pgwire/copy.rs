@@ -3,19 +3,21 @@
 //! After an error the client may still be sending. What comes then is thrown away where messages are dispatched (simple
 //! protocol) or up to the next Sync (extended), as PostgreSQL does.
 
-use pgwire::messages::PgWireFrontendMessage;
+use pgwire::messages::PgWireFrontendMessage as M;
 use quorate_sql::cancel::CancelToken;
 use quorate_sql::copy::CopyIn;
 use quorate_sql::error::SqlError;
 
-use super::connection::{Connection, End, Failure};
+use super::connection::{Connection, End, Failure, Message};
 use super::frame::violation;
 use super::reply;
-use super::shape::{self, ShapeError};
 
 /// What came next.
 enum Step {
-    Message(PgWireFrontendMessage),
+    /// A message, with the memory that a large one has taken.
+    Message(Message),
+    /// A message that cannot be read, or was thrown away.
+    Bad(SqlError),
     /// The user, or the node, breaks it off.
     Cancelled(SqlError),
     /// The client has left or broken the protocol.
@@ -28,22 +30,11 @@ impl Connection {
         self.out.push(&reply::copy_in(copy.columns.len()))?;
         self.out.flush().await?;
         loop {
-            match self.copy_step(token).await {
-                Step::Message(PgWireFrontendMessage::CopyData(data)) => {
-                    copy.feed(&mut self.session, &data.data).await?;
-                }
-                Step::Message(PgWireFrontendMessage::CopyDone(_)) => {
-                    return Ok(copy.finish(&mut self.session).await?);
-                }
-                Step::Message(PgWireFrontendMessage::CopyFail(fail)) => {
-                    return Err(copy.abort(&mut self.session, &fail.message).await.into());
-                }
-                // Drivers pipeline these behind the message that began the copy.
-                Step::Message(PgWireFrontendMessage::Flush(_) | PgWireFrontendMessage::Sync(_)) => {}
-                Step::Message(_) => {
-                    let reason = "unexpected message type during COPY from stdin";
-                    copy.abort(&mut self.session, reason).await;
-                    return Err(End::Fatal(violation(reason)).into());
+            let message = match self.copy_step(token).await {
+                Step::Message(message) => message,
+                Step::Bad(error) => {
+                    copy.abort(&mut self.session, &error.message).await;
+                    return Err(error.into());
                 }
                 Step::Cancelled(error) => {
                     copy.abort(&mut self.session, "it was cancelled").await;
@@ -53,20 +44,45 @@ impl Connection {
                     copy.abort(&mut self.session, "the client is gone").await;
                     return Err(end.into());
                 }
+            };
+            match &message.message {
+                M::CopyData(data) => copy.feed(&mut self.session, &data.data).await?,
+                M::CopyDone(_) => return Ok(copy.finish(&mut self.session).await?),
+                M::CopyFail(fail) => {
+                    return Err(copy.abort(&mut self.session, &fail.message).await.into());
+                }
+                // Drivers pipeline these behind the message that began the copy.
+                M::Flush(_) | M::Sync(_) => {}
+                // Whatever else ends the copy, and is answered for itself.
+                M::Query(_)
+                | M::Parse(_)
+                | M::Bind(_)
+                | M::Describe(_)
+                | M::Execute(_)
+                | M::Close(_)
+                | M::Terminate(_)
+                | M::PasswordMessageFamily(_)
+                | M::SslNegotiation(_)
+                | M::Startup(_)
+                | M::CancelRequest(_)
+                | M::PortalSuspended(_) => {
+                    self.put_back = Some(message);
+                    let reason = "unexpected message type during COPY from stdin";
+                    copy.abort(&mut self.session, reason).await;
+                    return Err(violation(reason).into());
+                }
             }
         }
     }
 
     async fn copy_step(&mut self, token: &CancelToken) -> Step {
         let frame = tokio::select! {
-            frame = self.reader.message() => frame,
+            frame = self.reader.message(|_| false) => frame,
             reason = token.cancelled() => return Step::Cancelled(reason.error()),
         };
-        match frame.map(shape::decode) {
+        match frame.map(Message::decode) {
             Ok(Ok(message)) => Step::Message(message),
-            Ok(Err(ShapeError::Malformed(error) | ShapeError::NotUtf8(error))) => {
-                Step::Ended(End::Fatal(error))
-            }
+            Ok(Err((_, error))) => Step::Bad(error),
             Err(error) => Step::Ended(error.into()),
         }
     }

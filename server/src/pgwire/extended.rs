@@ -26,6 +26,7 @@ use quorate_sql::types::{DataType, Datum};
 
 use super::connection::{Connection, End, Failure};
 use super::frame::violation;
+use super::memory::Reservation;
 use super::portal::{Portal, PortalState, WireStatement};
 use super::reply;
 use super::sink::{SinkEnd, WireSink};
@@ -35,7 +36,7 @@ use crate::metrics::{StatementProtocol, StatementTimer};
 
 impl Connection {
     /// Parse: binds a statement and keeps it under a name.
-    pub(super) async fn parse(&mut self, parse: &Parse) -> Result<(), Failure> {
+    pub(super) async fn parse(&mut self, parse: &Parse, memory: Option<Reservation>) -> Result<(), Failure> {
         let types: Vec<Option<DataType>> =
             parse.type_oids.iter().map(|oid| parameter_type(*oid)).collect::<Result<_, SqlError>>()?;
         let mut statements = self.session.parse(&parse.query)?;
@@ -50,20 +51,20 @@ impl Connection {
         };
         let parameter_oids = parameter_oids(prepared.as_ref(), &parse.type_oids);
         let name = parse.name.as_deref().unwrap_or_default();
-        self.named.add_statement(name, WireStatement { prepared, parameter_oids })?;
+        self.named.add_statement(name, WireStatement { prepared, parameter_oids, memory })?;
         self.out.push(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?;
         Ok(())
     }
 
     /// Bind: gives a statement its parameters and keeps both under a name.
-    pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Failure> {
+    pub(super) fn bind(&mut self, bind: &Bind, memory: Option<Reservation>) -> Result<(), Failure> {
         let name = bind.statement_name.as_deref().unwrap_or_default();
         let prepared = self.named.statement(name)?.prepared.clone();
         let types = prepared.as_ref().map(Prepared::parameter_types).unwrap_or_default();
         let parameters = read_parameters(bind, types)?;
         let columns = prepared.as_ref().and_then(Prepared::columns).map_or(0, <[_]>::len);
         let formats = Formats::read(&bind.result_column_format_codes, columns)?;
-        let portal = Portal { prepared, parameters, formats, state: PortalState::Ready };
+        let portal = Portal { prepared, parameters, formats, state: PortalState::Ready, memory };
         self.named.add_portal(bind.portal_name.as_deref().unwrap_or_default(), portal)?;
         self.out.push(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
         Ok(())
@@ -148,6 +149,8 @@ impl Connection {
             }
             PortalState::Ready => {
                 let parameters = std::mem::take(&mut portal.parameters);
+                // Given back when they have been used.
+                let _memory = portal.memory.take();
                 let (prepared, formats) = (portal.prepared.clone(), portal.formats.clone());
                 let Some(prepared) = prepared else {
                     portal.state = PortalState::Ready;
@@ -215,9 +218,9 @@ impl Connection {
 }
 
 /// Type of the message that ends an implicit transaction.
-const SYNC: u8 = b'S';
+pub(super) const SYNC: u8 = b'S';
 /// Type of the message that ends a session.
-const TERMINATE: u8 = b'X';
+pub(super) const TERMINATE: u8 = b'X';
 
 /// An Execute that waits for the message behind it.
 #[derive(Debug)]

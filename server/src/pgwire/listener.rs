@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, SecretKey};
 use quorate_sql::error::{SqlError, SqlState};
@@ -20,14 +20,15 @@ use tokio::time::{sleep, timeout};
 use super::cancel::{CancelRegistry, Secret};
 use super::connection::{ClientOut, ClientReader, Connection, End, end};
 use super::frame::{FRAME_PROGRESS_MAX, FrameReader, violation};
+use super::memory::{MEMORY_WAIT_MAX, MessageMemory, node_budget_bytes};
 use super::out::Out;
 use super::portal::Named;
+use super::reply::{self, Severity};
 use super::startup::{self, Hello, Wish};
-use super::{CONNECTIONS_MAX, Gate, reply};
-use crate::metrics;
+use super::{CONNECTIONS_MAX, Gate};
+use crate::descriptors::Connections;
+use crate::{limited, metrics};
 
-/// Sockets beyond the sessions: for cancel requests, and for telling clients that there are too many.
-const STARTING_MAX: usize = 100;
 /// Pause after a failed accept: it fails again at once while the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to end once their statements were cancelled.
@@ -38,10 +39,16 @@ const CANCEL_GRACE: Duration = Duration::from_secs(5);
 pub struct WireOptions {
     /// Most sessions at once.
     pub connections_max: usize,
+    /// Most sockets beyond the sessions: for cancel requests, and for telling clients that there are too many.
+    pub starting_max: usize,
     /// How long a client may take to say what it wants.
     pub startup_max: Duration,
     /// How long the rest of a begun message may stay away.
     pub message_progress_max: Duration,
+    /// Bytes that the messages of all connections may take together.
+    pub messages_max_bytes: usize,
+    /// How long a large message may wait for its share of that.
+    pub memory_wait_max: Duration,
     /// How long statements may go on when the node stops, before they are cancelled.
     pub drain_max: Duration,
 }
@@ -51,10 +58,25 @@ impl Default for WireOptions {
         let (startup_max, drain_max) = (Duration::from_secs(30), Duration::from_secs(5));
         Self {
             connections_max: CONNECTIONS_MAX,
+            starting_max: 100,
             startup_max,
             message_progress_max: FRAME_PROGRESS_MAX,
+            messages_max_bytes: node_budget_bytes(),
+            memory_wait_max: MEMORY_WAIT_MAX,
             drain_max,
         }
+    }
+}
+
+impl WireOptions {
+    /// The usual limits, with as many sessions and sockets as there are descriptors for.
+    pub fn of(connections: Connections) -> Self {
+        let Connections { sessions, starting, .. } = connections;
+        Self { connections_max: sessions, starting_max: starting, ..Self::default() }
+    }
+
+    fn sockets_max(&self) -> usize {
+        self.connections_max + self.starting_max
     }
 }
 
@@ -65,6 +87,7 @@ pub struct Wire {
     registry: Arc<CancelRegistry>,
     sessions: Arc<Semaphore>,
     sockets: Arc<Semaphore>,
+    memory: Arc<MessageMemory>,
     stops: watch::Sender<bool>,
 }
 
@@ -75,7 +98,8 @@ impl Wire {
             gate,
             registry: Arc::new(CancelRegistry::default()),
             sessions: Arc::new(Semaphore::new(options.connections_max)),
-            sockets: Arc::new(Semaphore::new(options.connections_max + STARTING_MAX)),
+            sockets: Arc::new(Semaphore::new(options.sockets_max())),
+            memory: MessageMemory::new(options.messages_max_bytes, options.memory_wait_max),
             stops: watch::Sender::new(false),
             options,
         })
@@ -103,19 +127,28 @@ impl Wire {
         self.drain().await;
     }
 
-    /// Waits for room first: clients beyond it wait in the listener's own queue.
+    /// The next connection that there is room for; one that there is none for is told so, and not waited for.
     async fn accept(
         &self,
         listener: &TcpListener,
     ) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.sockets).acquire_owned().await.map_err(std::io::Error::other)?;
-        let (socket, address) = listener.accept().await?;
-        Ok((socket, address, permit))
+        loop {
+            let (socket, address) = listener.accept().await?;
+            if let Ok(permit) = Arc::clone(&self.sockets).try_acquire_owned() {
+                return Ok((socket, address, permit));
+            }
+            ::metrics::counter!(metrics::WIRE_REFUSED).increment(1);
+            let mut refusal = BytesMut::new();
+            let error = reply::error(Severity::Fatal, &too_many(self.options.connections_max));
+            if error.encode(&mut refusal).is_ok() {
+                limited::refuse(socket, &refusal);
+            }
+        }
     }
 
     async fn drain(&self) {
         self.stops.send_replace(true);
-        let all = u32::try_from(self.options.connections_max + STARTING_MAX).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.options.sockets_max()).unwrap_or(u32::MAX);
         if timeout(self.options.drain_max, self.sockets.acquire_many(all)).await.is_ok() {
             return;
         }
@@ -130,8 +163,9 @@ impl Wire {
         tracing::trace!(%address, "a SQL connection begins");
         set_options(&socket);
         let (read, write) = socket.into_split();
-        let (mut reader, mut out) =
-            (FrameReader::new(read, self.options.message_progress_max), Out::new(write));
+        let memory = Arc::clone(&self.memory);
+        let mut reader = FrameReader::new(read, self.options.message_progress_max, memory);
+        let mut out = Out::new(write);
         let wish = timeout(self.options.startup_max, startup::read(&mut reader, &mut out));
         match wish.await {
             Ok(Ok(Wish::Session(hello))) => self.session(hello, reader, out).await,
@@ -177,6 +211,7 @@ impl Wire {
             slot,
             waiting: None,
             skips_to_sync: false,
+            put_back: None,
             is_idle: true,
         };
         Box::pin(connection.serve(self.stops.subscribe())).await;

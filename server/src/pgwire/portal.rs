@@ -6,6 +6,7 @@ use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::session::Prepared;
 use quorate_sql::types::Datum;
 
+use super::memory::Reservation;
 use super::sink::HeldRows;
 use super::types::Formats;
 
@@ -15,12 +16,15 @@ pub const STATEMENTS_MAX: usize = 10_000;
 pub const PORTALS_MAX: usize = 100;
 
 /// A statement that Parse has made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct WireStatement {
     /// The bound statement; `None` for an empty text.
     pub prepared: Option<Prepared>,
     /// Numbers of the parameters' types, as Describe tells them: the client's where it gave one.
     pub parameter_oids: Vec<u32>,
+    /// What a large text takes of the node's memory for messages.
+    #[expect(dead_code, reason = "held as long as the statement, and given back with it")]
+    pub memory: Option<Reservation>,
 }
 
 /// A statement with its parameters, as Bind has made it.
@@ -34,6 +38,8 @@ pub struct Portal {
     pub formats: Formats,
     /// How far it has run.
     pub state: PortalState,
+    /// What large parameters take of the node's memory for messages.
+    pub memory: Option<Reservation>,
 }
 
 /// How far a portal has run.

@@ -13,6 +13,9 @@ use quorate_sql::session::TransactionStatus;
 
 use super::types::{Format, Formats, WireType};
 
+/// Longest text of an error, in characters: a statement of 64 MiB is not sent back.
+const TOLD_MAX_CHARACTERS: usize = 8 << 10;
+
 /// How bad an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -37,10 +40,10 @@ pub fn error(severity: Severity, error: &SqlError) -> PgWireBackendMessage {
         (b'S', severity.name().to_owned()),
         (b'V', severity.name().to_owned()),
         (b'C', error.state.code().to_owned()),
-        (b'M', without_zero(&error.message)),
+        (b'M', told(&error.message)),
     ];
     let optional = [(b'D', &error.detail), (b'H', &error.hint)];
-    fields.extend(optional.into_iter().filter_map(|(code, text)| Some((code, without_zero(text.as_ref()?)))));
+    fields.extend(optional.into_iter().filter_map(|(code, text)| Some((code, told(text.as_ref()?)))));
     fields.extend(error.position.map(|position| (b'P', position.to_string())));
     PgWireBackendMessage::ErrorResponse(ErrorResponse::new(fields))
 }
@@ -51,9 +54,17 @@ pub fn notice(severity: &str, state: SqlState, message: &str) -> PgWireBackendMe
         (b'S', severity.to_owned()),
         (b'V', severity.to_owned()),
         (b'C', state.code().to_owned()),
-        (b'M', without_zero(message)),
+        (b'M', told(message)),
     ];
     PgWireBackendMessage::NoticeResponse(NoticeResponse::new(fields))
+}
+
+/// What a person is told: not all of a large value that is wrong.
+fn told(text: &str) -> String {
+    match text.char_indices().nth(TOLD_MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}…", without_zero(text.get(..end).unwrap_or_default())),
+        None => without_zero(text),
+    }
 }
 
 /// A zero would end the field, and what follows would be read as another.

@@ -12,20 +12,12 @@ use super::frame::violation;
 /// Bytes of a message before its body: type and length.
 const HEAD_BYTES: usize = 5;
 
-/// What is wrong with a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ShapeError {
-    /// The body is malformed: the connection ends.
-    Malformed(SqlError),
-    /// Text that is not UTF-8: the statement's error, and the session goes on.
-    NotUtf8(SqlError),
-}
-
 /// Decodes a whole frame.
 ///
 /// # Errors
-/// A body that does not fit its type.
-pub fn decode(mut frame: BytesMut) -> Result<PgWireFrontendMessage, ShapeError> {
+/// 08P01 for a body that does not fit its type, 22021 for text that is not UTF-8, 0A000 for a call of a function: the
+/// error of this message, where the next one begins is known.
+pub fn decode(mut frame: BytesMut) -> Result<PgWireFrontendMessage, SqlError> {
     let kind = frame.first().copied().unwrap_or_default();
     let mut body = Body { kind, rest: frame.get(HEAD_BYTES..).unwrap_or_default() };
     check(&mut body)?;
@@ -35,11 +27,11 @@ pub fn decode(mut frame: BytesMut) -> Result<PgWireFrontendMessage, ShapeError> 
     match PgWireFrontendMessage::decode(&mut frame, &context) {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(malformed(kind)),
-        Err(error) => Err(ShapeError::Malformed(violation(error.to_string()))),
+        Err(error) => Err(violation(error.to_string())),
     }
 }
 
-fn check(body: &mut Body<'_>) -> Result<(), ShapeError> {
+fn check(body: &mut Body<'_>) -> Result<(), SqlError> {
     match body.kind {
         b'Q' => body.text()?,
         b'P' => {
@@ -58,6 +50,11 @@ fn check(body: &mut Body<'_>) -> Result<(), ShapeError> {
             body.skip(4)?;
         }
         b'f' => body.text()?,
+        b'F' => {
+            return Err(
+                SqlError::unsupported("a FunctionCall message").with_hint("Call functions with SELECT.")
+            );
+        }
         // Data and passwords are any bytes.
         b'd' | b'p' => return Ok(()),
         // Messages without a body.
@@ -66,7 +63,7 @@ fn check(body: &mut Body<'_>) -> Result<(), ShapeError> {
     body.end()
 }
 
-fn check_bind(body: &mut Body<'_>) -> Result<(), ShapeError> {
+fn check_bind(body: &mut Body<'_>) -> Result<(), SqlError> {
     body.text()?;
     body.text()?;
     let formats = body.count()?;
@@ -78,9 +75,8 @@ fn check_bind(body: &mut Body<'_>) -> Result<(), ShapeError> {
     body.skip(formats * 2)
 }
 
-fn malformed(kind: u8) -> ShapeError {
-    let kind = char::from(kind);
-    ShapeError::Malformed(violation(format!("invalid message format of type '{kind}'")))
+fn malformed(kind: u8) -> SqlError {
+    violation(format!("invalid message format of type '{}'", char::from(kind)))
 }
 
 /// What is left of a body.
@@ -90,29 +86,29 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn malformed(&self) -> ShapeError {
+    fn malformed(&self) -> SqlError {
         malformed(self.kind)
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], ShapeError> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], SqlError> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| self.malformed())?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), ShapeError> {
+    fn skip(&mut self, count: usize) -> Result<(), SqlError> {
         self.take(count).map(|_| ())
     }
 
     /// An unsigned count of two bytes.
-    fn count(&mut self) -> Result<usize, ShapeError> {
+    fn count(&mut self) -> Result<usize, SqlError> {
         let bytes = self.take(2)?;
         let bytes = bytes.first_chunk::<2>().ok_or_else(|| self.malformed())?;
         Ok(usize::from(u16::from_be_bytes(*bytes)))
     }
 
     /// A value: its length, -1 for NULL, and its bytes.
-    fn value(&mut self) -> Result<(), ShapeError> {
+    fn value(&mut self) -> Result<(), SqlError> {
         let bytes = self.take(4)?;
         let length = i32::from_be_bytes(*bytes.first_chunk::<4>().ok_or_else(|| self.malformed())?);
         match usize::try_from(length) {
@@ -123,7 +119,7 @@ impl<'a> Body<'a> {
     }
 
     /// What Close and Describe are about.
-    fn target(&mut self) -> Result<(), ShapeError> {
+    fn target(&mut self) -> Result<(), SqlError> {
         match self.take(1)? {
             [b'S' | b'P'] => Ok(()),
             _ => Err(self.malformed()),
@@ -131,20 +127,17 @@ impl<'a> Body<'a> {
     }
 
     /// Text that ends with a zero.
-    fn text(&mut self) -> Result<(), ShapeError> {
+    fn text(&mut self) -> Result<(), SqlError> {
         let end = self.rest.iter().position(|byte| *byte == 0).ok_or_else(|| self.malformed())?;
         let text = self.take(end)?;
         self.skip(1)?;
         std::str::from_utf8(text).map(|_| ()).map_err(|_| {
-            let error = SqlError::new(
-                SqlState::CharacterNotInRepertoire,
-                "invalid byte sequence for encoding \"UTF8\"",
-            );
-            ShapeError::NotUtf8(error)
+            let message = "invalid byte sequence for encoding \"UTF8\"";
+            SqlError::new(SqlState::CharacterNotInRepertoire, message)
         })
     }
 
-    fn end(&self) -> Result<(), ShapeError> {
+    fn end(&self) -> Result<(), SqlError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.malformed()) }
     }
 }

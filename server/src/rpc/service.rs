@@ -1,23 +1,60 @@
 //! What answers other nodes: takes their streams, checks who they are, and hands messages and questions on.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::Stream;
 use futures::future::BoxFuture;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::transport::Lane;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::peer_server::{Peer, PeerServer};
 use super::proto::{Answer, Delivered, Frame, Hello, Question};
 use super::{FRAME_MAX_BYTES, Membership, PROTOCOL_VERSION, lane_from_code};
+use crate::limited::{LimitedListener, LimitedStream, Limits};
 
 /// Window of the HTTP/2 streams of a connection.
 const WINDOW_BYTES: u32 = 8 << 20;
+
+/// How long another node may take to send its first byte: it sends it at once.
+const FIRST_BYTE_MAX: Duration = Duration::from_secs(5);
+/// One that has sent nothing for this long may go for another.
+const FIRST_SILENCE_MIN: Duration = Duration::from_millis(500);
+/// A link is never silent for this long, it keeps itself alive: one that is may go for another.
+const SILENCE_MIN: Duration = Duration::from_secs(30);
+
+/// The limits of the node port, for so many connections.
+pub const fn limits(connections_max: usize) -> Limits {
+    Limits {
+        connections_max,
+        first_byte_max: FIRST_BYTE_MAX,
+        request_max: None,
+        life_max: None,
+        first_silence_min: FIRST_SILENCE_MIN,
+        silence_min: SILENCE_MIN,
+        refusal: b"",
+    }
+}
+
+impl Connected for LimitedStream {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+/// The connections of a listener, without an end.
+fn incoming(listener: LimitedListener) -> impl Stream<Item = io::Result<LimitedStream>> {
+    futures::stream::unfold(listener, |mut listener| async move {
+        let (stream, _) = listener.next().await;
+        Some((Ok(stream), listener))
+    })
+}
 
 /// Answers questions that come before node ids are known: init, join, status.
 pub trait QuestionHandler: Send + Sync + 'static {
@@ -49,7 +86,7 @@ impl PeerService {
     ///
     /// # Errors
     /// The listener failed.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+    pub async fn serve(self, listener: LimitedListener) -> Result<(), tonic::transport::Error> {
         let mut stop = self.stop.clone();
         let service = PeerServer::new(self)
             .max_decoding_message_size(FRAME_MAX_BYTES)
@@ -58,7 +95,7 @@ impl PeerService {
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
             .add_service(service)
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+            .serve_with_incoming_shutdown(incoming(listener), async move {
                 // An error means that whoever would tell is gone, which is a stop too.
                 let _ = stop.wait_for(|stopped| *stopped).await;
             })

@@ -6,8 +6,9 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use super::service::{PeerService, QuestionHandler};
+use super::service::{PeerService, QuestionHandler, limits};
 use super::*;
+use crate::limited::LimitedListener;
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
@@ -82,7 +83,8 @@ async fn listen(peers: Arc<FixedPeers>, address: &str) -> Listening {
     let (sender, inbox) = mpsc::unbounded_channel();
     let service = PeerService::new(Arc::new(Upper), stopped);
     service.set_membership(Membership { peers, receiver: Arc::new(Inbox(sender)) });
-    let served = tokio::spawn(async move { service.serve(listener).await.unwrap() });
+    let served =
+        tokio::spawn(async move { service.serve(LimitedListener::new(listener, limits(8))).await.unwrap() });
     Listening { address, inbox, stop, served }
 }
 

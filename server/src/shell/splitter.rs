@@ -4,7 +4,7 @@
 //! before it, so that positions in errors fit the text as it was typed.
 
 /// Longest statement in bytes: what a node takes (design.md section 12).
-pub const STATEMENT_MAX_BYTES: usize = 16 << 20;
+pub const STATEMENT_MAX_BYTES: usize = 64 << 20;
 
 /// Where the scan stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -125,6 +125,23 @@ impl Raw {
         outline(&self.until_ready().await)
     }
 
+    /// Reads up to a message, which is the last of them.
+    pub async fn until(&mut self, is_last: impl Fn(&Message) -> bool) -> Vec<Message> {
+        let mut messages = Vec::new();
+        loop {
+            let Some(message) = self.read().await else { panic!("the connection ended after {messages:?}") };
+            messages.push(message);
+            if messages.last().is_some_and(&is_last) {
+                return messages;
+            }
+        }
+    }
+
+    /// Sends nothing any more, and still reads.
+    pub async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
     /// Reads to the end of the connection.
     pub async fn until_end(&mut self) -> Vec<Message> {
         let mut messages = Vec::new();

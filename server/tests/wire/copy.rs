@@ -76,13 +76,22 @@ async fn copy_in_that_failed_swallows_what_still_comes() {
 }
 
 #[tokio::test]
-async fn copy_in_ends_the_connection_on_a_message_that_does_not_belong() {
+async fn copy_in_fails_on_a_message_that_does_not_belong_which_is_answered_for_itself() {
     let server = Server::start().await;
     let (mut raw, _) = Raw::session(server.address).await;
     raw.ask(&query(TABLE)).await;
-    raw.send(&[query("COPY t FROM STDIN"), data(b"1\tx\n"), query("SELECT 1")].concat()).await;
-    let messages = raw.until_end().await;
-    assert_eq!(crate::local::raw::outline(&messages), "G E(08P01)");
+    raw.send(&[query("COPY t FROM STDIN"), data(b"1\tx\n"), query("SELECT a FROM t")].concat()).await;
+    assert_eq!(crate::local::raw::outline(&raw.until_ready().await), "G E(08P01) Z(I)");
+    assert_eq!(crate::local::raw::outline(&raw.until_ready().await), "T C(SELECT 0) Z(I)");
+    // In the extended protocol it is thrown away, like all up to Sync.
+    let copy = parse_bind_execute("COPY t FROM STDIN", 0);
+    let other = parse_bind_execute("SELECT 1", 0);
+    assert_eq!(raw.ask(&[copy, data(b"1\tx\n"), other, sync()].concat()).await, "1 2 G E(08P01) Z(I)");
+    // A message that cannot be read fails the copy, and nothing else.
+    let broken = crate::local::raw::message(b'f', b"no end");
+    let all = [query("COPY t FROM STDIN"), data(b"1\tx\n"), broken];
+    assert_eq!(raw.ask(&all.concat()).await, "G E(08P01) Z(I)");
+    assert_eq!(raw.ask(&query("SELECT a FROM t")).await, "T C(SELECT 0) Z(I)");
 }
 
 #[tokio::test]

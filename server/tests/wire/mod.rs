@@ -3,6 +3,7 @@
 mod cancel;
 mod copy;
 mod extended;
+mod fuzz;
 mod limits;
 mod pipeline;
 mod psql;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::super::frame::{FRAME_PROGRESS_MAX, FrameError, FrameReader};
+use super::super::memory::MessageMemory;
 use super::super::out::Out;
 use super::{Hello, Wish, read, wish};
 
@@ -103,7 +104,10 @@ fn startup_recognises_cancel_requests() {
 async fn startup_declines_encryption_twice_and_not_for_ever() {
     let (mut client, server) = duplex(1024);
     let (server_read, server_write) = tokio::io::split(server);
-    let (mut reader, mut out) = (FrameReader::new(server_read, FRAME_PROGRESS_MAX), Out::new(server_write));
+    let (mut reader, mut out) = (
+        FrameReader::new(server_read, FRAME_PROGRESS_MAX, MessageMemory::new(0, FRAME_PROGRESS_MAX)),
+        Out::new(server_write),
+    );
     let (tls, gss) = (packet(b"\x04\xd2\x16\x2f"), packet(b"\x04\xd2\x16\x30"));
     client.write_all(&[&tls[..], &gss, &startup(V30, &[("user", "a")])].concat()).await.unwrap();
     assert!(matches!(read(&mut reader, &mut out).await, Ok(Wish::Session(_))));
