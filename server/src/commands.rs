@@ -63,8 +63,8 @@ fn failed(error: impl std::fmt::Display) -> ExitStatus {
 fn announce(node: &Node, config: &StartConfig) {
     let StartConfig { sql, http, advertise, data_dir, .. } = config;
     eprintln!("node {advertise} runs in {}: SQL at {sql}, http://{http}/health", data_dir.display());
-    if node.cluster().member().is_none() && node.cluster().refusal().is_none() {
-        eprintln!("{}, once all nodes in --join run", node.cluster().init_hint());
+    if !node.cluster().has_cluster() && node.cluster().refusal().is_none() {
+        eprintln!("{}, once all nodes in --join run", node.cluster().absence());
     }
 }
 

@@ -133,7 +133,7 @@ impl Node {
         let questions = Arc::new(Questions::new(Arc::clone(&cluster)));
         let service = PeerService::new(questions, stopped);
         host.connect(Arc::downgrade(&cluster), service.clone());
-        let gate = NodeGate::new(cluster.init_hint());
+        let gate = NodeGate::new(Arc::clone(&cluster));
         let mut node = Self { cluster, gate, host, store, stop, tasks: Vec::new(), failed };
         node.serve(service, listeners, (page, connections));
         node.spawn(keep_bound_ahead(clock));

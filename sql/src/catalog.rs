@@ -14,6 +14,7 @@ pub mod ddl;
 pub mod descriptor;
 pub mod descriptor_format;
 pub mod keys;
+pub mod lease;
 pub mod reading;
 pub mod staged;
 

@@ -27,6 +27,7 @@ pub mod variables;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Transaction;
 
 pub(crate) use prepared::{Binding, BoundWith, CatalogStamp};
@@ -37,11 +38,12 @@ use crate::bind::{BindContext, bind};
 use crate::cancel::CancelToken;
 use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::lease::CatalogWait;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::parser;
 use crate::types::{DataType, Datum};
-use dispatch::Turn;
+use dispatch::{Turn, needs_catalog};
 use texts::Texts;
 use transaction::{Kind, TransactionState};
 use variables::Variables;
@@ -125,7 +127,10 @@ impl Session {
         statement: &Statement,
         types: &[Option<DataType>],
     ) -> Result<Prepared, SqlError> {
-        let result = self.check_accepted(statement).and_then(|()| self.bind(statement, types));
+        let result = match self.check_accepted(statement) {
+            Ok(()) => self.bind(statement, types, &CancelToken::new()).await,
+            Err(error) => Err(error),
+        };
         self.after(result).await
     }
 
@@ -246,9 +251,39 @@ impl Session {
         CatalogStamp { version: self.node.catalog.version(), staged }
     }
 
-    /// Binds with the catalog as it is now.
-    fn bind(&self, statement: &Statement, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
-        Ok(Prepared { statement: statement.clone(), binding: self.binding(statement, types)? })
+    /// Binds with the newest catalog, as soon as this node may rely on it.
+    async fn bind(
+        &mut self,
+        statement: &Statement,
+        types: &[Option<DataType>],
+        cancel: &CancelToken,
+    ) -> Result<Prepared, SqlError> {
+        let (binding, _) = self.confirmed_binding(statement, types, cancel).await?;
+        Ok(Prepared { statement: statement.clone(), binding })
+    }
+
+    /// The statement's binding with a catalog that this node may rely on; with the lease on it, where it needs one.
+    pub(crate) async fn confirmed_binding(
+        &mut self,
+        statement: &Statement,
+        types: &[Option<DataType>],
+        cancel: &CancelToken,
+    ) -> Result<(Arc<Binding>, Option<Timestamp>), SqlError> {
+        if !needs_catalog(statement.tree()) {
+            return Ok((self.binding(statement, types)?, None));
+        }
+        let node = Arc::clone(&self.node);
+        let mut wait = CatalogWait::new(&node, cancel);
+        loop {
+            // The lease comes first: one that is given from now on may be for a newer catalog than the binding's.
+            let until = wait.lease().await?;
+            let version = node.catalog.version();
+            let binding = self.binding(statement, types);
+            // And last, so that a pause in between cannot go unnoticed: also that a name is unknown must be true.
+            if node.cluster.catalog_lease().is_ok() && node.catalog.version() == version {
+                return binding.map(|binding| (binding, Some(until)));
+            }
+        }
     }
 
     /// The statement's binding with the newest catalog: the one that it has, or a new one.

@@ -239,11 +239,11 @@ impl ClusterNode {
             BootstrapRequest::Identify => self.answer_identify(),
             BootstrapRequest::Status => match self.member.get() {
                 Some(member) => BootstrapAnswer::Status(member.status().await),
-                None => BootstrapAnswer::Uninitialised { hint: self.init_hint() },
+                None => BootstrapAnswer::Uninitialised { hint: self.absence() },
             },
             BootstrapRequest::Range(command) => match self.member.get() {
                 Some(member) => member.run_range_command(command).await,
-                None => BootstrapAnswer::Uninitialised { hint: self.init_hint() },
+                None => BootstrapAnswer::Uninitialised { hint: self.absence() },
             },
         }
     }
@@ -260,7 +260,7 @@ impl ClusterNode {
 
     async fn answer_join(&self, record: NodeRecord) -> BootstrapAnswer {
         let (Some(membership), Some(member)) = (self.local.membership(), self.member.get()) else {
-            return BootstrapAnswer::Uninitialised { hint: self.init_hint() };
+            return BootstrapAnswer::Uninitialised { hint: self.absence() };
         };
         let known = membership.nodes.iter().find(|known| known.store_id == record.store_id);
         let node_id = match known {

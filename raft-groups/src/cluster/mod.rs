@@ -297,9 +297,22 @@ impl ClusterNode {
         let _ = self.stop.send_replace(true);
     }
 
-    /// The command that a person has to run while there is no cluster.
-    pub fn init_hint(&self) -> String {
-        format!("the cluster is not initialised: run quorate init --host {}", self.config.addresses.address)
+    /// Why this node serves nothing while it is not a member, for a person: there is no cluster and which command makes
+    /// one, or the node belongs to one and has just started.
+    pub fn absence(&self) -> String {
+        let NodeAddresses { address, .. } = &self.config.addresses;
+        match self.local.membership() {
+            None => format!("the cluster is not initialised: run quorate init --host {address}"),
+            Some(membership) => format!(
+                "node {} at {address} is starting: it opens its replicas; ask again in a moment",
+                membership.node_id
+            ),
+        }
+    }
+
+    /// Whether the node belongs to a cluster, even if it cannot act as a member yet.
+    pub fn has_cluster(&self) -> bool {
+        self.local.membership().is_some()
     }
 
     /// Row of this node in the registry; its id is 0 before it has one.

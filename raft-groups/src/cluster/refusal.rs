@@ -281,7 +281,7 @@ impl ClusterNode {
 
     pub(super) async fn answer_announce(&self, hello: &Hello) -> BootstrapAnswer {
         if self.local.membership().is_none() {
-            return BootstrapAnswer::Uninitialised { hint: self.init_hint() };
+            return BootstrapAnswer::Uninitialised { hint: self.absence() };
         }
         match self.admit(hello).await {
             Ok(()) => BootstrapAnswer::Welcome,

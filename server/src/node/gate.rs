@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_raft_groups::cluster::ClusterNode;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_sql::error::{SqlError, SqlState};
@@ -19,8 +20,8 @@ const READY_POLL: Duration = Duration::from_millis(20);
 /// State of the gate.
 #[derive(Clone)]
 enum Door {
-    /// No cluster yet; what to do.
-    Waiting(String),
+    /// The node is not a member, or not yet: the cluster says why.
+    Waiting,
     /// Served.
     Open(Arc<SqlNode>, Arc<Member>),
     /// Never any more in this process, and why.
@@ -31,13 +32,14 @@ enum Door {
 
 /// The gate of one node.
 pub struct NodeGate {
+    cluster: Arc<ClusterNode>,
     door: watch::Sender<Door>,
 }
 
 impl NodeGate {
-    /// A gate that waits, with what to do about it.
-    pub fn new(hint: String) -> Arc<Self> {
-        Arc::new(Self { door: watch::Sender::new(Door::Waiting(hint)) })
+    /// A gate that waits for this node to become a member.
+    pub fn new(cluster: Arc<ClusterNode>) -> Arc<Self> {
+        Arc::new(Self { cluster, door: watch::Sender::new(Door::Waiting) })
     }
 
     pub(super) fn open(&self, sql: Arc<SqlNode>, member: Arc<Member>) {
@@ -63,7 +65,7 @@ impl NodeGate {
             match door {
                 Door::Closed(_) | Door::Refused(_) => return None,
                 Door::Open(sql, member) if member.catalog_lease().is_ok() => return Some(sql),
-                Door::Open(..) | Door::Waiting(_) => tokio::time::sleep(READY_POLL).await,
+                Door::Open(..) | Door::Waiting => tokio::time::sleep(READY_POLL).await,
             }
         }
     }
@@ -73,9 +75,8 @@ impl Gate for NodeGate {
     fn admit(&self) -> Result<Arc<SqlNode>, SqlError> {
         match &*self.door.borrow() {
             Door::Open(sql, _) => Ok(Arc::clone(sql)),
-            Door::Waiting(reason) | Door::Refused(reason) => {
-                Err(SqlError::new(SqlState::CannotConnectNow, reason.clone()))
-            }
+            Door::Waiting => Err(SqlError::new(SqlState::CannotConnectNow, self.cluster.absence())),
+            Door::Refused(reason) => Err(SqlError::new(SqlState::CannotConnectNow, reason.clone())),
             Door::Closed(reason) => Err(SqlError::new(SqlState::AdminShutdown, reason.clone())),
         }
     }
@@ -93,7 +94,12 @@ impl Readiness for NodeGate {
                 };
                 not_ready(error.to_string(), advice)
             }),
-            Door::Waiting(hint) => Err(not_ready("there is no cluster yet".to_owned(), hint)),
+            Door::Waiting if self.cluster.has_cluster() => {
+                Err(not_ready(self.cluster.absence(), "it goes on by itself; its log says what it does"))
+            }
+            Door::Waiting => {
+                Err(not_ready("there is no cluster yet".to_owned(), &self.cluster.absence()))
+            }
             Door::Closed(reason) | Door::Refused(reason) => Err(not_ready(reason.clone(), "use another node")),
         }
     }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use quorate_engine::kv::{COMMAND_MAX_BYTES, Key, KvError, TransactionOptions, Write};
 
+use crate::cancel::CancelToken;
+use crate::catalog::lease::CatalogWait;
 use crate::error::{SqlError, SqlState};
 use crate::exec::rows::duplicate;
 use crate::node::SqlNode;
@@ -123,7 +125,7 @@ async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> 
     let mut attempts = Attempts::new(&node);
     loop {
         // The lease comes first: it may be for a newer catalog than the one that the COPY began with.
-        let deadline = node.cluster.catalog_lease()?;
+        let deadline = CatalogWait::new(&node, &CancelToken::new()).lease().await?;
         check_table(&node, &table)?;
         let attempt = async {
             let mut transaction = node.database.begin(TransactionOptions::default()).await?;

@@ -13,6 +13,7 @@ use super::variables::values::{boolean, shown_bool};
 use super::{Binding, Deallocated, Prepared, Session, Statement};
 use crate::bind::Bound;
 use crate::cancel::CancelToken;
+use crate::catalog::lease::CatalogWait;
 use crate::copy;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::Limits;
@@ -78,7 +79,7 @@ impl Session {
             .statement_timeout_micros()
             .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
         let limits = Limits { cancel: cancel.clone(), deadline_micros };
-        let (binding, lease) = self.rebind(prepared)?;
+        let (binding, lease) = self.rebind(prepared, cancel).await?;
         let run = Run { prepared, parameters, turn, limits, lease };
         if !turn.is_last() && joins_transaction(&binding.bound.kind, turn) {
             self.open_implicit();
@@ -96,17 +97,24 @@ impl Session {
 
     /// The statement's binding, a new one where the catalog has changed; with the lease on the catalog, where it needs
     /// one. Fails where this node must not rely on its catalog any more.
-    pub(crate) fn rebind(&self, prepared: &Prepared) -> Result<(Arc<Binding>, Option<Timestamp>), SqlError> {
+    pub(crate) async fn rebind(
+        &mut self,
+        prepared: &Prepared,
+        cancel: &CancelToken,
+    ) -> Result<(Arc<Binding>, Option<Timestamp>), SqlError> {
         let told = &prepared.binding;
-        // The lease comes first: one that is given from now on may be for a newer catalog than the binding's.
-        let lease = match needs_catalog(&told.bound.kind) {
-            true => Some(self.node.cluster.catalog_lease()?),
+        // The lease comes first, as in a new binding; what is done by it ends before it, or fails.
+        let lease = match needs_catalog(prepared.statement.tree()) {
+            true => {
+                let node = Arc::clone(&self.node);
+                Some(CatalogWait::new(&node, cancel).lease().await?)
+            }
             false => None,
         };
         if self.catalog_stamp() == told.with.catalog {
             return Ok((Arc::clone(told), lease));
         }
-        let binding = self.binding(&prepared.statement, &told.with.types)?;
+        let (binding, lease) = self.confirmed_binding(&prepared.statement, &told.with.types, cancel).await?;
         if binding.columns() != told.columns() || binding.bound.parameter_types != told.bound.parameter_types
         {
             return Err(SqlError::new(
@@ -360,26 +368,28 @@ fn warn_no_transaction(sink: &mut dyn ResultSink) {
 
 /// Whether a statement relies on this node's catalog, or changes something: the end of a transaction and session
 /// variables work without.
-fn needs_catalog(bound: &Bound) -> bool {
-    match bound {
-        Bound::Dml(_)
-        | Bound::Explain { .. }
-        | Bound::CreateTable { .. }
-        | Bound::DropTable { .. }
-        | Bound::ShowTables
-        | Bound::ShowRanges { .. }
-        | Bound::ShowClusterSettings
-        | Bound::SetClusterSetting { .. }
-        | Bound::CopyFrom(_)
-        | Bound::CopyTo { .. } => true,
-        Bound::Begin { .. }
-        | Bound::Commit
-        | Bound::Rollback
-        | Bound::ShowVariable { .. }
-        | Bound::SetVariable { .. }
-        | Bound::ResetAll
-        | Bound::DiscardAll
-        | Bound::Deallocate { .. } => false,
+pub(crate) fn needs_catalog(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Query(_)
+        | ast::Statement::Insert(_)
+        | ast::Statement::Update(_)
+        | ast::Statement::Delete(_)
+        | ast::Statement::CreateTable(_)
+        | ast::Statement::DropTable { .. }
+        | ast::Statement::ShowTables
+        | ast::Statement::ShowRanges { .. }
+        | ast::Statement::ShowClusterSettings
+        | ast::Statement::SetClusterSetting { .. }
+        | ast::Statement::Explain { .. }
+        | ast::Statement::Copy(_) => true,
+        ast::Statement::Begin { .. }
+        | ast::Statement::Commit
+        | ast::Statement::Rollback
+        | ast::Statement::ShowVariable { .. }
+        | ast::Statement::SetVariable { .. }
+        | ast::Statement::ResetAll
+        | ast::Statement::DiscardAll
+        | ast::Statement::Deallocate { .. } => false,
     }
 }
 

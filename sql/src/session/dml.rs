@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Transaction, TransactionOptions};
+use quorate_engine::kv::{Key, KvError, Transaction, TransactionOptions};
 
 use super::dispatch::{Run, tag};
 use super::gate::Gate;
@@ -107,7 +107,7 @@ impl Session {
                 Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
             }
             run.limits.cancel.check()?;
-            let (binding, newer) = self.rebind(run.prepared)?;
+            let (binding, newer) = self.rebind(run.prepared, &run.limits.cancel).await?;
             (rebound, lease) = (Some(binding), newer);
         }
     }
@@ -127,6 +127,7 @@ impl Session {
         check_writes(&plan, self.is_read_only())?;
         let read_only = matches!(plan, Plan::Query { .. });
         let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
+        check_lease(lease, transaction.read_timestamp())?;
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
@@ -137,6 +138,17 @@ impl Session {
             transaction.commit(lease).await?;
         }
         result
+    }
+}
+
+/// Fails where the lease on the catalog ends before a statement reads: its binding may be of an older catalog then.
+fn check_lease(lease: Option<Timestamp>, reads_at: Timestamp) -> Result<(), KvError> {
+    match lease {
+        Some(until) if reads_at >= until => {
+            let reason = "this node was held up until its lease on the catalog had ended".to_owned();
+            Err(KvError::Retry { key: Key::default(), reason })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

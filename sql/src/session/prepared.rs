@@ -196,7 +196,7 @@ impl TextRun {
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         session.check_accepted(statement)?;
-        let prepared = session.bind(statement, &[])?;
+        let prepared = session.bind(statement, &[], cancel).await?;
         let turn = match (self.is_single, self.statements.len()) {
             (true, _) => Turn::Alone,
             (false, 0) => Turn::LastOfText,

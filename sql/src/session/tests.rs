@@ -55,6 +55,7 @@ pub(crate) async fn run_text(
 }
 
 mod attempts;
+mod confirmed;
 mod implicit;
 mod lists;
 mod reuse;

@@ -15,8 +15,10 @@ use quorate_engine::kv::{Transaction, TransactionOptions};
 
 use super::kv_error::sql_error;
 use super::sink::TransactionStatus;
+use crate::cancel::CancelToken;
 use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::lease::CatalogWait;
 use crate::catalog::staged::StagedDdl;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
@@ -124,7 +126,8 @@ impl OpenTransaction {
     /// The store's; 40001 where a table has changed since a statement was bound.
     pub async fn commit(mut self, node: &SqlNode) -> Result<(), SqlError> {
         let Some(mut kv) = self.kv.take() else { return Ok(()) };
-        let checked = node.cluster.catalog_lease().and_then(|deadline| {
+        let lease = CatalogWait::new(node, &CancelToken::new()).lease().await;
+        let checked = lease.and_then(|deadline| {
             self.check_tables(&node.catalog.snapshot())?;
             Ok(deadline)
         });

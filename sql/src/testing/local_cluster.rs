@@ -1,7 +1,7 @@
 //! [`LocalCluster`]: SQL over one store, without ranges. Tables' ranges are remembered; leases on the catalog end, one
 //! after the other, long after any test, unless a test takes them away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct LocalCluster {
     settings: Mutex<BTreeMap<String, String>>,
     /// The node must not rely on its catalog.
     is_lease_over: Mutex<bool>,
+    /// What comes of the next questions for a lease, before the usual.
+    next_leases: Mutex<VecDeque<Option<Timestamp>>>,
     awaited: AtomicU64,
     leases: AtomicU64,
 }
@@ -41,6 +43,11 @@ impl LocalCluster {
     /// Lets the catalog's lease run out, or gives a new one.
     pub fn set_lease_over(&self, is_over: bool) {
         *self.is_lease_over.lock() = is_over;
+    }
+
+    /// The next questions for a lease give these ends; `None` is a lease that has run out.
+    pub fn give_leases(&self, leases: impl IntoIterator<Item = Option<Timestamp>>) {
+        self.next_leases.lock().extend(leases);
     }
 
     /// How many leases were given.
@@ -80,7 +87,11 @@ impl Cluster for LocalCluster {
     }
 
     fn catalog_lease(&self) -> Result<Timestamp, SqlError> {
-        if *self.is_lease_over.lock() {
+        let next = self.next_leases.lock().pop_front();
+        if let Some(Some(until)) = next {
+            return Ok(until);
+        }
+        if next.is_some() || *self.is_lease_over.lock() {
             let message = "this node cannot confirm its catalog";
             return Err(SqlError::new(SqlState::CannotConnectNow, message).with_hint("It waits for range 1."));
         }

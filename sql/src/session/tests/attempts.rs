@@ -174,9 +174,9 @@ async fn attempts_commit_under_the_lease_of_their_binding() {
     let first = cluster.leases();
     script.lock().commits = [retry()].into();
     sql(&mut session, "UPDATE t SET b = b + 1000").await.unwrap();
-    assert_eq!(cluster.leases(), first + 2, "one lease an attempt, when it is bound");
+    assert_eq!(cluster.leases(), first + 4, "two around the binding, then one an attempt");
     let until = |number| Some(LocalCluster::lease_until(number));
-    assert_eq!(script.lock().deadlines, [until(first), until(first + 1)]);
+    assert_eq!(script.lock().deadlines, [until(first + 2), until(first + 3)]);
 }
 
 /// What ON CONFLICT leaves is the same with and without a read; only the statements that need one read.
