@@ -111,6 +111,8 @@ pub enum Refusal {
     NotLive(Liveness),
     /// Its disk is full.
     DiskFull,
+    /// It has never reported: nobody knows whether it exists.
+    NeverHeard,
     /// It was taken for an earlier replica of the same range.
     Taken,
     /// A suspect node more would leave the live replicas without a majority.
@@ -122,6 +124,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::NotLive(liveness) => write!(f, "{liveness}"),
             Self::DiskFull => f.write_str("disk full"),
+            Self::NeverHeard => f.write_str("never heard"),
             Self::Taken => f.write_str("has a replica"),
             Self::NoLiveMajority => f.write_str("suspect, and live replicas must be a majority"),
         }

@@ -5,8 +5,8 @@
 //! the seed. Localities form a tree, on which this step-by-step choice finds the best spread there is (a property test
 //! compares it with all combinations). The leader is the live replica's node that leads the fewest ranges.
 //!
-//! A suspect node is used only to fill up, and only while the live replicas stay a majority: the range works at once,
-//! and the suspect node catches up when it returns.
+//! A node that was never heard is not used: it may not exist. A suspect node is used only to fill up, and only while the
+//! live replicas stay a majority: the range works at once, and the suspect node catches up when it returns.
 
 use std::fmt;
 
@@ -137,6 +137,9 @@ fn refusal(node: &NodeView, chosen: &[&NodeView]) -> Option<Refusal> {
     }
     if node.disk_is_full() {
         return Some(Refusal::DiskFull);
+    }
+    if !node.is_heard {
+        return Some(Refusal::NeverHeard);
     }
     match node.liveness {
         Liveness::Live => None,

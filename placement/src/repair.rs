@@ -79,7 +79,7 @@ fn shortage(view: &View, range: &RangeView) -> Option<Shortage> {
     let nodes = range.replicas.iter().map(|replica| (replica.node, view.liveness(replica.node)));
     let missing: Vec<_> = nodes.filter(|(_, liveness)| !liveness.answers()).collect();
     let answering = range.replicas.len() - missing.len();
-    let wanted = range.policy.replicas_wanted(view.nodes_not_dead());
+    let wanted = range.policy.replicas_wanted(view.nodes_that_count());
     let severity = if !view.has_quorum(range) {
         Severity::NoQuorum
     } else if !missing.is_empty() {
@@ -190,7 +190,7 @@ pub fn outlook(view: &View, range: &RangeView, seed: u64) -> Outlook {
     if view.change_of(range.id).is_some() {
         return Outlook::UnderWay;
     }
-    let wanted = range.policy.replicas_wanted(view.nodes_not_dead());
+    let wanted = range.policy.replicas_wanted(view.nodes_that_count());
     let on = |wanted: Liveness| {
         range.replicas.iter().map(|replica| replica.node).find(|node| view.liveness(*node) == wanted)
     };
@@ -262,6 +262,9 @@ fn refusal(range: &RangeView, node: &NodeView) -> Result<(), Refusal> {
     }
     if node.disk_is_full() {
         return Err(Refusal::DiskFull);
+    }
+    if !node.is_heard {
+        return Err(Refusal::NeverHeard);
     }
     match node.liveness {
         Liveness::Live => Ok(()),

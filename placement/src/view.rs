@@ -56,6 +56,9 @@ pub struct NodeView {
     pub locality: Locality,
     /// Whether it can be counted on.
     pub liveness: Liveness,
+    /// Whether it has reported to whoever made this view. One that never has may not exist: it gets nothing, and does
+    /// not count where a range wants as many replicas as there are nodes.
+    pub is_heard: bool,
     /// Bytes used on its disk, by whomever.
     pub disk_used_bytes: u64,
     /// Size of its disk in bytes; 0 where it is not known, and then it is never full.
@@ -65,7 +68,8 @@ pub struct NodeView {
 impl NodeView {
     /// A live node of which no disk is known.
     pub fn live(id: NodeId, locality: Locality) -> Self {
-        Self { id, locality, liveness: Liveness::Live, disk_used_bytes: 0, disk_total_bytes: 0 }
+        let liveness = Liveness::Live;
+        Self { id, locality, liveness, is_heard: true, disk_used_bytes: 0, disk_total_bytes: 0 }
     }
 
     /// Whether its disk takes no new replica.
@@ -248,9 +252,10 @@ impl View {
         self.changes.values()
     }
 
-    /// Nodes that are not given up: those that count when a range wants as many replicas as there are nodes.
-    pub fn nodes_not_dead(&self) -> usize {
-        self.nodes.values().filter(|node| node.liveness != Liveness::Dead).count()
+    /// Nodes that were heard and are not given up: those that count when a range wants as many replicas as there are
+    /// nodes.
+    pub fn nodes_that_count(&self) -> usize {
+        self.nodes.values().filter(|node| node.is_heard && node.liveness != Liveness::Dead).count()
     }
 
     /// Transfers under way.

@@ -55,6 +55,13 @@ impl Sim {
         self.elect();
     }
 
+    /// From now on nothing was ever heard of this node.
+    pub fn set_never_heard(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.is_heard = false;
+        }
+    }
+
     /// Puts a range where the caller wants it, whatever the rules say.
     pub fn put_range(&mut self, range: RangeView) {
         self.ranges.insert(range.id, range);

@@ -214,7 +214,7 @@ proptest! {
             let free = view.nodes().filter(|node| node.liveness == Liveness::Live && !range.is_on(node.id)).count();
             let dead = range.replicas.iter().filter(|replica| view.liveness(replica.node) == Liveness::Dead).count();
             let kept = range.replicas.len() - dead;
-            prop_assert!(free == 0 || (dead == 0 && kept >= range.policy.replicas_wanted(view.nodes_not_dead())));
+            prop_assert!(free == 0 || (dead == 0 && kept >= range.policy.replicas_wanted(view.nodes_that_count())));
         }
     }
 

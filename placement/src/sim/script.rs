@@ -35,6 +35,11 @@ impl goldenscript::Runner for Runner {
             "suspect" => self.liveness(&mut args, Liveness::Suspect),
             "dead" => self.liveness(&mut args, Liveness::Dead),
             "drain" => self.liveness(&mut args, Liveness::Draining),
+            // unheard ID: it is registered, and has never reported.
+            "unheard" => {
+                self.sim.set_never_heard(node_id(args.next_pos())?);
+                Ok(String::new())
+            }
             // create [COUNT] [replicas=N] [system=yes]: places new ranges by the rules.
             "create" => self.create(&mut args),
             // range ID NODE… [leader=NODE] [replicas=N] [learner=NODE]: a range where the script wants it.

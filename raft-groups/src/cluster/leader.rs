@@ -15,6 +15,7 @@ use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{NodeView, PendingTransfer, RangeView, ReplicaView, View};
 use rand::RngExt;
 
+use super::board::{Board, Moment};
 use super::error::ClusterError;
 use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest};
@@ -30,6 +31,8 @@ const REPLICA_TIMEOUT: Duration = Duration::from_secs(4);
 const CATALOG_CHECK: Duration = Duration::from_millis(50);
 /// Longest wait for one node to say which catalog it has.
 const CATALOG_PUSH_TIMEOUT: Duration = Duration::from_secs(6);
+/// How often waiting for reports looks again.
+const REPORTS_CHECK: Duration = Duration::from_millis(20);
 /// First id of a range that is not range 1.
 pub(super) const FIRST_RANGE_ID: u64 = 2;
 
@@ -39,11 +42,27 @@ impl Member {
         if !self.is_leader() {
             return self.not_leader();
         }
+        self.await_reports().await;
         let _one_at_a_time = self.directory_lock.lock().await;
         match self.create_range(&span).await {
             Ok(()) => ClusterAnswer::Done,
             Err(ClusterError::Refused(detail)) => ClusterAnswer::Refused(detail),
             Err(error) => ClusterAnswer::Unavailable(error.to_string()),
+        }
+    }
+
+    /// Waits until every registered node has reported to this leaseholder, or had the time to: what is placed goes to nodes
+    /// that were heard, and one that begins has heard nobody yet.
+    async fn await_reports(&self) {
+        loop {
+            let nodes = self.registry.ids();
+            let knows = |board: &mut Board, now: Moment| {
+                board.has_listened(now.boot) || nodes.iter().all(|node| board.has_heard(*node))
+            };
+            match self.with_board(knows) {
+                Some(false) => tokio::time::sleep(REPORTS_CHECK).await,
+                Some(true) | None => return,
+            }
         }
     }
 
@@ -131,6 +150,7 @@ impl Member {
                 NodeView {
                     id: record.node_id,
                     liveness: board.liveness(record.node_id, now.boot),
+                    is_heard: board.has_heard(record.node_id),
                     disk_used_bytes: report.map_or(0, |report| report.disk_used_bytes),
                     disk_total_bytes: report.map_or(0, |report| report.disk_total_bytes),
                     locality: record.locality,
