@@ -33,7 +33,7 @@ impl Server {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listeners = Listeners::bind(any, any, any).await.expect("listeners");
         let address = listeners.peer_address().expect("an address");
-        let url = format!("postgres://root@{}/quorate", listeners.sql_address().expect("an address"));
+        let url = format!("postgres://root@{}/quorate", listeners.sql_address("").expect("an address"));
         let config = NodeConfig {
             data_dir: folder.path().to_owned(),
             address: address.clone(),

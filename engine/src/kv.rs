@@ -552,6 +552,10 @@ pub mod keyspace {
     pub const SYSTEM_COUNTERS: u8 = 0x05;
     /// Under [`SYSTEM`]: the placement log.
     pub const SYSTEM_PLACEMENT: u8 = 0x06;
+    /// Under [`SYSTEM`]: the hash of the token for commands from other machines.
+    pub const SYSTEM_TOKEN: u8 = 0x07;
+    /// Under [`SYSTEM`]: nodes that were removed.
+    pub const SYSTEM_REMOVED_NODES: u8 = 0x08;
     /// Tables: this byte, then the table's id as eight bytes, most significant first.
     pub const TABLES: u8 = 0x02;
 

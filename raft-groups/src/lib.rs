@@ -27,5 +27,6 @@ pub mod rpc;
 pub mod safeguard;
 pub mod splits;
 pub mod store;
+pub mod telling;
 pub mod testing;
 pub mod transport;

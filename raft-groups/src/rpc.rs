@@ -160,7 +160,7 @@ pub enum RpcError {
     #[error("the node has too much to do, or does not believe this node's clock")]
     Refused,
     /// No answer in time: the request may have been worked on.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {}", crate::telling::shown(*.0))]
     TimedOut(Duration),
     /// The connection broke before the answer: the request may have been worked on.
     #[error("the connection broke")]

@@ -3,6 +3,8 @@
 //! clap lives here and nowhere else. The types below hold raw text; `config` checks it and reports all faults at once.
 
 mod demo;
+mod host;
+mod node;
 mod range;
 mod sql;
 mod start;
@@ -13,6 +15,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use demo::DemoArguments;
+pub use host::{AdminArguments, HostArguments};
+pub use node::{NodeAction, NodeArguments, TokenArguments};
 pub use range::{RangeAction, RangeArguments};
 pub use sql::SqlArguments;
 pub use start::{InitArguments, StartArguments};
@@ -58,9 +62,10 @@ Examples:
   quorate start --data-dir d1 --listen 127.0.0.1:7001 --sql 127.0.0.1:5401 --http 127.0.0.1:8001 \\
       --locality region=eu,zone=a --join 127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003
   quorate init --host 127.0.0.1:7001                  once, when the first nodes have started
-  quorate sql postgres://root@127.0.0.1:5401/quorate -e \"SELECT 1\"
+  quorate sql -e \"SELECT 1\" --host 127.0.0.1:7001
   quorate status --host 127.0.0.1:7001
   quorate range ls --host 127.0.0.1:7001
+  quorate node remove n4 --host 127.0.0.1:7001        n4 is gone for good
 
 Exit codes: 0 done, 1 failed, 2 no node reached, 4 wrong usage.";
 
@@ -88,6 +93,10 @@ pub enum Command {
     Status(StatusArguments),
     /// List ranges, look at one, move, split or lead it elsewhere
     Range(RangeArguments),
+    /// Remove a node that is gone
+    Node(NodeArguments),
+    /// Make a new token for commands from other machines
+    Token(TokenArguments),
     /// Print the version
     Version,
 }

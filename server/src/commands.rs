@@ -1,27 +1,32 @@
-//! What `start`, `init`, `status` and `range` do, in terms of the rest of the crate.
+//! What `start`, `init`, `status`, `range`, `node` and `token` do, in terms of the rest of the crate.
 
+mod admin;
+pub mod init;
+pub mod node;
 pub mod range;
+pub mod sql;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_raft_groups::cluster::ClusterNode;
 use quorate_raft_groups::cluster::bootstrap::{self, BootstrapTransport};
 use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{ExitStatus, InitArguments, StatusArguments, StatusFormat};
+use crate::cli::{ExitStatus, StatusArguments, StatusFormat};
 use crate::config::StartConfig;
+use crate::node::gate::NodeGate;
 use crate::node::host::AskTransport;
 use crate::node::{Listeners, Node, NodeConfig};
 use crate::{metrics, status};
 
-/// Longest wait for a node's answer to `init`: it asks all others first.
-const INIT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait for a node's answer to `status`: it asks range 1's leaseholder first.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs a node until it is told to stop (SIGINT, SIGTERM) or its store has failed.
 pub async fn start(config: StartConfig) -> ExitStatus {
-    let listeners = match Listeners::bind(config.listen, config.sql, config.http).await {
+    let listeners = match Listeners::open(&config).await {
         Ok(listeners) => listeners,
         Err(error) => return failed(error),
     };
@@ -42,6 +47,7 @@ pub async fn start(config: StartConfig) -> ExitStatus {
         Err(error) => return failed(error),
     };
     announce(&node, &config);
+    let telling = tokio::spawn(tell_of_joining(Arc::clone(node.cluster()), node.gate()));
     tokio::select! {
         signal = stop_signal() => eprintln!("{signal}: handing over and stopping"),
         failure = node.failure() => {
@@ -50,6 +56,7 @@ pub async fn start(config: StartConfig) -> ExitStatus {
             std::process::exit(i32::from(ExitStatus::Failed.code()));
         }
     }
+    telling.abort();
     node.shutdown().await;
     ExitStatus::Done
 }
@@ -68,6 +75,19 @@ fn announce(node: &Node, config: &StartConfig) {
     }
 }
 
+/// Says that the node belongs to a cluster now, and as what, and when it serves.
+async fn tell_of_joining(cluster: Arc<ClusterNode>, gate: Arc<NodeGate>) {
+    let Some(member) = cluster.wait_for_member().await else {
+        return eprintln!("error: the node cannot take its place in the cluster; its log says why");
+    };
+    let (node, id) = (member.node_id(), member.cluster_id());
+    let nodes = member.registry().ids().len();
+    eprintln!("{node} of cluster {id}, which has {nodes} nodes");
+    if gate.opened().await.is_some() {
+        eprintln!("{node} serves SQL");
+    }
+}
+
 /// The name of the signal that came.
 async fn stop_signal() -> &'static str {
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -82,38 +102,9 @@ async fn stop_signal() -> &'static str {
     }
 }
 
-/// Creates the cluster.
-pub async fn init(arguments: InitArguments) -> ExitStatus {
-    let host = arguments.host.to_string();
-    match ask(&host, &BootstrapRequest::Init, INIT_TIMEOUT).await {
-        Ok(BootstrapAnswer::Created { cluster_id, nodes }) => {
-            println!("cluster {cluster_id} created, with {} nodes", nodes.len());
-            for node in &nodes {
-                println!(
-                    "  {}  {}  {}  SQL at {}",
-                    node.node_id, node.address, node.locality, node.sql_address
-                );
-            }
-            if let Some(first) = nodes.first() {
-                println!("next: quorate sql postgres://root@{}/quorate", first.sql_address);
-            }
-            ExitStatus::Done
-        }
-        Ok(BootstrapAnswer::Exists { cluster_id }) => {
-            eprintln!(
-                "error: the cluster is initialised already, with the id {cluster_id}; nothing was changed"
-            );
-            eprintln!("  do: quorate status --host {host}");
-            ExitStatus::Failed
-        }
-        Ok(other) => refused(other),
-        Err(reason) => unreachable_node(&reason),
-    }
-}
-
 /// Prints how the cluster is; exit code 0 only where it is healthy.
 pub async fn status(arguments: StatusArguments) -> ExitStatus {
-    let host = arguments.host.to_string();
+    let host = arguments.to.host.to_string();
     let status = match ask(&host, &BootstrapRequest::Status, STATUS_TIMEOUT).await {
         Ok(BootstrapAnswer::Status(status)) => status,
         Ok(BootstrapAnswer::Uninitialised { hint }) => {
@@ -148,6 +139,12 @@ fn refused(answer: BootstrapAnswer) -> ExitStatus {
         | BootstrapAnswer::Created { .. }
         | BootstrapAnswer::Status(_)
         | BootstrapAnswer::RangeDone(_)
+        | BootstrapAnswer::Serving
+        | BootstrapAnswer::NotServing { .. }
+        | BootstrapAnswer::NotEntitled { .. }
+        | BootstrapAnswer::TokenMade { .. }
+        | BootstrapAnswer::NodeRemoved
+        | BootstrapAnswer::RemovalWaits { .. }
         | BootstrapAnswer::RangeRefused { .. }
         | BootstrapAnswer::Welcome
         | BootstrapAnswer::Unwelcome { .. }

@@ -8,12 +8,11 @@ mod demo;
 mod fault;
 mod locality;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use address::{Address, AddressError, parse_listener};
+pub use address::{Address, AddressError, Exposed, ListenAddress, check_exposure};
 pub use demo::{DEMO_NODES_MAX, DemoConfig, DemoData, DemoOptions};
-pub use fault::{Checked, Fault, Faults};
+pub use fault::{Advise, Checked, Fault, Faults};
 pub use locality::{ZonedLocality, ZonedLocalityError};
 
 /// Most addresses in `--join`: enough for any cluster's seeds, few enough to ask all of them at `init`.
@@ -24,8 +23,10 @@ pub const JOIN_MAX: usize = 100;
 pub struct StartOptions {
     /// Folder of this node's store.
     pub data_dir: PathBuf,
-    /// Address of the node-to-node listener, which is also what peers are told.
+    /// Address of the node-to-node listener, which is also what peers are told unless `advertise` is.
     pub listen: String,
+    /// Address under which peers and other commands reach the node.
+    pub advertise: Option<String>,
     /// Address of the SQL listener.
     pub sql: String,
     /// Address of the HTTP listener.
@@ -46,13 +47,15 @@ pub struct StartConfig {
     /// Folder of this node's store.
     pub data_dir: PathBuf,
     /// Address of the node-to-node listener.
-    pub listen: SocketAddr,
-    /// Address that peers and other commands are told: the listener's as it was typed.
+    pub listen: ListenAddress,
+    /// Address that peers and other commands are told: the listener's as it was typed, where no other was.
     pub advertise: Address,
     /// Address of the SQL listener.
-    pub sql: SocketAddr,
+    pub sql: ListenAddress,
     /// Address of the HTTP listener.
-    pub http: SocketAddr,
+    pub http: ListenAddress,
+    /// Whether listeners may be reached from other machines.
+    pub insecure: bool,
     /// Where the node stands.
     pub locality: ZonedLocality,
     /// The first nodes' addresses, without repeats, in the order given.
@@ -71,19 +74,22 @@ impl StartOptions {
         if self.data_dir.as_os_str().is_empty() {
             faults.add("--data-dir", "is empty", "name a folder for this node alone, such as --data-dir d1");
         }
-        let advertise = Address::parse(&self.listen);
         let listen = self.listener("--listen", &self.listen, &mut faults);
         let sql = self.listener("--sql", &self.sql, &mut faults);
         let http = self.listener("--http", &self.http, &mut faults);
-        check_listen_can_be_told(listen, &mut faults);
-        check_distinct(&[("--listen", listen), ("--sql", sql), ("--http", http)], &mut faults);
+        let advertise = self.told(listen.as_ref(), &mut faults);
+        check_distinct(
+            &[("--listen", listen.as_ref()), ("--sql", sql.as_ref()), ("--http", http.as_ref())],
+            &mut faults,
+        );
         let locality = faults.take("--locality", ZonedLocality::parse(&self.locality));
         let join = check_join(&self.join, &mut faults);
         match (advertise, listen, sql, http, locality) {
-            (Ok(advertise), Some(listen), Some(sql), Some(http), Some(locality)) if faults.is_empty() => {
+            (Some(advertise), Some(listen), Some(sql), Some(http), Some(locality)) if faults.is_empty() => {
                 let warnings = warnings(&advertise, &join);
-                let (data_dir, rejoin) = (self.data_dir.clone(), self.rejoin);
-                let value = StartConfig { data_dir, listen, advertise, sql, http, locality, join, rejoin };
+                let (data_dir, insecure, rejoin) = (self.data_dir.clone(), self.insecure, self.rejoin);
+                let value =
+                    StartConfig { data_dir, listen, advertise, sql, http, insecure, locality, join, rejoin };
                 Ok(Checked { value, warnings })
             }
             _ => Err(faults),
@@ -91,39 +97,36 @@ impl StartOptions {
     }
 
     /// A listener's address; beyond loopback only with `--insecure`.
-    fn listener(&self, flag: &'static str, text: &str, faults: &mut Faults) -> Option<SocketAddr> {
-        let address = parse_listener(text);
-        if let Ok(address) = &address
-            && !address.ip().is_loopback()
-            && !self.insecure
+    fn listener(&self, flag: &'static str, text: &str, faults: &mut Faults) -> Option<ListenAddress> {
+        let address = ListenAddress::parse(text);
+        if let Ok(ListenAddress::At(address)) = &address
+            && let Err(exposed) = check_exposure(*address, self.insecure)
         {
-            faults.add(
-                flag,
-                format!("{address} can be reached from other machines, and Quorate has no passwords and no encryption yet"),
-                format!("use 127.0.0.1:{}, or add --insecure if the network is yours alone", address.port()),
-            );
+            faults.add(flag, exposed.to_string(), exposed.advice());
         }
         faults.take(flag, address)
     }
-}
 
-/// Peers are told the `--listen` address, so it cannot be "every interface".
-fn check_listen_can_be_told(listen: Option<SocketAddr>, faults: &mut Faults) {
-    if let Some(listen) = listen
-        && listen.ip().is_unspecified()
-    {
-        let what = format!("{listen} means every interface, and cannot be told to the other nodes");
-        faults.add("--listen", what, "name the address under which the other nodes reach this one");
-    }
-    if let Some(listen) = listen
-        && listen.port() == 0
-    {
-        faults.add("--listen", "port 0 means any port, and cannot be told to the other nodes", "name a port");
+    /// What peers are told: `--advertise`, else `--listen`, which then cannot be "every interface" or "any port".
+    fn told(&self, listen: Option<&ListenAddress>, faults: &mut Faults) -> Option<Address> {
+        // A listener that cannot be read was told already.
+        let flag = if self.advertise.is_some() { "--advertise" } else { listen.map(|_| "--listen")? };
+        let told = faults.take(flag, Address::parse(self.advertise.as_ref().unwrap_or(&self.listen)))?;
+        if told.is_every_interface() {
+            let what = format!("{told} means every interface, and cannot be told to the other nodes");
+            let advice =
+                format!("name the address under which they reach this one: --advertise HOST:{}", told.port());
+            faults.add(flag, what, advice);
+        }
+        if told.port() == 0 {
+            faults.add(flag, "port 0 means any port, and cannot be told to the other nodes", "name a port");
+        }
+        Some(told)
     }
 }
 
 /// No two listeners on one address.
-fn check_distinct(listeners: &[(&'static str, Option<SocketAddr>)], faults: &mut Faults) {
+fn check_distinct(listeners: &[(&'static str, Option<&ListenAddress>)], faults: &mut Faults) {
     for (position, (flag, address)) in listeners.iter().enumerate() {
         let Some(address) = address.filter(|address| address.port() != 0) else { continue };
         let earlier = listeners.iter().take(position).find(|(_, other)| *other == Some(address));
@@ -162,7 +165,7 @@ fn warnings(advertise: &Address, join: &[Address]) -> Vec<String> {
     let mut warnings = Vec::new();
     if !join.contains(advertise) {
         warnings.push(format!(
-            "--join does not name this node's own --listen {advertise}: right for a node added later, wrong for one of the first"
+            "--join does not name this node's own address {advertise}: right for a node added later, wrong for one of the first"
         ));
     }
     warnings

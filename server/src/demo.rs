@@ -102,10 +102,11 @@ impl Demo {
         let page = metrics::install()?;
         let join = bound.iter().map(Listeners::peer_address).collect::<Result<Vec<_>, _>>()?;
         for (index, (listeners, locality)) in bound.into_iter().zip(&config.localities).enumerate() {
-            self.sql.push(listeners.sql_address()?);
+            let address = listeners.peer_address()?;
+            self.sql.push(listeners.sql_address(&address)?);
             let node = NodeConfig {
                 data_dir: folder.join(format!("n{}", index + 1)),
-                address: listeners.peer_address()?,
+                address,
                 locality: locality.tiers().clone(),
                 join: join.clone(),
                 rejoin: false,

@@ -1,20 +1,15 @@
 //! The `quorate` program: reads the command line, starts the runtime and the log, and runs one command.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use quorate::cli::{Cli, Command, ExitStatus, StartArguments, VERSION};
 use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
-use quorate::{commands, demo, shell};
+use quorate::{commands, demo, log};
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
-
-/// openraft warns of each message to a node that is away, several times a second for each range.
-const LOG_DEFAULT: &str = "warn,openraft=error";
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
@@ -24,7 +19,8 @@ fn main() -> ExitCode {
             return ended.status.into();
         }
     };
-    start_log();
+    // To stderr, so that stdout holds answers alone.
+    log::start();
     match runtime(&cli.command) {
         Ok(runtime) => runtime.block_on(run(cli.command)).into(),
         Err(error) => {
@@ -45,16 +41,6 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-/// Logs go to stderr, so that stdout holds answers alone; `QUORATE_LOG` selects them.
-fn start_log() {
-    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-}
-
 async fn run(command: Command) -> ExitStatus {
     match command {
         Command::Demo(arguments) => match checked(DemoOptions::from(arguments).check()) {
@@ -65,10 +51,12 @@ async fn run(command: Command) -> ExitStatus {
             Some(config) => commands::start(config).await,
             None => ExitStatus::Usage,
         },
-        Command::Init(arguments) => commands::init(arguments).await,
+        Command::Init(arguments) => commands::init::run(arguments).await,
         Command::Status(arguments) => commands::status(arguments).await,
         Command::Range(arguments) => commands::range::run(arguments).await,
-        Command::Sql(arguments) => shell::run(arguments.into()).await,
+        Command::Node(arguments) => commands::node::run(arguments).await,
+        Command::Token(arguments) => commands::node::token(arguments).await,
+        Command::Sql(arguments) => commands::sql::run(arguments).await,
         Command::Version => {
             println!("quorate {VERSION}");
             ExitStatus::Done

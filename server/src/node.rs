@@ -12,6 +12,7 @@
 pub mod cluster;
 pub mod disk;
 pub mod error;
+mod folder;
 pub mod gate;
 pub mod home;
 mod home_format;
@@ -35,6 +36,7 @@ use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
 use quorate_sql::node::SqlNode;
 use quorate_sql::program::scan_evaluator;
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -46,6 +48,7 @@ use crate::metrics::MetricsPage;
 use crate::pgwire::{Gate, Wire, WireOptions};
 use crate::rpc::GrpcTransport;
 use crate::rpc::service::{self, PeerService};
+use crate::rpc::socket::CommandSocket;
 use cluster::{CatalogRefresher, SqlCluster};
 use disk::DataDirectory;
 use error::StartError;
@@ -93,6 +96,8 @@ pub struct Node {
     gate: Arc<NodeGate>,
     host: Arc<Host>,
     store: Arc<RocksStore>,
+    /// Its file goes when the node does.
+    _commands: Option<CommandSocket>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     failed: watch::Receiver<Option<Failure>>,
@@ -110,6 +115,7 @@ impl Node {
     ) -> Result<Self, StartError> {
         let connections = descriptors::share(config.nodes_in_process)?;
         let store = Arc::new(open_store(&config)?);
+        let mut commands = command_socket(&config);
         let physical = Arc::new(MachineClock) as Arc<dyn PhysicalClock>;
         let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical).await;
         let clock = clock.map_err(ClusterError::Store)?;
@@ -129,17 +135,32 @@ impl Node {
                 refuse.send_replace(Some(Failure::Refused(reason)));
             }),
         });
-        let cluster = ClusterNode::new(cluster_config(&config, &listeners, &store, &clock, &host)?)?;
+        let mut cluster_config = cluster_config(&config, &listeners, &store, &clock, &host)?;
+        cluster_config.command_socket =
+            commands.as_ref().map(|commands| commands.path().display().to_string());
+        let cluster = ClusterNode::new(cluster_config)?;
         let questions = Arc::new(Questions::new(Arc::clone(&cluster)));
         let service = PeerService::new(questions, stopped);
         host.connect(Arc::downgrade(&cluster), service.clone());
         let gate = NodeGate::new(Arc::clone(&cluster));
-        let mut node = Self { cluster, gate, host, store, stop, tasks: Vec::new(), failed };
+        let listener = commands.as_mut().and_then(CommandSocket::take_listener);
+        let tasks = Vec::new();
+        let mut node = Self { cluster, gate, host, store, _commands: commands, stop, tasks, failed };
+        node.serve_commands(service.clone(), listener);
         node.serve(service, listeners, (page, connections));
         node.spawn(keep_bound_ahead(clock));
         node.cluster.start().await?;
         node.spawn(open_gate(Arc::clone(&node.cluster), Arc::clone(&node.gate)));
         Ok(node)
+    }
+
+    fn serve_commands(&mut self, service: PeerService, listener: Option<UnixListener>) {
+        let Some(listener) = listener else { return };
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = service.serve_commands(listener).await {
+                tracing::error!(%error, "the listener for commands ended");
+            }
+        }));
     }
 
     fn serve(
@@ -185,6 +206,11 @@ impl Node {
         &self.cluster
     }
 
+    /// Who may come in.
+    pub fn gate(&self) -> Arc<NodeGate> {
+        Arc::clone(&self.gate)
+    }
+
     /// Waits until SQL is served, and gives it; `None` where the node cannot become a member.
     pub async fn ready(&self) -> Option<Arc<SqlNode>> {
         self.gate.opened().await
@@ -221,10 +247,22 @@ impl Node {
 fn open_store(config: &NodeConfig) -> Result<RocksStore, StartError> {
     let path = config.data_dir.clone();
     std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
+    folder::check(&path)?;
     if config.rejoin {
         return rejoin::open_or_begin_anew(&path);
     }
     RocksStore::open(&path, RocksOptions::default()).map_err(|source| StartError::Store { path, source })
+}
+
+/// The command socket, where the data directory's file system takes one.
+fn command_socket(config: &NodeConfig) -> Option<CommandSocket> {
+    match CommandSocket::bind(&config.data_dir) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!(%error, "no socket for commands in the data directory; they need the cluster's token");
+            None
+        }
+    }
 }
 
 async fn keep_bound_ahead(clock: Arc<HybridClock>) {
@@ -254,11 +292,12 @@ fn cluster_config(
         blocking: Blocking::threads(),
         addresses: NodeAddresses {
             address: config.address.clone(),
-            sql_address: listeners.sql_address()?,
-            http_address: listeners.http_address()?,
+            sql_address: listeners.sql_address(&config.address)?,
+            http_address: listeners.http_address(&config.address)?,
             locality: config.locality.clone(),
         },
         join: config.join.clone(),
+        command_socket: None,
         seed: rand::random(),
     })
 }
@@ -279,8 +318,10 @@ async fn open_gate(cluster: Arc<ClusterNode>, gate: Arc<NodeGate>) {
         return;
     };
     let sql = sql_over(&member);
-    member.set_catalog_listener(Arc::new(CatalogRefresher::new(Arc::clone(&sql))));
-    gate.open(sql, member);
+    let refresher = Arc::new(CatalogRefresher::new(Arc::clone(&sql)));
+    // The gate is open before there can be a lease: a node with one serves.
+    gate.open(sql, Arc::clone(&member));
+    member.set_catalog_listener(refresher);
 }
 
 fn sql_over(member: &Arc<Member>) -> Arc<SqlNode> {

@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod link;
 pub mod service;
+pub mod socket;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

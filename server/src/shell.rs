@@ -16,7 +16,7 @@ mod splitter;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use crate::cli::{ExitStatus, SqlArguments};
+use crate::cli::ExitStatus;
 
 use client::ShellClient;
 use output::Output;
@@ -39,13 +39,6 @@ impl ShellOptions {
     /// A shell at this address, with everything else by itself.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), execute: Vec::new(), file: None, format: None }
-    }
-}
-
-impl From<SqlArguments> for ShellOptions {
-    fn from(arguments: SqlArguments) -> Self {
-        let SqlArguments { url, execute, file, format } = arguments;
-        Self { url, execute, file, format: format.map(Format::from) }
     }
 }
 

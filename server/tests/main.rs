@@ -10,6 +10,7 @@ mod durability;
 mod kills;
 mod kills_over_ranges;
 mod local;
+mod node_port;
 mod old_stores;
 mod outage;
 mod replicas;

@@ -26,9 +26,9 @@ fn fails_with(command: &mut Command, words: &[&str]) -> Output {
 #[test]
 fn wrong_flags_are_named() {
     fails_with(quorate().args(["start", "--no-such-flag"]), &["--no-such-flag"]);
-    let cluster = Cluster::prepare();
-    let mut command = cluster.nodes[0].command();
-    fails_with(command.args(["--sql", "0.0.0.0:5432"]), &["--sql"]);
+    let mut cluster = Cluster::prepare();
+    cluster.nodes[0].flags = vec![("--sql", "0.0.0.0:5432".to_owned())];
+    fails_with(&mut cluster.nodes[0].command(), &["--sql 0.0.0.0:5432 can be reached from other machines"]);
 }
 
 #[test]
@@ -82,4 +82,49 @@ fn swap_directories(one: &std::path::Path, two: &std::path::Path) {
     std::fs::rename(one, &aside).expect("rename");
     std::fs::rename(two, one).expect("rename");
     std::fs::rename(&aside, two).expect("rename");
+}
+
+#[test]
+fn folder_with_other_files_is_refused_and_left_alone() {
+    let cluster = Cluster::prepare();
+    let node = &cluster.nodes[0];
+    let folder = node.data_dir();
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("thesis.tex"), b"mine").expect("a file");
+    fails_with(&mut node.command(), &["--data-dir", "thesis.tex", "nothing was changed"]);
+    let left: Vec<_> = std::fs::read_dir(&folder).expect("folder").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn names_that_mean_nothing_are_told_from_nodes_that_do_not_run() {
+    let mut cluster = Cluster::prepare();
+    cluster.nodes[0].flags = vec![("--sql", "no-such-host.invalid:5401".to_owned())];
+    fails_with(&mut cluster.nodes[0].command(), &["--sql: the name no-such-host.invalid is not known"]);
+    let status = quorate().args(["status", "--host", "no-such-host.invalid:7001"]).output().expect("status");
+    assert!(text_of(&status).contains("the name no-such-host.invalid is not known"), "{}", text_of(&status));
+    let status = cluster.nodes[0].ask(&["status"]);
+    assert!(text_of(&status).contains("nobody listens at"), "{}", text_of(&status));
+}
+
+#[test]
+fn node_on_every_interface_is_reached_where_it_advertises() {
+    let mut cluster = Cluster::prepare();
+    let listen = cluster.nodes[0].listen;
+    let (everywhere, named) = (format!("0.0.0.0:{listen}"), format!("localhost:{listen}"));
+    let node = &mut cluster.nodes[0];
+    node.flags = vec![("--listen", everywhere)];
+    let mut command = node.command();
+    fails_with(command.arg("--insecure"), &["--listen", "every interface", "--advertise HOST"]);
+    node.flags.push(("--advertise", named.clone()));
+    node.insecure = true;
+    cluster.start_all();
+    cluster.init();
+    cluster.await_ready();
+    let status = cluster.nodes[1].ask(&["status", "--format", "json"]);
+    assert!(text_of(&status).contains(&named), "{}", text_of(&status));
+    cluster.nodes[2].psql_run("CREATE TABLE t (id INT8 PRIMARY KEY); INSERT INTO t VALUES (1)");
+    // No URL: the node says where its SQL is.
+    let one = cluster.nodes[0].ask(&["sql", "-e", "SELECT id FROM t"]);
+    assert_eq!(String::from_utf8_lossy(&one.stdout), "1\n", "{}", text_of(&one));
 }

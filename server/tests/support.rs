@@ -36,6 +36,10 @@ pub struct Node {
     pub sql: u16,
     pub http: u16,
     join: String,
+    /// Flags of its start that replace the contract's, or come to them.
+    pub flags: Vec<(&'static str, String)>,
+    /// Whether it may listen beyond loopback.
+    pub insecure: bool,
     directory: PathBuf,
     child: Option<Child>,
 }
@@ -74,6 +78,8 @@ impl Cluster {
                 sql: free_port(),
                 http: free_port(),
                 join: join.join(","),
+                flags: Vec::new(),
+                insecure: false,
                 directory: directory.path().to_owned(),
                 child: None,
             })
@@ -118,6 +124,8 @@ impl Cluster {
             sql: free_port(),
             http: free_port(),
             join: first.join.clone(),
+            flags: Vec::new(),
+            insecure: false,
             directory: first.directory.clone(),
             child: None,
         };
@@ -156,15 +164,24 @@ impl Node {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The command of the contract, with this node's addresses.
+    /// The command of the contract, with this node's addresses, apart from what `flags` say.
     pub fn command(&self) -> Command {
-        let mut command = quorate();
         let zone = ["a", "b", "c", "b"][self.number - 1];
-        command.args(["start", "--data-dir"]).arg(self.data_dir());
-        command.args(["--listen", &self.host()]);
-        command.args(["--sql", &format!("127.0.0.1:{}", self.sql)]);
-        command.args(["--http", &format!("127.0.0.1:{}", self.http)]);
-        command.args(["--locality", &format!("region=eu,zone={zone}"), "--join", &self.join]);
+        let mut flags = vec![
+            ("--data-dir", self.data_dir().display().to_string()),
+            ("--listen", self.host()),
+            ("--sql", format!("127.0.0.1:{}", self.sql)),
+            ("--http", format!("127.0.0.1:{}", self.http)),
+            ("--locality", format!("region=eu,zone={zone}")),
+            ("--join", self.join.clone()),
+        ];
+        flags.retain(|(flag, _)| self.flags.iter().all(|(other, _)| other != flag));
+        flags.extend(self.flags.iter().cloned());
+        let mut command = quorate();
+        command.arg("start").args(self.insecure.then_some("--insecure"));
+        for (flag, value) in &flags {
+            command.args([flag, value.as_str()]);
+        }
         command
     }
 

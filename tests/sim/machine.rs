@@ -16,6 +16,7 @@ use quorate_engine::testing::evaluator::TextEvaluator;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::assembly::{NodeParts, open_ranges, start_clock};
 use quorate_raft_groups::blocking::Blocking;
+use quorate_raft_groups::cluster::admin::Origin;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::refusal::StoreHome;
 use quorate_raft_groups::cluster::{
@@ -243,6 +244,7 @@ impl Boot {
             blocking: blocking.clone(),
             addresses: addresses(machine),
             join: (1..=site.founders).map(address).collect(),
+            command_socket: None,
             seed: std::array::from_fn(|at| seed.rotate_left(u32::try_from(at).unwrap_or(0)).to_le_bytes()[0]),
         };
         let cluster = ClusterNode::new(config).map_err(|error| error.to_string())?;
@@ -424,7 +426,7 @@ fn receive(site: &Site, id: MachineId, node: &Arc<NodeProcess>, arrival: Arrival
                 return;
             };
             tokio::spawn(async move {
-                let text = cluster.handle_bootstrap(payload).await;
+                let text = cluster.handle_bootstrap(payload, Origin::Machine).await;
                 if network.passes(id, machine) {
                     // Whoever asked may be gone.
                     let _ = answer.send(text);

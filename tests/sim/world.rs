@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use quorate_engine::kv::{Key, KvError, keyspace};
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_raft_groups::client::txn::DistributedDatabase;
+use quorate_raft_groups::cluster::admin::{AdminCommand, AdminRequest};
 use quorate_raft_groups::cluster::bootstrap::ask;
 use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::range_command::RangeCommand;
@@ -499,7 +500,9 @@ impl World {
         let (trace, coverage) = (self.trace.clone(), self.coverage.clone());
         let questions = self.network.questions(asked);
         self.machine(asked).spawn(async move {
-            let request = BootstrapRequest::Range(command.clone());
+            let command_of = AdminCommand::Range(command.clone());
+            let request = AdminRequest { token: None, store_id: None, command: command_of };
+            let request = BootstrapRequest::Admin(request);
             let answer = ask(questions.as_ref(), &address(asked), &request, COMMAND_TIMEOUT).await;
             trace.event(asked, format_args!("{command:?}: {answer:?}"));
             if matches!(command, RangeCommand::Move { .. })

@@ -28,6 +28,7 @@ use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
 use crate::rpc::{Rpc, Service};
 use crate::safeguard::{self, Safeguard};
+use crate::telling::shown;
 use crate::transport::Lane;
 
 mod directory;
@@ -56,6 +57,9 @@ const READ_ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
 const BACK_PRESSURE_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for the answer to a write; what is left of the budget is for its repeat, or for the commit's record.
 const COMMIT_ATTEMPT_MAX: Duration = Duration::from_millis(3_000);
+
+/// A shorter wait than this is no news to whoever is told that it was in vain.
+const WAIT_TOLD: Duration = Duration::from_secs(1);
 
 /// What a router is made of.
 pub struct RouterConfig {
@@ -353,7 +357,7 @@ impl Router {
             let local = self.ranges.execute(message.clone());
             return match tokio::time::timeout(left + LOCAL_GRACE, local).await {
                 Ok(answer) => Attempt::Answered(answer),
-                Err(_) => Attempt::NoAnswer(format!("no answer within {left:?}")),
+                Err(_) => Attempt::NoAnswer(format!("no answer within {}", shown(left))),
             };
         }
         let payload = encoded.get_or_insert_with(|| encode_request(message).into()).clone();
@@ -494,7 +498,8 @@ fn unavailable(range_id: RangeId, route: &Route, budget: &QuorumBudget) -> SendE
     } else {
         format!("start {} again, then repeat the statement", missing.join(", "))
     };
-    let detail = format!("no replica could serve it within {waited:.1?}: {}; {advice}", route.describe());
+    let within = if waited < WAIT_TOLD { String::new() } else { format!(" within {}", shown(waited)) };
+    let detail = format!("no replica could serve it{within}: {}; {advice}", route.describe());
     SendError::Unavailable { range_id, detail }
 }
 

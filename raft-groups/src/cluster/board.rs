@@ -24,6 +24,8 @@ pub const SUSPECT_AFTER: Duration = Duration::from_secs(3);
 const _: () = assert!(REPORT_INTERVAL.as_millis() < SUSPECT_AFTER.as_millis());
 /// How long a change of replicas that was handed out counts as under way before its leader reports it.
 const BEGUN_UNREPORTED: Duration = Duration::from_secs(3);
+/// How long a node counts as dead whose removal was asked for, if nobody asks again.
+const LEAVING_UNASKED: Duration = Duration::from_secs(5);
 /// How long a node may rely on a catalog that it has confirmed (design.md section 12).
 pub const CATALOG_LEASE: Duration = Duration::from_secs(10);
 
@@ -69,6 +71,8 @@ pub(super) struct Board {
     moved: BTreeMap<RangeId, (NodeId, Duration)>,
     /// Silent nodes that will not come back as they were, and why.
     absences: BTreeMap<NodeId, String>,
+    /// Silent nodes whose removal was asked for, and when last: they count as dead.
+    leaving: BTreeMap<NodeId, Duration>,
     /// Reports missed for this long make a node dead.
     dead_after: Duration,
 }
@@ -77,13 +81,39 @@ impl Board {
     /// An empty board of a leaseholder that begins now. A node is dead once it was silent for `dead_after`.
     pub fn new(started: Moment, dead_after: Duration) -> Self {
         let (heard, leases, placed, entered, begun, moved) = Default::default();
-        let (required_version, absences) = Default::default();
-        Self { started, heard, leases, required_version, placed, entered, begun, moved, absences, dead_after }
+        let (required_version, absences, leaving) = Default::default();
+        Self {
+            started,
+            heard,
+            leases,
+            required_version,
+            placed,
+            entered,
+            begun,
+            moved,
+            absences,
+            leaving,
+            dead_after,
+        }
     }
 
     /// A node is dead once it was silent for this long: a setting, which may change.
     pub fn set_dead_after(&mut self, dead_after: Duration) {
         self.dead_after = dead_after;
+    }
+
+    /// Somebody wants a silent node removed: for a while it counts as dead.
+    pub fn leaves(&mut self, node: NodeId, now: Duration) {
+        self.leaving.insert(node, now);
+    }
+
+    /// It is not removed after all.
+    pub fn stays(&mut self, node: NodeId) {
+        self.leaving.remove(&node);
+    }
+
+    fn is_leaving(&self, node: NodeId, now: Duration) -> bool {
+        self.leaving.get(&node).is_some_and(|asked| now.saturating_sub(*asked) < LEAVING_UNASKED)
     }
 
     /// A change of replicas was handed to its range's leader.
@@ -208,6 +238,7 @@ impl Board {
         match self.silence(node, now) {
             silence if silence >= self.dead_after => Liveness::Dead,
             _ if self.absences.contains_key(&node) => Liveness::Dead,
+            silence if silence >= SUSPECT_AFTER && self.is_leaving(node, now) => Liveness::Dead,
             silence if silence >= SUSPECT_AFTER => Liveness::Suspect,
             _ => Liveness::Live,
         }

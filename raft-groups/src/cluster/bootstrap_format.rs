@@ -7,12 +7,15 @@ use quorate_engine::codec::value::{Reader, Writer};
 use quorate_placement::topology::{NodeId, StoreId};
 use uuid::Uuid;
 
+use super::admin::{AdminRequest, Token};
+use super::admin_format::{put_admin, take_admin};
 use super::hello::{Hello, put_hello, take_hello};
 use super::local_state::{Membership, put_membership, take_membership};
 use super::node_format::{NodeRecord, put_node, take_node};
-use super::range_command::{LookAt, RangeCommand, put_range_command, take_range_command};
+use super::range_command::LookAt;
 use super::status::ClusterStatus;
 use super::status_format::{put_number, put_status, put_text, take_number, take_status, take_text};
+use crate::api_format::{put_list, take_list};
 
 /// Newest version of these bytes.
 const BOOTSTRAP_VERSION: u8 = 1;
@@ -28,12 +31,12 @@ pub enum BootstrapRequest {
     },
     /// By a node without a cluster: is there one now, and who am I in it?
     Join(NodeRecord),
-    /// By the command line: create the cluster.
-    Init,
     /// By the command line: how is the cluster?
     Status,
-    /// By the command line: change a range.
-    Range(RangeCommand),
+    /// By the command line: create or change the cluster.
+    Admin(AdminRequest),
+    /// By the node that ran `init`: does SQL answer?
+    Serves,
     /// By a node that has started, before it votes: this is my start; do you believe it?
     Announce(Hello),
     /// Who are you, and may you vote?
@@ -47,7 +50,7 @@ pub enum BootstrapAnswer {
     Free(NodeRecord),
     /// To `Probe`: an `init` is under way here.
     Initialising,
-    /// To `Probe` and `Init`: there is a cluster.
+    /// To `Probe` and an `init`: there is a cluster.
     Exists {
         /// Its id.
         cluster_id: Uuid,
@@ -59,18 +62,48 @@ pub enum BootstrapAnswer {
         /// What to run.
         hint: String,
     },
-    /// To `Init`: created.
+    /// To an `init`: created.
     Created {
         /// Its id.
         cluster_id: Uuid,
         /// Its first nodes.
         nodes: Vec<NodeRecord>,
+        /// The token for commands from other machines; `None` where it could not be stored.
+        token: Option<Token>,
+        /// Nodes that do not serve SQL yet, with what they say.
+        not_serving: Vec<String>,
     },
     /// To `Status`.
     Status(ClusterStatus),
-    /// To `Range`: done, or begun where it takes longer.
+    /// To `Serves`: yes.
+    Serving,
+    /// To `Serves`: no.
+    NotServing {
+        /// Why.
+        reason: String,
+    },
+    /// To a command from the network that brings no token: where commands are taken without one.
+    NotEntitled {
+        /// The store of the node.
+        store_id: StoreId,
+        /// Path of the socket on its machine; empty where it has none.
+        socket: String,
+    },
+    /// To a wish for a new token.
+    TokenMade {
+        /// The token.
+        token: Token,
+    },
+    /// The node is removed.
+    NodeRemoved,
+    /// The node is not removed yet; ask again.
+    RemovalWaits {
+        /// For what.
+        waits_for: String,
+    },
+    /// To a range's command: done, or begun where it takes longer.
     RangeDone(String),
-    /// To `Range`: no, why, and where to look.
+    /// To a range's command: no, why, and where to look.
     RangeRefused {
         /// Why.
         reason: String,
@@ -107,18 +140,17 @@ pub struct Identity {
 
 const PROBE: u8 = 1;
 const JOIN: u8 = 2;
-const INIT: u8 = 3;
 const STATUS: u8 = 4;
-const RANGE: u8 = 5;
 const ANNOUNCE: u8 = 6;
 const IDENTIFY: u8 = 7;
+const ADMIN: u8 = 8;
+const SERVES: u8 = 9;
 
 const FREE: u8 = 1;
 const INITIALISING: u8 = 2;
 const EXISTS: u8 = 3;
 const JOINED: u8 = 4;
 const UNINITIALISED: u8 = 5;
-const CREATED: u8 = 6;
 const STATUS_ANSWER: u8 = 7;
 const REFUSED: u8 = 8;
 const RANGE_DONE: u8 = 9;
@@ -126,6 +158,13 @@ const RANGE_REFUSED: u8 = 10;
 const WELCOME: u8 = 11;
 const UNWELCOME: u8 = 12;
 const IDENTITY: u8 = 13;
+const CREATED: u8 = 14;
+const SERVING: u8 = 15;
+const NOT_SERVING: u8 = 16;
+const NOT_ENTITLED: u8 = 17;
+const TOKEN_MADE: u8 = 18;
+const NODE_REMOVED: u8 = 19;
+const REMOVAL_WAITS: u8 = 20;
 
 /// The bytes of a request.
 pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
@@ -135,13 +174,13 @@ pub fn encode_bootstrap_request(request: &BootstrapRequest) -> Vec<u8> {
             writer.u8(PROBE).u64(asker.0);
         }
         BootstrapRequest::Join(record) => put_node(writer.u8(JOIN), record),
-        BootstrapRequest::Init => {
-            writer.u8(INIT);
-        }
         BootstrapRequest::Status => {
             writer.u8(STATUS);
         }
-        BootstrapRequest::Range(command) => put_range_command(writer.u8(RANGE), command),
+        BootstrapRequest::Admin(request) => put_admin(writer.u8(ADMIN), request),
+        BootstrapRequest::Serves => {
+            writer.u8(SERVES);
+        }
         BootstrapRequest::Announce(hello) => put_hello(writer.u8(ANNOUNCE), hello),
         BootstrapRequest::Identify => {
             writer.u8(IDENTIFY);
@@ -159,9 +198,9 @@ pub fn decode_bootstrap_request(bytes: &[u8]) -> Result<BootstrapRequest, CodecE
     let request = match reader.u8()? {
         PROBE => BootstrapRequest::Probe { asker: StoreId(reader.u64()?) },
         JOIN => BootstrapRequest::Join(take_node(&mut reader)?),
-        INIT => BootstrapRequest::Init,
         STATUS => BootstrapRequest::Status,
-        RANGE => BootstrapRequest::Range(take_range_command(&mut reader)?),
+        ADMIN => BootstrapRequest::Admin(take_admin(&mut reader)?),
+        SERVES => BootstrapRequest::Serves,
         ANNOUNCE => BootstrapRequest::Announce(take_hello(&mut reader)?),
         IDENTIFY => BootstrapRequest::Identify,
         other => return Err(reader.invalid(u64::from(other))),
@@ -185,8 +224,30 @@ pub fn encode_bootstrap_answer(answer: &BootstrapAnswer) -> Vec<u8> {
         BootstrapAnswer::Uninitialised { hint } => {
             writer.u8(UNINITIALISED).text(hint);
         }
-        BootstrapAnswer::Created { cluster_id, nodes } => {
-            crate::api_format::put_list(writer.u8(CREATED).uuid(*cluster_id), nodes, put_node);
+        BootstrapAnswer::Created { cluster_id, nodes, token, not_serving } => {
+            put_list(writer.u8(CREATED).uuid(*cluster_id), nodes, put_node);
+            writer.optional_bytes(token.as_ref().map(|token| token.reveal().as_bytes()));
+            put_list(&mut writer, not_serving, |writer, text| {
+                writer.text(text);
+            });
+        }
+        BootstrapAnswer::Serving => {
+            writer.u8(SERVING);
+        }
+        BootstrapAnswer::NotServing { reason } => {
+            writer.u8(NOT_SERVING).text(reason);
+        }
+        BootstrapAnswer::NotEntitled { store_id, socket } => {
+            writer.u8(NOT_ENTITLED).u64(store_id.0).text(socket);
+        }
+        BootstrapAnswer::TokenMade { token } => {
+            writer.u8(TOKEN_MADE).text(token.reveal());
+        }
+        BootstrapAnswer::NodeRemoved => {
+            writer.u8(NODE_REMOVED);
+        }
+        BootstrapAnswer::RemovalWaits { waits_for } => {
+            writer.u8(REMOVAL_WAITS).text(waits_for);
         }
         BootstrapAnswer::Status(status) => put_status(writer.u8(STATUS_ANSWER), status),
         BootstrapAnswer::RangeDone(text) => {
@@ -221,10 +282,16 @@ pub fn decode_bootstrap_answer(bytes: &[u8]) -> Result<BootstrapAnswer, CodecErr
         EXISTS => BootstrapAnswer::Exists { cluster_id: reader.uuid()? },
         JOINED => BootstrapAnswer::Joined(take_membership(&mut reader)?),
         UNINITIALISED => BootstrapAnswer::Uninitialised { hint: reader.text()?.to_owned() },
-        CREATED => BootstrapAnswer::Created {
-            cluster_id: reader.uuid()?,
-            nodes: crate::api_format::take_list(&mut reader, take_node)?,
+        CREATED => take_created(&mut reader)?,
+        SERVING => BootstrapAnswer::Serving,
+        NOT_SERVING => BootstrapAnswer::NotServing { reason: reader.text()?.to_owned() },
+        NOT_ENTITLED => BootstrapAnswer::NotEntitled {
+            store_id: StoreId(reader.u64()?),
+            socket: reader.text()?.to_owned(),
         },
+        TOKEN_MADE => BootstrapAnswer::TokenMade { token: Token::new(reader.text()?) },
+        NODE_REMOVED => BootstrapAnswer::NodeRemoved,
+        REMOVAL_WAITS => BootstrapAnswer::RemovalWaits { waits_for: reader.text()?.to_owned() },
         STATUS_ANSWER => BootstrapAnswer::Status(take_status(&mut reader)?),
         RANGE_DONE => BootstrapAnswer::RangeDone(reader.text()?.to_owned()),
         RANGE_REFUSED => {
@@ -260,4 +327,12 @@ fn take_identity(reader: &mut Reader<'_>) -> Result<Identity, CodecError> {
         refusal: take_text(reader)?,
         hello: if reader.bool()? { Some(take_hello(reader)?) } else { None },
     })
+}
+
+fn take_created(reader: &mut Reader<'_>) -> Result<BootstrapAnswer, CodecError> {
+    let (cluster_id, nodes) = (reader.uuid()?, take_list(reader, take_node)?);
+    let token = reader.optional_bytes()?.map(std::str::from_utf8).transpose();
+    let token = token.map_err(|_| reader.invalid(0))?.map(Token::new);
+    let not_serving = take_list(reader, |reader| reader.text().map(str::to_owned))?;
+    Ok(BootstrapAnswer::Created { cluster_id, nodes, token, not_serving })
 }

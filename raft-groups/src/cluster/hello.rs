@@ -138,16 +138,23 @@ pub enum HelloError {
         /// Why not.
         reason: String,
     },
+    /// It was removed from the cluster.
+    #[error("{node_id} was removed from the cluster with quorate node remove, and nobody listens to it")]
+    Removed {
+        /// The node.
+        node_id: NodeId,
+    },
     /// Its bytes cannot be read.
     #[error("its greeting cannot be read: {0}")]
     Damaged(CodecError),
 }
 
 impl HelloError {
-    /// Whether whoever greets must not go on: its store is an old copy, or has forgotten what it had synced.
+    /// Whether whoever greets must not go on: its store is an old copy, or has forgotten what it had synced, or it was
+    /// removed.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::OldCopy { .. } | Self::Twin { .. } | Self::Forgot { .. } => true,
+            Self::OldCopy { .. } | Self::Twin { .. } | Self::Forgot { .. } | Self::Removed { .. } => true,
             Self::OtherCluster { .. }
             | Self::Myself { .. }
             | Self::OtherStore { .. }

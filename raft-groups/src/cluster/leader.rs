@@ -42,7 +42,9 @@ impl Member {
         if !self.is_leader() {
             return self.not_leader();
         }
-        self.await_reports().await;
+        if !self.await_reports().await {
+            return self.not_leader();
+        }
         let _one_at_a_time = self.directory_lock.lock().await;
         match self.create_range(&span).await {
             Ok(()) => ClusterAnswer::Done,
@@ -52,8 +54,8 @@ impl Member {
     }
 
     /// Waits until every registered node has reported to this leaseholder, or had the time to: what is placed goes to nodes
-    /// that were heard, and one that begins has heard nobody yet.
-    async fn await_reports(&self) {
+    /// that were heard, and one that begins has heard nobody yet. False where this node does not hold the lease.
+    async fn await_reports(&self) -> bool {
         loop {
             let nodes = self.registry.ids();
             let knows = |board: &mut Board, now: Moment| {
@@ -61,7 +63,8 @@ impl Member {
             };
             match self.with_board(knows) {
                 Some(false) => tokio::time::sleep(REPORTS_CHECK).await,
-                Some(true) | None => return,
+                Some(true) => return true,
+                None => return false,
             }
         }
     }

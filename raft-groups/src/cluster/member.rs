@@ -15,6 +15,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::admin_format::{removed_key, removed_of_key};
 use super::board::{Board, Moment};
 use super::bootstrap::BootstrapTransport;
 use super::catalog::{CATALOG_RENEWAL, CatalogLease, CatalogListener};
@@ -42,6 +43,7 @@ use crate::identity::StoreIdentity;
 use crate::local_ranges::LocalRanges;
 use crate::range_service::RangeService;
 use crate::rpc::{Rpc, Service};
+use crate::telling::Telling;
 use crate::transport::Lane;
 
 /// How often a node reports (design.md section 12).
@@ -58,6 +60,10 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const REFRESH_PAUSE: Duration = Duration::from_millis(200);
 /// Least time between two readings of the catalog.
 const CATALOG_PAUSE: Duration = Duration::from_millis(50);
+/// Tokens that are checked at once: each is a read of range 1 that anybody may cause.
+const TOKEN_CHECKS_MAX: usize = 4;
+/// Nodes that are registered at one address: one whose disk was lost comes back as another.
+const NODES_PER_ADDRESS_MAX: usize = 8;
 /// Pause before range 1's leaseholder is looked for again.
 const LEADER_RETRY: Duration = Duration::from_millis(100);
 
@@ -107,6 +113,8 @@ pub struct Member {
     pub(super) placement_rows: AtomicU64,
     /// One publication of changed ranges at a time.
     pub(super) publishing: tokio::sync::Mutex<()>,
+    /// Tokens of commands that are checked at the moment.
+    pub(super) token_checks: tokio::sync::Semaphore,
     pub(super) rng: Mutex<StdRng>,
     stop: watch::Receiver<bool>,
 }
@@ -145,6 +153,7 @@ impl Member {
             directory_lock: tokio::sync::Mutex::new(()),
             placement_rows: AtomicU64::new(0),
             publishing: tokio::sync::Mutex::new(()),
+            token_checks: tokio::sync::Semaphore::new(TOKEN_CHECKS_MAX),
             rng: Mutex::new(rng),
             stop: config.stop,
         });
@@ -155,6 +164,7 @@ impl Member {
         }
         member.spawn(Arc::clone(&member).measure_clocks_forever());
         member.spawn(Arc::clone(&member).report_forever());
+        member.spawn(Arc::clone(&member).watch_forever());
         member.spawn(Arc::clone(&member).refresh_forever());
         member.spawn(Arc::clone(&member).confirm_catalog_forever());
         member.spawn(Arc::clone(&member).reconcile_forever());
@@ -293,7 +303,7 @@ impl Member {
     }
 
     /// Writes one row of range 1.
-    async fn write_system(&self, write: Write) -> Result<(), KvError> {
+    pub(super) async fn write_system(&self, write: Write) -> Result<(), KvError> {
         let mut last = None;
         for _ in 0..CHANGE_ATTEMPTS_MAX {
             let mut transaction = self.database.begin(TransactionOptions::default()).await?;
@@ -314,21 +324,31 @@ impl Member {
         for _ in 0..CHANGE_ATTEMPTS_MAX {
             match self.try_register_new(record.clone()).await {
                 Ok(node_id) => return Ok(node_id),
-                Err(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. })) => last = Some(error),
-                Err(error) => return Err(error.into()),
+                Err(ClusterError::Kv(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. }))) => {
+                    last = Some(error);
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
     }
 
-    async fn try_register_new(&self, mut record: NodeRecord) -> Result<NodeId, KvError> {
+    async fn try_register_new(&self, mut record: NodeRecord) -> Result<NodeId, ClusterError> {
         let mut transaction = self.database.begin(TransactionOptions::default()).await?;
         let span = quorate_engine::kv::Span::prefix(keyspace::system_prefix(keyspace::SYSTEM_NODES));
+        let mut at_address = 0;
         for (key, value) in system::scan_all(transaction.as_mut(), span).await? {
             let known = decode_node(&value).map_err(|error| system::damaged(&key, &error))?;
             if known.store_id == record.store_id {
                 return Ok(known.node_id);
             }
+            at_address += usize::from(known.address == record.address);
+        }
+        if at_address >= NODES_PER_ADDRESS_MAX {
+            return Err(ClusterError::Refused(format!(
+                "{at_address} nodes are registered at {} already; remove those that are gone with quorate node remove",
+                record.address
+            )));
         }
         let id = system::take_id(transaction.as_mut(), NEXT_NODE_ID, self.founders + 1).await?;
         record.node_id = NodeId(id);
@@ -503,13 +523,31 @@ impl Member {
     /// Registers this node's start, then keeps the registry's copy and the settings fresh.
     async fn refresh_forever(self: Arc<Self>) {
         self.await_measured_clock().await;
+        let mut telling = Telling::default();
         while let Err(error) = self.register().await {
-            tracing::warn!(%error, "the node could not register itself yet");
+            if let ClusterError::Refused(reason) = error {
+                tracing::error!("{reason}");
+                return;
+            }
+            if let Some(tell) = telling.trouble(self.boottime()) {
+                tracing::warn!(%error, "the node could not register itself yet{tell}");
+            }
             tokio::time::sleep(REPORT_INTERVAL).await;
         }
+        let mut telling = Telling::default();
         loop {
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(%error, "registry and settings could not be read; the last known ones stay");
+            match self.refresh().await {
+                Ok(()) => {
+                    let _ = telling.well(self.boottime());
+                }
+                Err(error) => {
+                    if let Some(tell) = telling.trouble(self.boottime()) {
+                        tracing::warn!(
+                            %error,
+                            "registry and settings could not be read; the last known ones stay{tell}"
+                        );
+                    }
+                }
             }
             // Strangers that keep coming, of whom range 1 knows nothing either, make no more work than this.
             tokio::time::sleep(REFRESH_PAUSE).await;
@@ -517,11 +555,35 @@ impl Member {
         }
     }
 
-    /// Enters this start into the registry, unless a later one, or another process with this one, is there.
-    async fn register(&self) -> Result<(), KvError> {
-        let key = node_key(self.node_id());
+    async fn register(&self) -> Result<(), ClusterError> {
+        let mut last = None;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            match self.try_register().await {
+                // The row is the same whoever writes it last.
+                Err(ClusterError::Kv(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. }))) => {
+                    last = Some(error);
+                }
+                done => return done,
+            }
+        }
+        Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    /// Enters this start into the registry, unless a later one, or another process with this one, is there, or the node was
+    /// removed.
+    async fn try_register(&self) -> Result<(), ClusterError> {
+        let node = self.node_id();
+        let key = node_key(node);
         let mut transaction = self.database.begin(TransactionOptions::default()).await?;
-        if let Some(row) = transaction.get_many(vec![key.clone()]).await?.into_iter().flatten().next() {
+        let mut rows = transaction.get_many(vec![key.clone(), removed_key(node)]).await?.into_iter();
+        let (row, removed) = (rows.next().flatten(), rows.next().flatten());
+        if removed.is_some() {
+            return Err(ClusterError::Refused(format!(
+                "{node} was removed from the cluster with quorate node remove: nobody listens to it, and it serves \
+                 nothing. Stop it, and start it with --rejoin, or an empty --data-dir, to join as a new node"
+            )));
+        }
+        if let Some(row) = row {
             let known = decode_node(&row).map_err(|error| system::damaged(&key, &error))?;
             if (known.incarnation, known.started) > (self.record.incarnation, self.record.started) {
                 self.host.give_up(format!(
@@ -536,7 +598,8 @@ impl Member {
             }
         }
         transaction.write(Write::put(key, encode_node(&self.record).into()))?;
-        transaction.commit(None).await.map(|_| ())
+        transaction.commit(None).await?;
+        Ok(())
     }
 
     /// Reads the registry and the settings, and remembers the registry in the store.
@@ -546,6 +609,8 @@ impl Member {
             .iter()
             .map(|(key, value)| decode_node(value).map_err(|error| system::damaged(key, &error)))
             .collect();
+        let removed = system::read_part(&self.database, keyspace::SYSTEM_REMOVED_NODES).await?;
+        self.registry.forget(removed.iter().filter_map(|(key, _)| removed_of_key(key)));
         self.registry.learn(records?);
         if let Some(mut membership) = self.local.membership() {
             membership.nodes = self.registry.all();
@@ -563,16 +628,20 @@ impl Member {
 
     /// Reads the catalog when it changed, and every few seconds.
     async fn confirm_catalog_forever(self: Arc<Self>) {
+        let mut telling = Telling::default();
         loop {
             self.await_measured_clock().await;
             if let Some(listener) = self.listener.get() {
                 match listener.refresh().await {
                     Ok(version) => {
+                        let _ = telling.well(self.boottime());
                         self.catalog.confirm(version, self.clock.physical().boottime());
                         self.report_once().await;
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "the catalog could not be confirmed");
+                        if let Some(tell) = telling.trouble(self.boottime()) {
+                            tracing::warn!(%error, "the catalog could not be confirmed{tell}");
+                        }
                         tokio::time::sleep(LEADER_RETRY).await;
                         continue;
                     }

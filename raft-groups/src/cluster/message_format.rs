@@ -58,6 +58,8 @@ pub(super) enum ClusterRequest {
     SplitRange { range_id: RangeId, at: Option<Key> },
     /// What time is it? The answer's envelope tells.
     Time,
+    /// To range 1's leaseholder: strike this node off, or say what that waits for.
+    RemoveNode { node: NodeId },
 }
 
 /// What a member answers.
@@ -162,6 +164,7 @@ const DESCRIBE: u8 = 14;
 const PUBLISH_RANGES: u8 = 15;
 const SPLIT_RANGE: u8 = 16;
 const TIME: u8 = 17;
+const REMOVE_NODE: u8 = 18;
 
 const DONE: u8 = 1;
 const LEASE: u8 = 2;
@@ -222,6 +225,9 @@ pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
         ClusterRequest::Time => {
             writer.u8(TIME);
         }
+        ClusterRequest::RemoveNode { node } => {
+            writer.u8(REMOVE_NODE).varint(node.0);
+        }
         ClusterRequest::PublishRanges { descriptors } => {
             put_list(writer.u8(PUBLISH_RANGES), descriptors, put_descriptor);
         }
@@ -269,6 +275,7 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
         AWAIT_CATALOG => ClusterRequest::AwaitCatalog { version: reader.varint()? },
         STATUS => ClusterRequest::Status,
         TIME => ClusterRequest::Time,
+        REMOVE_NODE => ClusterRequest::RemoveNode { node: NodeId(reader.varint()?) },
         PUBLISH_RANGES => {
             ClusterRequest::PublishRanges { descriptors: take_list(&mut reader, get_descriptor)? }
         }

@@ -31,8 +31,11 @@ use crate::blocking::Blocking;
 use crate::identity::StoreIdentity;
 use crate::local_ranges::{LocalRangeError, LocalRanges};
 use crate::rpc::Rpc;
+use crate::telling::Tellings;
 
 mod absent;
+pub mod admin;
+pub mod admin_format;
 pub mod board;
 pub mod bootstrap;
 pub mod bootstrap_format;
@@ -56,6 +59,7 @@ mod ranges;
 mod reconcile;
 pub mod refusal;
 pub mod registry;
+mod removal;
 mod repair;
 mod service;
 pub mod settings;
@@ -65,7 +69,9 @@ pub mod starts;
 pub mod status;
 mod status_format;
 mod system;
+mod watching;
 
+use admin::Origin;
 use bootstrap::BootstrapTransport;
 use error::ClusterError;
 use hello::Hello;
@@ -101,6 +107,8 @@ pub struct ClusterConfig {
     pub addresses: NodeAddresses,
     /// Addresses of the first nodes of the cluster, its own among them.
     pub join: Vec<String>,
+    /// Where commands come in on its own machine, as a person there can name it.
+    pub command_socket: Option<String>,
     /// Seed of ids and jitter; from the operating system, except in a simulation.
     pub seed: [u8; 32],
 }
@@ -170,6 +178,10 @@ pub struct ClusterNode {
     initialising: AtomicBool,
     /// One at a time becomes a member.
     joining: tokio::sync::Mutex<()>,
+    /// Joins of others that are checked at the moment.
+    joins: tokio::sync::Semaphore,
+    /// What keeps it from joining.
+    join_troubles: Mutex<Tellings<String>>,
     member: OnceLock<Arc<Member>>,
     identity: OnceLock<StoreIdentity>,
     /// Random number of this start.
@@ -204,6 +216,8 @@ impl ClusterNode {
             registry,
             initialising: AtomicBool::new(false),
             joining: tokio::sync::Mutex::new(()),
+            joins: tokio::sync::Semaphore::new(bootstrap::JOINS_MAX),
+            join_troubles: Mutex::default(),
             member: OnceLock::new(),
             identity: OnceLock::new(),
             mark: rng.random(),
@@ -410,9 +424,9 @@ impl ClusterNode {
         }
     }
 
-    /// Answers what was said to this node's address; see [`bootstrap_format`].
-    pub async fn handle_bootstrap(self: &Arc<Self>, payload: Bytes) -> Bytes {
-        bootstrap::handle(self, payload).await
+    /// Answers what was said to this node's address, or to its command socket; see [`bootstrap_format`].
+    pub async fn handle_bootstrap(self: &Arc<Self>, payload: Bytes, origin: Origin) -> Bytes {
+        bootstrap::handle(self, payload, origin).await
     }
 }
 

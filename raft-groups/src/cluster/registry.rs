@@ -2,7 +2,7 @@
 //!
 //! Here the transport finds addresses, and the handshake what it may believe of a peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
@@ -15,6 +15,8 @@ use super::node_format::NodeRecord;
 #[derive(Debug, Default)]
 pub struct Registry {
     nodes: Mutex<BTreeMap<NodeId, NodeRecord>>,
+    /// Nodes that were removed: they stay so.
+    removed: Mutex<BTreeSet<NodeId>>,
     /// Told when a node connects that has no row here: it cannot be answered before its address is known.
     pub(super) stranger: Notify,
 }
@@ -25,10 +27,27 @@ impl Registry {
         let mut nodes = self.nodes.lock();
         for record in records {
             let known = nodes.get(&record.node_id);
+            if self.is_removed(record.node_id) {
+                continue;
+            }
             if known.is_none_or(|known| known.incarnation <= record.incarnation) {
                 nodes.insert(record.node_id, record);
             }
         }
+    }
+
+    /// Nodes that were removed; an older row of one that is learnt later does not bring it back.
+    pub(super) fn forget(&self, removed: impl IntoIterator<Item = NodeId>) {
+        let (mut nodes, mut gone) = (self.nodes.lock(), self.removed.lock());
+        for node in removed {
+            nodes.remove(&node);
+            gone.insert(node);
+        }
+    }
+
+    /// Whether a node was removed.
+    pub fn is_removed(&self, node: NodeId) -> bool {
+        self.removed.lock().contains(&node)
     }
 
     /// All rows, by node id.
@@ -59,6 +78,9 @@ impl Registry {
     /// Checks a peer's store against its row, and gives the start in that; zero where this copy has no row yet.
     pub(super) fn check(&self, hello: &Hello) -> Result<u64, HelloError> {
         let nodes = self.nodes.lock();
+        if self.is_removed(hello.node_id) {
+            return Err(HelloError::Removed { node_id: hello.node_id });
+        }
         // A node that joined a moment ago may not be in this copy yet; the cluster id was checked before.
         let Some(known) = nodes.get(&hello.node_id) else {
             self.stranger.notify_one();
@@ -105,6 +127,9 @@ mod tests {
         assert_eq!(registry.check(&hello), Ok(4));
         let other = Hello { store_id: StoreId(8), ..hello.clone() };
         assert!(matches!(registry.check(&other), Err(HelloError::OtherStore { .. })));
+        let removed = Registry::default();
+        removed.forget([NodeId(2)]);
+        assert!(matches!(removed.check(&hello), Err(HelloError::Removed { node_id: NodeId(2) })));
         let told = |registry: &Registry| registry.stranger.notified().now_or_never().is_some();
         assert!(!told(&registry), "whoever is known here needs no look at range 1");
         let stranger = Hello { node_id: NodeId(9), ..hello };

@@ -91,6 +91,10 @@ impl Member {
             }
             ClusterRequest::SplitRange { range_id, at } => self.answer_split(range_id, at).await,
             ClusterRequest::Time => ClusterAnswer::Done,
+            ClusterRequest::RemoveNode { node } => {
+                let member = Arc::clone(self);
+                finished(tokio::spawn(async move { member.lead_remove_node(node).await }).await)
+            }
             ClusterRequest::AwaitCatalog { version } => self.lead_await_catalog(version).await,
             ClusterRequest::Status => match self.lead_status().await {
                 Some(status) => ClusterAnswer::Status(Box::new(status)),

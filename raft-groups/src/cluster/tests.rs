@@ -16,6 +16,7 @@ use crate::client::fake::{CountPairs, FakeWorld, TokioClock};
 use crate::store::{RangeStore, StoreConfig};
 use crate::testing::network::LocalNetwork;
 
+mod admin;
 mod agreement;
 mod forming;
 mod moves;
@@ -55,7 +56,7 @@ impl BootstrapTransport for Switchboard {
         // Whoever is asked answers a little later, so that two questions can cross.
         tokio::time::sleep(Duration::from_millis(5)).await;
         match node {
-            Some(node) => Ok(node.handle_bootstrap(payload).await),
+            Some(node) => Ok(node.handle_bootstrap(payload, Origin::Network).await),
             None => Err("connection refused".to_owned()),
         }
     }
@@ -174,6 +175,7 @@ impl Net {
                 locality: format!("zone={name}").parse().unwrap(),
             },
             join: ["a", "b", "c"].map(address).to_vec(),
+            command_socket: Some(format!("/{name}/commands.sock")),
             seed: [u8::try_from(seed).unwrap(); 32],
         };
         let node = ClusterNode::new(config).unwrap();

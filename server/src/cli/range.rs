@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use quorate_engine::kv::Key;
 use quorate_placement::topology::{NodeId, RangeId};
 
-use crate::config::Address;
+use super::host::AdminArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,9 +25,9 @@ pub struct RangeArguments {
     /// What to do
     #[command(subcommand)]
     pub action: RangeAction,
-    /// The --listen address of any node
-    #[arg(long, value_name = "HOST:PORT", global = true, default_value = "127.0.0.1:7001")]
-    pub host: Address,
+    /// Where to ask.
+    #[command(flatten)]
+    pub admin: AdminArguments,
 }
 
 /// What to do with ranges.
@@ -88,7 +88,7 @@ fn range_id(text: &str) -> Result<RangeId, String> {
     number(text, 'r', "r7").map(RangeId)
 }
 
-fn node_id(text: &str) -> Result<NodeId, String> {
+pub(super) fn node_id(text: &str) -> Result<NodeId, String> {
     number(text, 'n', "n2").map(NodeId)
 }
 

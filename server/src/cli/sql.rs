@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::host::HostArguments;
 use crate::shell::Format;
 
 const EXAMPLES: &str = "\
 Examples:
-  quorate sql postgres://root@127.0.0.1:5401/quorate
-  quorate sql postgres://root@127.0.0.1:5401/quorate -e \"SELECT 1\" -e \"SELECT 2\"
+  quorate sql                                    the shell, on the node that listens at 127.0.0.1:7001
+  quorate sql --host 127.0.0.1:7002 -e \"SELECT 1\" -e \"SELECT 2\"
   quorate sql postgres://root@127.0.0.1:5401/quorate -f schema.sql --format csv
-  echo \"SELECT 1\" | quorate sql postgres://root@127.0.0.1:5401/quorate
+  echo \"SELECT 1\" | quorate sql
 
 On a terminal rows are shown as a table, else as lines of tab-separated values without a header (NULL is \\N).
 The first error ends -e, -f and piped statements with exit code 1.";
@@ -20,14 +21,12 @@ The first error ends -e, -f and piped statements with exit code 1.";
 #[derive(Args, Debug, Clone)]
 #[command(after_help = EXAMPLES)]
 pub struct SqlArguments {
-    /// Where to connect; any node answers
-    #[arg(
-        value_name = "URL",
-        env = "QUORATE_URL",
-        hide_env_values = true,
-        default_value = "postgres://root@127.0.0.1:5401/quorate"
-    )]
-    pub url: String,
+    /// A SQL address as PostgreSQL's clients have it; without it the node at --host is asked for its own
+    #[arg(value_name = "URL", env = "QUORATE_URL", hide_env_values = true)]
+    pub url: Option<String>,
+    /// Where to ask.
+    #[command(flatten)]
+    pub to: HostArguments,
     /// Run this and end; may be given several times
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
     pub execute: Vec<String>,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Address, StartOptions};
+use super::host::AdminArguments;
+use crate::config::StartOptions;
 
 const START_EXAMPLES: &str = "\
 Examples:
@@ -23,14 +24,17 @@ pub struct StartArguments {
     /// Folder of this node's store; made where it does not exist
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: PathBuf,
-    /// Address for the other nodes and for commands; the others are told it as it stands here
+    /// Address for the other nodes and for commands; 0.0.0.0 is every interface, and needs --advertise
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7001")]
     pub listen: String,
+    /// Address under which the other nodes and commands reach this one, where that is not --listen
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
     /// Address for SQL clients
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5401")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5401")]
     pub sql: String,
     /// Address for /health, /ready and /metrics
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8001")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8001")]
     pub http: String,
     /// Where the node stands, from wide to narrow; replicas are spread over zones
     #[arg(long, value_name = "TIERS")]
@@ -54,21 +58,24 @@ pub struct StartArguments {
 impl From<StartArguments> for StartOptions {
     fn from(arguments: StartArguments) -> Self {
         // The threads are the process's: they run before anything else does.
-        let StartArguments { data_dir, listen, sql, http, locality, join, insecure, rejoin, threads: _ } =
-            arguments;
-        Self { data_dir, listen, sql, http, locality, join, insecure, rejoin }
+        let StartArguments {
+            data_dir, listen, advertise, sql, http, locality, join, insecure, rejoin, ..
+        } = arguments;
+        Self { data_dir, listen, advertise, sql, http, locality, join, insecure, rejoin }
     }
 }
 
 const INIT_EXAMPLES: &str = "\
-Example:
-  quorate init --host 127.0.0.1:7001";
+Example, on the machine of any of the first nodes:
+  quorate init --host 127.0.0.1:7001
+
+Ends when SQL answers on all nodes of --join, and prints a token for commands from other machines.";
 
 /// Flags of `quorate init`.
 #[derive(Args, Debug, Clone)]
 #[command(after_help = INIT_EXAMPLES)]
 pub struct InitArguments {
-    /// The --listen address of any of the first nodes
-    #[arg(long, value_name = "HOST:PORT")]
-    pub host: Address,
+    /// Where to ask.
+    #[command(flatten)]
+    pub admin: AdminArguments,
 }

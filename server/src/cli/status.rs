@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::config::Address;
+use super::host::HostArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,9 +15,9 @@ The first line is the verdict. Exit code 0 when the cluster is healthy, 1 when i
 #[derive(Args, Debug, Clone)]
 #[command(after_help = EXAMPLES)]
 pub struct StatusArguments {
-    /// The --listen address of any node
-    #[arg(long, value_name = "HOST:PORT")]
-    pub host: Address,
+    /// Where to ask.
+    #[command(flatten)]
+    pub to: HostArguments,
     /// How to print it
     #[arg(long, value_enum, default_value = "table")]
     pub format: StatusFormat,

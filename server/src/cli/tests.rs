@@ -55,6 +55,8 @@ fn outcome(line: &str) -> String {
         | Command::Sql(_)
         | Command::Status(_)
         | Command::Range(_)
+        | Command::Node(_)
+        | Command::Token(_)
         | Command::Version) => {
             format!("{other:#?}\n")
         }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use quorate_placement::topology::{NodeId, RangeId};
+use quorate_raft_groups::cluster::admin::AdminCommand;
 use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::range_command::{LookAt, RangeCommand};
 use quorate_raft_groups::cluster::status::{ClusterStatus, RangeStatus};
 use tokio::time::Instant;
 
-use super::{STATUS_TIMEOUT, ask, failed, refused, unreachable_node};
-use crate::cli::{ExitStatus, RangeAction, RangeArguments};
+use super::{STATUS_TIMEOUT, admin, ask, failed, refused, unreachable_node};
+use crate::cli::{AdminArguments, ExitStatus, RangeAction, RangeArguments};
 use crate::status::{describe_change, ranges};
 
 /// Longest wait for a node's answer to a command: it may try some times.
@@ -19,7 +20,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs one of them.
 pub async fn run(arguments: RangeArguments) -> ExitStatus {
-    let host = arguments.host.to_string();
+    let admin = &arguments.admin;
+    let host = admin.to.host.to_string();
     match arguments.action {
         RangeAction::Ls => show(&host, |status| Some(ranges::list(status)), None).await,
         RangeAction::Describe { range } => {
@@ -27,7 +29,7 @@ pub async fn run(arguments: RangeArguments) -> ExitStatus {
         }
         RangeAction::Move { range, from, to, share_tier, timeout } => {
             let command = RangeCommand::Move { range_id: range, from, to, share_tier };
-            match send(&host, range, command).await {
+            match send(admin, range, command).await {
                 Ok(begun) => {
                     println!("{begun}");
                     await_move(&host, &Move { range, from, to }, Duration::from_secs(timeout)).await
@@ -36,10 +38,10 @@ pub async fn run(arguments: RangeArguments) -> ExitStatus {
             }
         }
         RangeAction::Split { range, at } => {
-            told(send(&host, range, RangeCommand::Split { range_id: range, at }).await)
+            told(send(admin, range, RangeCommand::Split { range_id: range, at }).await)
         }
         RangeAction::TransferLeader { range, to } => {
-            told(send(&host, range, RangeCommand::TransferLeader { range_id: range, to }).await)
+            told(send(admin, range, RangeCommand::TransferLeader { range_id: range, to }).await)
         }
     }
 }
@@ -93,8 +95,9 @@ async fn status_of(host: &str) -> Result<ClusterStatus, ExitStatus> {
 }
 
 /// Sends a command; a refusal is printed with the command to run next.
-async fn send(host: &str, range: RangeId, command: RangeCommand) -> Result<String, ExitStatus> {
-    match ask(host, &BootstrapRequest::Range(command), COMMAND_TIMEOUT).await {
+async fn send(to: &AdminArguments, range: RangeId, command: RangeCommand) -> Result<String, ExitStatus> {
+    let host = &to.to.host;
+    match admin::give(to, AdminCommand::Range(command), COMMAND_TIMEOUT).await {
         Ok(BootstrapAnswer::RangeDone(text)) => Ok(text),
         Ok(BootstrapAnswer::RangeRefused { reason, look_at }) => {
             let next = match look_at {
@@ -106,7 +109,7 @@ async fn send(host: &str, range: RangeId, command: RangeCommand) -> Result<Strin
             Err(ExitStatus::Failed)
         }
         Ok(other) => Err(refused(other)),
-        Err(reason) => Err(unreachable_node(&reason)),
+        Err(ended) => Err(ended),
     }
 }
 

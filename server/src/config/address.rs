@@ -27,8 +27,6 @@ pub enum AddressError {
     BadPort(String),
     /// A host that cannot be one.
     BadHost(String),
-    /// A listener needs an IP address or `localhost`.
-    NotAnIp(String),
 }
 
 impl Address {
@@ -58,6 +56,18 @@ impl Address {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// Whether the host is 0.0.0.0 or [::], which nobody can connect to from elsewhere.
+    pub fn is_every_interface(&self) -> bool {
+        let inner = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
+        IpAddr::from_str(inner).is_ok_and(|ip| ip.is_unspecified())
+    }
+
+    /// The same host with another port.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        Self { host: self.host.clone(), port }
+    }
 }
 
 /// Whether this can be a host: an IPv4 address, an IPv6 address in brackets or a name.
@@ -71,16 +81,72 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && host.len() <= HOST_MAX_BYTES && shaped
 }
 
-/// Reads a listener's address: an IP address (or `localhost`) and a port, 0 for any free one.
+/// Where a listener is to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// At this address; port 0 is any free one.
+    At(SocketAddr),
+    /// At the address that the machine knows by this name.
+    Named(Address),
+}
+
+impl ListenAddress {
+    /// Reads `host:port`; `localhost` is 127.0.0.1.
+    ///
+    /// # Errors
+    /// Text of another shape.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let address = Address::parse(text)?;
+        if address.host == "localhost" {
+            return Ok(Self::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port)));
+        }
+        Ok(SocketAddr::from_str(text.trim()).map_or(Self::Named(address), Self::At))
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::At(address) => address.port(),
+            Self::Named(address) => address.port,
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => write!(f, "{address}"),
+            Self::Named(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// An address that other machines reach, without `--insecure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exposed(SocketAddr);
+
+/// Whether a listener may be at an address: beyond loopback only where somebody has said so.
 ///
 /// # Errors
-/// Text of another shape; a name, which might mean several addresses.
-pub fn parse_listener(text: &str) -> Result<SocketAddr, AddressError> {
-    let address = Address::parse(text)?;
-    if address.host == "localhost" {
-        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port));
+/// [`Exposed`].
+pub fn check_exposure(address: SocketAddr, insecure: bool) -> Result<(), Exposed> {
+    if address.ip().is_loopback() || insecure { Ok(()) } else { Err(Exposed(address)) }
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} can be reached from other machines, and Quorate has no passwords and no encryption yet",
+            self.0
+        )
     }
-    SocketAddr::from_str(text.trim()).map_err(|_| AddressError::NotAnIp(text.to_owned()))
+}
+
+impl Advise for Exposed {
+    fn advice(&self) -> String {
+        format!("use 127.0.0.1:{}, or add --insecure if the network is yours alone", self.0.port())
+    }
 }
 
 impl fmt::Display for Address {
@@ -120,7 +186,6 @@ impl fmt::Display for AddressError {
             Self::NoPort(text) => write!(f, "'{text}' has no port"),
             Self::BadPort(text) => write!(f, "'{text}' has no port from 0 to 65535"),
             Self::BadHost(text) => write!(f, "'{text}' has no valid host"),
-            Self::NotAnIp(text) => write!(f, "'{text}' is a name, and a listener needs an IP address"),
         }
     }
 }
@@ -133,7 +198,6 @@ impl Advise for AddressError {
             Self::Empty | Self::NoPort(_) | Self::BadPort(_) | Self::BadHost(_) => {
                 "write host:port, such as 127.0.0.1:7001".to_owned()
             }
-            Self::NotAnIp(_) => "write the IP address of the interface, such as 127.0.0.1:7001".to_owned(),
         }
     }
 }

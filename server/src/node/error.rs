@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use quorate_engine::store::StoreError;
 use quorate_raft_groups::cluster::error::ClusterError;
 
+use crate::config::Exposed;
+
 /// Nothing runs and nothing was changed when one of these is told.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -17,6 +19,46 @@ pub enum StartError {
         /// The address.
         address: String,
         /// Why not.
+        source: io::Error,
+    },
+    /// A listener's name that means no address here.
+    #[error(
+        "{flag}: the name {name} is not known on this machine ({source}); name an address, or mend the name"
+    )]
+    Name {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The name.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A listener's name that means an address that others reach.
+    #[error("{flag} {address}: {what}\n  do: {advice}")]
+    Exposed {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The address as it was typed.
+        address: String,
+        /// What it means.
+        what: Exposed,
+        /// What to do.
+        advice: String,
+    },
+    /// The folder holds what is not a node's.
+    #[error("--data-dir {}: it holds files that are not a node's ({}); nothing was changed. Name an empty folder, or one that does not exist yet", path.display(), found.join(", "))]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Some of the files.
+        found: Vec<String>,
+    },
+    /// The folder may not be written.
+    #[error("--data-dir {}: it cannot be written ({source}); nothing was changed. Let this user write there, or name another folder", path.display())]
+    ReadOnly {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
         source: io::Error,
     },
     /// The data directory cannot be created.

@@ -10,6 +10,7 @@ use quorate_engine::clock::HybridClock;
 use quorate_engine::store::{Store, StoreError};
 use quorate_raft_groups::assembly::{NodeParts, open_ranges};
 use quorate_raft_groups::blocking::Blocking;
+use quorate_raft_groups::cluster::admin::Origin;
 use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
 use quorate_raft_groups::cluster::{ClusterNode, MemberHost, MemberParts};
 use quorate_raft_groups::identity::StoreIdentity;
@@ -149,8 +150,8 @@ impl Questions {
 }
 
 impl QuestionHandler for Questions {
-    fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes> {
+    fn answer(&self, payload: Bytes, origin: Origin) -> BoxFuture<'static, Bytes> {
         let cluster = Arc::clone(&self.cluster);
-        Box::pin(async move { cluster.handle_bootstrap(payload).await })
+        Box::pin(async move { cluster.handle_bootstrap(payload, origin).await })
     }
 }

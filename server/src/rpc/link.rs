@@ -14,9 +14,11 @@ use quorate_placement::topology::NodeId;
 use quorate_raft_groups::transport::{Lane, SendError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
+use super::ask::no_connection;
 use super::proto::peer_client::PeerClient;
 use super::proto::{Frame, Hello};
 use super::{FRAME_MAX_BYTES, Membership, PROTOCOL_VERSION, lane_code};
@@ -40,6 +42,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// First and last pause between two tries to connect.
 const RECONNECT_MIN: Duration = Duration::from_millis(10);
 const RECONNECT_MAX: Duration = Duration::from_millis(500);
+/// How long no connection comes about before the log says so.
+const FAILURE_TOLD_AFTER: Duration = Duration::from_secs(3);
 
 /// The queue of one lane to one node, and the task that empties it. Dropping it ends the stream.
 pub struct Link {
@@ -97,25 +101,34 @@ impl Shared {
     async fn run(self: Arc<Self>, queue: Queue) {
         let mut pause = RECONNECT_MIN;
         let mut told = String::new();
+        let mut failing: Option<Instant> = None;
         loop {
             match Arc::clone(&self).connect().await {
                 Ok(client) => {
+                    failing = None;
                     self.open.store(true, Ordering::Release);
-                    let begun = tokio::time::Instant::now();
-                    let reason = Arc::clone(&self).stream(client, &queue).await;
+                    let begun = Instant::now();
+                    let (reason, is_refusal) = Arc::clone(&self).stream(client, &queue).await;
                     // Another node at this address refuses the stream at once, for as long as it is there: that is
                     // neither asked quickly nor told more than once.
                     if begun.elapsed() >= RECONNECT_MAX {
                         pause = RECONNECT_MIN;
                         told.clear();
                     }
-                    if reason != told {
+                    if reason == told {
+                        // Nothing new.
+                    } else if is_refusal {
+                        tracing::warn!(to = %self.to, %reason, "another node does not take this one's messages");
+                    } else {
                         tracing::info!(to = %self.to, lane = ?self.lane, %reason, "stream to node ended");
                     }
                     told = reason;
                 }
                 Err(reason) => {
-                    tracing::debug!(to = %self.to, lane = ?self.lane, %reason, "no connection to node")
+                    // A node that is only started anew is no trouble.
+                    if failing.get_or_insert_with(Instant::now).elapsed() >= FAILURE_TOLD_AFTER {
+                        tracing::warn!(to = %self.to, %reason, "no connection to node");
+                    }
                 }
             }
             self.open.store(false, Ordering::Release);
@@ -137,24 +150,25 @@ impl Shared {
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = endpoint.connect().await.map_err(|error| error.to_string())?;
+        let channel = endpoint.connect().await.map_err(|error| no_connection(&address, &error))?;
         Ok(PeerClient::new(channel).max_encoding_message_size(FRAME_MAX_BYTES))
     }
 
-    /// Runs one stream to its end, and says why it ended.
+    /// Runs one stream to its end, and says why it ended, and whether this node is not let in.
     async fn stream(
         self: Arc<Self>,
         mut client: PeerClient<tonic::transport::Channel>,
         queue: &Queue,
-    ) -> String {
+    ) -> (String, bool) {
         let frames = Arc::clone(&self).frames(Arc::clone(queue));
         match client.deliver(frames).await {
-            Ok(_) => "the node closed it".to_owned(),
+            Ok(_) => ("the node closed it".to_owned(), false),
             Err(status) => {
                 if status.code() == Code::PermissionDenied {
                     self.membership.peers.denied(self.to).await;
                 }
-                status.message().to_owned()
+                let is_refusal = [Code::PermissionDenied, Code::FailedPrecondition].contains(&status.code());
+                (status.message().to_owned(), is_refusal)
             }
         }
     }

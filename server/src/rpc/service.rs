@@ -1,4 +1,5 @@
-//! What answers other nodes: takes their streams, checks who they are, and hands messages and questions on.
+//! What answers other nodes: takes their streams, checks who they are, and hands messages and questions on. On the
+//! command socket it answers questions alone.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -8,8 +9,11 @@ use bytes::Bytes;
 use futures::Stream;
 use futures::future::BoxFuture;
 use quorate_placement::topology::NodeId;
+use quorate_raft_groups::cluster::admin::Origin;
 use quorate_raft_groups::transport::Lane;
+use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
@@ -58,8 +62,8 @@ fn incoming(listener: LimitedListener) -> impl Stream<Item = io::Result<LimitedS
 
 /// Answers questions that come before node ids are known: init, join, status.
 pub trait QuestionHandler: Send + Sync + 'static {
-    /// Answers one question.
-    fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes>;
+    /// Answers one question that came this way.
+    fn answer(&self, payload: Bytes, origin: Origin) -> BoxFuture<'static, Bytes>;
 }
 
 /// The service of one node; membership is set when the node has become a member.
@@ -68,13 +72,30 @@ pub struct PeerService {
     questions: Arc<dyn QuestionHandler>,
     membership: Arc<OnceLock<Membership>>,
     stop: watch::Receiver<bool>,
+    origin: Origin,
 }
 
 impl PeerService {
     /// A service that answers questions only, until [`PeerService::set_membership`]. It ends its streams when `stop`
     /// turns true.
     pub fn new(questions: Arc<dyn QuestionHandler>, stop: watch::Receiver<bool>) -> Self {
-        Self { questions, membership: Arc::new(OnceLock::new()), stop }
+        Self { questions, membership: Arc::new(OnceLock::new()), stop, origin: Origin::Network }
+    }
+
+    /// Serves the command socket: the same questions, and no streams, since no node is on the other end.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve_commands(&self, listener: UnixListener) -> Result<(), tonic::transport::Error> {
+        let (questions, mut stop) = (Arc::clone(&self.questions), self.stop.clone());
+        let service =
+            Self { questions, membership: Arc::default(), stop: self.stop.clone(), origin: Origin::Machine };
+        Server::builder()
+            .add_service(PeerServer::new(service).max_encoding_message_size(FRAME_MAX_BYTES))
+            .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async move {
+                let _ = stop.wait_for(|stopped| *stopped).await;
+            })
+            .await
     }
 
     /// From now on streams of other nodes are taken; the first call counts.
@@ -146,7 +167,7 @@ impl Peer for PeerService {
     }
 
     async fn ask(&self, request: Request<Question>) -> Result<Response<Answer>, Status> {
-        let payload = self.questions.answer(request.into_inner().payload).await;
+        let payload = self.questions.answer(request.into_inner().payload, self.origin).await;
         Ok(Response::new(Answer { payload }))
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use quorate_raft_groups::cluster::admin::Origin;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -64,7 +65,7 @@ impl Receiver for Inbox {
 struct Upper;
 
 impl QuestionHandler for Upper {
-    fn answer(&self, payload: Bytes) -> BoxFuture<'static, Bytes> {
+    fn answer(&self, payload: Bytes, _: Origin) -> BoxFuture<'static, Bytes> {
         Box::pin(async move { payload.to_ascii_uppercase().into() })
     }
 }

@@ -3,10 +3,12 @@
 use proptest::prelude::*;
 use quorate_engine::kv::Key;
 use quorate_engine::testing::fixture;
+use quorate_placement::topology::StoreId;
 use quorate_placement::view::Liveness;
 use uuid::Uuid;
 
 use super::*;
+use crate::cluster::admin::{AdminCommand, AdminRequest, Token};
 use crate::cluster::bootstrap_format::{
     BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, decode_bootstrap_request,
     encode_bootstrap_answer, encode_bootstrap_request,
@@ -22,7 +24,7 @@ fn span() -> Span {
 fn record() -> NodeRecord {
     NodeRecord {
         node_id: NodeId(3),
-        store_id: quorate_placement::topology::StoreId(9),
+        store_id: StoreId(9),
         address: "c:1".to_owned(),
         sql_address: "c:2".to_owned(),
         http_address: "c:3".to_owned(),
@@ -79,6 +81,7 @@ fn requests() -> Vec<ClusterRequest> {
         },
         ClusterRequest::SplitRange { range_id: RangeId(7), at: Some(Key::from(&b"m"[..])) },
         ClusterRequest::SplitRange { range_id: RangeId(7), at: None },
+        ClusterRequest::RemoveNode { node: NodeId(300) },
     ]
 }
 
@@ -164,6 +167,11 @@ fn answers() -> Vec<ClusterAnswer> {
     ]
 }
 
+fn admin(command: AdminCommand) -> BootstrapRequest {
+    let (token, store_id) = (Some(Token::new("secret")), Some(StoreId(u64::MAX)));
+    BootstrapRequest::Admin(AdminRequest { token, store_id, command })
+}
+
 fn check<T: PartialEq + std::fmt::Debug>(
     messages: &[T],
     encode: impl Fn(&T) -> Vec<u8>,
@@ -183,17 +191,26 @@ fn messages_survive_their_bytes() {
     check(&requests(), encode_request, decode_request);
     check(&answers(), encode_answer, decode_answer);
     let bootstrap = [
-        BootstrapRequest::Probe { asker: quorate_placement::topology::StoreId(5) },
+        BootstrapRequest::Probe { asker: StoreId(5) },
         BootstrapRequest::Join(record()),
-        BootstrapRequest::Range(RangeCommand::Move {
+        BootstrapRequest::Status,
+        BootstrapRequest::Serves,
+        admin(AdminCommand::Init),
+        admin(AdminCommand::RemoveNode(NodeId(300))),
+        admin(AdminCommand::NewToken),
+        admin(AdminCommand::Range(RangeCommand::Move {
             range_id: RangeId(7),
             from: NodeId(2),
             to: NodeId(4),
             share_tier: true,
-        }),
-        BootstrapRequest::Range(RangeCommand::Split { range_id: RangeId(7), at: Some(Key::from(&b"m"[..])) }),
-        BootstrapRequest::Range(RangeCommand::Split { range_id: RangeId(7), at: None }),
-        BootstrapRequest::Range(RangeCommand::TransferLeader { range_id: RangeId(7), to: NodeId(4) }),
+        })),
+        admin(AdminCommand::Range(RangeCommand::Split {
+            range_id: RangeId(7),
+            at: Some(Key::from(&b"m"[..])),
+        })),
+        admin(AdminCommand::Range(RangeCommand::Split { range_id: RangeId(7), at: None })),
+        admin(AdminCommand::Range(RangeCommand::TransferLeader { range_id: RangeId(7), to: NodeId(4) })),
+        BootstrapRequest::Admin(AdminRequest { token: None, store_id: None, command: AdminCommand::Init }),
     ];
     check(&bootstrap, encode_bootstrap_request, decode_bootstrap_request);
     let cluster_id = Uuid::from_u128(5);
@@ -202,7 +219,19 @@ fn messages_survive_their_bytes() {
         BootstrapAnswer::Initialising,
         BootstrapAnswer::Exists { cluster_id },
         BootstrapAnswer::Uninitialised { hint: "run init".to_owned() },
-        BootstrapAnswer::Created { cluster_id, nodes: vec![record()] },
+        BootstrapAnswer::Created {
+            cluster_id,
+            nodes: vec![record()],
+            token: Some(Token::new("secret")),
+            not_serving: vec!["n2 sleeps".to_owned()],
+        },
+        BootstrapAnswer::Created { cluster_id, nodes: Vec::new(), token: None, not_serving: Vec::new() },
+        BootstrapAnswer::Serving,
+        BootstrapAnswer::NotServing { reason: "no lease".to_owned() },
+        BootstrapAnswer::NotEntitled { store_id: StoreId(9), socket: "/d/commands.sock".to_owned() },
+        BootstrapAnswer::TokenMade { token: Token::new("secret") },
+        BootstrapAnswer::NodeRemoved,
+        BootstrapAnswer::RemovalWaits { waits_for: "r7".to_owned() },
         BootstrapAnswer::Status(status()),
         BootstrapAnswer::RangeDone("begun".to_owned()),
         BootstrapAnswer::RangeRefused { reason: "no".to_owned(), look_at: LookAt::Range },

@@ -121,11 +121,12 @@ async fn join_of_a_founders_address_with_another_disk_is_another_node() {
 async fn bootstrap_questions_before_init_name_the_command() {
     let net = Net::new();
     let a = net.process("a", &Arc::new(MemoryStore::new())).await;
-    let answer = a.handle_bootstrap(encode_bootstrap_request(&BootstrapRequest::Status).into()).await;
+    let answer =
+        a.handle_bootstrap(encode_bootstrap_request(&BootstrapRequest::Status).into(), Origin::Network).await;
     let BootstrapAnswer::Uninitialised { hint } = decode_bootstrap_answer(&answer).unwrap() else {
         panic!("{answer:?}")
     };
     assert!(hint.contains("quorate init --host a:7001"), "{hint}");
-    let answer = a.handle_bootstrap(Bytes::from_static(b"\x09noise")).await;
+    let answer = a.handle_bootstrap(Bytes::from_static(b"\x09noise"), Origin::Machine).await;
     assert!(matches!(decode_bootstrap_answer(&answer).unwrap(), BootstrapAnswer::Refused(_)));
 }

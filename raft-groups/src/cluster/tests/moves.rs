@@ -2,8 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
+use super::admin::{command, say};
 use super::*;
 use crate::client::router::SYSTEM_RANGE;
+use crate::cluster::admin::AdminCommand;
 use crate::cluster::bootstrap_format::BootstrapAnswer;
 use crate::cluster::range_command::{LookAt, RangeCommand};
 use crate::cluster::settings::NODE_DEAD_AFTER;
@@ -237,4 +239,41 @@ async fn moves_that_make_no_sense_are_refused_with_where_to_look() {
     let done = cluster.member(1).run_range_command(transfer(to)).await;
     assert_eq!(done, BootstrapAnswer::RangeDone(format!("n{to} leads r2")));
     assert!(cluster.store(to).status(RANGE).unwrap().has_lease || cluster.until_led(RANGE).await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removal_of_a_silent_node_has_its_replicas_replaced_first() {
+    let cluster = Cluster::of_four().await;
+    let remove = || async {
+        let request = command(AdminCommand::RemoveNode(NodeId(3)), None);
+        say(&cluster.process(1), &request, Origin::Machine).await
+    };
+    let answer = remove().await;
+    assert!(matches!(&answer, BootstrapAnswer::Refused(text) if text.contains("n3 runs")), "{answer:?}");
+    cluster.kill(3).await;
+    let begun = tokio::time::Instant::now();
+    let mut waited = Vec::new();
+    loop {
+        let answer = remove().await;
+        if answer == BootstrapAnswer::NodeRemoved {
+            break;
+        }
+        // For as long as it may only be late.
+        let is_late = matches!(&answer, BootstrapAnswer::Refused(text) if text.contains("n3 runs"));
+        if let BootstrapAnswer::RemovalWaits { waits_for } = answer {
+            waited.push(waits_for);
+        } else {
+            assert!(is_late, "{answer:?}");
+        }
+        assert!(begun.elapsed() < DEADLINE, "{waited:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // Long before it counts as dead by itself.
+    assert!(waited.iter().any(|text| text.contains("still ha")), "{waited:?}");
+    assert_eq!(cluster.voters(RANGE), Some(vec![1, 2, 4]));
+    assert_eq!(cluster.member(1).registry().ids(), [1, 2, 4].map(NodeId));
+    assert_eq!(get(&cluster.member(4), &row(7)).await.unwrap(), Some(Bytes::from_static(b"x")));
+    for id in [1, 2, 4] {
+        cluster.kill(id).await;
+    }
 }

@@ -33,7 +33,7 @@ impl refusal::StoreHome for Copied {
 }
 
 async fn ask_node(node: &Arc<ClusterNode>, request: &BootstrapRequest) -> BootstrapAnswer {
-    let answer = node.handle_bootstrap(encode_bootstrap_request(request).into()).await;
+    let answer = node.handle_bootstrap(encode_bootstrap_request(request).into(), Origin::Network).await;
     decode_bootstrap_answer(&answer).unwrap()
 }
 

@@ -1,0 +1,143 @@
+//! Bytes of what the registry keeps beside its nodes: the hash of the token for commands, and the nodes that were removed;
+//! and of commands in a larger message.
+//!
+//! Version 1 of each: a version byte; the 32 bytes of the hash; or the store id of the node and when it was removed.
+
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Key, keyspace};
+use quorate_placement::topology::{NodeId, StoreId};
+
+use super::admin::{AdminCommand, AdminRequest, Token};
+use super::range_command::{put_range_command, take_range_command};
+
+/// Newest version of the hash's bytes.
+const TOKEN_VERSION: u8 = 1;
+/// Newest version of a removed node's bytes.
+const REMOVED_VERSION: u8 = 1;
+/// Length of a token's hash (SHA-256).
+pub const TOKEN_HASH_BYTES: usize = 32;
+
+/// A node that was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovedNode {
+    /// Its store.
+    pub store_id: StoreId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Key of the token's hash.
+pub fn token_key() -> Key {
+    keyspace::system_prefix(keyspace::SYSTEM_TOKEN)
+}
+
+/// Key of the row that says that a node was removed.
+pub fn removed_key(node_id: NodeId) -> Key {
+    let prefix = keyspace::system_prefix(keyspace::SYSTEM_REMOVED_NODES);
+    Key::from([prefix.as_ref(), &node_id.0.to_be_bytes()].concat())
+}
+
+/// The node of such a key.
+pub fn removed_of_key(key: &Key) -> Option<NodeId> {
+    let prefix = keyspace::system_prefix(keyspace::SYSTEM_REMOVED_NODES);
+    let number = key.as_ref().strip_prefix(prefix.as_ref())?;
+    Some(NodeId(u64::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// The bytes of a token's hash.
+pub fn encode_token_hash(hash: [u8; TOKEN_HASH_BYTES]) -> Vec<u8> {
+    let mut writer = Writer::versioned(TOKEN_VERSION);
+    writer.bytes(&hash);
+    writer.finish()
+}
+
+/// Reads a token's hash.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_token_hash(bytes: &[u8]) -> Result<[u8; TOKEN_HASH_BYTES], CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, TOKEN_VERSION, "token's hash")?;
+    let hash = reader.bytes()?;
+    let hash = hash.try_into().map_err(|_| reader.invalid(hash.len() as u64))?;
+    reader.finish()?;
+    Ok(hash)
+}
+
+/// The bytes of a removed node's row.
+pub fn encode_removed(removed: RemovedNode) -> Vec<u8> {
+    let mut writer = Writer::versioned(REMOVED_VERSION);
+    writer.u64(removed.store_id.0).timestamp(removed.at);
+    writer.finish()
+}
+
+/// Reads a removed node's row.
+///
+/// # Errors
+/// Damaged bytes, or a newer version.
+pub fn decode_removed(bytes: &[u8]) -> Result<RemovedNode, CodecError> {
+    let (mut reader, _) = Reader::versioned(bytes, REMOVED_VERSION, "removed node")?;
+    let removed = RemovedNode { store_id: StoreId(reader.u64()?), at: reader.timestamp()? };
+    reader.finish()?;
+    Ok(removed)
+}
+
+const INIT: u8 = 1;
+const RANGE: u8 = 2;
+const REMOVE_NODE: u8 = 3;
+const NEW_TOKEN: u8 = 4;
+
+/// Appends a command to a larger message.
+pub(super) fn put_admin(writer: &mut Writer, request: &AdminRequest) {
+    writer.optional_bytes(request.token.as_ref().map(|token| token.reveal().as_bytes()));
+    writer.bool(request.store_id.is_some()).u64(request.store_id.map_or(0, |store| store.0));
+    match &request.command {
+        AdminCommand::Init => {
+            writer.u8(INIT);
+        }
+        AdminCommand::Range(command) => put_range_command(writer.u8(RANGE), command),
+        AdminCommand::RemoveNode(node) => {
+            writer.u8(REMOVE_NODE).varint(node.0);
+        }
+        AdminCommand::NewToken => {
+            writer.u8(NEW_TOKEN);
+        }
+    }
+}
+
+/// Reads a command within a larger message.
+pub(super) fn take_admin(reader: &mut Reader<'_>) -> Result<AdminRequest, CodecError> {
+    let token = reader.optional_bytes()?.map(std::str::from_utf8).transpose();
+    let token = token.map_err(|_| reader.invalid(0))?.map(Token::new);
+    let (is_meant, store_id) = (reader.bool()?, StoreId(reader.u64()?));
+    let command = match reader.u8()? {
+        INIT => AdminCommand::Init,
+        RANGE => AdminCommand::Range(take_range_command(reader)?),
+        REMOVE_NODE => AdminCommand::RemoveNode(NodeId(reader.varint()?)),
+        NEW_TOKEN => AdminCommand::NewToken,
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    Ok(AdminRequest { token, store_id: is_meant.then_some(store_id), command })
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_engine::testing::fixture;
+
+    use super::*;
+
+    #[test]
+    fn token_hash_and_removed_node_bytes_are_as_in_the_fixtures() {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let stored = fixture::check(root, "token_hash", &encode_token_hash([7; TOKEN_HASH_BYTES]));
+        assert_eq!(decode_token_hash(&stored), Ok([7; TOKEN_HASH_BYTES]));
+        assert!(decode_token_hash(&stored[..stored.len() - 1]).is_err());
+        let removed = RemovedNode { store_id: StoreId(0x0123_4567_89ab_cdef), at: Timestamp::from_micros(5) };
+        let stored = fixture::check(root, "removed_node", &encode_removed(removed));
+        assert_eq!(decode_removed(&stored), Ok(removed));
+        assert!(decode_removed(&stored[..stored.len() - 1]).is_err());
+        assert_eq!(removed_of_key(&removed_key(NodeId(300))), Some(NodeId(300)));
+        assert_eq!(removed_of_key(&token_key()), None);
+    }
+}
