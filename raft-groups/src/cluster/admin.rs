@@ -106,7 +106,7 @@ impl ClusterNode {
         }
         match (request.command, self.member.get()) {
             (AdminCommand::Init, _) => self.answer_init().await,
-            (_, None) => BootstrapAnswer::Uninitialised { hint: self.init_hint() },
+            (_, None) => BootstrapAnswer::Uninitialised { hint: self.absence() },
             (AdminCommand::Range(command), Some(member)) => member.run_range_command(command).await,
             (AdminCommand::RemoveNode(node), Some(member)) => member.run_remove_node(node).await,
             (AdminCommand::NewToken, Some(member)) => match member.make_token().await {

@@ -76,7 +76,7 @@ async fn catalog_wait_ends_when_the_statement_is_cancelled() {
     let mut session = node.session(SessionOptions::default());
     let (cancel, mut sink) = (CancelToken::new(), Recorder::default());
     cancel.cancel(crate::cancel::CancelReason::Request);
-    let mut run = session.begin_text("SELECT k FROM t").unwrap();
+    let mut run = session.begin_text("SELECT k FROM t").await.unwrap();
     let error = run.next(&mut session, &cancel, &mut sink).await.unwrap_err();
     assert_eq!(error.state.code(), "57014");
 }
