@@ -98,3 +98,42 @@ fn old_store_put_back_takes_no_part_until_it_joins_anew() {
     assert!(cluster.nodes[2].log().contains("stays as it is"), "{}", cluster.nodes[2].log());
     assert_eq!(count(&cluster.nodes[2]), "50");
 }
+
+/// Flips one bit in the middle of the largest write-ahead log.
+fn flip_a_bit(folder: &Path) {
+    let logs = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let of_logs = logs.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    let largest = of_logs.max_by_key(|path| path.metadata().map_or(0, |data| data.len())).expect("a log");
+    let mut bytes = std::fs::read(&largest).expect("a log");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    // In place: a file of the same name would be another one.
+    std::fs::write(&largest, bytes).expect("a log");
+}
+
+#[test]
+fn old_store_with_a_damaged_log_takes_no_part_and_loses_nothing_acknowledged() {
+    let mut cluster = Cluster::running();
+    cluster.nodes[0].psql_run("CREATE TABLE t (id INT8 PRIMARY KEY)");
+    insert(&cluster.nodes[0], 0..10);
+    // What is acknowledged from here on is on the first two.
+    cluster.nodes[2].kill();
+    insert(&cluster.nodes[0], 10..60);
+    cluster.nodes[1].kill();
+    cluster.nodes[0].kill();
+    flip_a_bit(&cluster.nodes[1].data_dir());
+    // Without the first one, these two would have a majority.
+    cluster.nodes[1].start();
+    cluster.nodes[2].start();
+    check_refused(&cluster.nodes[1], "write-ahead log");
+    let sql = cluster.nodes[2].psql().args(["-c", "SELECT count(*) FROM t"]).output().expect("psql");
+    assert!(!sql.status.success(), "one of three answers for all: {}", text_of(&sql));
+    cluster.nodes[0].start();
+    cluster.nodes[0].await_http("/ready", 200);
+    assert_eq!(count(&cluster.nodes[0]), "60");
+    assert_eq!(cluster.nodes[1].terminate(), Some(0));
+    cluster.nodes[1].start_with_flags(&["--rejoin"]);
+    cluster.nodes[1].await_http("/ready", 200);
+    await_replaced(&cluster.nodes[0], 2);
+    assert_eq!(count(&cluster.nodes[1]), "60");
+}
