@@ -36,6 +36,7 @@ const FORMATS: &[Format] = &[
     ("engine/src/rocks/wal/note_format.rs", Byte, &["wal_note", "wal_note_leap"]),
     ("raft-groups/src/api_format.rs", Byte, &["range_request", "range_answer"]),
     ("raft-groups/src/cluster/admin_format.rs", Byte, &["token_hash", "removed_node"]),
+    ("raft-groups/src/cluster/admin_format.rs", Byte, &["token_hash", "removed_node"]),
     ("raft-groups/src/cluster/bootstrap_format.rs", Byte, &["bootstrap_status"]),
     ("raft-groups/src/cluster/message_format.rs", Byte, &["cluster_requests", "cluster_answers"]),
     ("raft-groups/src/cluster/node_format.rs", Byte, &["node_record"]),

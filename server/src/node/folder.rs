@@ -9,11 +9,13 @@ use crate::rpc::socket::SOCKET_NAME;
 /// Files by which RocksDB's folders are known: one of them is there from the first start on.
 const STORE_FILE: &str = "CURRENT";
 /// What a first start that ended early may have left, by the beginnings of the names; and what file systems put there.
-const LEFTOVERS: [&str; 11] = [
+const LEFTOVERS: [&str; 13] = [
     "LOCK",
     "LOG",
     "IDENTITY",
     "STORE",
+    "SYNCED",
+    "FORGOTTEN",
     "staged",
     "MANIFEST-",
     "OPTIONS-",
