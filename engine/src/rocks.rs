@@ -38,6 +38,7 @@ pub use forgotten::Forgotten;
 use lock::StoreLock;
 use mark::{Marker, Synced};
 use staging::RocksStaging;
+pub use verdict::VERDICT_FILE;
 use view::RocksView;
 use wal::note_format::Note;
 

@@ -162,10 +162,11 @@ fn open_error(path: &Path, found: &Found, error: &rocksdb::Error) -> StoreError 
     if text.contains("lock file") || text.contains("lock hold by current process") {
         return StoreError::Locked { path: path.display().to_string() };
     }
-    match (device("open", error), &found.forgotten) {
-        (StoreError::Corruption(detail), Some(forgotten)) => {
-            StoreError::Corruption(format!("{forgotten}; {detail}"))
-        }
-        (other, _) => other,
-    }
+    let StoreError::Corruption(detail) = device("open", error) else { return device("open", error) };
+    let also = found.forgotten.as_ref().map_or_else(String::new, |forgotten| format!("; {forgotten}"));
+    StoreError::Corruption(format!(
+        "{}: {detail}{also}. The library opens this store no more: keep a copy of the directory if its data is in no \
+         other place; a member of a cluster rejoins with an empty one",
+        path.display()
+    ))
 }

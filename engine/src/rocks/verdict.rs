@@ -19,8 +19,8 @@ use super::forgotten_format;
 use super::mark::{FoundMark, MARK_FILE};
 use super::wal::scan::{Gap, GapKind, Scan};
 
-/// Name of the file in the store's directory.
-const VERDICT_FILE: &str = "FORGOTTEN";
+/// Name of the file in a store's directory that says what it has lost; who empties the directory removes it last.
+pub const VERDICT_FILE: &str = "FORGOTTEN";
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

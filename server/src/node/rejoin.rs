@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use quorate_engine::rocks::{RocksOptions, RocksStore};
+use quorate_engine::rocks::{RocksOptions, RocksStore, VERDICT_FILE};
 use quorate_engine::store::StoreError;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::refusal::standing_refusal;
@@ -40,14 +40,18 @@ fn refusal_of(store: &RocksStore, path: &Path) -> Result<Option<String>, StartEr
     standing_refusal(store, &home).map_err(|error: ClusterError| StartError::Cluster(error))
 }
 
-/// Removes what lies in the folder.
+/// Removes what lies in the folder: the verdict last, so that what is left where this was cut short is not used.
 fn empty(path: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         match entry.file_type()?.is_dir() {
             true => std::fs::remove_dir_all(entry.path())?,
+            false if entry.file_name() == VERDICT_FILE => {}
             false => std::fs::remove_file(entry.path())?,
         }
     }
-    Ok(())
+    match std::fs::remove_file(path.join(VERDICT_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -522,3 +522,60 @@ fn store_of_an_earlier_release_is_taken_as_it_is() {
     drop(opened);
     assert_eq!(place.open().forgotten(), None);
 }
+
+/// What cannot be opened at all says which file it is about, and what to do.
+#[test]
+fn store_that_does_not_open_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = synced_batches(dir.path(), 5, false);
+    store.flush().unwrap();
+    drop(store);
+    let image = Image::of(dir.path());
+    let table = image.files.keys().find(|name| name.ends_with(".sst")).unwrap().clone();
+    let manifest = image.files.keys().find(|name| name.starts_with("MANIFEST")).unwrap().clone();
+    let without_table =
+        Image { files: image.files.clone().into_iter().filter(|(name, _)| *name != table).collect() };
+    let mut damaged = image.clone();
+    damaged.bytes(&manifest)[100] ^= 1;
+    for (image, name) in [(without_table, table), (damaged, manifest)] {
+        let place = image.place();
+        let error = open_in(place.dir.path(), BOOT).err().unwrap();
+        let told = error.to_string();
+        assert!(matches!(error, StoreError::Corruption(_)), "{told}");
+        assert!(told.contains(&name) && told.contains("an empty one"), "{name}: {told}");
+    }
+}
+
+/// Set for the second process, which knows only the library's own lock.
+const OTHER_DIR: &str = "QUORATE_TEST_OTHER_DIR";
+
+/// A program of an earlier release has it open: nothing is looked at, and nothing is cut.
+#[test]
+fn store_that_an_earlier_release_has_open_is_locked() {
+    use std::io::{BufRead, BufReader, Read};
+    if let Ok(path) = std::env::var(OTHER_DIR) {
+        let mut database = database_options(&RocksOptions::default());
+        database.create_if_missing(true);
+        let _db = DB::open(&database, path).unwrap();
+        println!("opened");
+        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let name = "rocks::tests::forgetting::store_that_an_earlier_release_has_open_is_locked";
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(OTHER_DIR, dir.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("opened")));
+    let locked = StoreError::Locked { path: dir.path().display().to_string() };
+    assert_eq!(open_in(dir.path(), BOOT).err(), Some(locked));
+    assert!(!dir.path().join("SYNCED").exists());
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert!(open_in(dir.path(), BOOT).is_ok());
+}
