@@ -156,6 +156,7 @@ impl Session {
                 Ok(tag("RESET"))
             }
             Bound::SetClusterSetting { name, value } => {
+                self.check_writable("SET CLUSTER SETTING")?;
                 self.check_alone("SET CLUSTER SETTING", run.turn)?;
                 self.set_cluster_setting(name, value.as_deref()).await
             }
