@@ -60,7 +60,7 @@ pub const ALL: &[KnownBug] = &[
     by("removed-returns", Safeguard::Tombstones, 0),
     // A node whose clock is beyond the maximum offset goes on serving its clients: their transactions begin in the past,
     // and do not see what was acknowledged to others.
-    by("clock-beyond-offset", Safeguard::ClockTrusted, 19),
+    by("clock-beyond-offset", Safeguard::ClockTrusted, 129),
     // A store has lost the end of what it had synced, and nothing on it says so. It makes a majority with a node that was
     // away, without the one that has what was acknowledged and knows how far the store had been.
     by("forgotten-syncs", Safeguard::SyncedRemembered, 0),
