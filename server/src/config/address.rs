@@ -57,7 +57,7 @@ impl Address {
         self.port
     }
 
-    /// Whether the host is 0.0.0.0 or [::], which nobody can connect to from elsewhere.
+    /// Whether the host is `0.0.0.0` or `[::]`, which nobody can connect to from elsewhere.
     pub fn is_every_interface(&self) -> bool {
         let inner = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
         IpAddr::from_str(inner).is_ok_and(|ip| ip.is_unspecified())
