@@ -14,6 +14,7 @@ mod node_port;
 mod old_stores;
 mod outage;
 mod replicas;
+mod restarts;
 mod shell;
 mod splits;
 mod start_faults;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,7 +47,14 @@ pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Waits for a future, for no longer than the deadline.
 pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("in vain: {what}"))
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| give_up(what))
+}
+
+/// Fails the test. Says why at once: the end of the runtime may hang on what hangs, and a test's output comes after it.
+fn give_up(what: &str) -> ! {
+    // Nothing is lost where the reason cannot be told early.
+    let _ = writeln!(std::io::stderr(), "in vain: {what}");
+    panic!("in vain: {what}")
 }
 
 /// A range of the first `nodes` nodes.

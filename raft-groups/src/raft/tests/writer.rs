@@ -105,8 +105,8 @@ async fn failed_write_poisons_the_store() {
         let node = TestNode::start(NodeId(1), Arc::clone(&store) as Arc<dyn Store>, &network);
         let range = descriptor(RANGE, 1);
         node.seed(&range);
-        let group = node.start_group(&range).await;
-        group.elect().await;
+        let group = within("the start", node.start_group(&range)).await;
+        within("the election", group.elect()).await;
         let mut acknowledged = Vec::new();
         let scenario = async {
             for number in 0.. {
@@ -126,7 +126,8 @@ async fn failed_write_poisons_the_store() {
         within("the failing write", scenario).await;
         within("the end of the Raft task", group.wait_fatal()).await;
         assert_eq!(node.poisoned.load(Ordering::SeqCst), 1);
-        let late = group.propose(group.leading_term().unwrap_or(2), Bytes::from_static(b"late=v")).await;
+        let late = group.propose(group.leading_term().unwrap_or(2), Bytes::from_static(b"late=v"));
+        let late = within("the answer to a late proposal", late).await;
         assert!(matches!(late, Err(ProposeError::Fatal(_))), "{late:?}");
         assert_eq!(node.value("late"), None);
         node.stop(&network).await;
@@ -135,8 +136,8 @@ async fn failed_write_poisons_the_store() {
         // A device that works again: everything acknowledged is there.
         let network = LocalNetwork::new();
         let node = TestNode::start(NodeId(1), Arc::new(store.inner().fork()), &network);
-        let group = node.start_group(&range).await;
-        elect(&group).await;
+        let group = within("the second start", node.start_group(&range)).await;
+        within("the second election", elect(&group)).await;
         assert!(
             acknowledged.iter().all(|key| node.value(key).is_some()),
             "after write {fail_at}: {acknowledged:?}"
