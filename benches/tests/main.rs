@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use quorate::config::OnLoss;
 use quorate::metrics;
 use quorate::node::{Listeners, Node, NodeConfig};
 use quorate_bench::cli::Cli;
@@ -39,7 +40,7 @@ impl Server {
             address: address.clone(),
             locality: "zone=a".parse().expect("a locality"),
             join: vec![address],
-            rejoin: false,
+            on_loss: OnLoss::Refuse,
             nodes_in_process: 1,
         };
         let node =

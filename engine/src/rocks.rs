@@ -141,6 +141,16 @@ impl RocksStore {
         mark.map_err(|error| StoreError::Device { operation: "mark", detail: error.to_string() })
     }
 
+    /// Makes what is left of a store that has forgotten the whole of it, from the next opening on. Only for a store on
+    /// which nobody else relies. Cut short, it has still forgotten.
+    ///
+    /// # Errors
+    /// What is left could not be written to files, or the verdict not be removed: the store has still forgotten.
+    pub fn accept_loss(self) -> Result<(), StoreError> {
+        self.flush()?;
+        opening::accept_loss(&self.db)
+    }
+
     /// Syncs since the start: synced writes and [`Store::sync`].
     pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)

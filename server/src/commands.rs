@@ -35,7 +35,7 @@ pub async fn start(config: StartConfig) -> ExitStatus {
         address: config.advertise.to_string(),
         locality: config.locality.tiers().clone(),
         join: config.join.iter().map(ToString::to_string).collect(),
-        rejoin: config.rejoin,
+        on_loss: config.on_loss,
         nodes_in_process: 1,
     };
     let page = match metrics::install() {

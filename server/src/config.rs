@@ -18,6 +18,18 @@ pub use locality::{ZonedLocality, ZonedLocalityError};
 /// Most addresses in `--join`: enough for any cluster's seeds, few enough to ask all of them at `init`.
 pub const JOIN_MAX: usize = 100;
 
+/// What a node does whose store must not be used: it was copied, or has lost what it had synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLoss {
+    /// It says so, and takes no part.
+    #[default]
+    Refuse,
+    /// It empties its data directory, and begins anew from the others.
+    Rejoin,
+    /// It goes on with what is left, where nobody else has its ranges.
+    Accept,
+}
+
 /// `quorate start` as it was typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StartOptions {
@@ -37,8 +49,8 @@ pub struct StartOptions {
     pub join: Vec<String>,
     /// Whether listeners may be reached from other machines, although nothing is encrypted and nobody is asked for a password.
     pub insecure: bool,
-    /// Whether to begin anew where the store must not be used.
-    pub rejoin: bool,
+    /// What to do where the store must not be used.
+    pub on_loss: OnLoss,
 }
 
 /// `quorate start`, checked.
@@ -60,8 +72,8 @@ pub struct StartConfig {
     pub locality: ZonedLocality,
     /// The first nodes' addresses, without repeats, in the order given.
     pub join: Vec<Address>,
-    /// Whether to begin anew where the store must not be used.
-    pub rejoin: bool,
+    /// What to do where the store must not be used.
+    pub on_loss: OnLoss,
 }
 
 impl StartOptions {
@@ -87,9 +99,9 @@ impl StartOptions {
         match (advertise, listen, sql, http, locality) {
             (Some(advertise), Some(listen), Some(sql), Some(http), Some(locality)) if faults.is_empty() => {
                 let warnings = warnings(&advertise, &join);
-                let (data_dir, insecure, rejoin) = (self.data_dir.clone(), self.insecure, self.rejoin);
+                let (data_dir, insecure, on_loss) = (self.data_dir.clone(), self.insecure, self.on_loss);
                 let value =
-                    StartConfig { data_dir, listen, advertise, sql, http, insecure, locality, join, rejoin };
+                    StartConfig { data_dir, listen, advertise, sql, http, insecure, locality, join, on_loss };
                 Ok(Checked { value, warnings })
             }
             _ => Err(faults),

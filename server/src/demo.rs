@@ -12,7 +12,7 @@ use quorate_raft_groups::cluster::settings::NODE_DEAD_AFTER;
 use quorate_sql::node::SqlNode;
 
 use crate::cli::ExitStatus;
-use crate::config::{DemoConfig, DemoData};
+use crate::config::{DemoConfig, DemoData, OnLoss};
 use crate::metrics::{self, MetricsError};
 use crate::node::error::StartError;
 use crate::node::{Listeners, Node, NodeConfig};
@@ -109,7 +109,7 @@ impl Demo {
                 address,
                 locality: locality.tiers().clone(),
                 join: join.clone(),
-                rejoin: false,
+                on_loss: OnLoss::Refuse,
                 nodes_in_process: config.localities.len(),
             };
             self.nodes.push(Node::start(node, listeners, page.clone()).await?);

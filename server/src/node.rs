@@ -9,6 +9,7 @@
 //!    database, the catalog is read and confirmed, and the [`gate`] opens.
 //! 4. [`Node::shutdown`] closes the gate, hands over what is led here, ends listeners and ranges, and syncs the store.
 
+mod accept_loss;
 pub mod cluster;
 pub mod disk;
 pub mod error;
@@ -41,6 +42,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::MachineClock;
+use crate::config::OnLoss;
 use crate::descriptors::{self, Connections};
 use crate::http::{self, Readiness};
 use crate::limited::LimitedListener;
@@ -73,8 +75,8 @@ pub struct NodeConfig {
     pub locality: Locality,
     /// Addresses of the cluster's first nodes, its own among them.
     pub join: Vec<String>,
-    /// Whether to begin anew where the store must not be used.
-    pub rejoin: bool,
+    /// What to do where the store must not be used.
+    pub on_loss: OnLoss,
     /// How many nodes this process has: they share its descriptors.
     pub nodes_in_process: usize,
 }
@@ -248,10 +250,12 @@ fn open_store(config: &NodeConfig) -> Result<RocksStore, StartError> {
     let path = config.data_dir.clone();
     std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
     folder::check(&path)?;
-    if config.rejoin {
-        return rejoin::open_or_begin_anew(&path);
+    match config.on_loss {
+        OnLoss::Refuse => RocksStore::open(&path, RocksOptions::default())
+            .map_err(|source| StartError::Store { path, source }),
+        OnLoss::Rejoin => rejoin::open_or_begin_anew(&path),
+        OnLoss::Accept => accept_loss::open_or_accept(&path),
     }
-    RocksStore::open(&path, RocksOptions::default()).map_err(|source| StartError::Store { path, source })
 }
 
 /// The command socket, where the data directory's file system takes one.

@@ -133,8 +133,48 @@ fn old_store_with_a_damaged_log_takes_no_part_and_loses_nothing_acknowledged() {
     cluster.nodes[0].await_http("/ready", 200);
     assert_eq!(count(&cluster.nodes[0]), "60");
     assert_eq!(cluster.nodes[1].terminate(), Some(0));
+    // The others have relied on it: it must not go on with less.
+    cluster.nodes[1].start_with_flags(&["--accept-loss"]);
+    cluster.nodes[1].await_end();
+    assert!(cluster.nodes[1].log().contains("with --rejoin instead"), "{}", cluster.nodes[1].log());
     cluster.nodes[1].start_with_flags(&["--rejoin"]);
     cluster.nodes[1].await_http("/ready", 200);
     await_replaced(&cluster.nodes[0], 2);
     assert_eq!(count(&cluster.nodes[1]), "60");
+}
+
+#[test]
+fn old_store_of_a_lone_node_goes_on_with_what_is_left_once_it_is_told_to() {
+    let mut cluster = Cluster::of_one();
+    let node = &mut cluster.nodes[0];
+    node.psql_run("CREATE TABLE t (id INT8 PRIMARY KEY)");
+    insert(node, 0..60);
+    node.kill();
+    flip_a_bit(&node.data_dir());
+    node.start();
+    wait_for("it says why it is not ready", || {
+        let answer = node.http_get("/ready");
+        let says =
+            answer.as_ref().is_some_and(|(status, text)| *status == 503 && text.contains("--accept-loss"));
+        says.then_some(()).ok_or_else(|| format!("{answer:?}"))
+    });
+    let sql = node.psql().args(["-c", "SELECT 1"]).output().expect("psql");
+    assert!(
+        text_of(&sql).contains("--accept-loss") && !text_of(&sql).contains("--rejoin"),
+        "{}",
+        text_of(&sql)
+    );
+    assert_eq!(node.terminate(), Some(0));
+    node.start_with_flags(&["--accept-loss"]);
+    node.await_http("/ready", 200);
+    let left: u32 = count(node).parse().expect("a number");
+    assert!((1..60).contains(&left), "{left} rows");
+    // A prefix of what was acknowledged.
+    let highest = node.psql_run("SELECT max(id) FROM t");
+    assert_eq!(highest.trim(), (left - 1).to_string());
+    insert(node, left..left + 5);
+    node.kill();
+    node.start();
+    node.await_http("/ready", 200);
+    assert_eq!(count(node), (left + 5).to_string());
 }

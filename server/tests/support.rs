@@ -96,6 +96,17 @@ impl Cluster {
         cluster
     }
 
+    /// A cluster of one node, started and initialised, ready.
+    pub fn of_one() -> Self {
+        let mut cluster = Self::prepare();
+        cluster.nodes.truncate(1);
+        cluster.nodes[0].join = cluster.nodes[0].host();
+        cluster.start_all();
+        cluster.init();
+        cluster.await_ready();
+        cluster
+    }
+
     pub fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use quorate::config::OnLoss;
 use quorate::metrics;
 use quorate::node::{Listeners, Node, NodeConfig};
 use quorate_engine::kv::{
@@ -45,7 +46,7 @@ impl Embedded {
             address: address.clone(),
             locality: "zone=a".parse().map_err(|fault| error("its locality", &fault))?,
             join: vec![address],
-            rejoin: false,
+            on_loss: OnLoss::Refuse,
             nodes_in_process: 1,
         };
         let page = metrics::install().map_err(|fault| error("its metrics", &fault))?;

@@ -146,6 +146,20 @@ impl Found {
     }
 }
 
+/// A mark of what is there, and no verdict any more.
+pub(super) fn accept_loss(db: &DB) -> Result<(), StoreError> {
+    let path = db.path();
+    let id = db.get(STORE_KEY).map_err(|error| device("open", &error))?;
+    let id = id.and_then(|id| Uuid::from_slice(&id).ok());
+    let with_path = |error: io::Error| failed(path, &error);
+    let store = id.unwrap_or_else(Uuid::new_v4);
+    if id.is_none() {
+        write_id(db, store).map_err(|error| device("open", &error))?;
+    }
+    MarkFile::create(path, store).map_err(with_path)?;
+    verdict::remove(path).map_err(with_path)
+}
+
 /// Keeps the store's id, and lets no log wait for it.
 fn write_id(db: &DB, id: Uuid) -> Result<(), rocksdb::Error> {
     let mut batch = WriteBatch::default();

@@ -133,6 +133,15 @@ pub(super) fn write(folder: &Path, forgotten: &Forgotten) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Forgets a verdict. On the disk when it returns.
+///
+/// # Errors
+/// It cannot be removed.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    fs::remove_file(folder.join(VERDICT_FILE))?;
+    File::open(folder)?.sync_all()
+}
+
 /// Cuts the torn end off, so that no recovery takes records from behind a hole.
 ///
 /// # Errors

@@ -85,6 +85,14 @@ fn refusal_of(reason: &str) -> String {
     )
 }
 
+/// What a node says that is the only one of its cluster: nobody can give it back what it has lost.
+fn loss_of(reason: &str) -> String {
+    format!(
+        "{reason}. No other node has the rows of this one, so that nothing is served until you have decided: look at its disk, \
+         put a backup in place of the data directory, or start the node with --accept-loss, and it goes on with what is left"
+    )
+}
+
 impl ClusterNode {
     /// Why this node takes no part; `None` where it may.
     pub fn refusal(&self) -> Option<&str> {
@@ -301,7 +309,9 @@ impl ClusterNode {
 /// The store failed, or the directory cannot be looked at.
 pub fn standing_refusal(store: &dyn Store, home: &dyn StoreHome) -> Result<Option<String>, ClusterError> {
     if let Some(forgotten) = store.forgotten() {
-        return Ok(Some(refusal_of(&forgotten)));
+        let own = crate::identity::load(store)?;
+        let is_alone = own.map(|own| is_sole_voter(store, own.node_id)).transpose()?;
+        return Ok(Some(if is_alone == Some(true) { loss_of(&forgotten) } else { refusal_of(&forgotten) }));
     }
     if let Some(stored) = load_refusal(store)? {
         return Ok(Some(stored));

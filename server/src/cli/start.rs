@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::host::AdminArguments;
-use crate::config::StartOptions;
+use crate::config::{OnLoss, StartOptions};
 
 const START_EXAMPLES: &str = "\
 Examples:
@@ -49,6 +49,10 @@ pub struct StartArguments {
     /// join anew. Does nothing where the store is well
     #[arg(long)]
     pub rejoin: bool,
+    /// Where a node that is the only one of its cluster was told that its store has lost something: go on with what is
+    /// left. Does nothing where nothing is lost
+    #[arg(long, conflicts_with = "rejoin")]
+    pub accept_loss: bool,
     /// Threads that serve requests, those of the disk apart; one a core without this flag. Nodes that share a machine
     /// are faster with their share of its cores each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
@@ -59,9 +63,24 @@ impl From<StartArguments> for StartOptions {
     fn from(arguments: StartArguments) -> Self {
         // The threads are the process's: they run before anything else does.
         let StartArguments {
-            data_dir, listen, advertise, sql, http, locality, join, insecure, rejoin, ..
+            data_dir,
+            listen,
+            advertise,
+            sql,
+            http,
+            locality,
+            join,
+            insecure,
+            rejoin,
+            accept_loss,
+            ..
         } = arguments;
-        Self { data_dir, listen, advertise, sql, http, locality, join, insecure, rejoin }
+        let on_loss = match (rejoin, accept_loss) {
+            (true, _) => OnLoss::Rejoin,
+            (false, true) => OnLoss::Accept,
+            (false, false) => OnLoss::Refuse,
+        };
+        Self { data_dir, listen, advertise, sql, http, locality, join, insecure, on_loss }
     }
 }
 

@@ -77,6 +77,18 @@ pub enum StartError {
         /// Why not.
         source: StoreError,
     },
+    /// What a store has lost cannot be accepted: others hold its ranges too.
+    #[error(
+        "--data-dir {}: {loss}; --accept-loss is for a node that is alone: other nodes have voted with this one, or it \
+         belongs to no cluster; nothing was changed. Start it with --rejoin instead: it begins anew from the others",
+        path.display()
+    )]
+    NotAlone {
+        /// The folder.
+        path: PathBuf,
+        /// What is lost.
+        loss: String,
+    },
     /// Too few descriptors.
     #[error(
         "this process may open {limit} files, a node needs {needed} at least; raise the hard limit (ulimit -n 4096, or \

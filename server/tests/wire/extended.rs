@@ -58,6 +58,36 @@ async fn extended_error_skips_to_sync() {
 }
 
 #[tokio::test]
+async fn extended_portal_has_one_name_and_one_run() {
+    let server = Server::start().await;
+    let (mut raw, _) = Raw::session(server.address).await;
+    let parse = |text: &str| message(b'P', format!("\0{text}\0\0\0").as_bytes());
+    let bind = message(b'B', b"p\0\0\0\0\0\0\0\0");
+    let execute = message(b'E', b"p\0\0\0\0\0");
+    let twice_bound = [parse("SELECT 1"), bind.clone(), bind.clone(), sync()].concat();
+    assert_eq!(raw.ask(&twice_bound).await, "1 2 E(42P03) Z(I)");
+    let parts = [parse("SET application_name = 'x'"), bind.clone(), execute.clone(), execute.clone(), sync()];
+    assert_eq!(raw.ask(&parts.concat()).await, "1 2 S C(SET) E(55000) S Z(I)");
+    let parts = [parse("SELECT 1"), bind, execute.clone(), execute, sync()];
+    assert_eq!(raw.ask(&parts.concat()).await, "1 2 D C(SELECT 1) C(SELECT 0) Z(I)");
+}
+
+#[tokio::test]
+async fn extended_columns_have_a_limit() {
+    let server = Server::start().await;
+    let (mut raw, _) = Raw::session(server.address).await;
+    let select = |columns: usize| query(&format!("SELECT {}", vec!["1"; columns].join(",")));
+    assert_eq!(raw.ask(&select(1_665)).await, "E(54011) Z(I)");
+    assert_eq!(raw.ask(&select(1_664)).await, "T D C(SELECT 1) Z(I)");
+    let create = |columns: usize| {
+        let columns: Vec<_> = (0..columns).map(|number| format!("c{number} INT")).collect();
+        query(&format!("CREATE TABLE wide{0} ({1})", columns.len(), columns.join(",")))
+    };
+    assert_eq!(raw.ask(&create(1_601)).await, "E(54011) Z(I)");
+    assert_eq!(raw.ask(&create(1_600)).await, "C(CREATE TABLE) Z(I)");
+}
+
+#[tokio::test]
 async fn extended_portal_is_fetched_in_parts() {
     let server = Server::start().await;
     let (mut raw, _) = Raw::session(server.address).await;

@@ -437,6 +437,30 @@ fn forgetting_is_told_at_each_start() {
     assert!(place.open().forgotten().unwrap().contains("no longer known"));
 }
 
+/// Whoever has nobody else to ask goes on with a prefix, once it is told to.
+#[test]
+fn forgetting_that_is_accepted_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, last) = synced_batches(dir.path(), 20, false);
+    mark(&store);
+    let mut image = Image::of(dir.path());
+    drop(store);
+    let name = image.newest_log();
+    let end = written(&image.place());
+    image.bytes(&name)[end / 2] ^= 1;
+    let place = image.place();
+    let damaged = place.open();
+    let left = newest(&damaged);
+    assert!(damaged.forgotten().is_some() && left < last, "{left} of {last}");
+    damaged.accept_loss().unwrap();
+    for round in 1..=3 {
+        let store = place.open();
+        assert_eq!((newest(&store), store.forgotten()), (left + round - 1, None), "round {round}");
+        write(&store, left + round..left + round + 1, Durability::Synced);
+    }
+    assert_eq!(place.judge(NEXT_BOOT).0, Verdict::Whole);
+}
+
 #[test]
 fn mark_that_is_gone_or_of_another_store_is_missed() {
     let dir = tempfile::tempdir().unwrap();
