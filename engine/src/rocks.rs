@@ -15,6 +15,7 @@ mod mark;
 mod mark_format;
 mod opening;
 mod staging;
+mod sync_watch;
 mod verdict;
 mod view;
 mod wal;
@@ -23,7 +24,6 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -38,6 +38,8 @@ pub use forgotten::Forgotten;
 use lock::StoreLock;
 use mark::{Marker, Synced};
 use staging::RocksStaging;
+pub use sync_watch::SyncTimes;
+use sync_watch::Syncs;
 pub use verdict::VERDICT_FILE;
 use view::RocksView;
 use wal::note_format::Note;
@@ -110,6 +112,7 @@ pub struct RocksStore {
     db: Arc<Database>,
     forgotten: Option<Forgotten>,
     syncs: AtomicU64,
+    sync_watch: Syncs,
     /// The library's sequence number when it was opened.
     opened: u64,
     staging: RocksStaging,
@@ -156,6 +159,11 @@ impl RocksStore {
         self.syncs.load(Ordering::Relaxed)
     }
 
+    /// How long syncs take, by those of the last seconds.
+    pub fn sync_times(&self) -> SyncTimes {
+        self.sync_watch.times()
+    }
+
     /// Writes all memtables to files. For tests and for a clean stop; the log makes it needless for safety.
     ///
     /// # Errors
@@ -182,13 +190,13 @@ impl RocksStore {
     }
 
     /// Runs what waits for the disk, counts it and measures it.
-    #[expect(clippy::disallowed_methods, reason = "measures the disk; nothing depends on it")]
     fn measured(&self, work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let start = Instant::now();
+        let id = self.sync_watch.begin();
         let result = work();
+        let took = self.sync_watch.end(id);
         self.syncs.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("quorate_store_syncs_total").increment(1);
-        metrics::histogram!("quorate_store_sync_seconds").record(start.elapsed().as_secs_f64());
+        metrics::histogram!("quorate_store_sync_seconds").record(took.as_secs_f64());
         result
     }
 

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::lock::StoreLock;
 use super::mark::{FoundMark, MarkFile, Marker, Synced};
 use super::staging::{FileOptions, RocksStaging};
+use super::sync_watch::Syncs;
 use super::verdict::{self, Verdict};
 use super::wal::scan::{Scan, scan};
 use super::{Database, Forgotten, RocksOptions, RocksStore, database_options, device, family_options};
@@ -65,7 +66,8 @@ pub(super) fn open(path: &Path, options: RocksOptions, boot: Uuid) -> Result<Roc
     let marker = marker.transpose().map_err(|error| failed(path, &error))?;
     let db = Arc::new(Database { db, _lock: lock, writes: RwLock::new(()), synced });
     let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
-    Ok(RocksStore { marker, db, forgotten, syncs: AtomicU64::new(0), opened, staging })
+    let (syncs, sync_watch) = (AtomicU64::new(0), Syncs::new());
+    Ok(RocksStore { marker, db, forgotten, syncs, sync_watch, opened, staging })
 }
 
 /// What a directory holds before the library opens it.
