@@ -233,6 +233,20 @@ impl ClockGuard {
         i64::try_from(measured.middle() / 1_000).ok()
     }
 
+    /// The same in seconds, for metrics.
+    pub fn offset_seconds(&self, peer: NodeId, now: Duration) -> Option<f64> {
+        let state = self.state.lock();
+        let measured = state.peers.get(&peer).filter(|measured| measured.is_fresh(now))?;
+        let micros = i64::try_from(measured.middle()).ok()?;
+        let size = Duration::from_micros(micros.unsigned_abs()).as_secs_f64();
+        Some(if micros < 0 { -size } else { size })
+    }
+
+    /// How far this node's clock may be from those of most others before it does not serve.
+    pub fn allowed(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.limit()).unwrap_or(u64::MAX))
+    }
+
     /// Whether a peer was measured within the last `within`.
     pub fn is_measured(&self, peer: NodeId, within: Duration, now: Duration) -> bool {
         let state = self.state.lock();

@@ -20,6 +20,7 @@ mod home_format;
 pub mod host;
 pub mod listeners;
 mod peers;
+mod ready;
 mod rejoin;
 
 use std::path::PathBuf;
@@ -291,7 +292,7 @@ fn cluster_config(
         evaluator: scan_evaluator(),
         bootstrap: Arc::new(AskTransport),
         host: Arc::clone(host) as _,
-        disk: Arc::new(DataDirectory::new(config.data_dir.clone())),
+        disk: Arc::new(DataDirectory::new(config.data_dir.clone()).of_store(Arc::clone(store))),
         home: Arc::new(DirectoryHome::new(config.data_dir.clone())),
         blocking: Blocking::threads(),
         addresses: NodeAddresses {

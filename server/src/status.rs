@@ -1,6 +1,6 @@
 //! `quorate status` as text and as JSON: a verdict first, then nodes, then ranges in trouble, then what to do.
 
-mod clocks;
+mod findings;
 pub mod ranges;
 mod repair;
 
@@ -8,42 +8,46 @@ use std::fmt::Write as _;
 
 use quorate_placement::topology::NodeId;
 use quorate_placement::view::Liveness;
+use quorate_raft_groups::clock_guard::CLOCK_TRUSTED_MAX_MS;
 use quorate_raft_groups::cluster::status::{
-    ChangeStatus, ClusterStatus, MemberStatus, NodeStatus, RangeStatus,
+    ChangeStatus, ClusterStatus, MemberStatus, NodeStatus, PeerClock, Presence, RangeStatus,
 };
 use quorate_sql::storage::key_text;
 use serde_json::{Value, json};
 
-/// Ranges in trouble that are listed; the rest is counted.
-const RANGES_SHOWN_MAX: usize = 20;
 /// Version of the JSON's shape.
 const JSON_VERSION: u32 = 1;
 
+use findings::{Finding, Severity, clocks_summary, presence_word};
 pub use repair::describe as describe_change;
 
 /// How the cluster is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All nodes live, all ranges with all replicas.
+    /// All nodes live, all ranges led and with all replicas, disks with room and quick.
     Healthy,
-    /// Everything can be read and written, but something is missing.
+    /// Everything can be read and written, but something is missing or slow.
     Degraded,
-    /// Some range has no quorum.
+    /// Some range cannot be read or written, or a node is about to stop.
     Critical,
-    /// The asked node cannot tell for the whole cluster.
+    /// The asked node cannot tell for the whole cluster, or not yet.
     Unknown,
 }
 
 impl Verdict {
     /// The verdict on a status.
     pub fn of(status: &ClusterStatus) -> Self {
-        let is_hurt = status.nodes.iter().any(|node| repair::is_missed(status, node))
-            || !clocks::wrong(status).is_empty();
-        match (&status.partial, status.without_quorum().count(), status.short_of_replicas().count()) {
-            (Some(_), 0, _) => Self::Unknown,
-            (_, 1.., _) => Self::Critical,
-            (None, 0, 0) if !is_hurt => Self::Healthy,
-            (None, 0, _) => Self::Degraded,
+        Self::by(status, &findings::all(status))
+    }
+
+    /// The verdict on a status of which all that is wrong is found.
+    fn by(status: &ClusterStatus, findings: &[Finding]) -> Self {
+        let worst = findings.iter().map(|finding| finding.severity).max();
+        match (worst, &status.partial) {
+            (Some(Severity::Critical), _) => Self::Critical,
+            (_, Some(_)) | (Some(Severity::Unsure), None) => Self::Unknown,
+            (Some(Severity::Degraded), None) => Self::Degraded,
+            (Some(Severity::Warning) | None, None) => Self::Healthy,
         }
     }
 
@@ -60,29 +64,40 @@ impl Verdict {
 
 /// The status for people, seen through the node at `host`.
 pub fn render_text(status: &ClusterStatus, host: &str) -> String {
-    let mut text = String::new();
-    // Writing into a string cannot fail.
-    let _ = writeln!(text, "{}", headline(status));
+    let findings = findings::all(status);
+    let mut text = format!("{}\n", headline(status, Verdict::by(status, &findings)));
     if let Some(partial) = &status.partial {
+        // Writing into a string cannot fail.
         let _ = writeln!(text, "  only what {} knows by itself: {partial}", status.told_by);
     }
     let _ = writeln!(text, "cluster {}, as told by {}\n", status.cluster_id, status.told_by);
-    text.push_str(&nodes_table(&status.nodes));
-    text.push_str(&clocks::lines(status));
-    text.push_str(&ranges_in_trouble("ranges without quorum", status.without_quorum()));
-    text.push_str(&ranges_in_trouble("ranges short of replicas", status.short_of_replicas()));
-    text.push_str(&repair::moves(status));
-    text.push_str(&next_steps(status, host));
+    text += &nodes_table(&status.nodes);
+    text += &clocks_summary(status);
+    for Finding { title, lines, .. } in &findings {
+        let _ = writeln!(text, "\n{title}:");
+        lines.iter().for_each(|line| text += &format!(" {line}\n"));
+    }
+    text += &repair::moves(status);
+    text += &next_steps(status, &findings, host);
     text
 }
 
-fn headline(status: &ClusterStatus) -> String {
-    let down = status.nodes.iter().filter(|node| repair::is_missed(status, node)).count();
+fn headline(status: &ClusterStatus, verdict: Verdict) -> String {
+    let missed = || status.nodes.iter().filter(|node| repair::is_missed(status, node));
+    let unreachable = missed().filter(|node| matches!(node.presence, Presence::Unreachable { .. })).count();
+    let down = missed().count() - unreachable;
     let (lost, short) = (status.without_quorum().count(), status.short_of_replicas().count());
-    let verdict = Verdict::of(status).word();
-    let counts = format!("{down} of {} nodes down", status.nodes.len());
-    let ranges = format!("{} ranges: {lost} without quorum, {short} short of replicas", status.ranges.len());
-    format!("{verdict}  {counts} · {ranges}")
+    let mut counts = format!("{down} of {} nodes down", status.nodes.len());
+    if unreachable > 0 {
+        counts += &format!(", {unreachable} unreachable");
+    }
+    let mut ranges =
+        format!("{} ranges: {lost} without quorum, {short} short of replicas", status.ranges.len());
+    let leaderless = status.leaderless().count();
+    if leaderless > 0 {
+        ranges += &format!(", {leaderless} led by nobody");
+    }
+    format!("{}  {counts} · {ranges}", verdict.word())
 }
 
 fn nodes_table(nodes: &[NodeStatus]) -> String {
@@ -93,7 +108,7 @@ fn nodes_table(nodes: &[NodeStatus]) -> String {
         [
             node.record.node_id.to_string(),
             node.record.locality.to_string(),
-            node.liveness.to_string(),
+            presence_word(node).to_owned(),
             node.leaders.to_string(),
             node.replicas.to_string(),
             disk(node),
@@ -135,30 +150,6 @@ fn heard(millis: Option<u64>) -> String {
     }
 }
 
-fn ranges_in_trouble<'a>(title: &str, ranges: impl Iterator<Item = &'a RangeStatus>) -> String {
-    let ranges: Vec<_> = ranges.collect();
-    if ranges.is_empty() {
-        return String::new();
-    }
-    let mut text = format!("\n{title}:\n");
-    for range in ranges.iter().take(RANGES_SHOWN_MAX) {
-        let complaint = range.complaint.as_deref().map(|words| format!(" ({words})")).unwrap_or_default();
-        let (have, miss) = (names(&range.replicas), names(&range.missing));
-        let _ = writeln!(
-            text,
-            " {}  {}..{}  replicas {have}, missing {miss}{complaint}",
-            range.range_id,
-            start_of(range),
-            end_of(range)
-        );
-        text.push_str(&repair::under(range));
-    }
-    if ranges.len() > RANGES_SHOWN_MAX {
-        let _ = writeln!(text, " … and {} more", ranges.len() - RANGES_SHOWN_MAX);
-    }
-    text
-}
-
 /// First key of a range, for people: tables by their ids.
 fn start_of(range: &RangeStatus) -> String {
     key_text::start_key(&range.span.start, |_| None)
@@ -174,23 +165,8 @@ fn names(nodes: &[NodeId]) -> String {
 }
 
 /// What to run next.
-fn next_steps(status: &ClusterStatus, host: &str) -> String {
-    let mut steps: Vec<String> = clocks::steps(status).collect();
-    for node in status.nodes.iter().filter(|node| repair::is_missed(status, node)) {
-        if let Some(absence) = &node.absence {
-            steps
-                .push(format!("{} at {} takes no part: {absence}", node.record.node_id, node.record.address));
-            continue;
-        }
-        if let Some(step) = repair::instead_of(status, node) {
-            steps.push(step);
-        }
-        let NodeStatus { record, .. } = node;
-        let (id, address, locality) = (record.node_id, &record.address, &record.locality);
-        steps.push(format!(
-            "start {id} again on its data directory: quorate start --listen {address} --locality {locality} …"
-        ));
-    }
+fn next_steps(status: &ClusterStatus, findings: &[Finding], host: &str) -> String {
+    let mut steps: Vec<String> = findings.iter().flat_map(|finding| finding.steps.clone()).collect();
     if status.partial.is_some() {
         steps.push(format!("ask again once a majority of the nodes runs: quorate status --host {host}"));
     }
@@ -208,22 +184,35 @@ fn next_steps(status: &ClusterStatus, host: &str) -> String {
 
 /// The status for programs; the shape has a version.
 pub fn render_json(status: &ClusterStatus) -> Value {
+    let findings = findings::all(status);
     json!({
         "version": JSON_VERSION,
-        "verdict": Verdict::of(status).word(),
+        "verdict": Verdict::by(status, &findings).word(),
         "cluster_id": status.cluster_id.to_string(),
         "told_by": status.told_by.0,
         "partial": status.partial,
         "nodes": status.nodes.iter().map(node_json).collect::<Vec<_>>(),
         "ranges": status.ranges.iter().map(range_json).collect::<Vec<_>>(),
+        "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
+    })
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "kind": finding.kind,
+        "severity": finding.severity.word(),
+        "title": finding.title,
+        "lines": finding.lines,
+        "do": finding.steps,
     })
 }
 
 fn node_json(node: &NodeStatus) -> Value {
+    let clock = |clock: &PeerClock| json!({"node": clock.node_id.0, "ahead_ms": clock.ahead_ms});
     json!({
         "id": node.record.node_id.0,
         "locality": node.record.locality.to_string(),
-        "state": node.liveness.to_string(),
+        "state": presence_word(node),
         "address": node.record.address,
         "sql_address": node.record.sql_address,
         "http_address": node.record.http_address,
@@ -235,6 +224,12 @@ fn node_json(node: &NodeStatus) -> Value {
         "catalog_version": node.catalog_version,
         "clock_offset_ms": node.clock_offset_ms,
         "absence": node.absence,
+        "sync_p99_ms": node.syncs.p99_ms,
+        "sync_longest_ms": node.syncs.longest_ms,
+        "sync_running_ms": node.syncs.running_ms,
+        "clocks": node.clocks.iter().map(clock).collect::<Vec<_>>(),
+        "clock_allowed_ms": CLOCK_TRUSTED_MAX_MS,
+        "clock_doubt": node.clock_doubt,
     })
 }
 
@@ -253,6 +248,7 @@ fn range_json(range: &RangeStatus) -> Value {
         "members": range.members.iter().map(member_json).collect::<Vec<_>>(),
         "change": range.change.as_ref().map(change_json),
         "outlook": range.outlook,
+        "leaderless_ms": range.leaderless_ms,
     })
 }
 

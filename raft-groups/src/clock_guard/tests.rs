@@ -8,7 +8,7 @@ use crate::client::script_args::parse;
 const START_MICROS: u64 = 1_000_000_000;
 
 /// Commands: `answer n2 offset=300 [took=2]` (milliseconds: what the peer's clock is ahead when it answers in the middle of
-/// the time that it took), `pass 1000`, `set -300` (the wall clock), `expect`, `check`, `offset n2`; `begin` and `end`: a
+/// the time that it took), `pass 1000`, `set -300` (the wall clock), `expect`, `check`, `offset n2`, `allowed`; `begin` and `end`: a
 /// transaction.
 struct Runner {
     physical: ManualClock,
@@ -85,6 +85,7 @@ impl goldenscript::Runner for Runner {
                 told = change;
                 result.map_or_else(|doubt| doubt.to_string(), |_| "trusted all the time".to_owned())
             }
+            "allowed" => format!("{:?}", self.guard.allowed()),
             "offset" => format!("{:?}", self.guard.offset_ms(node()?, self.now().boot)),
             other => return Err(format!("unknown command {other}").into()),
         };

@@ -4,6 +4,7 @@
 //! as it was: its node counts as dead at once, not after `node_dead_after`, so that its replicas are replaced. Who does
 //! not answer may be back in a moment.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,10 +41,11 @@ impl Member {
             known.into_iter().filter(is_silent).collect::<Vec<_>>()
         });
         let silent = silent.unwrap_or_default();
-        let asked = silent.iter().take(ASKED_A_PASS_MAX).map(|record| self.absence_of(record));
+        let asked = silent.iter().take(ASKED_A_PASS_MAX).map(|record| self.found_at(record));
         let found = join_all(asked).await;
-        for (record, absence) in silent.iter().zip(found) {
-            self.note_absence(record.node_id, absence);
+        for (record, found) in silent.iter().zip(found) {
+            self.with_board(|board, _| board.set_answers(record.node_id, found == Found::Well));
+            self.note_absence(record.node_id, found.absence());
         }
     }
 
@@ -54,12 +56,42 @@ impl Member {
         }
     }
 
-    /// What whoever is at a node's address says; `None` where nobody is, or it is that node and well.
-    async fn absence_of(&self, record: &NodeRecord) -> Option<String> {
+    /// What whoever is at a node's address says.
+    async fn found_at(&self, record: &NodeRecord) -> Found {
         let request = BootstrapRequest::Identify;
         match ask(self.bootstrap.as_ref(), &record.address, &request, IDENTIFY_TIMEOUT).await {
-            Ok(BootstrapAnswer::Identity(identity)) => absence_by(record, &identity),
-            Ok(_) | Err(_) => None,
+            Ok(BootstrapAnswer::Identity(identity)) => {
+                absence_by(record, &identity).map_or(Found::Well, Found::Absent)
+            }
+            Ok(_) | Err(_) => Found::Nobody,
+        }
+    }
+
+    /// Which of these nodes answer at their addresses, asked all at once.
+    pub(super) async fn answering(&self, nodes: &[NodeRecord]) -> BTreeSet<NodeId> {
+        let nodes = || nodes.iter().take(ASKED_A_PASS_MAX);
+        let found = join_all(nodes().map(|record| self.found_at(record))).await;
+        let well = nodes().zip(found).filter(|(_, found)| *found == Found::Well);
+        well.map(|(record, _)| record.node_id).collect()
+    }
+}
+
+/// Who is at a node's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nobody who answers.
+    Nobody,
+    /// The node, and well.
+    Well,
+    /// Somebody by whom it is known that the node will not come back as it was, and why.
+    Absent(String),
+}
+
+impl Found {
+    fn absence(self) -> Option<String> {
+        match self {
+            Self::Absent(reason) => Some(reason),
+            Self::Nobody | Self::Well => None,
         }
     }
 }

@@ -7,7 +7,7 @@
 //! Pure: times come in. Wall time ([`Timestamp`]) for what nodes compare with each other, time since some start
 //! ([`Duration`]) for silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
@@ -18,6 +18,8 @@ use super::member::REPORT_INTERVAL;
 use super::message_format::{NodeReport, ReplicaReport};
 use super::status::ChangeStatus;
 use crate::descriptor::ReplicaDescriptor;
+
+mod presence;
 
 /// Reports missed for this long make a node suspect (design.md section 12).
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(3);
@@ -73,6 +75,10 @@ pub(super) struct Board {
     absences: BTreeMap<NodeId, String>,
     /// Silent nodes whose removal was asked for, and when last: they count as dead.
     leaving: BTreeMap<NodeId, Duration>,
+    /// When somebody said last that they lead a range, or when it came to be.
+    led: BTreeMap<RangeId, Duration>,
+    /// Silent nodes that answered at their addresses when they were asked last.
+    answering: BTreeSet<NodeId>,
     /// Reports missed for this long make a node dead.
     dead_after: Duration,
 }
@@ -81,7 +87,7 @@ impl Board {
     /// An empty board of a leaseholder that begins now. A node is dead once it was silent for `dead_after`.
     pub fn new(started: Moment, dead_after: Duration) -> Self {
         let (heard, leases, placed, entered, begun, moved) = Default::default();
-        let (required_version, absences, leaving) = Default::default();
+        let (required_version, absences, leaving, led, answering) = Default::default();
         Self {
             started,
             heard,
@@ -93,6 +99,8 @@ impl Board {
             moved,
             absences,
             leaving,
+            led,
+            answering,
             dead_after,
         }
     }
@@ -159,6 +167,10 @@ impl Board {
         self.entered.retain(|_, at| now.boot < at.saturating_add(SUSPECT_AFTER));
         let confirmed = report.catalog_version;
         self.absences.remove(&node);
+        self.answering.remove(&node);
+        let led = report.replicas.iter().filter(|replica| replica.has_lease);
+        let led: Vec<RangeId> = led.map(|replica| replica.range_id).collect();
+        self.note_led(led.into_iter(), now.boot);
         self.heard.insert(node, Heard { at: now.boot, report });
         let version = confirmed.filter(|version| *version >= self.required_version)?;
         let until = later(now.wall, CATALOG_LEASE);
@@ -275,6 +287,7 @@ impl Board {
     /// The directory's row of a range is new, or names other nodes than before.
     pub fn entered(&mut self, range_id: RangeId, now: Duration) {
         self.entered.insert(range_id, now);
+        self.note_new(range_id, now);
     }
 
     /// A leader was handed over to this node just now.
@@ -284,6 +297,18 @@ impl Board {
 
     /// Who leads a range: the node that says so, if it has not fallen silent; else the one chosen for a new range.
     pub fn leader(&self, range_id: RangeId, now: Duration) -> Option<NodeId> {
+        let known = self.says_it_leads(range_id, now);
+        known.or_else(|| self.given_to(range_id, now)).or_else(|| self.placed.get(&range_id).copied())
+    }
+
+    /// The node that a range's leader was handed over to within seconds.
+    fn given_to(&self, range_id: RangeId, now: Duration) -> Option<NodeId> {
+        let (to, at) = self.moved.get(&range_id)?;
+        (now < at.saturating_add(SUSPECT_AFTER)).then_some(*to)
+    }
+
+    /// The node that says that it leads a range, and has not fallen silent.
+    fn says_it_leads(&self, range_id: RangeId, now: Duration) -> Option<NodeId> {
         let leads = |report: &NodeReport| {
             report.replicas.iter().any(|replica| replica.range_id == range_id && replica.has_lease)
         };
@@ -292,11 +317,10 @@ impl Board {
         let is_outdated =
             |at: Duration| moved.is_some_and(|(_, moved)| at <= moved.saturating_add(REPORT_DELAY));
         let fresh = self.heard.iter().filter(|(node, _)| self.liveness(**node, now) == Liveness::Live);
-        let known = fresh
+        fresh
             .filter(|(_, heard)| leads(&heard.report) && !is_outdated(heard.at))
             .max_by_key(|(_, heard)| heard.at)
-            .map(|(node, _)| *node);
-        known.or_else(|| moved.map(|(to, _)| *to)).or_else(|| self.placed.get(&range_id).copied())
+            .map(|(node, _)| *node)
     }
 
     /// Bytes of a range and what its leader complains about, by its leader's report, or the largest of all.

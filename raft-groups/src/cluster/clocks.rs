@@ -1,13 +1,16 @@
-//! Asks other nodes what time it is, as far as other answers of theirs do not tell: see [`crate::clock_guard`].
+//! Asks other nodes what time it is, as far as other answers of theirs do not tell: see [`crate::clock_guard`]; and tells
+//! what was found, in reports and metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use metrics::{Unit, describe_gauge, gauge};
 use quorate_placement::topology::NodeId;
 
 use super::member::Member;
-use super::message_format::ClusterRequest;
+use super::message_format::{ClusterRequest, PeerReport};
+use super::status::PeerClock;
 use crate::clock_guard::ClockDoubt;
 
 /// How often peers are looked at.
@@ -20,9 +23,16 @@ const MEASURED_LATELY: Duration = Duration::from_secs(2);
 const TIME_TIMEOUT: Duration = Duration::from_secs(1);
 /// Peers that are asked in one round; the others have their turn in the next ones.
 const PEERS_ASKED_MAX: usize = 8;
+/// Peers that a report tells of.
+const PEERS_TOLD_MAX: usize = 256;
+
+const CLOCK_OFFSET: &str = "quorate_clock_offset_seconds";
+const CLOCK_OFFSET_ALLOWED: &str = "quorate_clock_offset_allowed_seconds";
+const CLOCK_TRUSTED: &str = "quorate_clock_trusted";
 
 impl Member {
     pub(super) async fn measure_clocks_forever(self: Arc<Self>) {
+        describe_metrics();
         let mut last = NodeId(0);
         loop {
             let due = self.peers_to_measure(last);
@@ -30,6 +40,7 @@ impl Member {
             let asking = due.iter().map(|node| self.ask_node(*node, &ClusterRequest::Time, TIME_TIMEOUT));
             // Whatever they answer, their time came with it.
             join_all(asking).await;
+            self.count_clocks();
             let pause = if self.is_unmeasured() { UNMEASURED_INTERVAL } else { MEASURE_INTERVAL };
             tokio::time::sleep(pause).await;
         }
@@ -47,6 +58,41 @@ impl Member {
         }
     }
 
+    /// Why this node does not trust its clock.
+    pub(super) fn clock_doubt(&self) -> Option<String> {
+        self.rpc.check_clock(None).err().map(|doubt| doubt.to_string())
+    }
+
+    fn others(&self) -> impl Iterator<Item = NodeId> {
+        let this = self.node_id();
+        self.registry.ids().into_iter().filter(move |node| *node != this)
+    }
+
+    /// What this node tells of the others: whom it hears, and their clocks.
+    pub(super) fn peers_told(&self) -> Vec<PeerReport> {
+        let (guard, now) = (self.rpc.clock_guard(), self.boottime());
+        let told = self.others().filter_map(|node_id| {
+            let silence = self.rpc.last_heard(node_id)?;
+            Some(PeerReport {
+                node_id,
+                silence_ms: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
+                clock_ahead_ms: guard.offset_ms(node_id, now),
+            })
+        });
+        told.take(PEERS_TOLD_MAX).collect()
+    }
+
+    fn count_clocks(&self) {
+        let (guard, now) = (self.rpc.clock_guard(), self.boottime());
+        for node in self.others() {
+            // What is not measured is not zero.
+            let ahead = guard.offset_seconds(node, now).unwrap_or(f64::NAN);
+            gauge!(CLOCK_OFFSET, "peer" => node.to_string()).set(ahead);
+        }
+        gauge!(CLOCK_OFFSET_ALLOWED).set(guard.allowed().as_secs_f64());
+        gauge!(CLOCK_TRUSTED).set(if self.clock_doubt().is_some() { 0.0 } else { 1.0 });
+    }
+
     /// Peers that were not measured lately, in turn: those after the last one first.
     fn peers_to_measure(&self, last: NodeId) -> Vec<NodeId> {
         let (guard, now) = (self.rpc.clock_guard(), self.boottime());
@@ -56,4 +102,28 @@ impl Member {
             self.registry.ids().into_iter().filter(is_due).partition(|node| *node <= last);
         after.into_iter().chain(before).take(PEERS_ASKED_MAX).collect()
     }
+}
+
+/// The clocks that a node's report tells of.
+pub(super) fn clocks_of(peers: &[PeerReport]) -> Vec<PeerClock> {
+    let clock = |peer: &PeerReport| Some(PeerClock { node_id: peer.node_id, ahead_ms: peer.clock_ahead_ms? });
+    peers.iter().filter_map(clock).collect()
+}
+
+fn describe_metrics() {
+    describe_gauge!(
+        CLOCK_OFFSET,
+        Unit::Seconds,
+        "How far a peer's clock is ahead of this node's; NaN where it was not measured lately"
+    );
+    describe_gauge!(
+        CLOCK_OFFSET_ALLOWED,
+        Unit::Seconds,
+        "How far this node's clock may be from those of most others: beyond it the node serves no clients"
+    );
+    describe_gauge!(
+        CLOCK_TRUSTED,
+        Unit::Count,
+        "1 while this node trusts its own clock, and 0 while it does not"
+    );
 }

@@ -55,7 +55,7 @@ impl Member {
 
     /// Waits until every registered node has reported to this leaseholder, or had the time to: what is placed goes to nodes
     /// that were heard, and one that begins has heard nobody yet. False where this node does not hold the lease.
-    async fn await_reports(&self) -> bool {
+    pub(super) async fn await_reports(&self) -> bool {
         loop {
             let nodes = self.registry.ids();
             let knows = |board: &mut Board, now: Moment| {

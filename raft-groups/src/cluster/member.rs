@@ -20,6 +20,7 @@ use super::board::{Board, Moment};
 use super::bootstrap::BootstrapTransport;
 use super::catalog::{CATALOG_RENEWAL, CatalogLease, CatalogListener};
 use super::change::drive::Changes;
+use super::contact::Contact;
 use super::error::ClusterError;
 use super::local_state::{LocalState, Membership};
 use super::message_format::{
@@ -94,13 +95,14 @@ pub struct Member {
     pub(super) rpc: Arc<Rpc>,
     pub(super) ranges: Arc<dyn LocalRanges>,
     pub(super) clock: Arc<HybridClock>,
-    disk: Arc<dyn DiskSpace>,
+    pub(super) disk: Arc<dyn DiskSpace>,
     pub(super) bootstrap: Arc<dyn BootstrapTransport>,
     host: Arc<dyn MemberHost>,
     pub(super) database: DistributedDatabase,
     settings: Settings,
     pub(super) catalog: CatalogLease,
     listener: OnceLock<Arc<dyn CatalogListener>>,
+    pub(super) contact: Contact,
     /// What this node keeps while it holds range 1's lease, with the term in which it began.
     pub(super) board: Mutex<Option<(u64, Board)>>,
     /// Changes of replicas that this node drives.
@@ -131,7 +133,9 @@ impl Member {
             system: config.membership.system.clone(),
             seed: rng.random(),
         });
+        let contact = Contact::new(config.clock.physical().boottime());
         let member = Arc::new(Self {
+            contact,
             identity: config.identity,
             record: config.record,
             founders: config.membership.founders,
@@ -258,18 +262,38 @@ impl Member {
         doubt.map_or(Ok(until), |doubt| Err(ClusterError::Clock(doubt.to_string())))
     }
 
+    /// Whether this node serves SQL, by what it knows: neither the store nor another node is waited for.
+    ///
+    /// # Errors
+    /// As [`Member::catalog_lease`].
+    pub fn serves(&self) -> Result<(), ClusterError> {
+        if let Some(doubt) = self.rpc.check_clock(None).err() {
+            return Err(ClusterError::Clock(doubt.to_string()));
+        }
+        // The hybrid clock may wait for its bound.
+        let now = Timestamp::from_micros(self.clock.physical().now_micros());
+        self.catalog.until(now).map(|_| ()).ok_or_else(|| self.unconfirmed())
+    }
+
+    /// How long range 1's leaseholder has not answered this node, which asks it each second.
+    pub fn metadata_silence(&self) -> Duration {
+        self.contact.silence(self.boottime())
+    }
+
     fn confirmed_until(&self) -> Result<Timestamp, ClusterError> {
         let now = self.clock.now().map_err(|error| ClusterError::CatalogLease(error.to_string()))?;
-        self.catalog.until(now).ok_or_else(|| {
-            let system = self.router().system_range();
-            let nodes: Vec<String> = system.nodes().iter().map(NodeId::to_string).collect();
-            ClusterError::CatalogLease(format!(
-                "node {} cannot confirm its catalog: range {SYSTEM_RANGE}, with replicas on {}, gives it no lease; SQL \
-                 is served again as soon as a majority of them is reached",
-                self.node_id(),
-                nodes.join(", ")
-            ))
-        })
+        self.catalog.until(now).ok_or_else(|| self.unconfirmed())
+    }
+
+    fn unconfirmed(&self) -> ClusterError {
+        let system = self.router().system_range();
+        let nodes: Vec<String> = system.nodes().iter().map(NodeId::to_string).collect();
+        ClusterError::CatalogLease(format!(
+            "node {} cannot confirm its catalog: range {SYSTEM_RANGE}, with replicas on {}, gives it no lease; SQL is \
+             served again as soon as a majority of them is reached",
+            self.node_id(),
+            nodes.join(", ")
+        ))
     }
 
     /// All settings by name, as read within the last seconds.
@@ -427,6 +451,9 @@ impl Member {
             system_generation: self.router().system_range().generation,
             replicas: replicas.collect(),
             changes: self.changes.lock().told(self.boottime()),
+            syncs: self.disk.syncs(),
+            peers: self.peers_told(),
+            clock_doubt: self.clock_doubt(),
         }
     }
 
@@ -450,6 +477,7 @@ impl Member {
         let version = report.catalog_version;
         let answer = self.ask_leader(&ClusterRequest::Report(report), REPORT_TIMEOUT).await;
         let Ok(ClusterAnswer::Lease { until, required_version, system }) = answer else { return };
+        self.contact.answered(self.boottime());
         if let Some(system) = system {
             self.router().learn(system);
         }
@@ -500,7 +528,7 @@ impl Member {
             let reasons: Vec<_> = reasons.iter().map(|(node, reason)| format!("{node} {reason}")).collect();
             ClusterError::Unavailable(format!(
                 "range {SYSTEM_RANGE}, which holds the cluster's metadata, has no leaseholder that answers within \
-                 {timeout:?}: {}; nothing is known to be done, start the missing nodes again and repeat",
+                 {timeout:?}: {}; nothing is known to be done, repeat once a majority of its replicas is reached",
                 reasons.join(", ")
             ))
         })

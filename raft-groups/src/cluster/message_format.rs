@@ -9,9 +9,10 @@ use quorate_engine::kv::{Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::publication::Verdict;
-use super::status::{ChangeStatus, ClusterStatus};
+use super::status::{ChangeStatus, ClusterStatus, DiskSyncs};
 use super::status_format::{
-    put_change, put_number, put_status, put_text, take_change, take_number, take_status, take_text,
+    put_change, put_number, put_status, put_syncs, put_text, take_change, take_number, take_status,
+    take_syncs, take_text, unzigzag, zigzag,
 };
 use crate::api_format::{put_list, put_span, take_list, take_span};
 use crate::descriptor::RangeDescriptor;
@@ -126,6 +127,23 @@ pub(super) struct NodeReport {
     pub replicas: Vec<ReplicaReport>,
     /// Changes of replicas that it drives, or that ended a moment ago.
     pub changes: Vec<ChangeStatus>,
+    /// How its disk takes syncs.
+    pub syncs: DiskSyncs,
+    /// Other nodes that it has heard.
+    pub peers: Vec<PeerReport>,
+    /// Why it does not trust its own clock.
+    pub clock_doubt: Option<String>,
+}
+
+/// What a node knows of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PeerReport {
+    /// Which.
+    pub node_id: NodeId,
+    /// Milliseconds since it was heard last.
+    pub silence_ms: u64,
+    /// How far its clock is ahead of the teller's, in milliseconds; `None` where it was not measured lately.
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// How a replica is.
@@ -377,6 +395,12 @@ fn put_report(writer: &mut Writer, report: &NodeReport) {
         put_text(writer.varint(replica.size_bytes), replica.complaint.as_deref());
     });
     put_list(writer, &report.changes, put_change);
+    put_syncs(writer, report.syncs);
+    put_list(writer, &report.peers, |writer, peer| {
+        writer.varint(peer.node_id.0).varint(peer.silence_ms);
+        put_number(writer, peer.clock_ahead_ms.map(zigzag));
+    });
+    put_text(writer, report.clock_doubt.as_deref());
 }
 
 fn put_maybe_descriptor(writer: &mut Writer, descriptor: Option<&RangeDescriptor>) {
@@ -423,6 +447,15 @@ fn take_report(reader: &mut Reader<'_>) -> Result<NodeReport, CodecError> {
             })
         })?,
         changes: take_list(reader, take_change)?,
+        syncs: take_syncs(reader)?,
+        peers: take_list(reader, |reader| {
+            Ok(PeerReport {
+                node_id: NodeId(reader.varint()?),
+                silence_ms: reader.varint()?,
+                clock_ahead_ms: take_number(reader)?.map(unzigzag),
+            })
+        })?,
+        clock_doubt: take_text(reader)?,
     })
 }
 

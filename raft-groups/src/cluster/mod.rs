@@ -43,6 +43,7 @@ pub mod catalog;
 mod change;
 mod clocks;
 mod collect;
+mod contact;
 pub mod error;
 pub mod hello;
 mod leader;
@@ -50,6 +51,7 @@ pub mod local_state;
 pub mod member;
 mod message_format;
 pub mod node_format;
+mod own_status;
 mod place;
 mod placement_log;
 mod publication;
@@ -81,6 +83,7 @@ use node_format::NodeRecord;
 use refusal::StoreHome;
 use registry::Registry;
 use starts::Starts;
+use status::DiskSyncs;
 
 /// How often others' positions are written down: what was told since is known to this process alone.
 const POSITIONS_INTERVAL: Duration = Duration::from_secs(3);
@@ -147,10 +150,15 @@ pub struct MemberParts {
     pub ranges: Arc<dyn LocalRanges>,
 }
 
-/// How much of a disk is used.
+/// How a disk is: how much of it is used, and how long it takes.
 pub trait DiskSpace: Send + Sync + 'static {
     /// Bytes used, by whomever, and bytes in all; zero where it is not known.
     fn used_and_total(&self) -> (u64, u64);
+
+    /// How long the node's store waits for it; zeros where it is not known.
+    fn syncs(&self) -> DiskSyncs {
+        DiskSyncs::default()
+    }
 }
 
 /// How far a node has come.

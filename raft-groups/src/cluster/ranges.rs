@@ -8,15 +8,16 @@ use quorate_placement::repair::{Outlook, outlook};
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{Liveness, RangeView};
 
-use super::board::CATALOG_LEASE;
+use super::board::{Board, CATALOG_LEASE};
+use super::clocks::clocks_of;
 use super::error::ClusterError;
 use super::member::Member;
 use super::message_format::{ClusterAnswer, ClusterRequest};
-use super::status::{ClusterStatus, MemberStatus, NodeStatus, RangeStatus};
+use super::node_format::NodeRecord;
+use super::status::{ClusterStatus, DiskSyncs, MemberStatus, NodeStatus, RangeStatus};
 use super::system::{self, CHANGE_ATTEMPTS_MAX};
 use crate::client::router::SYSTEM_RANGE;
 use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
-use crate::local_ranges::ReplicaStatus;
 
 /// Longest wait for a new range: directory, replicas, election, first read.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -26,6 +27,9 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(15);
 const AWAIT_CATALOG_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for the leaseholder's view of the cluster before a node tells what it knows by itself.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait, of these, for reports of nodes that a new leaseholder has not heard yet.
+const REPORTS_WAIT: Duration = Duration::from_millis(1_200);
+const _: () = assert!(REPORTS_WAIT.as_millis() < STATUS_TIMEOUT.as_millis());
 const _: () = assert!(AWAIT_CATALOG_TIMEOUT.as_secs() > 2 * CATALOG_LEASE.as_secs());
 
 /// One range, for SHOW RANGES.
@@ -83,7 +87,7 @@ impl Member {
         let info = |descriptor: RangeDescriptor| {
             let told = elsewhere.as_ref().and_then(|status| told_range(status, descriptor.range_id));
             let (leader, size_bytes) = match self.ranges.status(descriptor.range_id) {
-                Some(status) => (status.leader_node, status.size_bytes),
+                Some(status) => (self.believed_leader(&status), status.size_bytes),
                 None => told.map_or((None, 0), |range| (range.leader, range.size_bytes)),
             };
             let leader_zone = leader.and_then(|node| self.registry.zone_of(node));
@@ -96,13 +100,13 @@ impl Member {
     pub async fn status(&self) -> ClusterStatus {
         match self.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
             Ok(ClusterAnswer::Status(status)) => *status,
-            Ok(other) => self.own_status(format!("range 1's leaseholder: {}", other.complaint())),
-            Err(error) => self.own_status(error.to_string()),
+            Ok(other) => self.own_status(format!("range 1's leaseholder: {}", other.complaint())).await,
+            Err(error) => self.own_status(error.to_string()).await,
         }
     }
 
     /// How far a node's clock is ahead of this one's.
-    fn clock_offset_ms(&self, node: NodeId, now: Duration) -> Option<i64> {
+    pub(super) fn clock_offset_ms(&self, node: NodeId, now: Duration) -> Option<i64> {
         self.rpc.clock_guard().offset_ms(node, now)
     }
 
@@ -135,57 +139,6 @@ impl Member {
         Err(last.unwrap_or_else(|| KvError::Storage("no attempt was made".to_owned())))
     }
 
-    /// What this node knows without asking anybody.
-    fn own_status(&self, partial: String) -> ClusterStatus {
-        let statuses = self.ranges.statuses();
-        let (now, dead_after) = (self.moment(), self.node_dead_after());
-        let node = |record: super::node_format::NodeRecord| {
-            let heard = self.rpc.last_heard(record.node_id);
-            let leads = |status: &&ReplicaStatus| status.leader_node == Some(record.node_id);
-            let holds = |status: &&ReplicaStatus| status.descriptor.replica_on(record.node_id).is_some();
-            NodeStatus {
-                liveness: liveness_of_silence(heard, dead_after),
-                heard_ms: heard.map(millis),
-                leaders: statuses.iter().filter(leads).count() as u64,
-                replicas: statuses.iter().filter(holds).count() as u64,
-                disk_used_bytes: 0,
-                disk_total_bytes: 0,
-                catalog_version: None,
-                clock_offset_ms: self.clock_offset_ms(record.node_id, now.boot),
-                absence: None,
-                record,
-            }
-        };
-        let nodes = self.registry.all().into_iter().map(node).collect();
-        let liveness_of_silence = |heard| liveness_of_silence(heard, dead_after);
-        let is_live = |node: NodeId| liveness_of_silence(self.rpc.last_heard(node)) == Liveness::Live;
-        let range = |status: &ReplicaStatus| RangeStatus {
-            range_id: status.descriptor.range_id,
-            span: status.descriptor.span.clone(),
-            replicas: status.descriptor.voter_nodes(),
-            missing: status.descriptor.voter_nodes().into_iter().filter(|node| !is_live(*node)).collect(),
-            leader: status.leader_node.filter(|node| is_live(*node)),
-            size_bytes: status.size_bytes,
-            complaint: status.breaker.clone(),
-            generation: status.descriptor.generation,
-            members: members_of(&status.descriptor, |replica| {
-                (replica.replica_id == status.replica_id).then_some(status.applied)
-            }),
-            change: None,
-            outlook: None,
-        };
-        let mut ranges: Vec<_> = statuses.iter().map(range).collect();
-        ranges.sort_by(|a, b| a.span.cmp(&b.span));
-        ClusterStatus {
-            cluster_id: self.cluster_id(),
-            told_by: self.node_id(),
-            told_at: now.wall,
-            partial: Some(partial),
-            nodes,
-            ranges,
-        }
-    }
-
     /// Everything that range 1's leaseholder knows; `None` on other nodes.
     pub(super) async fn lead_status(&self) -> Option<ClusterStatus> {
         if !self.is_leader() {
@@ -193,15 +146,19 @@ impl Member {
         }
         let everything = Span::prefix(quorate_engine::kv::Key::default());
         let directory = self.directory(&everything).await.ok()?;
+        // Nor is a board that has only begun to listen to be taken at its word.
+        let _ = tokio::time::timeout(REPORTS_WAIT, self.await_reports()).await;
         // The leaseholder's own report must not be a second old in its own answer.
         self.report_once().await;
         let outlooks = self.outlooks(&directory);
         self.with_board(|board, now| {
+            board.forget_led(|range_id| directory.iter().any(|known| known.range_id == range_id));
             let live = |node: NodeId| board.liveness(node, now.boot) == Liveness::Live;
             let range = |descriptor: &RangeDescriptor| {
-                let leader = board.leader(descriptor.range_id, now.boot);
+                let leader = board.told_leader(descriptor.range_id, now.boot);
                 let (size_bytes, complaint) = board.size_and_complaint(descriptor.range_id, leader);
-                let missing = |node: &NodeId| !live(*node) || board.lacks(*node, descriptor.range_id);
+                let is_gone = |node: NodeId| !live(node) || board.lacks(node, descriptor.range_id);
+                let missing = |node: &NodeId| !board.awaits(*node, now.boot) && is_gone(*node);
                 RangeStatus {
                     range_id: descriptor.range_id,
                     span: descriptor.span.clone(),
@@ -214,15 +171,16 @@ impl Member {
                     members: members_of(descriptor, |replica| board.applied(replica, descriptor.range_id)),
                     change: board.change_of(descriptor.range_id, now.boot).cloned(),
                     outlook: outlooks.get(&descriptor.range_id).cloned(),
+                    leaderless_ms: board.leaderless(descriptor.range_id, now.boot).map(millis),
                 }
             };
             let ranges: Vec<_> = directory.iter().map(range).collect();
-            let node = |record: super::node_format::NodeRecord| {
+            let node = |record: NodeRecord| {
                 let id = record.node_id;
                 let report = board.last_report(id);
                 NodeStatus {
                     liveness: board.liveness(id, now.boot),
-                    heard_ms: board.has_heard(id).then(|| millis(board.silence(id, now.boot))),
+                    heard_ms: self.told_silence(board, id, now.boot).map(millis),
                     leaders: ranges.iter().filter(|range| range.leader == Some(id)).count() as u64,
                     replicas: report.map_or(0, |report| report.replicas.len() as u64),
                     disk_used_bytes: report.map_or(0, |report| report.disk_used_bytes),
@@ -230,6 +188,10 @@ impl Member {
                     catalog_version: report.and_then(|report| report.catalog_version),
                     clock_offset_ms: self.clock_offset_ms(id, now.boot),
                     absence: board.absence(id).map(str::to_owned),
+                    presence: board.presence(id, now.boot),
+                    syncs: report.map_or_else(DiskSyncs::default, |report| report.syncs),
+                    clocks: report.map_or_else(Vec::new, |report| clocks_of(&report.peers)),
+                    clock_doubt: report.and_then(|report| report.clock_doubt.clone()),
                     record,
                 }
             };
@@ -247,6 +209,11 @@ impl Member {
 }
 
 impl Member {
+    /// How long ago a node was heard: by its last report, or, where this board has had none, by anything of it that came in.
+    fn told_silence(&self, board: &Board, node: NodeId, now: Duration) -> Option<Duration> {
+        if board.has_heard(node) { Some(board.silence(node, now)) } else { self.rpc.last_heard(node) }
+    }
+
     /// What becomes of ranges that are short of replicas, in words.
     fn outlooks(&self, directory: &[RangeDescriptor]) -> BTreeMap<RangeId, String> {
         let Some(view) = self.view(directory) else { return BTreeMap::new() };
@@ -276,7 +243,7 @@ fn told_range(status: &ClusterStatus, range_id: RangeId) -> Option<&RangeStatus>
     status.ranges.iter().find(|range| range.range_id == range_id)
 }
 
-fn members_of(
+pub(super) fn members_of(
     descriptor: &RangeDescriptor,
     applied: impl Fn(&ReplicaDescriptor) -> Option<u64>,
 ) -> Vec<MemberStatus> {
@@ -289,15 +256,7 @@ fn members_of(
     descriptor.replicas.iter().map(member).collect()
 }
 
-fn liveness_of_silence(heard: Option<Duration>, dead_after: Duration) -> Liveness {
-    match heard {
-        Some(silence) if silence < super::board::SUSPECT_AFTER => Liveness::Live,
-        Some(silence) if silence >= dead_after => Liveness::Dead,
-        Some(_) | None => Liveness::Suspect,
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

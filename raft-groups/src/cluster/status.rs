@@ -48,6 +48,53 @@ pub struct NodeStatus {
     pub clock_offset_ms: Option<i64>,
     /// Why it takes no part, if it runs and must not.
     pub absence: Option<String>,
+    /// Whether it reports, and if not, what is known of it.
+    pub presence: Presence,
+    /// How its disk takes syncs, by its last report.
+    pub syncs: DiskSyncs,
+    /// How far others' clocks are ahead of its own, by its last report.
+    pub clocks: Vec<PeerClock>,
+    /// Why it does not trust its own clock, and serves no clients, by its last report.
+    pub clock_doubt: Option<String>,
+}
+
+/// Whether a node reports to whoever tells the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It does.
+    Reports,
+    /// Nobody who reports has heard of it since they started; whether it is there is not known.
+    Unheard {
+        /// The teller has only begun to listen: there is nothing to complain about yet.
+        is_awaited: bool,
+    },
+    /// It was heard of, and is not any more, by nobody.
+    Missing,
+    /// It runs, and does not reach the teller.
+    Unreachable {
+        /// A node that hears it; `None` where it answers the teller at its address, and does not report.
+        heard_by: Option<NodeId>,
+    },
+}
+
+/// How long a node's disk takes for a sync, by those of the last seconds, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskSyncs {
+    /// All but one of a hundred took no longer.
+    pub p99_ms: u64,
+    /// The longest.
+    pub longest_ms: u64,
+    /// How long the one that runs now has been running; zero where none does.
+    pub running_ms: u64,
+}
+
+/// A node's clock, as another one measured it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerClock {
+    /// Whose clock.
+    pub node_id: NodeId,
+    /// How far it is ahead of the clock of the one that measured, in milliseconds.
+    pub ahead_ms: i64,
 }
 
 /// How a range is.
@@ -61,7 +108,7 @@ pub struct RangeStatus {
     pub replicas: Vec<NodeId>,
     /// Those of them that are not known to be live, or do not hold it yet.
     pub missing: Vec<NodeId>,
-    /// The node that leads it; `None` where nobody does or nobody knows.
+    /// The node that says that it leads it, and was heard within seconds; never the one that did last.
     pub leader: Option<NodeId>,
     /// Bytes of its data, about.
     pub size_bytes: u64,
@@ -75,6 +122,8 @@ pub struct RangeStatus {
     pub change: Option<ChangeStatus>,
     /// What becomes of it, where it is short of replicas and nothing is under way.
     pub outlook: Option<String>,
+    /// For how long no node has said that it leads it, in milliseconds, at least; `None` while one does.
+    pub leaderless_ms: Option<u64>,
 }
 
 /// One replica of a range.
@@ -125,7 +174,16 @@ impl ChangeStatus {
     }
 }
 
+/// How long nobody may say that they lead a range before it counts as leaderless: an election takes 1.3 s at most, and
+/// its winner's next report comes within a second.
+pub const LEADERLESS_AFTER_MS: u64 = 3_000;
+
 impl RangeStatus {
+    /// Whether nobody leads it, and has not for longer than an election takes.
+    pub fn is_leaderless(&self) -> bool {
+        self.leaderless_ms.is_some_and(|millis| millis >= LEADERLESS_AFTER_MS)
+    }
+
     /// Whether a majority of its replicas is there.
     pub fn has_quorum(&self) -> bool {
         self.replicas.len().saturating_sub(self.missing.len()) > self.replicas.len() / 2
@@ -136,6 +194,11 @@ impl ClusterStatus {
     /// Ranges that cannot be written.
     pub fn without_quorum(&self) -> impl Iterator<Item = &RangeStatus> {
         self.ranges.iter().filter(|range| !range.has_quorum())
+    }
+
+    /// Ranges that have a majority of their replicas, and nobody who leads them.
+    pub fn leaderless(&self) -> impl Iterator<Item = &RangeStatus> {
+        self.ranges.iter().filter(|range| range.has_quorum() && range.is_leaderless())
     }
 
     /// Ranges that can be written, but have lost some replicas.

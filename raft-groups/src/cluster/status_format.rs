@@ -6,13 +6,21 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use quorate_placement::view::Liveness;
 
 use super::node_format::{put_node, take_node};
-use super::status::{ChangeStatus, ClusterStatus, MemberStatus, NodeStatus, RangeStatus};
+use super::status::{
+    ChangeStatus, ClusterStatus, DiskSyncs, MemberStatus, NodeStatus, PeerClock, Presence, RangeStatus,
+};
 use crate::api_format::{put_list, put_span, take_list, take_span};
 
 const LIVE: u8 = 1;
 const SUSPECT: u8 = 2;
 const DEAD: u8 = 3;
 const DRAINING: u8 = 4;
+
+const REPORTS: u8 = 1;
+const AWAITED: u8 = 2;
+const UNHEARD: u8 = 3;
+const MISSING: u8 = 4;
+const UNREACHABLE: u8 = 5;
 
 pub(super) fn put_status(writer: &mut Writer, status: &ClusterStatus) {
     writer.uuid(status.cluster_id).varint(status.told_by.0).timestamp(status.told_at);
@@ -44,9 +52,56 @@ fn put_node_status(writer: &mut Writer, node: &NodeStatus) {
     writer.varint(node.leaders).varint(node.replicas);
     writer.varint(node.disk_used_bytes).varint(node.disk_total_bytes);
     put_number(writer, node.catalog_version);
-    // Zigzag: small numbers of either sign are short.
-    put_number(writer, node.clock_offset_ms.map(|offset| ((offset << 1) ^ (offset >> 63)).cast_unsigned()));
+    put_number(writer, node.clock_offset_ms.map(zigzag));
     put_text(writer, node.absence.as_deref());
+    put_presence(writer, node.presence);
+    put_syncs(writer, node.syncs);
+    put_list(writer, &node.clocks, |writer, clock| {
+        writer.varint(clock.node_id.0).varint(zigzag(clock.ahead_ms));
+    });
+    put_text(writer, node.clock_doubt.as_deref());
+}
+
+/// Small numbers of either sign are short.
+pub(super) fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+/// The number that [`zigzag`] was given.
+pub(super) fn unzigzag(bits: u64) -> i64 {
+    (bits >> 1).cast_signed() ^ -(bits & 1).cast_signed()
+}
+
+fn put_presence(writer: &mut Writer, presence: Presence) {
+    match presence {
+        Presence::Reports => writer.u8(REPORTS),
+        Presence::Unheard { is_awaited: true } => writer.u8(AWAITED),
+        Presence::Unheard { is_awaited: false } => writer.u8(UNHEARD),
+        Presence::Missing => writer.u8(MISSING),
+        Presence::Unreachable { heard_by } => {
+            put_number(writer.u8(UNREACHABLE), heard_by.map(|node| node.0));
+            writer
+        }
+    };
+}
+
+fn take_presence(reader: &mut Reader<'_>) -> Result<Presence, CodecError> {
+    Ok(match reader.u8()? {
+        REPORTS => Presence::Reports,
+        AWAITED => Presence::Unheard { is_awaited: true },
+        UNHEARD => Presence::Unheard { is_awaited: false },
+        MISSING => Presence::Missing,
+        UNREACHABLE => Presence::Unreachable { heard_by: take_number(reader)?.map(NodeId) },
+        other => return Err(reader.invalid(u64::from(other))),
+    })
+}
+
+pub(super) fn put_syncs(writer: &mut Writer, syncs: DiskSyncs) {
+    writer.varint(syncs.p99_ms).varint(syncs.longest_ms).varint(syncs.running_ms);
+}
+
+pub(super) fn take_syncs(reader: &mut Reader<'_>) -> Result<DiskSyncs, CodecError> {
+    Ok(DiskSyncs { p99_ms: reader.varint()?, longest_ms: reader.varint()?, running_ms: reader.varint()? })
 }
 
 fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
@@ -65,9 +120,14 @@ fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
         disk_used_bytes: reader.varint()?,
         disk_total_bytes: reader.varint()?,
         catalog_version: take_number(reader)?,
-        clock_offset_ms: take_number(reader)?
-            .map(|bits| (bits >> 1).cast_signed() ^ -(bits & 1).cast_signed()),
+        clock_offset_ms: take_number(reader)?.map(unzigzag),
         absence: take_text(reader)?,
+        presence: take_presence(reader)?,
+        syncs: take_syncs(reader)?,
+        clocks: take_list(reader, |reader| {
+            Ok(PeerClock { node_id: NodeId(reader.varint()?), ahead_ms: unzigzag(reader.varint()?) })
+        })?,
+        clock_doubt: take_text(reader)?,
     })
 }
 
@@ -86,6 +146,7 @@ fn put_range_status(writer: &mut Writer, range: &RangeStatus) {
         put_change(writer, change);
     }
     put_text(writer, range.outlook.as_deref());
+    put_number(writer, range.leaderless_ms);
 }
 
 pub(super) fn put_change(writer: &mut Writer, change: &ChangeStatus) {
@@ -133,6 +194,7 @@ fn take_range_status(reader: &mut Reader<'_>) -> Result<RangeStatus, CodecError>
         members: take_list(reader, take_member)?,
         change: if reader.bool()? { Some(take_change(reader)?) } else { None },
         outlook: take_text(reader)?,
+        leaderless_ms: take_number(reader)?,
     })
 }
 

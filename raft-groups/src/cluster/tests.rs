@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quorate_engine::clock::ForgetBound;
+use quorate_engine::clock::{ForgetBound, PhysicalClock};
 use quorate_engine::kv::{Database, Key, Span, TransactionOptions, Write, keyspace};
 use quorate_engine::memory::MemoryStore;
 
@@ -18,8 +18,10 @@ use crate::testing::network::LocalNetwork;
 
 mod admin;
 mod agreement;
+mod clocks;
 mod forming;
 mod moves;
+mod presence;
 mod ranges;
 mod refusals;
 mod replicated;
@@ -34,6 +36,8 @@ struct Net {
     world: FakeWorld,
     network: LocalNetwork,
     physical: Arc<TokioClock>,
+    /// How far the wall clocks of processes, by their names, are ahead, in microseconds.
+    shifts: BTreeMap<&'static str, i64>,
     switchboard: Arc<Switchboard>,
     /// Processes started so far: each has a seed of its own.
     started: Arc<AtomicU64>,
@@ -108,6 +112,22 @@ impl Host {
     }
 }
 
+/// A wall clock that is not right.
+struct ShiftedClock {
+    right: Arc<TokioClock>,
+    ahead_micros: i64,
+}
+
+impl PhysicalClock for ShiftedClock {
+    fn now_micros(&self) -> u64 {
+        self.right.now_micros().saturating_add_signed(self.ahead_micros)
+    }
+
+    fn boottime(&self) -> Duration {
+        self.right.boottime()
+    }
+}
+
 struct NoDisk;
 
 impl DiskSpace for NoDisk {
@@ -137,6 +157,7 @@ impl Net {
             world: FakeWorld::default(),
             network: LocalNetwork::new(),
             physical: TokioClock::new(),
+            shifts: BTreeMap::new(),
             switchboard: Arc::default(),
             started: Arc::default(),
             real: false,
@@ -157,7 +178,9 @@ impl Net {
         home: Arc<dyn refusal::StoreHome>,
     ) -> Arc<ClusterNode> {
         store.reopen();
-        let clock = Arc::new(HybridClock::new(self.physical.clone(), Box::new(ForgetBound)));
+        let ahead_micros = self.shifts.get(name).copied().unwrap_or_default();
+        let physical = Arc::new(ShiftedClock { right: self.physical.clone(), ahead_micros });
+        let clock = Arc::new(HybridClock::new(physical, Box::new(ForgetBound)));
         let seed = self.started.fetch_add(1, Ordering::SeqCst);
         let config = ClusterConfig {
             store: store.clone(),
@@ -202,7 +225,10 @@ struct Three {
 }
 
 async fn three() -> Three {
-    let net = Net::new();
+    three_in(Net::new()).await
+}
+
+async fn three_in(net: Net) -> Three {
     let stores: Vec<_> = (0..3).map(|_| Arc::new(MemoryStore::new())).collect();
     let mut nodes = Vec::new();
     for (name, store) in ["a", "b", "c"].iter().zip(&stores) {

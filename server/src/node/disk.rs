@@ -1,18 +1,28 @@
-//! The space of the disk that holds a data directory.
+//! The disk that holds a data directory: its space, and how long its store waits for it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use quorate_engine::rocks::RocksStore;
 use quorate_raft_groups::cluster::DiskSpace;
+use quorate_raft_groups::cluster::status::DiskSyncs;
 
 /// A folder whose disk is looked at.
 pub struct DataDirectory {
     path: PathBuf,
+    store: Option<Arc<RocksStore>>,
 }
 
 impl DataDirectory {
     /// The disk that holds this folder.
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, store: None }
+    }
+
+    /// With the store that lies there.
+    pub fn of_store(self, store: Arc<RocksStore>) -> Self {
+        Self { store: Some(store), ..self }
     }
 }
 
@@ -21,6 +31,17 @@ impl DiskSpace for DataDirectory {
         let Ok(disk) = rustix::fs::statvfs(&self.path) else { return (0, 0) };
         let blocks = Blocks { all: disk.f_blocks, free: disk.f_bfree, available: disk.f_bavail };
         blocks.used_and_total(disk.f_frsize)
+    }
+
+    fn syncs(&self) -> DiskSyncs {
+        let Some(store) = &self.store else { return DiskSyncs::default() };
+        let times = store.sync_times();
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        DiskSyncs {
+            p99_ms: millis(times.p99),
+            longest_ms: millis(times.longest),
+            running_ms: millis(times.running),
+        }
     }
 }
 

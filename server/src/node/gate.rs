@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_raft_groups::cluster::ClusterNode;
-use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::node::SqlNode;
 use tokio::sync::watch;
 
+use super::ready;
 use crate::http::{NotReady, Readiness};
 use crate::pgwire::Gate;
 
@@ -86,21 +86,14 @@ impl Readiness for NodeGate {
     fn ready(&self) -> Result<(), NotReady> {
         let not_ready = |reason: String, advice: &str| NotReady { reason, advice: advice.to_owned() };
         match &*self.door.borrow() {
-            Door::Open(_, member) => member.catalog_lease().map(|_| ()).map_err(|error| {
-                let advice = if matches!(error, ClusterError::Clock(_)) {
-                    "mend the time synchronisation of this machine; it goes on by itself then, see quorate status"
-                } else {
-                    "it goes on by itself once range 1 answers; see quorate status"
-                };
-                not_ready(error.to_string(), advice)
-            }),
+            Door::Open(_, member) => ready::of(member),
             Door::Waiting if self.cluster.has_cluster() => {
                 Err(not_ready(self.cluster.absence(), "it goes on by itself; its log says what it does"))
             }
-            Door::Waiting => {
-                Err(not_ready("there is no cluster yet".to_owned(), &self.cluster.absence()))
+            Door::Waiting => Err(not_ready("there is no cluster yet".to_owned(), &self.cluster.absence())),
+            Door::Closed(reason) | Door::Refused(reason) => {
+                Err(not_ready(reason.clone(), "use another node"))
             }
-            Door::Closed(reason) | Door::Refused(reason) => Err(not_ready(reason.clone(), "use another node")),
         }
     }
 }

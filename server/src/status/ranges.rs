@@ -15,7 +15,7 @@ pub fn list(status: &ClusterStatus) -> String {
             range.range_id.to_string(),
             start_of(range),
             end_of(range),
-            leader_of(range),
+            range.leader.map_or("-".to_owned(), |node| node.to_string()),
             names(&range.replicas),
             size(range.size_bytes),
         ]
@@ -61,7 +61,7 @@ pub fn describe(range: &RangeStatus) -> String {
         ]
     }));
     text += &aligned(&rows);
-    text += &under(range);
+    text += &under(range).map(|words| format!("      {words}\n")).unwrap_or_default();
     if let Some(complaint) = &range.complaint {
         // Writing into a string cannot fail.
         let _ = writeln!(text, "  its leader says: {complaint}");

@@ -19,12 +19,11 @@ pub(super) fn is_missed(status: &ClusterStatus, node: &NodeStatus) -> bool {
     }
 }
 
-/// The line under a range in trouble.
-pub(super) fn under(range: &RangeStatus) -> String {
+/// What stands under a range in trouble.
+pub(super) fn under(range: &RangeStatus) -> Option<String> {
     match (&range.change, &range.outlook) {
-        (Some(change), _) => format!("      {}\n", describe(change)),
-        (None, Some(outlook)) => format!("      {outlook}\n"),
-        (None, None) => String::new(),
+        (Some(change), _) => Some(describe(change)),
+        (None, outlook) => outlook.clone(),
     }
 }
 

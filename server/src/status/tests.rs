@@ -4,6 +4,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::keyspace;
 use quorate_placement::topology::{RangeId, StoreId};
 use quorate_raft_groups::cluster::node_format::NodeRecord;
+use quorate_raft_groups::cluster::status::DiskSyncs;
 use uuid::Uuid;
 
 use super::*;
@@ -33,6 +34,10 @@ fn node(id: u64, liveness: Liveness) -> NodeStatus {
         catalog_version,
         clock_offset_ms: Some(if id == 1 { 0 } else { -3 }),
         absence: None,
+        presence: if liveness.answers() { Presence::Reports } else { Presence::Missing },
+        syncs: DiskSyncs { p99_ms: 3, longest_ms: 9, running_ms: 0 },
+        clocks: Vec::new(),
+        clock_doubt: None,
     }
 }
 
@@ -49,6 +54,7 @@ fn range(id: u64, missing: &[u64]) -> RangeStatus {
         members: Vec::new(),
         change: None,
         outlook: None,
+        leaderless_ms: None,
     }
 }
 
@@ -81,9 +87,11 @@ fn text_of_a_lost_node_names_it_and_what_to_run() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "DEGRADED  1 of 3 nodes down · 2 ranges: 0 without quorum, 1 short of replicas");
     let wanted = [
-        " n2    region=eu,zone=a  suspect  1        2         25 % of 100 GiB  4 min ago   127.0.0.1:5402",
+        " n2    region=eu,zone=a  missing  1        2         25 % of 100 GiB  4 min ago   127.0.0.1:5402",
+        " n2  missing: heard 4 min ago, and by nobody since",
         " r3  /Table/103../Table/104  replicas n1, n2, n3, missing n2",
-        "  start n2 again on its data directory: quorate start --listen 127.0.0.1:7002 --locality region=eu,zone=a …",
+        "  look whether n2 runs: it does not answer at 127.0.0.1:7002; if it runs, look at its log and its disk; if its process has ended, start it again on its data \
+         directory: quorate start --listen 127.0.0.1:7002 --locality region=eu,zone=a …",
     ];
     for line in wanted {
         assert!(lines.contains(&line), "{line:?} is not in\n{text}");
@@ -185,7 +193,7 @@ fn ranges_are_listed_and_described_with_readable_keys() {
     let listed = ranges::list(&status(&[], vec![range(2, &[]), seventh.clone()]));
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines[0], " range  start       end         leader  replicas    size");
-    assert_eq!(lines[2], " r7     /Table/107  /Table/108  nobody  n1, n2, n3  1 B");
+    assert_eq!(lines[2], " r7     /Table/107  /Table/108  -       n1, n2, n3  1 B");
     let described = ranges::describe(&seventh);
     let lines: Vec<&str> = described.lines().collect();
     assert_eq!(lines[0], "r7  /Table/107../Table/108");
@@ -215,3 +223,18 @@ fn text_of_wrong_clocks_names_the_machine_to_mend() {
     assert!(text.contains("these nodes serve no clients:\n n1  400 ms behind\n"), "{text}");
     assert!(is_healthy(&with([200, -200])));
 }
+
+#[test]
+fn json_of_what_is_found_says_how_bad_it_is_and_what_to_do() {
+    let mut status = status(&[2], vec![range(2, &[])]);
+    status.nodes[0].disk_used_bytes = 99 << 30;
+    let json = render_json(&status);
+    let kinds: Vec<_> = json["findings"].as_array().unwrap().iter().map(|found| &found["kind"]).collect();
+    assert_eq!(kinds, ["nodes_silent", "disks_full"]);
+    let full = &json["findings"][1];
+    assert_eq!((full["severity"].as_str(), json["verdict"].as_str()), (Some("critical"), Some("CRITICAL")));
+    assert!(full["do"][0].as_str().unwrap().contains("quorate range move"), "{full}");
+    assert_eq!(json["nodes"][1]["state"], "missing");
+}
+
+mod scripts;

@@ -4,7 +4,8 @@ use super::*;
 
 /// Times are seconds since the board's start. Commands: `report n2 t=1 [catalog=3] [leads=r2]`, `confirm n2 version=3`,
 /// `require 3`, `relying 3 t=1`, `liveness t=1`, `listened t=1`, `placed r2 n1 t=1`, `entered r2 t=1`, `lack r2`, `leader r2 t=1`, `begun r2 t=1`, `changes t=1`,
-/// `change r2 t=1`, `dead_after 30`; a report may carry `changing=r2` and `failed=r3`.
+/// `change r2 t=1`, `dead_after 30`, `presence t=1`, `told r2 t=1` (for people), `answers n2 yes`; a report may carry
+/// `changing=r2`, `failed=r3` and `hears=n2:300` (milliseconds ago).
 struct Runner {
     board: Board,
 }
@@ -85,6 +86,19 @@ impl goldenscript::Runner for Runner {
                 String::new()
             }
             "leader" => format!("{:?}", self.board.leader(range(&first), now.boot)),
+            "told" => format!(
+                "{:?} leaderless for {:?}",
+                self.board.told_leader(range(&first), now.boot),
+                self.board.leaderless(range(&first), now.boot)
+            ),
+            "presence" => nodes
+                .iter()
+                .map(|node| format!("{node} {:?}; ", self.board.presence(*node, now.boot)))
+                .collect::<String>(),
+            "answers" => {
+                self.board.set_answers(node(&first), args.next_pos() == Some("yes"));
+                String::new()
+            }
             other => return Err(format!("unknown command {other}").into()),
         };
         args.reject_next()?;
@@ -110,6 +124,13 @@ fn report(
         size_bytes: 0,
         complaint: None,
     });
+    let hears = parse::<String>(args, "hears")?.unwrap_or_default();
+    let peers = hears.split(',').filter_map(|peer| peer.split_once(':'));
+    let peers = peers.map(|(peer, silence)| super::super::message_format::PeerReport {
+        node_id: node(peer),
+        silence_ms: silence.parse().expect("milliseconds"),
+        clock_ahead_ms: None,
+    });
     let changing = parse::<String>(args, "changing")?;
     let failed = parse::<String>(args, "failed")?;
     let changes = changing.iter().map(|text| (text, None));
@@ -121,6 +142,9 @@ fn report(
         system_generation: 1,
         replicas: replicas.collect(),
         changes: changes.map(|(text, failure)| change(range(text), failure)).collect(),
+        syncs: super::super::status::DiskSyncs::default(),
+        peers: peers.collect(),
+        clock_doubt: None,
     };
     let until = board.report(from, report, now);
     let seconds = until.map(|until| until.micros() / 1_000_000 - 50_000);

@@ -15,7 +15,7 @@ use crate::cluster::bootstrap_format::{
 };
 use crate::cluster::node_format::NodeRecord;
 use crate::cluster::range_command::{LookAt, RangeCommand};
-use crate::cluster::status::{MemberStatus, NodeStatus, RangeStatus};
+use crate::cluster::status::{MemberStatus, NodeStatus, PeerClock, Presence, RangeStatus};
 
 fn span() -> Span {
     Span::new(Key::from(b"a".as_slice()), Key::default())
@@ -52,6 +52,12 @@ fn requests() -> Vec<ClusterRequest> {
             system_generation: 4,
             replicas: vec![replica],
             changes: vec![change()],
+            syncs: DiskSyncs { p99_ms: 12, longest_ms: 400, running_ms: 2_000 },
+            peers: vec![
+                PeerReport { node_id: NodeId(1), silence_ms: 20, clock_ahead_ms: Some(-180) },
+                PeerReport { node_id: NodeId(2), silence_ms: 9_000, clock_ahead_ms: None },
+            ],
+            clock_doubt: Some("210 ms behind n1's".to_owned()),
         }),
         ClusterRequest::CatalogChanged { version: 6 },
         ClusterRequest::CreateReplica {
@@ -116,6 +122,15 @@ fn status() -> ClusterStatus {
             Liveness::Draining => Some(i64::MIN),
         },
         absence: (liveness == Liveness::Dead).then(|| "its store has forgotten something".to_owned()),
+        presence: match liveness {
+            Liveness::Live => Presence::Reports,
+            Liveness::Suspect => Presence::Unheard { is_awaited: false },
+            Liveness::Dead => Presence::Missing,
+            Liveness::Draining => Presence::Unreachable { heard_by: Some(NodeId(2)) },
+        },
+        syncs: DiskSyncs { p99_ms: 12, longest_ms: 400, running_ms: 2_000 },
+        clocks: vec![PeerClock { node_id: NodeId(1), ahead_ms: -180 }],
+        clock_doubt: (liveness == Liveness::Live).then(|| "210 ms behind n1's".to_owned()),
     };
     ClusterStatus {
         cluster_id: Uuid::from_u128(1),
@@ -140,6 +155,7 @@ fn status() -> ClusterStatus {
             }],
             change: Some(change()),
             outlook: Some("no node can take a replica".to_owned()),
+            leaderless_ms: Some(4_000),
         }],
     }
 }
@@ -238,6 +254,24 @@ fn messages_survive_their_bytes() {
         BootstrapAnswer::Refused("no".to_owned()),
     ];
     check(&answers, encode_bootstrap_answer, decode_bootstrap_answer);
+}
+
+#[test]
+fn presences_survive_their_bytes() {
+    let all = [
+        Presence::Reports,
+        Presence::Unheard { is_awaited: true },
+        Presence::Unheard { is_awaited: false },
+        Presence::Missing,
+        Presence::Unreachable { heard_by: None },
+        Presence::Unreachable { heard_by: Some(NodeId(300)) },
+    ];
+    let told = all.map(|presence| {
+        let mut told = status();
+        told.nodes[0].presence = presence;
+        ClusterAnswer::Status(Box::new(told))
+    });
+    check(&told, encode_answer, decode_answer);
 }
 
 #[test]
