@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "real processes are measured in real time")]
 
+mod clocks;
 mod copies;
 mod demo;
 mod descriptors;
@@ -21,4 +22,5 @@ mod start_faults;
 mod story;
 mod support;
 mod transactions;
+mod verdict;
 mod wire;
