@@ -6,12 +6,12 @@
 //! - Timestamps only rise, also over a restart: none is given out above a [`ClockBound`] that was persisted before, and
 //!   a start waits until the physical clock has passed that bound ([`HybridClock::wait_before_start`]).
 //! - The clock is never dragged far ahead: [`HybridClock::forward`] refuses what lies beyond the maximum offset.
-//! - Nothing is persisted while a timestamp is given out, as long as somebody calls
-//!   [`HybridClock::extend_bound`] in time; where nobody did, [`HybridClock::now`] does it itself.
+//! - Whoever asks for a timestamp never waits for the disk: the bound is raised ahead of need by somebody who may
+//!   ([`HybridClock::extend_bound`]), and where that comes too late the asker is told so ([`ClockError::Late`]).
 
 mod bound_format;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -24,9 +24,17 @@ pub use bound_format::ClockBound;
 
 /// How far apart two healthy nodes' clocks may be (design.md section 12), in milliseconds.
 pub const CLOCK_OFFSET_MAX_DEFAULT_MS: u64 = 250;
-/// How far ahead of the clock the persisted bound may be, in milliseconds: the longest wait of a quick restart.
-pub const CLOCK_BOUND_AHEAD_MAX_MS: u64 = 500;
-const CLOCK_BOUND_AHEAD_MAX_MICROS: u64 = CLOCK_BOUND_AHEAD_MAX_MS * 1000;
+/// How far ahead of the clock the persisted bound is, in milliseconds, where the disk is quick: the longest wait of a
+/// quick restart.
+pub const CLOCK_BOUND_AHEAD_MS: u64 = 500;
+/// How far ahead it is at most, on a disk that takes seconds.
+pub const CLOCK_BOUND_AHEAD_MAX_MS: u64 = 10_000;
+/// The bound is this much further ahead than usual for each microsecond that the disk takes: half of it is used up
+/// when the next one is begun, and that takes as long again.
+const AHEAD_FOR_DISK: u64 = 3;
+
+/// Times at which a timestamp was asked for that lay above the persisted bound.
+const BOUND_LATE: &str = "quorate_clock_bound_late_total";
 
 /// The clocks of a machine.
 pub trait PhysicalClock: Send + Sync + 'static {
@@ -118,6 +126,11 @@ pub trait BoundStore: Send + Sync + 'static {
     /// # Errors
     /// The store failed; no timestamp above the old bound is given out.
     fn persist(&self, bound: ClockBound) -> Result<(), StoreError>;
+
+    /// Whether anybody will ever read it: where nobody does, nothing is persisted, and no timestamp is late.
+    fn is_kept(&self) -> bool {
+        true
+    }
 }
 
 /// A [`BoundStore`] for clocks whose timestamps die with the process: tests, and stores in memory.
@@ -127,6 +140,10 @@ pub struct ForgetBound;
 impl BoundStore for ForgetBound {
     fn persist(&self, _bound: ClockBound) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn is_kept(&self) -> bool {
+        false
     }
 }
 
@@ -177,6 +194,10 @@ pub enum ClockError {
         /// Milliseconds that are allowed.
         offset_max_ms: u64,
     },
+    /// The timestamp would lie above the persisted bound: the disk is slow, or the clock has leapt. Soon over, as the
+    /// bound is being raised.
+    #[error("the disk has not taken the clock's bound yet")]
+    Late,
     /// The bound could not be persisted.
     #[error("the clock's bound could not be persisted: {0}")]
     Bound(#[from] StoreError),
@@ -187,7 +208,12 @@ pub struct HybridClock {
     physical: Arc<dyn PhysicalClock>,
     bounds: Box<dyn BoundStore>,
     offset_max: Duration,
+    /// Never held while the disk is waited for.
     state: Mutex<HybridState>,
+    /// Held by whoever raises the bound.
+    raising: Mutex<()>,
+    /// Told once for each bound that came too late.
+    on_late: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -196,6 +222,12 @@ struct HybridState {
     last: Timestamp,
     /// Persisted; [`HybridClock::now`] gives out nothing above it.
     bound: ClockBound,
+    /// Somebody was told that it came too late.
+    is_late: bool,
+    /// What the disk took for the last bounds, in microseconds.
+    disk_micros: u64,
+    /// It failed to take one.
+    failed: Option<StoreError>,
 }
 
 impl HybridClock {
@@ -210,8 +242,15 @@ impl HybridClock {
         bounds: Box<dyn BoundStore>,
         offset_max: Duration,
     ) -> Self {
-        let state = HybridState { last: Timestamp::MIN, bound: ClockBound(Timestamp::MIN) };
-        Self { physical, bounds, offset_max, state: Mutex::new(state) }
+        metrics::describe_counter!(
+            BOUND_LATE,
+            metrics::Unit::Count,
+            "Times this node's clock had to wait for the disk to take its bound"
+        );
+        let bound = ClockBound(if bounds.is_kept() { Timestamp::MIN } else { Timestamp::MAX });
+        let state = HybridState { last: Timestamp::MIN, bound, is_late: false, disk_micros: 0, failed: None };
+        let (state, raising, on_late) = (Mutex::new(state), Mutex::new(()), OnceLock::new());
+        Self { physical, bounds, offset_max, state, raising, on_late }
     }
 
     /// A clock of this machine that persists nothing.
@@ -230,19 +269,49 @@ impl HybridClock {
         Duration::from_micros(passed.saturating_sub(self.physical.now_micros()))
     }
 
-    /// A timestamp above all given out and seen before.
+    /// Sets who is told when a bound came too late, so as to raise it at once; the first one stays. It is called with no
+    /// lock held, and must be quick.
+    pub fn tell_when_late(&self, tell: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_late.set(Box::new(tell));
+    }
+
+    /// A timestamp above all given out and seen before. Never waits.
     ///
     /// # Errors
-    /// [`ClockError::Bound`], where the bound had to be raised and could not be.
+    /// [`ClockError::Late`] until the bound has been raised, [`ClockError::Bound`] where it could not be.
     pub fn now(&self) -> Result<Timestamp, ClockError> {
         let mut state = self.state.lock();
-        let now = state.last.next().max(Timestamp::from_micros(self.physical.now_micros()));
+        let now = self.next(&state);
         if now > state.bound.0 {
-            self.raise_bound(&mut state, now)?;
+            if let Some(error) = &state.failed {
+                return Err(ClockError::Bound(error.clone()));
+            }
+            let was_late = std::mem::replace(&mut state.is_late, true);
+            drop(state);
+            if !was_late {
+                self.came_late();
+            }
+            return Err(ClockError::Late);
         }
         assert!(now > state.last, "timestamps only rise");
         state.last = now;
         Ok(now)
+    }
+
+    /// What [`HybridClock::now`] would give, whatever the bound: given to nobody, for comparisons.
+    pub fn peek(&self) -> Timestamp {
+        self.next(&self.state.lock())
+    }
+
+    fn next(&self, state: &HybridState) -> Timestamp {
+        state.last.next().max(Timestamp::from_micros(self.physical.now_micros()))
+    }
+
+    fn came_late(&self) {
+        metrics::counter!(BOUND_LATE).increment(1);
+        if let Some(tell) = self.on_late.get() {
+            tell();
+        }
     }
 
     /// Newest timestamp given out or seen, without making a new one.
@@ -273,18 +342,37 @@ impl HybridClock {
         state.last = state.last.max(timestamp);
     }
 
-    /// Raises the bound where less than half of what it may be ahead is left. Called every 100 ms or so by whoever may
-    /// wait for the disk, so that [`HybridClock::now`] need not.
+    /// Raises the bound where less than half of what it may be ahead is left. Called every 50 ms or so, and when a bound
+    /// came too late, by whoever may wait for the disk; nobody else waits meanwhile.
     ///
     /// # Errors
     /// [`ClockError::Bound`].
     pub fn extend_bound(&self) -> Result<(), ClockError> {
+        let _one_at_a_time = self.raising.lock();
+        let Some(bound) = self.wanted_bound() else { return Ok(()) };
+        let begun = self.physical.boottime();
+        let persisted = self.bounds.persist(bound);
+        let took = self.physical.boottime().saturating_sub(begun).as_micros();
         let mut state = self.state.lock();
-        let now = state.last.max(Timestamp::from_micros(self.physical.now_micros()));
-        if state.bound.0.micros().saturating_sub(now.micros()) < CLOCK_BOUND_AHEAD_MAX_MICROS / 2 {
-            self.raise_bound(&mut state, now)?;
+        // One that was quick may have been lucky.
+        state.disk_micros = u64::try_from(took).unwrap_or(u64::MAX).max(state.disk_micros / 2);
+        if let Err(error) = persisted {
+            state.failed = Some(error.clone());
+            return Err(error.into());
         }
+        state.bound = bound;
+        state.is_late = false;
         Ok(())
+    }
+
+    /// The bound to persist now; `None` where the old one will do.
+    fn wanted_bound(&self) -> Option<ClockBound> {
+        let state = self.state.lock();
+        let now = self.next(&state);
+        let for_disk = state.disk_micros.saturating_mul(AHEAD_FOR_DISK);
+        let ahead = for_disk.saturating_add(CLOCK_BOUND_AHEAD_MS * 1000).min(CLOCK_BOUND_AHEAD_MAX_MS * 1000);
+        let left = state.bound.0.micros().saturating_sub(now.micros());
+        (left < ahead / 2).then(|| ClockBound(now.window_end(ahead)))
     }
 
     /// How far the clocks of two nodes may be apart.
@@ -307,14 +395,6 @@ impl HybridClock {
     /// The machine's clocks.
     pub fn physical(&self) -> &Arc<dyn PhysicalClock> {
         &self.physical
-    }
-
-    /// Persists a bound ahead of `now`. The lock is held meanwhile: others could only wait for the same bound.
-    fn raise_bound(&self, state: &mut HybridState, now: Timestamp) -> Result<(), ClockError> {
-        let bound = ClockBound(now.window_end(CLOCK_BOUND_AHEAD_MAX_MICROS));
-        self.bounds.persist(bound)?;
-        state.bound = bound;
-        Ok(())
     }
 }
 

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use crate::staging::{Pair, PinnedView, StagedPart, Staging, page_of};
-use crate::store::{Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError};
+use crate::store::{
+    Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError, waits,
+};
 
 /// Keys of one family.
 type Map = BTreeMap<Bytes, Bytes>;
@@ -129,6 +131,7 @@ impl Store for MemoryStore {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
+        waits::check();
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

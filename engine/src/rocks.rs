@@ -29,11 +29,13 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Options,
-    Range, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    Range, ReadOptions, SliceTransform, WriteBatch,
 };
 
 use crate::staging::{PinnedView, Staging};
-use crate::store::{Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError};
+use crate::store::{
+    Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError, waits,
+};
 pub use forgotten::Forgotten;
 use lock::StoreLock;
 use mark::{Marker, Synced};
@@ -189,6 +191,16 @@ impl RocksStore {
         handle(&self.db, family)
     }
 
+    /// Waits for the disk until all that is written now, `written` included, is there. No lock is held and no place in
+    /// the library's queue of writers taken meanwhile: whoever writes without waiting goes on. (A synced write of the
+    /// library is the whole queue's wait.)
+    fn sync_up_to(&self, written: u64) -> Result<(), StoreError> {
+        waits::check();
+        self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
+        self.db.synced.raise(written);
+        Ok(())
+    }
+
     /// Runs what waits for the disk, counts it and measures it.
     fn measured(&self, work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
         let id = self.sync_watch.begin();
@@ -238,29 +250,26 @@ impl Store for RocksStore {
                 Change::DeleteRange(..) => {}
             }
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(durability == Durability::Synced);
         let changes = encoded.len() as u64;
-        let _no_ingestion = self.db.writes.read();
-        let before = self.db.latest_sequence_number();
-        let write = || self.db.write_opt(encoded, &options).map_err(|error| device("write", &error));
+        let before = {
+            let _no_ingestion = self.db.writes.read();
+            let before = self.db.latest_sequence_number();
+            self.db.write(encoded).map_err(|error| device("write", &error))?;
+            before
+        };
         match durability {
-            Durability::Buffered => write(),
-            Durability::Synced => {
-                self.measured(write)?;
-                // Its own changes come after those that were there before, and perhaps after others.
-                self.db.synced.raise(before + changes);
-                Ok(())
-            }
+            Durability::Buffered => Ok(()),
+            // Its own changes come after those that were there before, and perhaps after others.
+            Durability::Synced => self.sync_up_to(before + changes),
         }
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let _no_ingestion = self.db.writes.read();
-        let before = self.db.latest_sequence_number();
-        self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
-        self.db.synced.raise(before);
-        Ok(())
+        let written = {
+            let _no_ingestion = self.db.writes.read();
+            self.db.latest_sequence_number()
+        };
+        self.sync_up_to(written)
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot + '_> {

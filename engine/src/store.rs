@@ -3,7 +3,9 @@
 //! Two implementations, [`crate::memory`] and [`crate::rocks`], keep one contract; every script runs on both.
 //! Invariants: a [`Batch`] is atomic; batches are durable in the order in which they were written, so that a crash
 //! leaves a prefix of them; a batch written with [`Durability::Synced`] has reached the disk, with all before it, when
-//! the call returns.
+//! the call returns. Where it may be waited for says [`waits`].
+
+pub mod waits;
 
 use bytes::Bytes;
 

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_engine::clock::{HybridClock, PhysicalClock, StoredBound};
+use quorate_engine::clock::{ClockError, HybridClock, PhysicalClock, StoredBound};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::ScanEvaluator;
 use quorate_engine::store::{Store, StoreError};
 use quorate_placement::topology::NodeId;
 
 use crate::blocking::{Blocking, pause};
+use crate::clock_bound::BoundKeeper;
 use crate::lease::timing::LAN;
 use crate::rpc::{MessageClock, Rpc};
 use crate::store::{RangeStore, StoreConfig, StoreOpenError};
@@ -44,14 +45,15 @@ pub struct NodeParts {
 }
 
 /// The hybrid clock of a store, once the physical clock has passed all timestamps that an earlier process may have
-/// given out.
+/// given out, and who keeps its bound ahead.
 ///
 /// # Errors
-/// The store failed, or its bound is damaged.
+/// The store failed, its bound is damaged, or the system gives no thread.
 pub async fn start_clock(
     store: Arc<dyn Store>,
     physical: Arc<dyn PhysicalClock>,
-) -> Result<Arc<HybridClock>, StoreError> {
+    blocking: &Blocking,
+) -> Result<(Arc<HybridClock>, BoundKeeper), StoreError> {
     let bounds = StoredBound::new(store, CLOCK_BOUND_KEY.to_vec());
     let bound = bounds.load()?;
     let clock = Arc::new(HybridClock::new(physical, Box::new(bounds)));
@@ -62,7 +64,17 @@ pub async fn start_clock(
         );
     }
     pause(wait).await;
-    Ok(clock)
+    let failed = |operation, detail| StoreError::Device { operation, detail };
+    let extending = Arc::clone(&clock);
+    let extended = blocking.run(move || extending.extend_bound()).await;
+    match extended.map_err(|lost| failed("write", lost.to_string()))? {
+        Ok(()) => {}
+        Err(ClockError::Bound(error)) => return Err(error),
+        Err(error) => return Err(failed("write", error.to_string())),
+    }
+    let keeper = BoundKeeper::start(&clock, blocking);
+    let keeper = keeper.map_err(|error| failed("start of a thread", error.to_string()))?;
+    Ok((clock, keeper))
 }
 
 /// Opens a node's replicas. `connect` is given the node's end of all calls before replicas open, which send at once;

@@ -10,6 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_engine::store::waits;
+
 /// How long a simulated disk takes.
 pub trait Stalls: Send + Sync + 'static {
     /// Half of the time of a write of the log: slept before it and after it.
@@ -57,26 +59,41 @@ impl Blocking {
     ///
     /// # Errors
     /// [`WorkLost`]; whether the work was done is not known.
-    #[expect(clippy::disallowed_methods, reason = "the one place that hands work to a thread")]
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, WorkLost> {
         let Some(stalls) = &self.stalls else {
-            return tokio::task::spawn_blocking(work).await.map_err(|error| WorkLost(error.to_string()));
+            return on_thread(work).await;
         };
         pause(stalls.work()).await;
-        let result = work();
+        let result = waits::allowed(work);
         pause(stalls.work()).await;
         Ok(result)
+    }
+
+    /// Applies committed entries: that waits for no sync, but for the store's other writers, who may.
+    ///
+    /// # Errors
+    /// As [`Blocking::run`].
+    pub(crate) async fn apply<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkLost> {
+        if self.stalls.is_none() { on_thread(work).await } else { Ok(waits::allowed(work)) }
+    }
+
+    /// Runs work on the caller's own thread, which is one that may wait, or that of a simulation.
+    pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
+        waits::allowed(work)
     }
 
     /// Begins work that nobody waits for.
     #[expect(clippy::disallowed_methods, reason = "the one place that hands work to a thread")]
     pub fn begin(&self, work: impl FnOnce() + Send + 'static) {
         match &self.stalls {
-            None => drop(tokio::task::spawn_blocking(work)),
-            Some(_) => work(),
+            None => drop(tokio::task::spawn_blocking(move || waits::allowed(work))),
+            Some(_) => waits::allowed(work),
         }
     }
 
@@ -95,6 +112,12 @@ impl Blocking {
     pub(crate) fn stalls(&self) -> Option<&Arc<dyn Stalls>> {
         self.stalls.as_ref()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that hands work to a thread")]
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkLost> {
+    let done = tokio::task::spawn_blocking(move || waits::allowed(work)).await;
+    done.map_err(|error| WorkLost(error.to_string()))
 }
 
 /// Sleeps on the runtime's clock; not at all for no time.

@@ -7,6 +7,7 @@ pub mod api_format;
 pub mod assembly;
 pub mod blocking;
 pub mod client;
+pub mod clock_bound;
 pub mod clock_guard;
 pub mod cluster;
 pub mod command_format;

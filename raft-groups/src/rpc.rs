@@ -53,7 +53,7 @@ pub trait MessageClock: Send + Sync + 'static {
 
 impl MessageClock for HybridClock {
     fn now(&self) -> Timestamp {
-        // Where the bound cannot be persisted the store has failed, and the node is about to stop.
+        // Where the bound is late, or cannot be persisted at all: whoever hears of it is past all that was given out.
         Self::now(self).unwrap_or_else(|_| self.last())
     }
 
@@ -267,7 +267,8 @@ impl Rpc {
     /// The end of `node`; register its handlers before messages arrive.
     pub fn new(node: NodeId, transport: Arc<dyn Transport>, clock: Arc<dyn MessageClock>) -> Arc<Self> {
         // Ids start at the clock, so that an answer to an earlier process of this node finds nobody waiting.
-        let next_id = AtomicU64::new(clock.now().raw());
+        let wall = Timestamp::from_micros(clock.reading().wall_micros);
+        let next_id = AtomicU64::new(clock.now().max(wall).raw());
         Arc::new_cyclic(|this| Self {
             node,
             transport,

@@ -1,6 +1,7 @@
 //! HTTP of a node: `/health` (the process lives), `/ready` (it serves), `/metrics`.
 //!
-//! Invariant: nothing here waits for a range. What `/ready` says is what the node knows already.
+//! Invariant: nothing here waits for a range, for the disk, or for whatever else the process does: it has a thread of its
+//! own ([`serve_apart`]). What `/ready` says is what the node knows already.
 
 use std::future::Future;
 use std::io;
@@ -14,10 +15,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
 use tokio::time::interval;
 
 use crate::limited::{LimitedListener, LimitedStream, Limits};
 use crate::metrics::{MetricsPage, UPKEEP_INTERVAL};
+use crate::threads;
 
 /// How long a client may take to send its first byte: probes and scrapers send it at once.
 const FIRST_BYTE_MAX: Duration = Duration::from_secs(5);
@@ -103,6 +107,31 @@ pub async fn serve(
             _ = upkeep.tick() => metrics.keep_up(),
         }
     }
+}
+
+/// Serves on a thread of its own until the sender says so. Gives who is told when that has ended.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn serve_apart(
+    listener: TcpListener,
+    limits: Limits,
+    (readiness, metrics): (Arc<dyn Readiness>, MetricsPage),
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<oneshot::Receiver<()>> {
+    // Its events come to the runtime in which it was made, so that it is made once more.
+    let listener = listener.into_std()?;
+    threads::run_apart("http", move || async move {
+        let serving = async {
+            let listener = LimitedListener::new(TcpListener::from_std(listener)?, limits);
+            // An error means that whoever would tell is gone, which is a stop too.
+            let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+            serve(listener, readiness, metrics, stop).await
+        };
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the listener for HTTP ended");
+        }
+    })
 }
 
 fn routes(pages: Pages) -> Router {

@@ -23,3 +23,4 @@ pub mod rpc;
 pub mod sample;
 pub mod shell;
 pub mod status;
+pub mod threads;

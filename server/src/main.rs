@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use quorate::cli::{Cli, Command, ExitStatus, StartArguments, VERSION};
 use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
 use quorate::{commands, demo, log};
+use quorate_engine::store::waits;
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
 
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
     };
     // To stderr, so that stdout holds answers alone.
     log::start();
+    // A command's own future runs on this thread.
+    waits::forbid();
     match runtime(&cli.command) {
         Ok(runtime) => runtime.block_on(run(cli.command)).into(),
         Err(error) => {
@@ -38,7 +41,8 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
     if let Command::Start(StartArguments { threads: Some(threads), .. }) = command {
         builder.worker_threads((*threads).into());
     }
-    builder.enable_all().build()
+    // One that waited for the disk would hold up the tasks of many.
+    builder.enable_all().on_thread_start(waits::forbid).build()
 }
 
 async fn run(command: Command) -> ExitStatus {

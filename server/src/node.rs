@@ -33,6 +33,7 @@ use quorate_engine::store::{Store, StoreError};
 use quorate_placement::topology::Locality;
 use quorate_raft_groups::assembly::start_clock;
 use quorate_raft_groups::blocking::Blocking;
+use quorate_raft_groups::clock_bound::BoundKeeper;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
@@ -60,8 +61,6 @@ use home::DirectoryHome;
 use host::{AskTransport, Host, Questions};
 pub use listeners::Listeners;
 
-/// How often the clock's bound is raised ahead of need.
-const CLOCK_BOUND_INTERVAL: Duration = Duration::from_millis(100);
 /// How long statements under way may go on when the node stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -99,6 +98,8 @@ pub struct Node {
     gate: Arc<NodeGate>,
     host: Arc<Host>,
     store: Arc<RocksStore>,
+    /// Keeps the clock's bound.
+    bound: BoundKeeper,
     /// Its file goes when the node does.
     _commands: Option<CommandSocket>,
     stop: watch::Sender<bool>,
@@ -117,11 +118,12 @@ impl Node {
         page: MetricsPage,
     ) -> Result<Self, StartError> {
         let connections = descriptors::share(config.nodes_in_process)?;
-        let store = Arc::new(open_store(&config)?);
+        let opening = config.clone();
+        let store = Arc::new(on_disk(move || open_store(&opening)).await??);
         let mut commands = command_socket(&config);
         let physical = Arc::new(MachineClock) as Arc<dyn PhysicalClock>;
-        let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical).await;
-        let clock = clock.map_err(ClusterError::Store)?;
+        let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical, &Blocking::threads()).await;
+        let (clock, bound) = clock.map_err(ClusterError::Store)?;
         let (fail, failed) = watch::channel(None);
         let fail = Arc::new(fail);
         let refuse = Arc::clone(&fail);
@@ -141,17 +143,16 @@ impl Node {
         let mut cluster_config = cluster_config(&config, &listeners, &store, &clock, &host)?;
         cluster_config.command_socket =
             commands.as_ref().map(|commands| commands.path().display().to_string());
-        let cluster = ClusterNode::new(cluster_config)?;
+        let cluster = on_disk(move || ClusterNode::new(cluster_config)).await??;
         let questions = Arc::new(Questions::new(Arc::clone(&cluster)));
         let service = PeerService::new(questions, stopped);
         host.connect(Arc::downgrade(&cluster), service.clone());
         let gate = NodeGate::new(Arc::clone(&cluster));
         let listener = commands.as_mut().and_then(CommandSocket::take_listener);
         let tasks = Vec::new();
-        let mut node = Self { cluster, gate, host, store, _commands: commands, stop, tasks, failed };
+        let mut node = Self { cluster, gate, host, store, bound, _commands: commands, stop, tasks, failed };
         node.serve_commands(service.clone(), listener);
-        node.serve(service, listeners, (page, connections));
-        node.spawn(keep_bound_ahead(clock));
+        node.serve(service, listeners, (page, connections))?;
         node.cluster.start().await?;
         node.spawn(open_gate(Arc::clone(&node.cluster), Arc::clone(&node.gate)));
         Ok(node)
@@ -171,11 +172,10 @@ impl Node {
         service: PeerService,
         listeners: Listeners,
         (page, connections): (MetricsPage, Connections),
-    ) {
+    ) -> Result<(), StartError> {
         let stopped = self.stop.subscribe();
         let Listeners { peers, sql, http } = listeners;
         let peers = LimitedListener::new(peers, service::limits(connections.nodes));
-        let http = LimitedListener::new(http, http::limits(connections.http));
         self.tasks.push(tokio::spawn(async move {
             if let Err(error) = service.serve(peers).await {
                 tracing::error!(%error, "the listener for nodes ended");
@@ -185,12 +185,10 @@ impl Node {
         let stop = stopping(stopped.clone());
         self.tasks.push(tokio::spawn(async move { wire.serve(sql, stop).await }));
         let readiness = Arc::clone(&self.gate) as Arc<dyn Readiness>;
-        let pages = http::serve(http, readiness, page, stopping(stopped));
-        self.tasks.push(tokio::spawn(async move {
-            if let Err(error) = pages.await {
-                tracing::error!(%error, "the listener for HTTP ended");
-            }
-        }));
+        let pages = http::serve_apart(http, http::limits(connections.http), (readiness, page), stopped);
+        let ended = pages.map_err(StartError::Thread)?;
+        self.tasks.push(tokio::spawn(async move { drop(ended.await) }));
+        Ok(())
     }
 
     /// Runs a task until the node stops.
@@ -241,8 +239,12 @@ impl Node {
         }
         self.cluster.stop();
         self.host.shutdown().await;
-        if let Err(error) = self.store.sync().and_then(|()| self.store.mark()) {
-            tracing::error!(%error, "the store could not be synced at the end");
+        self.bound.stop().await;
+        let store = self.store;
+        match on_disk(move || store.sync().and_then(|()| store.mark())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the store could not be synced at the end"),
+            Err(error) => tracing::error!(%error, "the store could not be synced at the end"),
         }
     }
 }
@@ -270,13 +272,10 @@ fn command_socket(config: &NodeConfig) -> Option<CommandSocket> {
     }
 }
 
-async fn keep_bound_ahead(clock: Arc<HybridClock>) {
-    loop {
-        tokio::time::sleep(CLOCK_BOUND_INTERVAL).await;
-        let clock = Arc::clone(&clock);
-        // The store's failure is told by the log writer, which meets it too; a lost task is a shutdown.
-        let _ = Blocking::threads().run(move || clock.extend_bound()).await;
-    }
+/// Runs a part of the start or the end that waits for the disk.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {
+    let done = Blocking::threads().run(work).await;
+    done.map_err(|lost| StartError::Thread(std::io::Error::other(lost)))
 }
 
 fn cluster_config(

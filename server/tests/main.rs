@@ -17,6 +17,7 @@ mod outage;
 mod replicas;
 mod restarts;
 mod shell;
+mod slow_disk;
 mod splits;
 mod start_faults;
 mod story;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use quorate_engine::store::Store;
+use quorate_engine::store::{Store, waits};
 use quorate_engine::testing::PowerCutStore;
 use quorate_engine::testing::evaluator::TextEvaluator;
 use quorate_placement::topology::NodeId;
@@ -217,10 +217,11 @@ impl Boot {
     async fn boot(self) -> Result<(), String> {
         let Self { site, machine, store, disk, is_copy, clock, seed, node } = self;
         let store = store as Arc<dyn Store>;
-        let clock =
-            start_clock(Arc::clone(&store), Arc::new(clock)).await.map_err(|error| error.to_string())?;
         let failing = Arc::clone(&node);
         let blocking = Blocking::in_task(Arc::new(disk));
+        let started = start_clock(Arc::clone(&store), Arc::new(clock), &blocking).await;
+        // Its bound is kept for as long as the process lives.
+        let (clock, _) = started.map_err(|error| error.to_string())?;
         let parts = NodeParts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
@@ -247,7 +248,8 @@ impl Boot {
             command_socket: None,
             seed: std::array::from_fn(|at| seed.rotate_left(u32::try_from(at).unwrap_or(0)).to_le_bytes()[0]),
         };
-        let cluster = ClusterNode::new(config).map_err(|error| error.to_string())?;
+        let made = blocking.run(move || ClusterNode::new(config)).await;
+        let cluster = made.map_err(|lost| lost.to_string())?.map_err(|error| error.to_string())?;
         let _ = node.cluster.set(Arc::clone(&cluster));
         cluster.start().await.map_err(|error| error.to_string())?;
         if let Some(refusal) = cluster.refusal() {
@@ -306,6 +308,8 @@ impl Machine {
         assert!(self.process.is_none(), "one process a machine");
         self.starts += 1;
         self.site.trace.event(self.id, format_args!("starts, for the {}. time", self.starts));
+        // What waits for the disk says so: a task that does it besides would hold up a node with a slow one.
+        waits::forbid();
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime without threads");
         let node = Arc::new(NodeProcess::default());

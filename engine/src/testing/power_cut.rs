@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::memory::MemoryStore;
 use crate::staging::{PinnedView, StagedPart, Staging};
-use crate::store::{Batch, Durability, Family, Positions, Snapshot, Store, StoreError};
+use crate::store::{Batch, Durability, Family, Positions, Snapshot, Store, StoreError, waits};
 
 /// A store in memory with a disk that can lose power.
 #[derive(Default)]
@@ -65,6 +65,7 @@ impl Disk {
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
+        waits::check();
         self.syncs += 1;
         self.synced += self.unsynced.len() as u64;
         let durable = &self.durable;

@@ -126,7 +126,7 @@ impl ClusterNode {
             if let Some(membership) = self.local.membership() {
                 return Err(ClusterError::Exists(membership.cluster_id));
             }
-            self.local.save(&membership)?;
+            self.local.save(membership.clone(), &self.config.blocking).await?;
         }
         let created = Created { cluster_id: membership.cluster_id, nodes: membership.nodes.clone() };
         self.become_member(membership, true).await?;
@@ -263,7 +263,7 @@ impl ClusterNode {
             if self.local.membership().is_some() || self.initialising.load(Ordering::SeqCst) {
                 return Ok(());
             }
-            self.local.save(&membership)?;
+            self.local.save(membership.clone(), &self.config.blocking).await?;
         }
         self.become_member(membership, false).await
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::node_format::{NodeRecord, put_node, take_node};
 use crate::api_format::{put_list, take_list};
+use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
 use crate::range_format::{get_descriptor, put_descriptor};
 
@@ -45,7 +46,10 @@ pub struct Membership {
 pub struct LocalState {
     store: Arc<dyn Store>,
     store_id: StoreId,
+    /// Never held while the disk is waited for: readers are many.
     membership: Mutex<Option<Membership>>,
+    /// One is saved at a time.
+    saving: tokio::sync::Mutex<()>,
 }
 
 impl LocalState {
@@ -59,11 +63,11 @@ impl LocalState {
             Some(bytes) => decode(bytes).map_err(|error| StoreError::Corruption(error.to_string()))?,
             None => (fresh, None),
         };
-        let state = Self { store, store_id, membership: Mutex::new(membership) };
         if found.is_none() {
-            state.write(None)?;
+            write(store.as_ref(), store_id, None)?;
         }
-        Ok(state)
+        let (membership, saving) = (Mutex::new(membership), tokio::sync::Mutex::new(()));
+        Ok(Self { store, store_id, membership, saving })
     }
 
     /// The store's number.
@@ -80,22 +84,23 @@ impl LocalState {
     ///
     /// # Errors
     /// The store failed.
-    pub fn save(&self, membership: &Membership) -> Result<(), StoreError> {
-        let mut current = self.membership.lock();
-        if current.as_ref() == Some(membership) {
+    pub async fn save(&self, membership: Membership, blocking: &Blocking) -> Result<(), StoreError> {
+        let _one_at_a_time = self.saving.lock().await;
+        if self.membership.lock().as_ref() == Some(&membership) {
             return Ok(());
         }
-        self.write(Some(membership))?;
-        *current = Some(membership.clone());
+        let (store, store_id, saved) = (Arc::clone(&self.store), self.store_id, membership.clone());
+        let written = blocking.run(move || write(store.as_ref(), store_id, Some(&saved))).await;
+        written.map_err(|lost| StoreError::Device { operation: "write", detail: lost.to_string() })??;
+        *self.membership.lock() = Some(membership);
         Ok(())
     }
+}
 
-    fn write(&self, membership: Option<&Membership>) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
-        let key = Bytes::from_static(&LOCAL_STATE_KEY);
-        batch.put(Family::Range, key, encode(self.store_id, membership));
-        self.store.write(batch, Durability::Synced)
-    }
+fn write(store: &dyn Store, store_id: StoreId, membership: Option<&Membership>) -> Result<(), StoreError> {
+    let mut batch = Batch::new();
+    batch.put(Family::Range, Bytes::from_static(&LOCAL_STATE_KEY), encode(store_id, membership));
+    store.write(batch, Durability::Synced)
 }
 
 fn encode(store_id: StoreId, membership: Option<&Membership>) -> Vec<u8> {
@@ -172,15 +177,15 @@ mod tests {
         assert!(decode(&stored[..40]).is_err());
     }
 
-    #[test]
-    fn local_state_keeps_its_store_number_and_survives_a_start() {
+    #[tokio::test]
+    async fn local_state_keeps_its_store_number_and_survives_a_start() {
         let store = Arc::new(MemoryStore::new());
         let state = LocalState::open(store.clone(), StoreId(77)).unwrap();
         assert_eq!(state.membership(), None);
         let state = LocalState::open(store.clone(), StoreId(88)).unwrap();
         assert_eq!(state.store_id(), StoreId(77));
         let syncs = store.syncs();
-        state.save(&membership()).unwrap();
+        state.save(membership(), &Blocking::threads()).await.unwrap();
         assert!(store.syncs() > syncs, "a membership is durable when it is saved");
         let state = LocalState::open(store, StoreId(99)).unwrap();
         assert_eq!((state.store_id(), state.membership()), (StoreId(77), Some(membership())));

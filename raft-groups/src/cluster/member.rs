@@ -35,6 +35,7 @@ use super::settings::{
 };
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
 use super::{DiskSpace, MemberHost};
+use crate::blocking::Blocking;
 use crate::client::call::{Call, CallError};
 use crate::client::router::{Router, RouterConfig, SYSTEM_RANGE};
 use crate::client::txn::DistributedDatabase;
@@ -79,6 +80,7 @@ pub(super) struct MemberConfig {
     pub clock: Arc<HybridClock>,
     pub evaluator: Arc<dyn ScanEvaluator>,
     pub disk: Arc<dyn DiskSpace>,
+    pub blocking: Blocking,
     pub bootstrap: Arc<dyn BootstrapTransport>,
     pub host: Arc<dyn MemberHost>,
     pub stop: watch::Receiver<bool>,
@@ -96,6 +98,7 @@ pub struct Member {
     pub(super) ranges: Arc<dyn LocalRanges>,
     pub(super) clock: Arc<HybridClock>,
     pub(super) disk: Arc<dyn DiskSpace>,
+    blocking: Blocking,
     pub(super) bootstrap: Arc<dyn BootstrapTransport>,
     host: Arc<dyn MemberHost>,
     pub(super) database: DistributedDatabase,
@@ -145,6 +148,7 @@ impl Member {
             ranges: config.ranges,
             clock: config.clock,
             disk: config.disk,
+            blocking: config.blocking,
             bootstrap: config.bootstrap,
             host: config.host,
             database: DistributedDatabase::new(router, config.evaluator, rng.random()),
@@ -270,9 +274,7 @@ impl Member {
         if let Some(doubt) = self.rpc.check_clock(None).err() {
             return Err(ClusterError::Clock(doubt.to_string()));
         }
-        // The hybrid clock may wait for its bound.
-        let now = Timestamp::from_micros(self.clock.physical().now_micros());
-        self.catalog.until(now).map(|_| ()).ok_or_else(|| self.unconfirmed())
+        self.confirmed_until().map(|_| ())
     }
 
     /// How long range 1's leaseholder has not answered this node, which asks it each second.
@@ -281,8 +283,7 @@ impl Member {
     }
 
     fn confirmed_until(&self) -> Result<Timestamp, ClusterError> {
-        let now = self.clock.now().map_err(|error| ClusterError::CatalogLease(error.to_string()))?;
-        self.catalog.until(now).ok_or_else(|| self.unconfirmed())
+        self.catalog.until(self.clock.peek()).ok_or_else(|| self.unconfirmed())
     }
 
     fn unconfirmed(&self) -> ClusterError {
@@ -383,10 +384,9 @@ impl Member {
         Ok(record.node_id)
     }
 
-    /// Now, on both clocks; hybrid time that was seen last where the clock cannot give out a new one.
+    /// Now, on both clocks.
     pub(super) fn moment(&self) -> Moment {
-        let wall = self.clock.now().unwrap_or_else(|_| self.clock.last());
-        Moment { wall, boot: self.clock.physical().boottime() }
+        Moment { wall: self.clock.peek(), boot: self.clock.physical().boottime() }
     }
 
     /// Works on the board, if this node holds range 1's lease; a new term begins with a new board.
@@ -643,7 +643,7 @@ impl Member {
         if let Some(mut membership) = self.local.membership() {
             membership.nodes = self.registry.all();
             membership.system = self.router().system_range().as_ref().clone();
-            self.local.save(&membership)?;
+            self.local.save(membership, &self.blocking).await?;
         }
         let rows = system::read_part(&self.database, keyspace::SYSTEM_SETTINGS).await?;
         let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();

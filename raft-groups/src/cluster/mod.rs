@@ -28,7 +28,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
 use crate::blocking::Blocking;
-use crate::identity::StoreIdentity;
+use crate::identity::{self, StoreIdentity};
 use crate::local_ranges::{LocalRangeError, LocalRanges};
 use crate::rpc::Rpc;
 use crate::telling::Tellings;
@@ -206,7 +206,7 @@ pub struct ClusterNode {
 }
 
 impl ClusterNode {
-    /// A node over its store; it does nothing yet.
+    /// A node over its store; it does nothing yet. Waits for the disk: a fresh store gets its number.
     ///
     /// # Errors
     /// The store failed, or holds damaged bytes.
@@ -381,7 +381,7 @@ impl ClusterNode {
     }
 
     async fn open_member(&self, membership: Membership, campaign: bool) -> Result<Arc<Member>, ClusterError> {
-        let identity = self.identify(&membership)?;
+        let identity = self.identify(&membership).await?;
         let _ = self.identity.set(identity);
         self.registry.learn(membership.nodes.iter().cloned());
         self.registry.learn([self.record()]);
@@ -413,6 +413,7 @@ impl ClusterNode {
             clock: Arc::clone(&self.config.clock),
             evaluator: Arc::clone(&self.config.evaluator),
             disk: Arc::clone(&self.config.disk),
+            blocking: self.config.blocking.clone(),
             bootstrap: Arc::clone(&self.config.bootstrap),
             host: Arc::clone(&self.config.host),
             stop: self.stop.subscribe(),
@@ -422,14 +423,15 @@ impl ClusterNode {
     }
 
     /// The store's identity for this start; created where a crash came between the membership and it.
-    fn identify(&self, membership: &Membership) -> Result<StoreIdentity, ClusterError> {
+    async fn identify(&self, membership: &Membership) -> Result<StoreIdentity, ClusterError> {
         let Membership { cluster_id, node_id, .. } = *membership;
-        let expected = crate::identity::Expected { cluster_id: Some(cluster_id), node_id: Some(node_id) };
-        let store = self.config.store.as_ref();
-        match crate::identity::start(store, expected)? {
+        let expected = identity::Expected { cluster_id: Some(cluster_id), node_id: Some(node_id) };
+        let (store, store_id) = (Arc::clone(&self.config.store), self.local.store_id());
+        let identified = self.config.blocking.run(move || match identity::start(store.as_ref(), expected)? {
             Some(identity) => Ok(identity),
-            None => Ok(crate::identity::create(store, cluster_id, node_id, self.local.store_id())?),
-        }
+            None => identity::create(store.as_ref(), cluster_id, node_id, store_id),
+        });
+        Ok(identified.await.map_err(|lost| ClusterError::Refused(lost.to_string()))??)
     }
 
     /// Answers what was said to this node's address, or to its command socket; see [`bootstrap_format`].

@@ -20,7 +20,7 @@ use openraft::raft::{
 };
 use openraft::{Config, ConfigError, Raft, ServerState, SnapshotPolicy, StepDownPolicy};
 use parking_lot::Mutex;
-use quorate_engine::store::Store;
+use quorate_engine::store::{Durability, Store};
 use quorate_placement::topology::{RangeId, ReplicaId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -28,7 +28,7 @@ use super::convert::{
     CommandBytes, RaftStoredMembership, TypeConfig, log_id_of, membership_of, position_of, raft_entry_of,
     raft_vote_of, vote_of,
 };
-use super::log_store::{GroupLog, LogStore};
+use super::log_store::{GroupLog, LogStore, superseded};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
 use super::peers::Peers;
@@ -289,6 +289,14 @@ fn raft_config(range_id: RangeId, timing: &GroupTiming, takes_grant: bool) -> Re
     .validate()
 }
 
+/// Nothing of a log that is no more true is read, and no task waits for the disk for that.
+async fn remove_superseded(range_id: RangeId, store: &Arc<dyn Store>, blocking: &Blocking) -> io::Result<()> {
+    let Some(removal) = superseded(store.as_ref(), range_id)? else { return Ok(()) };
+    let store = Arc::clone(store);
+    let written = blocking.run(move || store.write(removal, Durability::Synced)).await;
+    written.map_err(io::Error::other)?.map_err(io::Error::other)
+}
+
 impl RaftGroup {
     /// Starts a replica from what is stored. Messages for it may be handled as soon as this returns.
     ///
@@ -299,6 +307,7 @@ impl RaftGroup {
         let storage = |source| RaftError::Storage { range_id, source };
         let (store, writer) = (Arc::clone(&config.store), Arc::clone(&config.writer));
         let observer = Arc::clone(&config.observer);
+        remove_superseded(range_id, &store, &config.blocking).await.map_err(storage)?;
         let log = GroupLog::open(range_id, store, writer, Arc::clone(&observer)).map_err(storage)?;
         let takes_grant = config.takes_grant && log.is_granted_to(replica_id);
         let raft_config = Arc::new(raft_config(range_id, &config.timing, takes_grant)?);

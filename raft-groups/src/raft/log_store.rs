@@ -105,34 +105,36 @@ fn invalid(detail: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail)
 }
 
-/// Removes a log that is another than the one of which entries are applied. A follower applies what is committed, or installs a
+/// What removes a log that is another than the one of which entries are applied; `None` where there is none. A follower applies what is committed, or installs a
 /// snapshot, before its own log is written: after a crash the log may hold what the entries that were applied had
 /// overwritten. All up to the applied position is committed, and what else the log holds never will be.
-fn drop_superseded(store: &dyn Store, range_id: RangeId) -> io::Result<()> {
+pub(crate) fn superseded(store: &dyn Store, range_id: RangeId) -> io::Result<Option<Batch>> {
     let get = |family, key: Vec<u8>| store.get(family, &key).map_err(io::Error::other);
-    let Some(applied) = get(Family::Range, applied_key(range_id))? else { return Ok(()) };
+    let Some(applied) = get(Family::Range, applied_key(range_id))? else { return Ok(None) };
     let applied = decode_applied(applied).map_err(damaged)?;
-    let Some(entry) = get(Family::Raft, entry_key(range_id, applied.index))? else { return Ok(()) };
+    let Some(entry) = get(Family::Raft, entry_key(range_id, applied.index))? else { return Ok(None) };
     let position = decode_entry(&entry_key(range_id, applied.index), entry).map_err(damaged)?.position;
     if position == applied {
-        return Ok(());
+        return Ok(None);
     }
     tracing::info!(range = %range_id, log = %position, %applied, "the log holds entries that were never committed; it is removed, and nothing is lost");
     let mut batch = Batch::new();
     batch.delete_range(Family::Raft, entry_key(range_id, 0), entries_end(range_id));
     batch.put(Family::Raft, purged_key(range_id), encode_purged(applied));
-    store.write(batch, Durability::Synced).map_err(io::Error::other)
+    Ok(Some(batch))
 }
 
 impl GroupLog {
-    /// Reads where the log of a range stands.
+    /// Reads where the log of a range stands. Waits for the disk where there is something [`superseded`].
     pub(crate) fn open(
         range_id: RangeId,
         store: Arc<dyn Store>,
         writer: Arc<LogWriter>,
         observer: Arc<dyn LeaseObserver>,
     ) -> io::Result<Arc<Self>> {
-        drop_superseded(store.as_ref(), range_id)?;
+        if let Some(removal) = superseded(store.as_ref(), range_id)? {
+            store.write(removal, Durability::Synced).map_err(io::Error::other)?;
+        }
         let get = |key: Vec<u8>| store.get(Family::Raft, &key).map_err(io::Error::other);
         let vote = get(vote_key(range_id))?.map(decode_vote).transpose().map_err(damaged)?;
         let purged = get(purged_key(range_id))?.map(decode_purged).transpose().map_err(damaged)?;

@@ -283,7 +283,7 @@ impl Drain {
                 Ok(first) => {
                     let requests = gather(first, queue);
                     pause(stalls.log_write()).await;
-                    let written = self.write(requests);
+                    let written = Blocking::in_place(|| self.write(requests));
                     pause(stalls.log_write()).await;
                     self.settle(written);
                 }

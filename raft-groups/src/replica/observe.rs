@@ -36,12 +36,14 @@ impl LeaseObserver for Replica {
 }
 
 impl Replica {
-    /// Hybrid time; where its bound cannot be persisted, the newest that is known: the store has failed then, and
-    /// nothing will be served.
+    /// Hybrid time. Where its bound is late, what it would be: no timestamp is given out from here, and those that are
+    /// come after it.
     fn hybrid_now(&self) -> Timestamp {
-        self.shared.clock.now().unwrap_or_else(|error| {
-            tracing::error!(range = %self.range_id, %error, "no hybrid time");
-            self.shared.clock.last().max(Timestamp::from_micros(self.shared.physical.now_micros()))
+        let clock = &self.shared.clock;
+        clock.now().unwrap_or_else(|_| {
+            let now = clock.peek();
+            clock.forward_applied(now);
+            now
         })
     }
 }

@@ -234,8 +234,10 @@ impl Replica {
         let term = self.wait_to_serve(deadline).await?;
         // The latches may be older than the term: another leader may have split the range in between.
         let generation = self.check_hull(held.hull.as_ref())?.generation;
+        let now = self.hybrid_time(deadline).await?;
         let to_evaluate = intention.clone();
-        let evaluated = self.offload(intention.is_long(), move |this| this.evaluate(&to_evaluate)).await?;
+        let evaluated =
+            self.offload(intention.is_long(), move |this| this.evaluate(&to_evaluate, now)).await?;
         match evaluated {
             Ok(Evaluated::Writes(effects, response)) => {
                 self.replicate((term, generation), effects, intention).await?;
@@ -246,12 +248,12 @@ impl Replica {
         }
     }
 
-    /// What the intention means for the data as it is now, under its latches.
-    fn evaluate(&self, intention: &Intention) -> Result<Evaluated, RangeError> {
+    /// What the intention means for the data as it is now, under its latches. `now` is a time since they are held.
+    fn evaluate(&self, intention: &Intention, now: Timestamp) -> Result<Evaluated, RangeError> {
         let snapshot = self.shared.engine.snapshot();
         match intention {
             Intention::Commit(request) => {
-                let floor = self.floor(&request.writes, self.hybrid_time()?);
+                let floor = self.floor(&request.writes, now);
                 match commit::evaluate(snapshot.as_ref(), request, floor)? {
                     commit::Outcome::Repeated(timestamp) => {
                         Ok(Evaluated::Answer(Response::Committed(timestamp)))
@@ -263,9 +265,8 @@ impl Replica {
                     }
                 }
             }
-            Intention::Transact(step) => self.evaluate_step(step),
+            Intention::Transact(step) => self.evaluate_step(step, now),
             Intention::QueryTransaction { transaction, anchor, started } => {
-                let now = self.hybrid_time()?;
                 match query_transaction::evaluate(snapshot.as_ref(), *transaction, anchor, *started, now)? {
                     query_transaction::Outcome::Known(outcome) => {
                         Ok(Evaluated::Answer(Response::Outcome(outcome)))

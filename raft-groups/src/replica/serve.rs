@@ -4,12 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_engine::clock::ClockError;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Span;
 use quorate_placement::topology::NodeId;
 
 use super::Replica;
 use crate::api::RangeError;
+use crate::clock_bound::timestamp_within;
 use crate::concurrency::latch::{LatchError, LatchGuard};
 use crate::concurrency::latch_table::LatchSpans;
 use crate::descriptor::RangeDescriptor;
@@ -219,12 +221,16 @@ impl Replica {
         self.shared.clock.forward(timestamp).map_err(|error| RangeError::Refused(error.to_string()))
     }
 
-    /// Hybrid time.
+    /// Hybrid time; waits for the clock's bound where that is late.
     ///
     /// # Errors
-    /// The clock's bound could not be persisted.
-    pub(super) fn hybrid_time(&self) -> Result<Timestamp, RangeError> {
-        self.shared.clock.now().map_err(|error| RangeError::Storage(error.to_string()))
+    /// The bound is too late for the request, or could not be persisted.
+    pub(super) async fn hybrid_time(&self, deadline: Deadline) -> Result<Timestamp, RangeError> {
+        let now = timestamp_within(&self.shared.clock, self.remaining(deadline)).await;
+        now.map_err(|error| match error {
+            ClockError::Late => self.unavailable(error.to_string()),
+            ClockError::TooFarAhead { .. } | ClockError::Bound(_) => RangeError::Storage(error.to_string()),
+        })
     }
 
     /// Commit wait: nothing is answered before the local physical clock has passed the timestamp (story 14).

@@ -160,8 +160,9 @@ impl Replica {
 
     /// Looks for leftovers of transactions, and removes those records that nobody may ask for any more.
     async fn sweep(self: &Arc<Self>, request: SweepRequest) -> Result<Response, RangeError> {
-        self.wait_to_serve(self.deadline()).await?;
-        let now = self.hybrid_time()?;
+        let deadline = self.deadline();
+        self.wait_to_serve(deadline).await?;
+        let now = self.hybrid_time(deadline).await?;
         let found = self
             .offload(true, move |this| sweep::find(this.shared.engine.snapshot().as_ref(), &request, now))
             .await??;
@@ -173,10 +174,9 @@ impl Replica {
     }
 
     /// What a step means for the data as it is now, under its latches.
-    pub(super) fn evaluate_step(&self, step: &Step) -> Result<Evaluated, RangeError> {
+    pub(super) fn evaluate_step(&self, step: &Step, now: Timestamp) -> Result<Evaluated, RangeError> {
         let snapshot = self.shared.engine.snapshot();
         let snapshot = snapshot.as_ref();
-        let now = self.hybrid_time()?;
         match step {
             Step::LayIntents(request) => {
                 intents::evaluate(snapshot, request, self.floor(&request.writes, now))

@@ -52,7 +52,9 @@ pub enum StoreOpenError {
 
 pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOpenError> {
     // Before anything of a replica is read: an installation that a power cut interrupted left half of two states.
-    finish_installs(config.engine.as_ref())?;
+    let installing = Arc::clone(&config.engine);
+    let installed = config.blocking.run(move || finish_installs(installing.as_ref())).await;
+    installed.map_err(|lost| StoreError::Device { operation: "write", detail: lost.to_string() })??;
     let replicas = read_replicas(config.engine.as_ref())?;
     let on_failure = Arc::clone(&config.on_failure);
     let writer =

@@ -100,6 +100,9 @@ pub enum StartError {
         /// How many it needs.
         needed: u64,
     },
+    /// The system gives no thread.
+    #[error("a thread of the node did not start ({0}); look at the limits with ulimit -a")]
+    Thread(io::Error),
     /// The node cannot take its place in a cluster.
     #[error("{0}")]
     Cluster(#[from] ClusterError),

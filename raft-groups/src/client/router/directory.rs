@@ -10,6 +10,7 @@ use quorate_engine::kv::{Direction, Key, KvError, ScanRequest, ScanRows, Span, k
 use super::{Router, SendError, is_system, read_error};
 use crate::api::{RangeError, ReadAt, Request, Response};
 use crate::client::budget::QuorumBudget;
+use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::descriptor::RangeDescriptor;
 use crate::range_format::decode_descriptor;
 
@@ -133,7 +134,7 @@ impl Router {
         budget: &mut QuorumBudget,
     ) -> Result<Vec<(Key, bytes::Bytes)>, KvError> {
         let key = scan.span.start.clone();
-        let now = self.clock.now().map_err(|error| KvError::Storage(error.to_string()))?;
+        let now = timestamp_within(&self.clock, budget.left()).await.map_err(no_timestamp)?;
         let mut read = ReadAt { timestamp: now, uncertainty_limit: self.clock.uncertainty_limit() };
         loop {
             let request = Request::Scan { scan: scan.clone(), read };

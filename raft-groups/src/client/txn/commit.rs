@@ -12,6 +12,7 @@ use super::two_phase::Coordinator;
 use super::{DistributedTransaction, ONE_COMMAND_MAX_BYTES};
 use crate::api::{CommitRequest, RangeError, Request, Response, TransactionMeta};
 use crate::client::router::{SendError, answered_error};
+use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::descriptor::RangeDescriptor;
 
 /// Age beyond which ranges refuse a transaction's requests, for its record might be gone: they keep records for ten
@@ -47,7 +48,7 @@ impl DistributedTransaction {
                 Effect::SendUnderNewId => {
                     // A commit is refused as too old by when it started, so that the new one starts now.
                     commit.transaction = self.shared.new_id();
-                    commit.started = self.now()?;
+                    commit.started = self.now().await?;
                     self.send_commit(&anchor, &commit, &mut range_id).await?
                 }
                 Effect::AskRecord => Some(self.ask_record(&anchor, &commit).await),
@@ -73,12 +74,13 @@ impl DistributedTransaction {
         }
     }
 
-    fn now(&self) -> Result<Timestamp, KvError> {
-        self.shared.router.clock().now().map_err(|error| KvError::Storage(error.to_string()))
+    async fn now(&self) -> Result<Timestamp, KvError> {
+        let now = timestamp_within(self.shared.router.clock(), self.budget.left()).await;
+        now.map_err(no_timestamp)
     }
 
     fn refuse_if_old(&self, anchor: &Key) -> Result<(), KvError> {
-        let age = self.now()?.micros().saturating_sub(self.started.micros());
+        let age = self.shared.router.clock().peek().micros().saturating_sub(self.started.micros());
         if u128::from(age) < TRANSACTION_AGE_MAX.as_micros() {
             return Ok(());
         }

@@ -29,6 +29,7 @@ use uuid::Uuid;
 use super::budget::{QUORUM_WAIT_MAX, QuorumBudget};
 use super::router::Router;
 use crate::api::ReadAt;
+use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::clock_guard::ClockEpoch;
 use crate::safeguard::{self, Safeguard};
 use resolver::Resolver;
@@ -105,7 +106,7 @@ impl Database for DistributedDatabase {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
         let since = self.shared.router.check_clock(None)?;
         let clock = self.shared.router.clock();
-        let now = clock.now().map_err(|error| KvError::Storage(error.to_string()))?;
+        let now = timestamp_within(clock, self.shared.budget().full()).await.map_err(no_timestamp)?;
         refuse_beyond_wall(clock, now)?;
         Ok(Box::new(DistributedTransaction {
             shared: Arc::clone(&self.shared),

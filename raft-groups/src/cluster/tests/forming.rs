@@ -85,7 +85,7 @@ async fn restart_between_membership_and_identity_goes_on() {
     let crashed = Arc::new(MemoryStore::new());
     let state = LocalState::open(crashed.clone(), StoreId(1)).unwrap();
     let found = LocalState::open(stores[2].clone(), StoreId(1)).unwrap().membership().unwrap();
-    state.save(&found).unwrap();
+    state.save(found, &Blocking::threads()).await.unwrap();
     assert!(identity::load(crashed.as_ref()).unwrap().is_none());
     let c = net.process("c", &crashed).await;
     assert_eq!(c.member().unwrap().node_id(), NodeId(3));

@@ -1,0 +1,89 @@
+//! A node whose syncs take seconds: it goes on answering, and the others go on working.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::{Cluster, Node, text_of, wait_for};
+
+/// What a sync takes: longer than any answer may.
+const SYNC_MILLIS: &str = "2000";
+/// Longest answer of a page.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// How long the disk is slow.
+const SLOW_FOR: Duration = Duration::from_secs(12);
+
+/// Makes the library that slows a process's syncs.
+fn slow_sync_library(folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/preloads/slow_sync.c");
+    let library = folder.join("slow_sync.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    let output = compiler.output().expect("cc must be installed");
+    assert!(output.status.success(), "{}", text_of(&output));
+    library
+}
+
+/// Asks for a page, and says how long the answer took.
+fn timed(node: &Node, path: &str) -> (Option<(u16, String)>, Duration) {
+    let begun = Instant::now();
+    (node.http_get(path), begun.elapsed())
+}
+
+/// Writes a row. It waits for a slow disk where a node with one leads its range, and may be told that it waited too long.
+fn write(node: &Node, row: u32) -> Result<(), String> {
+    let insert = format!("INSERT INTO t VALUES ({row})");
+    let output = node.psql().args(["-c", &insert]).output().expect("psql must be installed");
+    if output.status.success() { Ok(()) } else { Err(text_of(&output)) }
+}
+
+/// Gives all nodes something to write.
+fn write_until(node: &Node, end: Instant) {
+    let mut row = 0;
+    while Instant::now() < end {
+        row += 1;
+        let _ = write(node, row);
+    }
+}
+
+#[test]
+fn slow_disk_silences_no_node() {
+    let mut cluster = Cluster::prepare();
+    let library = slow_sync_library(cluster.path());
+    let slow = cluster.path().join("slow");
+    std::fs::write(&slow, "0").unwrap();
+    let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("SLOW_FILE", slow.to_str().unwrap())];
+    cluster.nodes[0].start();
+    cluster.nodes[1].start();
+    cluster.nodes[2].start_with(&environment);
+    cluster.init();
+    cluster.await_ready();
+    cluster.nodes[0].psql_run("CREATE TABLE t (id INT8 PRIMARY KEY)");
+
+    std::fs::write(&slow, SYNC_MILLIS).unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| write_until(&cluster.nodes[0], Instant::now() + SLOW_FOR));
+        while !writing.is_finished() {
+            for path in ["/health", "/ready", "/metrics"] {
+                let (answer, took) = timed(&cluster.nodes[2], path);
+                let Some(answer) = answer else { panic!("{path} has no answer\n{}", cluster.nodes[2].log()) };
+                assert!(took < ANSWER_MAX, "{path} took {took:?}: {}", answer.0);
+            }
+        }
+    });
+    let waited = cluster.nodes[2].metric("quorate_store_sync_seconds_sum", &[]);
+    assert!(waited > 4.0, "its syncs took {waited} s in all: was the disk slow?");
+
+    std::fs::write(&slow, "0").unwrap();
+    let mut row = 1_000_000;
+    wait_for("the node is as before", || {
+        row += 1;
+        let begun = Instant::now();
+        write(&cluster.nodes[2], row)?;
+        let took = begun.elapsed();
+        if took < ANSWER_MAX { Ok(()) } else { Err(format!("{took:?}")) }
+    });
+    for node in &cluster.nodes {
+        assert!(!node.log().contains("panicked"), "n{}\n{}", node.number, node.log());
+    }
+}
