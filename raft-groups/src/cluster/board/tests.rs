@@ -23,6 +23,34 @@ fn range(text: &str) -> RangeId {
     RangeId(text.trim_start_matches('r').parse().expect("range"))
 }
 
+impl Runner {
+    /// Commands about what people are told.
+    fn for_people(
+        &mut self,
+        name: &str,
+        first: &str,
+        args: &mut goldenscript::ArgumentConsumer<'_>,
+        now: Moment,
+    ) -> Result<String, Box<dyn std::error::Error>> {
+        Ok(match name {
+            "told" => format!(
+                "{:?} leaderless for {:?}",
+                self.board.told_leader(range(first), now.boot),
+                self.board.leaderless(range(first), now.boot)
+            ),
+            "presence" => [1, 2, 3]
+                .map(NodeId)
+                .map(|node| format!("{node} {:?}; ", self.board.presence(node, now.boot)))
+                .concat(),
+            "answers" => {
+                self.board.set_answers(node(first), args.next_pos().is_some_and(|word| word == "yes"));
+                String::new()
+            }
+            other => return Err(format!("unknown command {other}").into()),
+        })
+    }
+}
+
 impl goldenscript::Runner for Runner {
     type Command = goldenscript::Command;
 
@@ -86,20 +114,7 @@ impl goldenscript::Runner for Runner {
                 String::new()
             }
             "leader" => format!("{:?}", self.board.leader(range(&first), now.boot)),
-            "told" => format!(
-                "{:?} leaderless for {:?}",
-                self.board.told_leader(range(&first), now.boot),
-                self.board.leaderless(range(&first), now.boot)
-            ),
-            "presence" => nodes
-                .iter()
-                .map(|node| format!("{node} {:?}; ", self.board.presence(*node, now.boot)))
-                .collect::<String>(),
-            "answers" => {
-                self.board.set_answers(node(&first), args.next_pos() == Some("yes"));
-                String::new()
-            }
-            other => return Err(format!("unknown command {other}").into()),
+            other => self.for_people(other, &first, &mut args, now)?,
         };
         args.reject_next()?;
         Ok(if out.is_empty() { out } else { format!("{}\n", out.trim_end()) })
