@@ -8,6 +8,9 @@
 //! length of what follows the user key, see [`crate::mvcc::key_format`]), so that bloom filters answer for user keys.
 //! A cursor whose bounds are exactly one user key uses the filter; all others seek in total order.
 
+mod cut;
+mod damage;
+mod damage_format;
 mod forgotten;
 mod forgotten_format;
 mod lock;
@@ -34,8 +37,9 @@ use rocksdb::{
 
 use crate::staging::{PinnedView, Staging};
 use crate::store::{
-    Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError, waits,
+    Batch, Change, Cursor, DamagedSpan, Durability, Family, Positions, Snapshot, Store, StoreError, waits,
 };
+use damage::DamageLog;
 pub use forgotten::Forgotten;
 use lock::StoreLock;
 use mark::{Marker, Synced};
@@ -97,6 +101,7 @@ struct Database {
     /// Held by writers together, and by an ingestion alone: see [`Note::leaps_from`].
     writes: RwLock<()>,
     synced: Arc<Synced>,
+    damage: DamageLog,
 }
 
 impl Deref for Database {
@@ -118,6 +123,8 @@ pub struct RocksStore {
     /// The library's sequence number when it was opened.
     opened: u64,
     staging: RocksStaging,
+    /// What could not be read when it was opened.
+    unreadable: Vec<DamagedSpan>,
 }
 
 impl RocksStore {
@@ -172,7 +179,7 @@ impl RocksStore {
     /// What the library reports.
     pub fn flush(&self) -> Result<(), StoreError> {
         Family::ALL.into_iter().try_for_each(|family| {
-            self.db.flush_cf(self.handle(family)).map_err(|error| device("flush", &error))
+            self.db.flush_cf(self.handle(family)).map_err(|error| self.db.failed("flush", &error))
         })
     }
 
@@ -196,7 +203,7 @@ impl RocksStore {
     /// library is the whole queue's wait.)
     fn sync_up_to(&self, written: u64) -> Result<(), StoreError> {
         waits::check();
-        self.measured(|| self.db.flush_wal(true).map_err(|error| device("sync", &error)))?;
+        self.measured(|| self.db.flush_wal(true).map_err(|error| self.db.failed("sync", &error)))?;
         self.db.synced.raise(written);
         Ok(())
     }
@@ -232,7 +239,8 @@ fn handle(db: &DB, family: Family) -> &ColumnFamily {
 
 impl Store for RocksStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let value = self.db.get_pinned_cf(self.handle(family), key).map_err(|error| device("get", &error))?;
+        let value = self.db.get_pinned_cf(self.handle(family), key);
+        let value = value.map_err(|error| self.db.failed("get", &error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -254,7 +262,7 @@ impl Store for RocksStore {
         let before = {
             let _no_ingestion = self.db.writes.read();
             let before = self.db.latest_sequence_number();
-            self.db.write(encoded).map_err(|error| device("write", &error))?;
+            self.db.write(encoded).map_err(|error| self.db.failed("write", &error))?;
             before
         };
         match durability {
@@ -300,11 +308,19 @@ impl Store for RocksStore {
     fn forgotten(&self) -> Option<String> {
         self.forgotten.as_ref().map(Forgotten::to_string)
     }
+
+    fn damaged_files(&self) -> Vec<String> {
+        self.db.damage.files()
+    }
+
+    fn unreadable(&self) -> Vec<DamagedSpan> {
+        self.unreadable.clone()
+    }
 }
 
 /// A consistent view; holds the library's snapshot.
 struct RocksSnapshot<'a> {
-    db: &'a DB,
+    db: &'a Database,
     snapshot: rocksdb::Snapshot<'a>,
 }
 
@@ -313,7 +329,7 @@ impl Snapshot for RocksSnapshot<'_> {
         let value = self
             .snapshot
             .get_pinned_cf(handle(self.db, family), key)
-            .map_err(|error| device("get", &error))?;
+            .map_err(|error| self.db.failed("get", &error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -368,7 +384,7 @@ impl RocksCursor<'_> {
         if self.iterator.valid() {
             return Ok(());
         }
-        self.iterator.status().map_err(|error| device(operation, &error))
+        self.iterator.status().map_err(|error| self.snapshot.db.failed(operation, &error))
     }
 }
 
@@ -524,7 +540,11 @@ fn describe_metrics() {
 /// An error of the library, by what the caller does next.
 fn device(operation: &'static str, error: &rocksdb::Error) -> StoreError {
     if error.kind() == rocksdb::ErrorKind::Corruption {
-        return StoreError::Corruption(error.to_string());
+        let detail = error.to_string();
+        return match damage::named_file(&detail) {
+            Some(file) => StoreError::Damaged { file, detail },
+            None => StoreError::Corruption(detail),
+        };
     }
     StoreError::Device { operation, detail: error.to_string() }
 }

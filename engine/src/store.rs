@@ -135,6 +135,15 @@ pub enum StoreError {
         /// The library's words.
         detail: String,
     },
+    /// A file of the store is damaged: what lies in the damaged part cannot be read. Where a read finds this, all else is
+    /// as it was, and the store may be used on.
+    #[error("file {file} of the store is damaged: {detail}")]
+    Damaged {
+        /// Its name in the store's directory.
+        file: String,
+        /// The library's words.
+        detail: String,
+    },
     /// Stored bytes make no sense.
     #[error("stored bytes are damaged: {0}")]
     Corruption(String),
@@ -178,6 +187,40 @@ pub trait Store: Send + Sync + 'static {
     /// What the store has found, when it was opened, that it has forgotten of what it had synced, in words.
     fn forgotten(&self) -> Option<String> {
         None
+    }
+
+    /// Files that are known to be damaged: nothing is compacted in their families until the store is opened anew, and
+    /// nobody needs what cannot be read there.
+    fn damaged_files(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Spans of keys of which something could not be read when the store was opened.
+    fn unreadable(&self) -> Vec<DamagedSpan> {
+        Vec::new()
+    }
+}
+
+/// Keys of which something cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedSpan {
+    /// Their family.
+    pub family: Family,
+    /// The first key that may be lost.
+    pub start: Bytes,
+    /// The first key behind those that may be lost; empty for "to the end".
+    pub end: Bytes,
+    /// The file whose damage it is, and how it shows.
+    pub detail: String,
+}
+
+impl DamagedSpan {
+    /// Whether it has keys from `start` to before `end` in a family.
+    pub fn meets(&self, family: Family, start: &[u8], end: &[u8]) -> bool {
+        let has_end = !self.end.is_empty();
+        let is_empty = has_end && self.start >= self.end;
+        let (is_behind, is_before) = (has_end && self.end <= start, end <= self.start.as_ref());
+        self.family == family && !is_empty && !is_behind && !is_before
     }
 }
 

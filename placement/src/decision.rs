@@ -29,6 +29,8 @@ pub enum Rule {
     Draining,
     /// A dead node's replicas are replaced.
     Dead,
+    /// A replica that cannot read all that it holds is replaced.
+    Damaged,
     /// A range has fewer replicas than wanted.
     TooFew,
     /// A node on which a replica was begun before goes before others.
@@ -47,6 +49,7 @@ impl fmt::Display for Rule {
             Self::LeaderCount => "leaders",
             Self::Draining => "draining",
             Self::Dead => "dead",
+            Self::Damaged => "damaged",
             Self::TooFew => "too few",
             Self::Begun => "not begun",
             Self::Tie => "tie",
@@ -115,6 +118,8 @@ pub enum Refusal {
     NeverHeard,
     /// It was taken for an earlier replica of the same range.
     Taken,
+    /// Its replica of the range is damaged.
+    Damaged,
     /// A suspect node more would leave the live replicas without a majority.
     NoLiveMajority,
 }
@@ -126,6 +131,7 @@ impl fmt::Display for Refusal {
             Self::DiskFull => f.write_str("disk full"),
             Self::NeverHeard => f.write_str("never heard"),
             Self::Taken => f.write_str("has a replica"),
+            Self::Damaged => f.write_str("its replica is damaged"),
             Self::NoLiveMajority => f.write_str("suspect, and live replicas must be a majority"),
         }
     }

@@ -3,7 +3,9 @@
 //!
 //! Only live and draining replicas answer, so only these count. A range can lack replicas altogether (it was made
 //! while there were too few nodes) or have some on nodes that do not answer. A suspect node may come back, so only a
-//! dead one's replicas are replaced. Where the others suffice without it, nothing takes its place.
+//! dead one's replicas are replaced. Where the others suffice without it, nothing takes its place. A replica that has met
+//! damage on its disk is replaced as if its node were dead; where no other node can take it, it leaves first, and its node
+//! then gets one anew.
 //!
 //! One change a range at a time, and never one without a quorum of answering voters: so whatever is decided here, a
 //! range keeps its quorum while it is done. The node is chosen as for a new range, beside the replicas that stay.
@@ -101,7 +103,7 @@ pub struct ReplicaChange {
     pub add: Option<NodeId>,
     /// The node that loses its replica; `None` where one is only added.
     pub remove: Option<NodeId>,
-    /// [`Rule::Dead`] or [`Rule::TooFew`].
+    /// [`Rule::Dead`], [`Rule::Damaged`] or [`Rule::TooFew`].
     pub rule: Rule,
     /// Why this node gets it.
     pub choice: Option<Choice>,
@@ -112,6 +114,9 @@ impl fmt::Display for ReplicaChange {
         let Self { range, rule, choice, .. } = self;
         match (self.remove, self.add) {
             (Some(from), Some(to)) => write!(f, "{range} from {from} to {to}: {rule}")?,
+            (Some(from), None) if *rule == Rule::Damaged => {
+                write!(f, "{range} leaves {from}: {rule}, and comes back anew")?;
+            }
             (Some(from), None) => write!(f, "{range} leaves {from}: {rule}, and the others suffice")?,
             (None, Some(to)) => write!(f, "{range} also to {to}: {rule}")?,
             (None, None) => write!(f, "{range} stays as it is")?,
@@ -134,6 +139,8 @@ pub enum Outlook {
     Next(ReplicaChange),
     /// Too few replicas answer to change anything.
     NoQuorum,
+    /// Its replica on this node is damaged, and no other one that answers is sound.
+    NoneSound(NodeId),
     /// The replica on this node is given up when the node is dead, not before.
     Waits(NodeId),
     /// The best node for its replica is given others first.
@@ -149,6 +156,12 @@ impl fmt::Display for Outlook {
             Self::UnderWay => f.write_str("a change is under way"),
             Self::Next(change) => write!(f, "next: {change}"),
             Self::NoQuorum => f.write_str("needs a majority of its replicas back first"),
+            Self::NoneSound(node) => {
+                write!(
+                    f,
+                    "has a damaged replica on {node}, and no sound one answers from which it could be made anew"
+                )
+            }
             Self::Waits(node) => write!(f, "is repaired when {node} is dead; it may still return"),
             Self::Queued(node) => write!(f, "goes to {node} once that has taken others"),
             Self::NoNode(refused) => {
@@ -179,6 +192,7 @@ pub fn next_change(view: &View, seed: u64) -> Option<ReplicaChange> {
         Outlook::Whole
         | Outlook::UnderWay
         | Outlook::NoQuorum
+        | Outlook::NoneSound(_)
         | Outlook::Waits(_)
         | Outlook::Queued(_)
         | Outlook::NoNode(_) => None,
@@ -195,18 +209,28 @@ pub fn outlook(view: &View, range: &RangeView, seed: u64) -> Outlook {
         range.replicas.iter().map(|replica| replica.node).find(|node| view.liveness(*node) == wanted)
     };
     let dead = on(Liveness::Dead);
-    if dead.is_none() && range.replicas.len() >= wanted {
+    let damaged = damaged(view, range).filter(|_| dead.is_none());
+    let leaves = dead.or(damaged);
+    if leaves.is_none() && range.replicas.len() >= wanted {
         return on(Liveness::Suspect).map_or(Outlook::Whole, Outlook::Waits);
     }
     if !view.has_quorum(range) {
         return Outlook::NoQuorum;
     }
-    let rule = if dead.is_some() { Rule::Dead } else { Rule::TooFew };
-    let stays = range.replicas.len() - usize::from(dead.is_some());
-    if stays >= wanted {
-        return Outlook::Next(ReplicaChange { range: range.id, add: None, remove: dead, rule, choice: None });
+    if let Some(node) = damaged.filter(|_| !has_sound(view, range)) {
+        return Outlook::NoneSound(node);
     }
-    let candidates = candidates(view, range, dead, seed);
+    let rule = match (dead, damaged) {
+        (Some(_), _) => Rule::Dead,
+        (None, Some(_)) => Rule::Damaged,
+        (None, None) => Rule::TooFew,
+    };
+    let stays = range.replicas.len() - usize::from(leaves.is_some());
+    let leave = |rule| ReplicaChange { range: range.id, add: None, remove: leaves, rule, choice: None };
+    if stays >= wanted {
+        return Outlook::Next(leave(rule));
+    }
+    let candidates = candidates(view, range, leaves, seed);
     let refused =
         candidates.iter().filter_map(|candidate| Some((candidate.node, *candidate.standing.as_ref().err()?)));
     let refused = refused.collect();
@@ -215,8 +239,10 @@ pub fn outlook(view: &View, range: &RangeView, seed: u64) -> Outlook {
         Some(choice) if is_busy(view, choice.node) => Outlook::Queued(choice.node),
         Some(choice) => {
             let add = Some(choice.node);
-            Outlook::Next(ReplicaChange { range: range.id, add, remove: dead, rule, choice: Some(choice) })
+            Outlook::Next(ReplicaChange { range: range.id, add, remove: leaves, rule, choice: Some(choice) })
         }
+        // Its own node gets it anew, once it has left.
+        None if damaged.is_some_and(|node| suffice_without(view, range, node)) => Outlook::Next(leave(rule)),
         None => Outlook::NoNode(refused),
     }
 }
@@ -236,8 +262,31 @@ pub fn tier_lost(stays: &[Locality], from: &Locality, to: &Locality) -> Option<S
     None
 }
 
+/// Replicas that answer, and can read all that they hold.
 fn answering(view: &View, range: &RangeView) -> usize {
-    range.replicas.iter().filter(|replica| view.liveness(replica.node).answers()).count()
+    range.replicas.iter().filter(|replica| is_sound(view, range, replica.node)).count()
+}
+
+fn is_sound(view: &View, range: &RangeView, node: NodeId) -> bool {
+    view.liveness(node).answers() && !range.is_damaged(node)
+}
+
+fn has_sound(view: &View, range: &RangeView) -> bool {
+    answering(view, range) > 0
+}
+
+/// The first node that answers, and whose replica is damaged.
+fn damaged(view: &View, range: &RangeView) -> Option<NodeId> {
+    let nodes = range.replicas.iter().map(|replica| replica.node);
+    nodes.into_iter().find(|node| view.liveness(*node).answers() && range.is_damaged(*node))
+}
+
+/// Whether the others have a quorum among themselves, and one of them is sound.
+fn suffice_without(view: &View, range: &RangeView, leaves: NodeId) -> bool {
+    let others: Vec<NodeId> =
+        range.replicas.iter().map(|replica| replica.node).filter(|node| *node != leaves).collect();
+    let answering = others.iter().filter(|node| view.liveness(**node).answers()).count();
+    answering > others.len() / 2 && others.iter().any(|node| is_sound(view, range, *node))
 }
 
 /// All nodes with their standing for a replica beside those of the range, apart from the one on `leaves`.
@@ -292,6 +341,7 @@ mod tests {
             id: RangeId(7),
             replicas: on.to_vec(),
             learners: Vec::new(),
+            damaged: Vec::new(),
             leader: Some(NodeId(1)),
             size_bytes: 0,
             policy: Policy::default(),

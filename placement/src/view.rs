@@ -98,6 +98,8 @@ pub struct RangeView {
     pub replicas: Vec<ReplicaView>,
     /// Nodes of its learners: replicas that were added and do not vote yet, or of which nobody takes care any more.
     pub learners: Vec<NodeId>,
+    /// Nodes whose replica of it has met damage on its disk: it counts for a quorum, must not lead, and is replaced.
+    pub damaged: Vec<NodeId>,
     /// The node whose replica leads; `None` while there is no leader or nobody knows it.
     pub leader: Option<NodeId>,
     /// Bytes of its data, about.
@@ -110,6 +112,11 @@ impl RangeView {
     /// Whether one of its replicas is on this node.
     pub fn is_on(&self, node: NodeId) -> bool {
         self.replicas.iter().any(|replica| replica.node == node)
+    }
+
+    /// Whether the replica on this node cannot read all that it holds.
+    pub fn is_damaged(&self, node: NodeId) -> bool {
+        self.damaged.contains(&node)
     }
 
     /// Replicas that make a quorum.
@@ -280,7 +287,8 @@ mod tests {
         let replicas = on.map(|node| ReplicaView { id: ReplicaId(node), node: NodeId(node) }).to_vec();
         let leader = Some(NodeId(leader));
         let policy = Policy::default();
-        RangeView { id: RangeId(id), replicas, learners: Vec::new(), leader, size_bytes: 0, policy }
+        let (learners, damaged) = (Vec::new(), Vec::new());
+        RangeView { id: RangeId(id), replicas, learners, damaged, leader, size_bytes: 0, policy }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, ProgramError, ScanPage, ScanRequest, Span, Write};
+use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId};
 use uuid::Uuid;
 
@@ -237,4 +238,18 @@ pub enum RangeError {
     /// The store failed or holds damaged bytes.
     #[error("storage: {0}")]
     Storage(String),
+    /// Damage on the disk came in the way, and there is no other replica to ask. Nothing was done.
+    #[error("storage: {0}")]
+    Damaged(String),
+}
+
+impl From<StoreError> for RangeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged { .. } => Self::Damaged(error.to_string()),
+            StoreError::Device { .. } | StoreError::Corruption(_) | StoreError::Locked { .. } => {
+                Self::Storage(error.to_string())
+            }
+        }
+    }
 }

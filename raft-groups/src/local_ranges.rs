@@ -115,6 +115,9 @@ pub trait LocalRanges: Send + Sync + 'static {
     /// The store failed.
     async fn note_published(&self, range_id: RangeId, generation: u64) -> Result<(), LocalRangeError>;
 
+    /// Files of the store that are known to be damaged.
+    fn damaged_files(&self) -> Vec<String>;
+
     /// All local replicas, by range id.
     fn statuses(&self) -> Vec<ReplicaStatus>;
 
@@ -179,6 +182,8 @@ pub struct ReplicaStatus {
     pub sending: Option<Transfer>,
     /// Why requests fail at once, where they do: the breaker is open, or the replica has stopped for good.
     pub breaker: Option<String>,
+    /// What it has met on its disk, if anything is damaged there: it does not lead, and waits to be made anew.
+    pub damage: Option<String>,
 }
 
 /// What a replica is in its group.

@@ -29,11 +29,13 @@ pub enum Safeguard {
     SyncedRemembered,
     /// A directory that says that it was copied takes no part.
     CopiesRefused,
+    /// A replica that has met damage on its disk hands over, and is made anew.
+    DamagedReplaced,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -45,6 +47,7 @@ impl Safeguard {
         Self::ClockTrusted,
         Self::SyncedRemembered,
         Self::CopiesRefused,
+        Self::DamagedReplaced,
     ];
 
     /// Its name on a command line.
@@ -61,6 +64,7 @@ impl Safeguard {
             Self::ClockTrusted => "clock-trusted",
             Self::SyncedRemembered => "synced-remembered",
             Self::CopiesRefused => "copies-refused",
+            Self::DamagedReplaced => "damaged-replaced",
         }
     }
 }

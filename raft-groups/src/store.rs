@@ -220,6 +220,10 @@ impl LocalRanges for RangeStore {
         self.note_published_generation(range_id, generation).await
     }
 
+    fn damaged_files(&self) -> Vec<String> {
+        self.shared.engine.damaged_files()
+    }
+
     fn statuses(&self) -> Vec<ReplicaStatus> {
         self.all().iter().map(|replica| replica.status()).collect()
     }

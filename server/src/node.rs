@@ -22,6 +22,7 @@ pub mod listeners;
 mod peers;
 mod ready;
 mod rejoin;
+mod replica_list;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -153,6 +154,7 @@ impl Node {
         let mut node = Self { cluster, gate, host, store, bound, _commands: commands, stop, tasks, failed };
         node.serve_commands(service.clone(), listener);
         node.serve(service, listeners, (page, connections))?;
+        node.spawn(replica_list::keep(Arc::clone(&node.host), config.data_dir.clone()));
         node.cluster.start().await?;
         node.spawn(open_gate(Arc::clone(&node.cluster), Arc::clone(&node.gate)));
         Ok(node)
@@ -254,8 +256,10 @@ fn open_store(config: &NodeConfig) -> Result<RocksStore, StartError> {
     std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
     folder::check(&path)?;
     match config.on_loss {
-        OnLoss::Refuse => RocksStore::open(&path, RocksOptions::default())
-            .map_err(|source| StartError::Store { path, source }),
+        OnLoss::Refuse => RocksStore::open(&path, RocksOptions::default()).map_err(|source| {
+            let source = replica_list::with_what_is_lost(&path, source);
+            StartError::Store { path, source }
+        }),
         OnLoss::Rejoin => rejoin::open_or_begin_anew(&path),
         OnLoss::Accept => accept_loss::open_or_accept(&path),
     }

@@ -230,6 +230,7 @@ fn node_json(node: &NodeStatus) -> Value {
         "clocks": node.clocks.iter().map(clock).collect::<Vec<_>>(),
         "clock_allowed_ms": CLOCK_TRUSTED_MAX_MS,
         "clock_doubt": node.clock_doubt,
+        "damaged_files": node.damaged_files,
     })
 }
 
@@ -258,6 +259,7 @@ fn member_json(member: &MemberStatus) -> Value {
         "node": member.node_id.0,
         "role": if member.is_voter { "voter" } else { "learner" },
         "applied": member.applied,
+        "damage": member.damage,
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod clocks;
 mod copies;
+mod damage;
 mod demo;
 mod descriptors;
 mod durability;

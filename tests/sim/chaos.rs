@@ -18,7 +18,7 @@ mod disks;
 mod traps;
 
 pub use disks::crash_with;
-use disks::{forget_synced, restore_copy};
+use disks::{damage_block, forget_synced, restore_copy};
 use traps::Trap;
 
 const MILLI: u64 = 1_000;
@@ -80,6 +80,8 @@ pub enum Fault {
     ForgetSynced,
     /// A machine loses power, and comes back with a copy of its disk that was made while it ran.
     RestoreCopy,
+    /// Some rows cannot be read any more on one of the machines that have them, where all others are well.
+    DamageBlock,
     /// A follower that its leader cannot reach waits for votes, and the other follower restarts.
     PromiseTrap,
     /// A replica moves to another machine and back, while orders are repeated and a follower hears of nothing.
@@ -92,7 +94,7 @@ pub enum Fault {
 
 impl Fault {
     /// What general chaos is made of: the others belong to their scenarios.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Crash,
         Self::CrashLeader,
         Self::QuickRestart,
@@ -118,6 +120,7 @@ impl Fault {
         Self::Split,
         Self::ForgetSynced,
         Self::RestoreCopy,
+        Self::DamageBlock,
     ];
 }
 
@@ -249,6 +252,7 @@ impl Chaos {
             Fault::KillTask | Fault::Move | Fault::Split => change_range(world, fault, any),
             Fault::ForgetSynced => forget_synced(world, any),
             Fault::RestoreCopy => restore_copy(world, any),
+            Fault::DamageBlock => damage_block(world, any),
             Fault::PromiseTrap => self.promise_trap(world, leader, other),
             Fault::ThereAndBack => self.there_and_back(world),
             Fault::SnapshotThenCrash => self.snapshot_then_crash(world),

@@ -83,6 +83,10 @@ points! {
         ForgotSynced = "fault: disk without what it had synced",
         /// A machine came back with a copy of its disk, of before.
         CopyRestored = "fault: copy of a disk restored",
+        /// Rows of a machine became unreadable.
+        DamagedBlock = "fault: damaged rows",
+        /// A replica that had met damage gave way to another one.
+        DamagedReplaced = "path: damaged replica made anew",
         /// A node that took no part joined anew with an empty disk.
         Rejoined = "path: refused node joined anew",
         /// A replica was moved, as far as its range's leader said.

@@ -67,6 +67,9 @@ pub const ALL: &[KnownBug] = &[
     // A copy of a data directory comes back when nobody is there who knows better, and makes a majority with a node that
     // was away.
     by("copied-directory", Safeguard::CopiesRefused, 0),
+    // Rows of a leaseholder's disk are damaged. It goes on leading, and whoever asks for them is told so, though two other
+    // replicas have them.
+    by("damaged-block", Safeguard::DamagedReplaced, 0),
 ];
 
 const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

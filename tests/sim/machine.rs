@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::store::{Store, waits};
-use quorate_engine::testing::PowerCutStore;
 use quorate_engine::testing::evaluator::TextEvaluator;
+use quorate_engine::testing::{Damage, DamagedStore, PowerCutStore};
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::assembly::{NodeParts, open_ranges, start_clock};
 use quorate_raft_groups::blocking::Blocking;
@@ -54,6 +54,8 @@ pub struct Machine {
     pub id: MachineId,
     /// What survives a crash.
     pub store: Arc<PowerCutStore>,
+    /// What cannot be read of it.
+    pub damage: Damage,
     /// How slow its disk is.
     pub disk: Disk,
     /// Whether the disk holds a copy of what was on another.
@@ -148,6 +150,7 @@ struct Boot {
     site: Site,
     machine: MachineId,
     store: Arc<PowerCutStore>,
+    damage: Damage,
     disk: Disk,
     is_copy: bool,
     clock: MachineClock,
@@ -215,8 +218,8 @@ impl Boot {
     }
 
     async fn boot(self) -> Result<(), String> {
-        let Self { site, machine, store, disk, is_copy, clock, seed, node } = self;
-        let store = store as Arc<dyn Store>;
+        let Self { site, machine, store, damage, disk, is_copy, clock, seed, node } = self;
+        let store: Arc<dyn Store> = Arc::new(DamagedStore::new(store, damage));
         let failing = Arc::clone(&node);
         let blocking = Blocking::in_task(Arc::new(disk));
         let started = start_clock(Arc::clone(&store), Arc::new(clock), &blocking).await;
@@ -278,6 +281,7 @@ impl Machine {
         Self {
             id,
             store: Arc::new(PowerCutStore::new()),
+            damage: Damage::default(),
             disk: Disk::new(seed ^ id),
             is_copy: false,
             offset: Arc::default(),
@@ -317,6 +321,7 @@ impl Machine {
             site: self.site.clone(),
             machine: self.id,
             store: Arc::clone(&self.store),
+            damage: self.damage.clone(),
             disk: self.disk.clone(),
             is_copy: self.is_copy,
             clock: MachineClock::new(self.site.time.clone(), Arc::clone(&self.offset)),
@@ -359,6 +364,7 @@ impl Machine {
     pub fn put_disk(&mut self, store: PowerCutStore, is_copy: bool) {
         assert!(self.process.is_none(), "its process is gone first");
         self.store = Arc::new(store);
+        self.damage = Damage::default();
         self.is_copy = is_copy;
     }
 

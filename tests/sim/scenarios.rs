@@ -216,6 +216,13 @@ pub const ALL: &[Scenario] = &[
         machines: Some(3),
     },
     Scenario {
+        name: "damaged-block",
+        story: "section 9: a damaged block on a leaseholder's disk stays an error of its clients",
+        how: How::Faults(&[Fault::DamageBlock, Fault::HandOver], 800 * MILLI),
+        wants: &[Point::DamagedBlock, Point::DamagedReplaced],
+        machines: None,
+    },
+    Scenario {
         name: "reader-ahead",
         story: "4: a read that waited while the lease went, and below which the next leader writes",
         how: How::FaultsFor(&[Fault::HandOverUnderRead], 400 * MILLI, 6 * SECOND),

@@ -286,7 +286,8 @@ impl World {
                     && all.iter().all(|node| nodes.contains(node))
             })
         };
-        self.machines.iter().all(takes_part) && self.ranges().into_iter().all(is_settled)
+        self.machines.iter().all(|machine| takes_part(machine) && !machine.damage.is_there())
+            && self.ranges().into_iter().all(is_settled)
     }
 
     /// Steps until a time, or until something is wrong.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   lock ─▶ mark, logs ─▶ verdict, kept in a file ─▶ torn end cut off ─▶ library opens ─▶ mark of this start ─▶ open
-//!                └ an earlier verdict stays ┘
+//!                └ an earlier verdict stays ┘                        damaged files are cut out (`cut`) ┘
 //! ```
 //!
 //! The library's family `default`, which no [`Family`] uses, holds the store's own id: by it a mark that is gone is missed,
@@ -17,6 +17,8 @@ use parking_lot::RwLock;
 use rocksdb::{Cache, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
 use uuid::Uuid;
 
+use super::cut::Opening;
+use super::damage::DamageLog;
 use super::lock::StoreLock;
 use super::mark::{FoundMark, MarkFile, Marker, Synced};
 use super::staging::{FileOptions, RocksStaging};
@@ -46,16 +48,31 @@ pub(super) fn open(path: &Path, options: RocksOptions, boot: Uuid) -> Result<Roc
     std::fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
     let lock = StoreLock::take(path)?;
     let found = Found::look(path, boot).map_err(|error| failed(path, &error))?;
+    let damage = DamageLog::read(path).map_err(|error| failed(path, &error))?;
     let cache = Cache::new_lru_cache(options.block_cache_bytes);
-    let families = Family::ALL
-        .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &options, &cache)));
+    let families = Family::ALL.map(|family| {
+        let mut column = family_options(family, &options, &cache);
+        column.set_disable_auto_compactions(damage.is_damaged(family));
+        ColumnFamilyDescriptor::new(family.name(), column)
+    });
     let mut database = database_options(&options);
     // What the manifest knows of logs was looked at; the library would not open at all.
     database.set_track_and_verify_wals_in_manifest(found.forgotten.is_none());
-    let db = DB::open_cf_descriptors(&database, path, families)
+    let mut db = DB::open_cf_descriptors(&database, path, families)
         .map_err(|error| open_error(path, &found, &error))?;
     let opened = db.latest_sequence_number();
-    let settled = found.settle(path, &db, boot)?;
+    let mut settled = found.settle(path, &db, boot)?;
+    let file_options = FileOptions { options, cache };
+    let mut unreadable = Vec::new();
+    if settled.is_ok() {
+        let mut opening = Opening { db: &mut db, store: path, damage: &damage, file_options: &file_options };
+        unreadable = opening.cut_out()?;
+    }
+    if let Some(lost) = unreadable.iter().find(|span| span.family == Family::Range) {
+        let forgotten = verdict::without_replicas(&lost.detail, opened);
+        verdict::write(path, &forgotten).map_err(|error| failed(path, &error))?;
+        settled = Err(forgotten);
+    }
     let synced = Arc::new(Synced::default());
     // Whatever the logs had is in files now.
     synced.raise(db.latest_sequence_number());
@@ -64,10 +81,10 @@ pub(super) fn open(path: &Path, options: RocksOptions, boot: Uuid) -> Result<Roc
         Err(forgotten) => (None, Some(forgotten)),
     };
     let marker = marker.transpose().map_err(|error| failed(path, &error))?;
-    let db = Arc::new(Database { db, _lock: lock, writes: RwLock::new(()), synced });
-    let staging = RocksStaging::new(Arc::clone(&db), path, FileOptions { options, cache });
+    let db = Arc::new(Database { db, _lock: lock, writes: RwLock::new(()), synced, damage });
+    let staging = RocksStaging::new(Arc::clone(&db), path, file_options);
     let (syncs, sync_watch) = (AtomicU64::new(0), Syncs::new());
-    Ok(RocksStore { marker, db, forgotten, syncs, sync_watch, opened, staging })
+    Ok(RocksStore { marker, db, forgotten, syncs, sync_watch, opened, staging, unreadable })
 }
 
 /// What a directory holds before the library opens it.
@@ -178,7 +195,10 @@ fn open_error(path: &Path, found: &Found, error: &rocksdb::Error) -> StoreError 
     if text.contains("lock file") || text.contains("lock hold by current process") {
         return StoreError::Locked { path: path.display().to_string() };
     }
-    let StoreError::Corruption(detail) = device("open", error) else { return device("open", error) };
+    let detail = match device("open", error) {
+        StoreError::Corruption(detail) | StoreError::Damaged { detail, .. } => detail,
+        other @ (StoreError::Device { .. } | StoreError::Locked { .. }) => return other,
+    };
     let also = found.forgotten.as_ref().map_or_else(String::new, |forgotten| format!("; {forgotten}"));
     StoreError::Corruption(format!(
         "{}: {detail}{also}. The library opens this store no more: keep a copy of the directory if its data is in no \

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use rocksdb::{Cache, IngestExternalFileOptions, SstFileWriter, WriteBatch};
 
 use super::wal::note_format::Note;
-use super::{Database, RocksOptions, device, family_options, handle};
+use super::{Database, RocksOptions, family_options, handle};
 use crate::staging::{StagedPart, Staging};
 use crate::store::{Family, StoreError};
 
@@ -116,7 +116,7 @@ impl Staging for RocksStaging {
         self.make_area(&area).map_err(|error| failed("stage", &area, &error))?;
         let path = area.join(format!("{}-{:08}.sst", part.family.name(), part.number));
         // The library syncs a file when it is finished.
-        self.write_file(&path, part).map_err(|error| device("stage", &error))?;
+        self.write_file(&path, part).map_err(|error| self.db.failed("stage", &error))?;
         sync_folder(&area).map_err(|error| failed("stage", &area, &error))
     }
 
@@ -131,10 +131,10 @@ impl Staging for RocksStaging {
                 Ok(()) => return Ok(()),
                 // Somebody wrote into the span after the flush.
                 Err(error) if error.kind() == rocksdb::ErrorKind::InvalidArgument => {}
-                Err(error) => return Err(device("ingest", &error)),
+                Err(error) => return Err(self.db.failed("ingest", &error)),
             }
         }
-        self.take_in(family, files, true).map_err(|error| device("ingest", &error))
+        self.take_in(family, files, true).map_err(|error| self.db.failed("ingest", &error))
     }
 
     fn unstage(&self, area: u64) -> Result<(), StoreError> {

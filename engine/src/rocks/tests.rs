@@ -1,5 +1,6 @@
 //! The store over the library: durability, crashes, locks, filters.
 
+mod damage;
 mod forgetting;
 mod killing;
 mod logs_used_again;

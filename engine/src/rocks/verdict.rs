@@ -99,6 +99,16 @@ pub(super) fn without_mark(what: &str, recovered: u64) -> Forgotten {
     Forgotten { file: MARK_FILE.to_owned(), offset: 0, recovered, expected: recovered, reason }
 }
 
+/// A store that does not know any more which replicas it has, and which were removed.
+pub(super) fn without_replicas(detail: &str, recovered: u64) -> Forgotten {
+    let file = super::damage::named_file(detail).unwrap_or_default();
+    let reason = format!(
+        "table file {file} is damaged where the store's own records lie: which replicas were here, and what they had \
+         promised, cannot be known ({detail})"
+    );
+    Forgotten { file, offset: 0, recovered, expected: recovered, reason }
+}
+
 /// The verdict that an earlier start came to.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod both;
+mod damaged;
 pub mod evaluator;
 mod fault;
 pub mod fixture;
@@ -9,6 +10,7 @@ mod mirror;
 mod power_cut;
 pub mod script;
 
+pub use damaged::{Damage, DamagedStore};
 pub use fault::FaultStore;
 pub use mirror::MirrorStore;
 pub use power_cut::PowerCutStore;

@@ -94,7 +94,15 @@ impl Sim {
         let replicas = (1..).zip(&decision.replicas);
         let replicas = replicas.map(|(id, node)| ReplicaView { id: ReplicaId(id), node: *node }).collect();
         let (learners, leader) = (Vec::new(), Some(decision.leader));
-        self.put_range(RangeView { id, replicas, learners, leader, size_bytes: 0, policy });
+        self.put_range(RangeView {
+            id,
+            replicas,
+            learners,
+            damaged: Vec::new(),
+            leader,
+            size_bytes: 0,
+            policy,
+        });
         Ok((id, decision))
     }
 
@@ -127,6 +135,7 @@ impl Sim {
         let change = next_change(&self.view(), self.seed)?;
         if let Some(range) = self.ranges.get_mut(&change.range) {
             range.replicas.retain(|replica| Some(replica.node) != change.remove);
+            range.damaged.retain(|node| Some(*node) != change.remove);
             range.learners.retain(|node| Some(*node) != change.add);
             let id = range.replicas.iter().map(|replica| replica.id.0).max().map_or(1, |last| last + 1);
             range.replicas.extend(change.add.map(|node| ReplicaView { id: ReplicaId(id), node }));
@@ -169,12 +178,13 @@ impl Sim {
                 range.leader = None;
                 continue;
             }
-            if range.leader.is_some_and(answers) {
+            let may_lead = |node: NodeId| answers(node) && !range.is_damaged(node);
+            if range.leader.is_some_and(may_lead) {
                 continue;
             }
             self.elections += 1;
             let draw = self.seed.wrapping_add(self.elections);
-            range.leader = able.into_iter().min_by_key(|node| shuffled(draw, *node));
+            range.leader = able.into_iter().min_by_key(|node| (!may_lead(*node), shuffled(draw, *node)));
         }
     }
 }

@@ -53,6 +53,7 @@ fn range(
         id: RangeId(id),
         replicas,
         learners: Vec::new(),
+        damaged: Vec::new(),
         leader,
         size_bytes: 0,
         policy: Policy::default(),

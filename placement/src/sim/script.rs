@@ -42,7 +42,7 @@ impl goldenscript::Runner for Runner {
             }
             // create [COUNT] [replicas=N] [system=yes]: places new ranges by the rules.
             "create" => self.create(&mut args),
-            // range ID NODE… [leader=NODE] [replicas=N] [learner=NODE]: a range where the script wants it.
+            // range ID NODE… [leader=NODE] [replicas=N] [learner=NODE] [damaged=NODE]: a range where the script wants it.
             "range" => self.range(&mut args),
             // pending RANGE NODE: a transfer to the node is under way.
             "pending" => self.pending(&mut args),
@@ -109,12 +109,13 @@ impl Runner {
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let node = |name: Option<&str>| name.map(|node| node_id(Some(node))).transpose();
         let (leader, learner) = (node(args.take_key("leader"))?, node(args.take_key("learner"))?);
+        let damaged = node(args.take_key("damaged"))?;
         let policy = args
             .take_key("replicas")
             .map_or(Ok(Policy::default()), |n| Ok::<_, Box<dyn Error>>(Policy::new(n.parse()?)?))?;
         let replicas = (1..).zip(nodes).map(|(id, node)| ReplicaView { id: ReplicaId(id), node }).collect();
-        let learners = learner.into_iter().collect();
-        self.sim.put_range(RangeView { id, replicas, learners, leader, size_bytes: 0, policy });
+        let (learners, damaged) = (learner.into_iter().collect(), damaged.into_iter().collect());
+        self.sim.put_range(RangeView { id, replicas, learners, damaged, leader, size_bytes: 0, policy });
         Ok(String::new())
     }
 

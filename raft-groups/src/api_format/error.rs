@@ -23,6 +23,7 @@ const STORAGE: u8 = 11;
 const LOCKED: u8 = 12;
 const BUSY: u8 = 13;
 const TOO_OLD: u8 = 14;
+const DAMAGED: u8 = 15;
 
 pub(super) fn put(writer: &mut Writer, error: &RangeError) {
     match error {
@@ -68,6 +69,9 @@ pub(super) fn put(writer: &mut Writer, error: &RangeError) {
         RangeError::Storage(detail) => {
             writer.u8(STORAGE).text(detail);
         }
+        RangeError::Damaged(detail) => {
+            writer.u8(DAMAGED).text(detail);
+        }
     }
 }
 
@@ -106,6 +110,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeError, CodecError> {
         TOO_OLD => RangeError::TooOld,
         REFUSED => RangeError::Refused(take_text(reader)?),
         STORAGE => RangeError::Storage(take_text(reader)?),
+        DAMAGED => RangeError::Damaged(take_text(reader)?),
         BUSY => RangeError::Busy { range_id: RangeId(reader.varint()?), size_bytes: reader.varint()? },
         other => return Err(reader.invalid(u64::from(other))),
     })

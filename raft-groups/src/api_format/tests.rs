@@ -243,6 +243,7 @@ fn error() -> impl Strategy<Value = RangeError> {
         Just(RangeError::TooOld),
         any::<String>().prop_map(RangeError::Refused),
         any::<String>().prop_map(RangeError::Storage),
+        any::<String>().prop_map(RangeError::Damaged),
     ]
 }
 

@@ -367,6 +367,10 @@ impl LocalRanges for FakeRanges {
         Ok(())
     }
 
+    fn damaged_files(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn statuses(&self) -> Vec<ReplicaStatus> {
         let state = self.world.state.lock();
         state.ranges.values().filter_map(|range| self.status_of(range)).collect()
@@ -399,6 +403,7 @@ impl FakeRanges {
             receiving: None,
             sending: None,
             breaker: None,
+            damage: None,
         })
     }
 

@@ -435,7 +435,8 @@ impl Router {
             | RangeError::Program(_)
             | RangeError::TooOld
             | RangeError::Refused(_)
-            | RangeError::Storage(_)) => {
+            | RangeError::Storage(_)
+            | RangeError::Damaged(_)) => {
                 self.count(node, message);
                 Verdict::Done(Err(SendError::Answered(answer)))
             }
@@ -549,7 +550,7 @@ pub(crate) fn answered_error(error: RangeError, fallback: &Key) -> KvError {
             retry(fallback.clone(), "the transaction began more than ten minutes ago".to_owned())
         }
         RangeError::Refused(detail) => KvError::Storage(format!("the range refused the request: {detail}")),
-        RangeError::Storage(detail) => KvError::Storage(detail),
+        RangeError::Storage(detail) | RangeError::Damaged(detail) => KvError::Storage(detail),
         other @ (RangeError::NotLeaseholder { .. }
         | RangeError::Mismatch { .. }
         | RangeError::Ambiguous { .. }) => retry(fallback.clone(), other.to_string()),

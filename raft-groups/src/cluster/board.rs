@@ -263,10 +263,19 @@ impl Board {
 
     /// What a replica has applied, by its node's last report.
     pub fn applied(&self, replica: &ReplicaDescriptor, range_id: RangeId) -> Option<u64> {
+        self.told(replica, range_id).map(|told| told.applied)
+    }
+
+    /// What a replica has met on its disk, by its node's last report, if it is damaged.
+    pub fn damage(&self, replica: &ReplicaDescriptor, range_id: RangeId) -> Option<&str> {
+        self.told(replica, range_id)?.damage.as_deref()
+    }
+
+    fn told(&self, replica: &ReplicaDescriptor, range_id: RangeId) -> Option<&ReplicaReport> {
         let report = self.last_report(replica.node_id)?;
         let is_it =
             |told: &&ReplicaReport| told.range_id == range_id && told.replica_id == replica.replica_id;
-        report.replicas.iter().find(is_it).map(|told| told.applied)
+        report.replicas.iter().find(is_it)
     }
 
     /// Whether a node has no replica of a range, as far as it can be known: it has reported without one after the range

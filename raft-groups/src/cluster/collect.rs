@@ -141,6 +141,7 @@ mod tests {
             receiving: None,
             sending: None,
             breaker: None,
+            damage: None,
         }
     }
 

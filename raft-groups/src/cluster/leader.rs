@@ -169,6 +169,11 @@ impl Member {
                         .map(|replica| ReplicaView { id: replica.replica_id, node: replica.node_id })
                         .collect(),
                     learners: learners.map(|replica| replica.node_id).collect(),
+                    damaged: descriptor
+                        .voters()
+                        .filter(|replica| board.damage(replica, descriptor.range_id).is_some())
+                        .map(|replica| replica.node_id)
+                        .collect(),
                     leader,
                     size_bytes: board.size_and_complaint(descriptor.range_id, leader).0,
                     policy,

@@ -443,6 +443,7 @@ impl Member {
             leader: status.leader_node,
             size_bytes: status.size_bytes,
             complaint: status.breaker,
+            damage: status.damage,
         });
         NodeReport {
             catalog_version: self.catalog.version(self.clock.physical().boottime()),
@@ -454,6 +455,7 @@ impl Member {
             syncs: self.disk.syncs(),
             peers: self.peers_told(),
             clock_doubt: self.clock_doubt(),
+            damaged_files: self.ranges.damaged_files(),
         }
     }
 

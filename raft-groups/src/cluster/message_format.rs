@@ -11,8 +11,8 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use super::publication::Verdict;
 use super::status::{ChangeStatus, ClusterStatus, DiskSyncs};
 use super::status_format::{
-    put_change, put_number, put_status, put_syncs, put_text, take_change, take_number, take_status,
-    take_syncs, take_text, unzigzag, zigzag,
+    put_change, put_names, put_number, put_status, put_syncs, put_text, take_change, take_names, take_number,
+    take_status, take_syncs, take_text, unzigzag, zigzag,
 };
 use crate::api_format::{put_list, put_span, take_list, take_span};
 use crate::descriptor::RangeDescriptor;
@@ -133,6 +133,8 @@ pub(super) struct NodeReport {
     pub peers: Vec<PeerReport>,
     /// Why it does not trust its own clock.
     pub clock_doubt: Option<String>,
+    /// Files of its store that are known to be damaged.
+    pub damaged_files: Vec<String>,
 }
 
 /// What a node knows of another one.
@@ -163,6 +165,8 @@ pub(super) struct ReplicaReport {
     pub size_bytes: u64,
     /// What it complains about.
     pub complaint: Option<String>,
+    /// What it has met on its disk, if it is damaged.
+    pub damage: Option<String>,
 }
 
 const REPORT: u8 = 1;
@@ -393,6 +397,7 @@ fn put_report(writer: &mut Writer, report: &NodeReport) {
         writer.bool(replica.has_lease);
         put_number(writer, replica.leader.map(|node| node.0));
         put_text(writer.varint(replica.size_bytes), replica.complaint.as_deref());
+        put_text(writer, replica.damage.as_deref());
     });
     put_list(writer, &report.changes, put_change);
     put_syncs(writer, report.syncs);
@@ -401,6 +406,7 @@ fn put_report(writer: &mut Writer, report: &NodeReport) {
         put_number(writer, peer.clock_ahead_ms.map(zigzag));
     });
     put_text(writer, report.clock_doubt.as_deref());
+    put_names(writer, &report.damaged_files);
 }
 
 fn put_maybe_descriptor(writer: &mut Writer, descriptor: Option<&RangeDescriptor>) {
@@ -444,6 +450,7 @@ fn take_report(reader: &mut Reader<'_>) -> Result<NodeReport, CodecError> {
                 leader: take_number(reader)?.map(NodeId),
                 size_bytes: reader.varint()?,
                 complaint: take_text(reader)?,
+                damage: take_text(reader)?,
             })
         })?,
         changes: take_list(reader, take_change)?,
@@ -456,6 +463,7 @@ fn take_report(reader: &mut Reader<'_>) -> Result<NodeReport, CodecError> {
             })
         })?,
         clock_doubt: take_text(reader)?,
+        damaged_files: take_names(reader)?,
     })
 }
 

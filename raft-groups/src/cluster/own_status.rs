@@ -71,6 +71,7 @@ impl Member {
             catalog_version: None,
             clock_offset_ms: self.clock_offset_ms(id, self.boottime()),
             absence: None,
+            damaged_files: if is_own { self.ranges.damaged_files() } else { Vec::new() },
             presence: match heard {
                 Some(_) if self.hears(id) => Presence::Reports,
                 Some(_) | None if answering.contains(&id) => Presence::Unreachable { heard_by: None },
@@ -97,7 +98,8 @@ impl Member {
             complaint: status.breaker.clone(),
             generation: status.descriptor.generation,
             members: members_of(&status.descriptor, |replica| {
-                (replica.replica_id == status.replica_id).then_some(status.applied)
+                let is_own = replica.replica_id == status.replica_id;
+                (is_own.then_some(status.applied), status.damage.clone().filter(|_| is_own))
             }),
             change: None,
             outlook: None,

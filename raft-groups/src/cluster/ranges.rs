@@ -168,7 +168,11 @@ impl Member {
                     size_bytes,
                     complaint,
                     generation: descriptor.generation,
-                    members: members_of(descriptor, |replica| board.applied(replica, descriptor.range_id)),
+                    members: members_of(descriptor, |replica| {
+                        let range_id = descriptor.range_id;
+                        let damage = board.damage(replica, range_id).map(str::to_owned);
+                        (board.applied(replica, range_id), damage)
+                    }),
                     change: board.change_of(descriptor.range_id, now.boot).cloned(),
                     outlook: outlooks.get(&descriptor.range_id).cloned(),
                     leaderless_ms: board.leaderless(descriptor.range_id, now.boot).map(millis),
@@ -192,6 +196,7 @@ impl Member {
                     syncs: report.map_or_else(DiskSyncs::default, |report| report.syncs),
                     clocks: report.map_or_else(Vec::new, |report| clocks_of(&report.peers)),
                     clock_doubt: report.and_then(|report| report.clock_doubt.clone()),
+                    damaged_files: report.map_or_else(Vec::new, |report| report.damaged_files.clone()),
                     record,
                 }
             };
@@ -221,6 +226,7 @@ impl Member {
             Outlook::Whole | Outlook::UnderWay => None,
             other @ (Outlook::Next(_)
             | Outlook::NoQuorum
+            | Outlook::NoneSound(_)
             | Outlook::Waits(_)
             | Outlook::Queued(_)
             | Outlook::NoNode(_)) => Some((range.id, other.to_string())),
@@ -245,13 +251,17 @@ fn told_range(status: &ClusterStatus, range_id: RangeId) -> Option<&RangeStatus>
 
 pub(super) fn members_of(
     descriptor: &RangeDescriptor,
-    applied: impl Fn(&ReplicaDescriptor) -> Option<u64>,
+    told: impl Fn(&ReplicaDescriptor) -> (Option<u64>, Option<String>),
 ) -> Vec<MemberStatus> {
-    let member = |replica: &ReplicaDescriptor| MemberStatus {
-        replica_id: replica.replica_id,
-        node_id: replica.node_id,
-        is_voter: replica.is_voter(),
-        applied: applied(replica),
+    let member = |replica: &ReplicaDescriptor| {
+        let (applied, damage) = told(replica);
+        MemberStatus {
+            replica_id: replica.replica_id,
+            node_id: replica.node_id,
+            is_voter: replica.is_voter(),
+            applied,
+            damage,
+        }
     };
     descriptor.replicas.iter().map(member).collect()
 }

@@ -136,6 +136,7 @@ mod tests {
             receiving: None,
             sending: None,
             breaker: None,
+            damage: None,
         }
     }
 

@@ -147,6 +147,7 @@ fn judge(view: &View, node: NodeId) -> Verdict {
         other @ (Outlook::UnderWay
         | Outlook::Next(_)
         | Outlook::NoQuorum
+        | Outlook::NoneSound(_)
         | Outlook::Waits(_)
         | Outlook::Queued(_)
         | Outlook::NoNode(_)) => other.to_string(),
@@ -183,6 +184,7 @@ mod tests {
         let range = |(id, on): &(u64, &[u64])| RangeView {
             id: RangeId(*id),
             replicas: on.iter().map(replica).collect(),
+            damaged: Vec::new(),
             learners: Vec::new(),
             leader: None,
             size_bytes: 0,

@@ -56,6 +56,8 @@ pub struct NodeStatus {
     pub clocks: Vec<PeerClock>,
     /// Why it does not trust its own clock, and serves no clients, by its last report.
     pub clock_doubt: Option<String>,
+    /// Files of its store that are known to be damaged: a start removes those whose replicas were made anew.
+    pub damaged_files: Vec<String>,
 }
 
 /// Whether a node reports to whoever tells the status.
@@ -137,6 +139,8 @@ pub struct MemberStatus {
     pub is_voter: bool,
     /// Last log index that it has applied; `None` where its node has not reported it.
     pub applied: Option<u64>,
+    /// What it has met on its node's disk, if it is damaged: it does not lead, and is made anew.
+    pub damage: Option<String>,
 }
 
 /// A change of a range's replicas.

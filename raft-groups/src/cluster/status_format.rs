@@ -60,6 +60,7 @@ fn put_node_status(writer: &mut Writer, node: &NodeStatus) {
         writer.varint(clock.node_id.0).varint(zigzag(clock.ahead_ms));
     });
     put_text(writer, node.clock_doubt.as_deref());
+    put_names(writer, &node.damaged_files);
 }
 
 /// Small numbers of either sign are short.
@@ -128,6 +129,7 @@ fn take_node_status(reader: &mut Reader<'_>) -> Result<NodeStatus, CodecError> {
             Ok(PeerClock { node_id: NodeId(reader.varint()?), ahead_ms: unzigzag(reader.varint()?) })
         })?,
         clock_doubt: take_text(reader)?,
+        damaged_files: take_names(reader)?,
     })
 }
 
@@ -140,6 +142,7 @@ fn put_range_status(writer: &mut Writer, range: &RangeStatus) {
     put_list(writer.varint(range.generation), &range.members, |writer, member| {
         writer.varint(member.replica_id.0).varint(member.node_id.0).bool(member.is_voter);
         put_number(writer, member.applied);
+        put_text(writer, member.damage.as_deref());
     });
     writer.bool(range.change.is_some());
     if let Some(change) = &range.change {
@@ -178,6 +181,7 @@ fn take_member(reader: &mut Reader<'_>) -> Result<MemberStatus, CodecError> {
         node_id: NodeId(reader.varint()?),
         is_voter: reader.bool()?,
         applied: take_number(reader)?,
+        damage: take_text(reader)?,
     })
 }
 
@@ -204,6 +208,16 @@ fn put_node_id(writer: &mut Writer, node: &NodeId) {
 
 fn take_node_id(reader: &mut Reader<'_>) -> Result<NodeId, CodecError> {
     reader.varint().map(NodeId)
+}
+
+pub(super) fn put_names(writer: &mut Writer, names: &[String]) {
+    put_list(writer, names, |writer, name| {
+        writer.text(name);
+    });
+}
+
+pub(super) fn take_names(reader: &mut Reader<'_>) -> Result<Vec<String>, CodecError> {
+    take_list(reader, |reader| reader.text().map(str::to_owned))
 }
 
 pub(super) fn put_number(writer: &mut Writer, number: Option<u64>) {

@@ -70,7 +70,7 @@ fn mvcc_error(error: MvccError) -> RangeError {
     match error {
         MvccError::Uncertain { key, timestamp } => RangeError::Uncertain { key, timestamp },
         MvccError::Intent { key, intent } => RangeError::Locked { key, holder: Box::new(holder(&intent)) },
-        MvccError::Store(error) => RangeError::Storage(error.to_string()),
+        MvccError::Store(error) => error.into(),
     }
 }
 

@@ -19,7 +19,7 @@ use futures::stream::{self, Stream};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
-use quorate_engine::store::{Batch, Durability, Family, Store};
+use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
 use tokio::sync::oneshot;
 
@@ -101,6 +101,13 @@ fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
+/// Tells of damage on the disk.
+fn tell(observer: &dyn LeaseObserver, error: &io::Error) {
+    if let Some(damage) = super::damage_of(error) {
+        observer.met_damage(&damage.to_string());
+    }
+}
+
 fn invalid(detail: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail)
 }
@@ -127,6 +134,16 @@ pub(crate) fn superseded(store: &dyn Store, range_id: RangeId) -> io::Result<Opt
 impl GroupLog {
     /// Reads where the log of a range stands. Waits for the disk where there is something [`superseded`].
     pub(crate) fn open(
+        range_id: RangeId,
+        store: Arc<dyn Store>,
+        writer: Arc<LogWriter>,
+        observer: Arc<dyn LeaseObserver>,
+    ) -> io::Result<Arc<Self>> {
+        Self::open_stored(range_id, store, writer, Arc::clone(&observer))
+            .inspect_err(|error| tell(observer.as_ref(), error))
+    }
+
+    fn open_stored(
         range_id: RangeId,
         store: Arc<dyn Store>,
         writer: Arc<LogWriter>,
@@ -263,7 +280,12 @@ impl GroupLog {
         let snapshot = self.store.snapshot();
         let (first, bound) = (entry_key(self.range_id, start), entry_key(self.range_id, end));
         let mut cursor = snapshot.cursor(Family::Raft, &first, &bound);
-        cursor.seek(&first).map_err(io::Error::other)?;
+        let unreadable = |error: StoreError| {
+            let error = io::Error::other(error);
+            tell(self.observer.as_ref(), &error);
+            error
+        };
+        cursor.seek(&first).map_err(unreadable)?;
         while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
             if *bytes >= limit {
                 break;
@@ -271,7 +293,7 @@ impl GroupLog {
             *bytes += value.len();
             let entry = decode_entry(key, Bytes::copy_from_slice(value)).map_err(damaged)?;
             entries.push(raft_entry_of(entry).map_err(invalid)?);
-            cursor.next().map_err(io::Error::other)?;
+            cursor.next().map_err(unreadable)?;
         }
         Ok(entries)
     }

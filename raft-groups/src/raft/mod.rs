@@ -114,6 +114,18 @@ pub trait LeaseObserver: Send + Sync + 'static {
     /// A vote was stored: in `term`, `leader` leads; `None` where that is open again. Whoever starts as the leader of a
     /// granted term hears of it before its Raft task runs.
     fn leadership(&self, term: u64, leader: Option<ReplicaId>);
+
+    /// Damage on the disk came in the way of reading the log, or what a snapshot shall carry.
+    fn met_damage(&self, _detail: &str) {}
+}
+
+/// Tells whether an error of storage is damage.
+fn damage_of(error: &std::io::Error) -> Option<&StoreError> {
+    let inner = error.get_ref()?.downcast_ref::<StoreError>()?;
+    match inner {
+        StoreError::Damaged { .. } => Some(inner),
+        StoreError::Device { .. } | StoreError::Corruption(_) | StoreError::Locked { .. } => None,
+    }
 }
 
 #[cfg(test)]

@@ -289,6 +289,9 @@ impl RaftNetworkV2<TypeConfig> for Network {
                 Err(StreamingError::Closed(ReplicationClosed::new("the group does not want it any more")))
             }
             Err(failure) => {
+                if let SendFailure::Damaged(detail) = &failure {
+                    self.link.observer.met_damage(detail);
+                }
                 tracing::info!(range = %self.link.range_id, to = %self.target, %failure, "a snapshot was not sent");
                 Err(later(failure.to_string()))
             }

@@ -12,6 +12,7 @@
 
 pub mod apply;
 pub mod beats;
+pub(crate) mod damage;
 mod hand_over;
 pub mod holdings;
 mod members;
@@ -48,6 +49,7 @@ use crate::splits::nursery::{Newborn, Nursery};
 use crate::splits::trigger::Attempts;
 
 use apply::AppliedState;
+use damage::Damage;
 use propose::InFlight;
 use raft_task::RaftTask;
 
@@ -123,6 +125,8 @@ pub struct Replica {
     gate: tokio::sync::RwLock<()>,
     /// The last EndLease that was seen on its way into this replica's log.
     end_lease: Mutex<Option<LogPosition>>,
+    /// What it has met on its disk.
+    damage: Damage,
     /// Told when a transaction whose record lies here may have ended.
     ended: Notify,
     /// Told when leadership, lease or applied state may have changed.
@@ -184,6 +188,7 @@ impl Replica {
             task: RaftTask::default(),
             gate: tokio::sync::RwLock::new(()),
             end_lease: Mutex::new(None),
+            damage: Damage::default(),
             ended: Notify::new(),
             changed: Notify::new(),
         })
@@ -225,7 +230,12 @@ impl Replica {
     /// See [`RangeError`].
     pub async fn execute(self: &Arc<Self>, request: RangeRequest) -> Result<Response, RangeError> {
         self.check_bounds(&request.request)?;
-        match request.request {
+        let answer = self.answer(request.request).await;
+        answer.map_err(|error| self.or_damaged(error))
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, RangeError> {
+        match request {
             Request::Get { keys, read } => self.get(keys, read).await,
             Request::Scan { scan, read } => self.scan(scan, read).await,
             Request::Refresh { spans, after, upto, own } => self.refresh(spans, after, upto, own).await,

@@ -33,6 +33,11 @@ impl LeaseObserver for Replica {
         tracing::info!(range = %self.range_id, replica = %self.replica_id, term, "elected");
         self.note(Event::Elected { term });
     }
+
+    fn met_damage(&self, detail: &str) {
+        // The store's upkeep sees to the rest: this is called from within the Raft task.
+        self.mark_damaged(detail);
+    }
 }
 
 impl Replica {

@@ -55,6 +55,11 @@ impl RaftTask {
         self.state.lock().stopped.get_or_insert_with(|| detail.to_owned());
     }
 
+    /// Damage keeps the task from starting: it never runs.
+    pub fn cannot_start(&self, detail: &str) {
+        self.state.lock().stopped.get_or_insert_with(|| detail.to_owned());
+    }
+
     fn set(&self, group: Arc<RaftGroup>) {
         self.state.lock().group = Some(group);
     }
@@ -294,7 +299,8 @@ impl Replica {
         }
         let Some(group) = self.task.group() else { return };
         let members = self.members(&group);
-        let can_stand = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
+        let votes = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
+        let can_stand = votes && self.may_stand(now);
         let event = Event::Tick { can_stand, hand_over: self.hand_over(&group) };
         match self.step_lease(event, &members) {
             Some(Effect::Heartbeat) => match group.rest(now) {

@@ -131,7 +131,7 @@ impl Replica {
             });
             let (back, is_done) = counted.await?;
             counting = back;
-            if is_done.map_err(|error| RangeError::Storage(error.to_string()))? {
+            if is_done.map_err(|error| self.or_damaged(error.into()))? {
                 return Ok((descriptor.generation, counting.count));
             }
             pause(PAGE_PAUSE).await;

@@ -45,6 +45,7 @@ impl Replica {
             receiving: self.shared.snapshots.receiving(self.range_id).map(transfer),
             sending: self.shared.snapshots.sending(self.range_id).map(transfer),
             breaker: stopped.or_else(|| self.trip().map(|trip| self.explain(trip))),
+            damage: self.damage.detail().map(|detail| detail.to_string()),
         }
     }
 

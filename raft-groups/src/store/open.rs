@@ -22,6 +22,7 @@ use crate::range_format::{
     range_of_replica_key,
 };
 use crate::replica::apply::AppliedState;
+use crate::replica::damage::describe_metrics as describe_damage;
 use crate::replica::{Origin, Past, Replica, Shared};
 use crate::rpc::{Handler, Service};
 use crate::splits::ids::RangeIds;
@@ -56,6 +57,7 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
     let installed = config.blocking.run(move || finish_installs(installing.as_ref())).await;
     installed.map_err(|lost| StoreError::Device { operation: "write", detail: lost.to_string() })??;
     let replicas = read_replicas(config.engine.as_ref())?;
+    describe_damage();
     let on_failure = Arc::clone(&config.on_failure);
     let writer =
         LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))
@@ -171,7 +173,12 @@ impl RangeStore {
             seed: self.seed_of(range_id),
         };
         let replica = Replica::new(Arc::clone(&self.shared), origin);
-        replica.start(false).await?;
+        replica.mark_unreadable(&self.shared.engine.unreadable());
+        match replica.start(false).await {
+            // Its log cannot be read: it votes no more, and is replaced.
+            Err(error) if replica.is_damaged() => replica.stop_damaged(&error.to_string()),
+            started => started?,
+        }
         self.replicas.write().insert(range_id, replica);
         Ok(())
     }

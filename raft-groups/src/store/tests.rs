@@ -2,6 +2,7 @@
 //! a deadline.
 
 mod cluster;
+mod damage;
 mod empty;
 mod failures;
 mod hand_overs;

@@ -1,4 +1,5 @@
-//! What a store does now and then: logs are cut off, and snapshots whose sender is silent are forgotten.
+//! What a store does now and then: logs are cut off, snapshots whose sender is silent are forgotten, and leaders that have
+//! met damage hand over.
 //!
 //! Apart from the ticker: it may wait for the disk.
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::RangeStore;
+use crate::replica::Replica;
 
 /// How often.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,6 +24,7 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         let Some(store) = store.upgrade() else { return };
         store.inbox.sweep().await;
         store.cut_logs().await;
+        store.all().iter().for_each(Replica::tend_damage);
     }
 }
 

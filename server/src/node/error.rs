@@ -121,7 +121,7 @@ fn store_advice(source: &StoreError) -> String {
             "the folder is locked by another process; a node runs on it already: use that one, or name another folder"
                 .to_owned()
         }
-        StoreError::Device { .. } | StoreError::Corruption(_) => {
+        StoreError::Device { .. } | StoreError::Corruption(_) | StoreError::Damaged { .. } => {
             format!("{source}; nothing was changed. Look at the disk and its free space before anything else")
         }
     }

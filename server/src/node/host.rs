@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::store::{Store, StoreError};
+use quorate_placement::topology::NodeId;
 use quorate_raft_groups::assembly::{NodeParts, open_ranges};
 use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::cluster::admin::Origin;
@@ -45,7 +46,7 @@ pub struct HostParts {
 pub struct Host {
     parts: HostParts,
     connected: OnceLock<(Weak<ClusterNode>, PeerService)>,
-    ranges: OnceLock<Arc<RangeStore>>,
+    ranges: OnceLock<(NodeId, Arc<RangeStore>)>,
 }
 
 impl Host {
@@ -59,9 +60,14 @@ impl Host {
         let _ = self.connected.set((cluster, service));
     }
 
+    /// The node, and its replicas, once it is a member.
+    pub(super) fn member_ranges(&self) -> Option<(NodeId, Arc<RangeStore>)> {
+        self.ranges.get().cloned()
+    }
+
     /// Hands over what is led here, while messages still come and go.
     pub async fn hand_over(&self) {
-        let Some(ranges) = self.ranges.get() else { return };
+        let Some((_, ranges)) = self.ranges.get() else { return };
         if tokio::time::timeout(HAND_OVER_TIMEOUT, hand_over_all(ranges.as_ref())).await.is_err() {
             tracing::warn!(
                 "not everything was handed over in {HAND_OVER_TIMEOUT:?}; the others elect by themselves"
@@ -71,7 +77,7 @@ impl Host {
 
     /// Ends the ranges and all links.
     pub async fn shutdown(&self) {
-        if let Some(ranges) = self.ranges.get() {
+        if let Some((_, ranges)) = self.ranges.get() {
             ranges.shutdown().await;
         }
         self.parts.transport.shutdown();
@@ -101,7 +107,7 @@ impl MemberHost for Host {
         let connect = |rpc: &Arc<Rpc>| transport.set_membership(membership(rpc));
         let opened = open_ranges(&parts, node_id, connect).await;
         let (rpc, ranges) = opened.map_err(|error| error.to_string())?;
-        let _ = self.ranges.set(Arc::clone(&ranges));
+        let _ = self.ranges.set((node_id, Arc::clone(&ranges)));
         // Messages are taken only now that the replicas on the disk are open.
         service.set_membership(membership(&rpc));
         Ok(MemberParts { rpc, ranges: ranges as Arc<dyn LocalRanges> })

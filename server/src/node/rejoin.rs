@@ -27,7 +27,7 @@ pub(super) fn open_or_begin_anew(path: &Path) -> Result<RocksStore, StartError> 
             }
             Some(reason) => reason,
         },
-        Err(error @ StoreError::Corruption(_)) => error.to_string(),
+        Err(error @ (StoreError::Corruption(_) | StoreError::Damaged { .. })) => error.to_string(),
         Err(error @ (StoreError::Locked { .. } | StoreError::Device { .. })) => return Err(failed(error)),
     };
     tracing::warn!(path = %path.display(), %reason, "--rejoin: the data directory is emptied, and the node joins anew");

@@ -3,6 +3,7 @@
 //! A look is a pure function of the status. To add one: a file with a function, a line in [`LOOKS`], a script.
 
 mod clocks;
+mod damage;
 mod disk_space;
 mod ranges;
 mod silent;
@@ -12,6 +13,7 @@ use quorate_placement::topology::NodeId;
 use quorate_raft_groups::cluster::status::{ClusterStatus, NodeStatus};
 
 pub(super) use clocks::summary as clocks_summary;
+pub(super) use damage::names as names_with_damage;
 pub(super) use silent::word as presence_word;
 
 /// How bad a finding is, and what it makes of the verdict.
@@ -69,6 +71,8 @@ const LOOKS: &[Look] = &[
     clocks::doubted,
     clocks::drifting,
     ranges::short_of_replicas,
+    damage::replicas,
+    damage::files,
 ];
 
 /// All that is found.

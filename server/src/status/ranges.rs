@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use quorate_raft_groups::cluster::status::{ClusterStatus, RangeStatus};
 
 use super::repair::under;
-use super::{aligned, end_of, names, start_of};
+use super::{aligned, end_of, start_of};
 
 /// All ranges, a line each.
 pub fn list(status: &ClusterStatus) -> String {
@@ -16,7 +16,7 @@ pub fn list(status: &ClusterStatus) -> String {
             start_of(range),
             end_of(range),
             range.leader.map_or("-".to_owned(), |node| node.to_string()),
-            names(&range.replicas),
+            super::findings::names_with_damage(range),
             size(range.size_bytes),
         ]
     }));
@@ -57,7 +57,11 @@ pub fn describe(range: &RangeStatus) -> String {
             member.node_id.to_string(),
             if member.is_voter { "voter" } else { "learner" }.to_owned(),
             member.applied.map_or("-".to_owned(), |applied| applied.to_string()),
-            if is_missing { "missing" } else { "there" }.to_owned(),
+            match (is_missing, &member.damage) {
+                (true, _) => "missing".to_owned(),
+                (false, Some(detail)) => format!("damaged: {detail}"),
+                (false, None) => "there".to_owned(),
+            },
         ]
     }));
     text += &aligned(&rows);

@@ -38,6 +38,7 @@ fn node(id: u64, liveness: Liveness) -> NodeStatus {
         syncs: DiskSyncs { p99_ms: 3, longest_ms: 9, running_ms: 0 },
         clocks: Vec::new(),
         clock_doubt: None,
+        damaged_files: Vec::new(),
     }
 }
 
@@ -188,6 +189,7 @@ fn ranges_are_listed_and_described_with_readable_keys() {
             node_id: NodeId(node),
             is_voter,
             applied,
+            damage: None,
         })
         .to_vec();
     let listed = ranges::list(&status(&[], vec![range(2, &[]), seventh.clone()]));

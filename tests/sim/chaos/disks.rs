@@ -1,11 +1,16 @@
-//! Disks that come back with less than they had: what was synced is gone, or a copy stands in the original's place.
+//! Disks that come back with less than they had: what was synced is gone, or a copy stands in the original's place; and
+//! disks of which something cannot be read any more.
 
+use quorate_engine::kv::Span;
+use quorate_engine::mvcc::key_format::data_span;
+use quorate_engine::store::Family;
 use quorate_engine::testing::PowerCutStore;
 use rand::RngExt;
 
 use super::MILLI;
 use crate::coverage::Point;
 use crate::network::MachineId;
+use crate::workload::{ACCOUNTS, REGISTERS, ROWS, key};
 use crate::world::World;
 
 /// How much is lost, at most.
@@ -40,6 +45,28 @@ pub(super) fn restore_copy(world: &mut World, victim: MachineId) {
         world.coverage.hit(Point::CopyRestored);
         world.start(victim);
     }
+}
+
+/// Rows that are next to each other cannot be read any more on a machine that has them. Only where all others are well: what
+/// is damaged everywhere is lost.
+pub(super) fn damage_block(world: &mut World, victim: MachineId) {
+    if !world.is_whole() {
+        return;
+    }
+    let [even, odd] = ACCOUNTS;
+    let tables = [(even, 10), (odd, 10), (REGISTERS, 6), (ROWS, 60)];
+    let (table, rows) = tables[world.rng.random_range(0..tables.len())];
+    let first = world.rng.random_range(0..rows);
+    let last = first + world.rng.random_range(1..=4);
+    let span = Span::new(key(table, first), key(table, last));
+    let holds = world.statuses(victim).iter().any(|status| status.descriptor.span.overlaps(&span));
+    if !holds {
+        return;
+    }
+    let (start, end) = data_span(&span);
+    world.coverage.hit(Point::DamagedBlock);
+    world.trace.event(victim, format_args!("rows {first} to {last} of table {table} are damaged"));
+    world.machine(victim).damage.add(Family::Data, start.into(), end.into());
 }
 
 /// What is on a machine's disk now, while it goes on for a moment.

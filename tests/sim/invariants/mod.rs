@@ -5,6 +5,7 @@
 
 mod acknowledged;
 mod bank;
+mod damage;
 mod intents;
 mod kept;
 mod linearizable;
@@ -104,6 +105,7 @@ pub struct Invariants {
     kept: kept::Kept,
     same_bytes: same_bytes::SameBytes,
     intents: intents::Intents,
+    damage: damage::Damaged,
     crashes: BTreeMap<MachineId, u64>,
     now: u64,
 }
@@ -113,6 +115,7 @@ impl Invariants {
     pub fn new(coverage: Coverage) -> Self {
         Self {
             one_server: one_server::OneServer::new(coverage.clone()),
+            damage: damage::Damaged::new(coverage.clone()),
             coverage,
             one_leader: one_leader::OneLeader::default(),
             positions: positions::Positions::default(),
@@ -142,6 +145,7 @@ impl Invariants {
         self.one_leader.check(view)?;
         self.positions.check(view)?;
         self.kept.check(view)?;
+        self.damage.look(view);
         tiling::no_overlap(view)
     }
 
@@ -158,11 +162,13 @@ impl Invariants {
         replicas::explained(view)?;
         replicas::equal_positions(view)?;
         intents::gone(view)?;
+        damage::replaced(view)?;
         self.same_bytes.check(view)
     }
 
     /// What the clients' history must be like.
     pub fn end(&self, view: &View, ops: &[Op]) -> Result<(), Broken> {
+        damage::untold(ops)?;
         let versions = Versions::read(view)?;
         let commits = acknowledged::check(ops, &versions, &self.coverage)?;
         linearizable::check(ops, &versions, &commits)?;

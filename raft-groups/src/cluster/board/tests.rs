@@ -138,6 +138,7 @@ fn report(
         leader: Some(from),
         size_bytes: 0,
         complaint: None,
+        damage: None,
     });
     let hears = parse::<String>(args, "hears")?.unwrap_or_default();
     let peers = hears.split(',').filter_map(|peer| peer.split_once(':'));
@@ -160,6 +161,7 @@ fn report(
         syncs: super::super::status::DiskSyncs::default(),
         peers: peers.collect(),
         clock_doubt: None,
+        damaged_files: Vec::new(),
     };
     let until = board.report(from, report, now);
     let seconds = until.map(|until| until.micros() / 1_000_000 - 50_000);

@@ -43,6 +43,7 @@ fn requests() -> Vec<ClusterRequest> {
         leader: Some(NodeId(3)),
         size_bytes: 300,
         complaint: Some("n2 is silent".to_owned()),
+        damage: Some("file 000012.sst of the store is damaged".to_owned()),
     };
     vec![
         ClusterRequest::Report(NodeReport {
@@ -58,6 +59,7 @@ fn requests() -> Vec<ClusterRequest> {
                 PeerReport { node_id: NodeId(2), silence_ms: 9_000, clock_ahead_ms: None },
             ],
             clock_doubt: Some("210 ms behind n1's".to_owned()),
+            damaged_files: vec!["000012.sst".to_owned()],
         }),
         ClusterRequest::CatalogChanged { version: 6 },
         ClusterRequest::CreateReplica {
@@ -131,6 +133,7 @@ fn status() -> ClusterStatus {
         syncs: DiskSyncs { p99_ms: 12, longest_ms: 400, running_ms: 2_000 },
         clocks: vec![PeerClock { node_id: NodeId(1), ahead_ms: -180 }],
         clock_doubt: (liveness == Liveness::Live).then(|| "210 ms behind n1's".to_owned()),
+        damaged_files: vec!["000012.sst".to_owned(), "000017.sst".to_owned()],
     };
     ClusterStatus {
         cluster_id: Uuid::from_u128(1),
@@ -152,6 +155,7 @@ fn status() -> ClusterStatus {
                 node_id: NodeId(3),
                 is_voter: true,
                 applied: Some(500),
+                damage: Some("file 000012.sst of the store is damaged".to_owned()),
             }],
             change: Some(change()),
             outlook: Some("no node can take a replica".to_owned()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use metrics::counter;
 use quorate_engine::staging::Pair;
+use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::message_format::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
@@ -42,6 +43,9 @@ pub(crate) enum SendFailure {
     /// The view could not be read.
     #[error("the view could not be read: {0}")]
     Storage(String),
+    /// Damage on the disk: the view can never be read.
+    #[error("the view could not be read: {0}")]
+    Damaged(String),
     /// The other side did not answer.
     #[error(transparent)]
     Rpc(#[from] RpcError),
@@ -147,6 +151,9 @@ impl Sender {
             let page = self.route.blocking.run(move || view.page(family, &next, &end, CHUNK_BYTES_MAX)).await;
             let pairs = match page {
                 Ok(Ok(pairs)) => pairs,
+                Ok(Err(error @ StoreError::Damaged { .. })) => {
+                    return Err(SendFailure::Damaged(error.to_string()));
+                }
                 Ok(Err(error)) => return Err(SendFailure::Storage(error.to_string())),
                 Err(error) => return Err(SendFailure::Storage(error.to_string())),
             };

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use quorate_engine::clock::{ForgetBound, HybridClock, PhysicalClock, SystemClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Write};
-use quorate_engine::testing::PowerCutStore;
+use quorate_engine::testing::{Damage, DamagedStore, PowerCutStore};
 use quorate_placement::topology::{NodeId, RangeId};
 use uuid::Uuid;
 
@@ -109,6 +109,8 @@ impl Handler for BeatTap {
 pub struct Node {
     pub id: NodeId,
     pub disk: Arc<PowerCutStore>,
+    /// What cannot be read of it.
+    pub damage: Damage,
     pub rpc: Arc<Rpc>,
     pub store: Arc<RangeStore>,
     pub clock: Arc<HybridClock>,
@@ -125,7 +127,7 @@ async fn start_node(
     network: &LocalNetwork,
     physical: &Arc<dyn PhysicalClock>,
     id: NodeId,
-    disk: Arc<PowerCutStore>,
+    (disk, damage): (Arc<PowerCutStore>, Damage),
 ) -> Node {
     let clock = Arc::new(HybridClock::new(Arc::clone(physical), Box::new(ForgetBound)));
     let rpc = Rpc::new(id, network.transport(id), Arc::clone(&clock) as _);
@@ -135,7 +137,7 @@ async fn start_node(
     rpc.register(Service::Heartbeat, Arc::new(BeatTap(Arc::clone(&taps))));
     let store = RangeStore::open(StoreConfig {
         node_id: id,
-        engine: Arc::clone(&disk) as _,
+        engine: Arc::new(DamagedStore::new(Arc::clone(&disk), damage.clone())),
         clock: Arc::clone(&clock),
         physical: Arc::clone(physical),
         blocking: Blocking::threads(),
@@ -152,7 +154,7 @@ async fn start_node(
     let first = RANGE_IDS.fetch_add(1_000, Ordering::SeqCst);
     store.offer_range_ids(first..first + 1_000);
     network.attach(id, Arc::clone(&rpc) as _);
-    Node { id, disk, rpc, store, clock, taps }
+    Node { id, disk, damage, rpc, store, clock, taps }
 }
 
 impl Cluster {
@@ -162,7 +164,7 @@ impl Cluster {
         let physical: Arc<dyn PhysicalClock> = Arc::new(SystemClock::new());
         let mut nodes = Vec::new();
         for id in 1..=count {
-            nodes.push(start_node(&network, &physical, NodeId(id), Arc::default()).await);
+            nodes.push(start_node(&network, &physical, NodeId(id), Default::default()).await);
         }
         Self { network, nodes, physical }
     }
@@ -224,7 +226,8 @@ impl Cluster {
     /// Starts a killed node from its disk.
     pub async fn restart(&mut self, id: NodeId) {
         let node = self.nodes.iter_mut().find(|node| node.id == id).unwrap();
-        *node = start_node(&self.network, &self.physical, id, Arc::clone(&node.disk)).await;
+        let disk = (Arc::clone(&node.disk), node.damage.clone());
+        *node = start_node(&self.network, &self.physical, id, disk).await;
     }
 
     /// Writes through whoever leads, trying again until it is acknowledged.

@@ -9,8 +9,8 @@ use super::*;
 /// Three nodes, told by the first; the status begins with all of them well and one range. Commands:
 ///
 /// - `node n2 [state=missing|dead|unreachable|unheard|awaited] [heard_by=n3] [heard=12000] [disk=97] [p99=300] [longest=900]
-///   [running=2000] [clocks=n1:180,n3:181] [offset=-180] [doubt="…"] [absence="…"]` changes a node: percent, milliseconds,
-/// - `range r3 [missing=n2,n3] [leaderless=4000]` adds a range,
+///   [running=2000] [clocks=n1:180,n3:181] [offset=-180] [doubt="…"] [absence="…"] [damaged=000012.sst]` changes a node: percent, milliseconds,
+/// - `range r3 [missing=n2,n3] [leaderless=4000] [damaged=n2] [outlook="…"]` adds a range,
 /// - `partial "…"`: the leaseholder of range 1 does not answer,
 /// - `status`, `verdict` (with the exit code), `ls` print.
 struct Runner(ClusterStatus);
@@ -73,6 +73,8 @@ impl Runner {
         node.clock_offset_ms = number(args, "offset")?.or(node.clock_offset_ms);
         node.clock_doubt = args.take_key("doubt").map(str::to_owned);
         node.absence = args.take_key("absence").map(str::to_owned);
+        let files = args.take_key("damaged").unwrap_or_default();
+        node.damaged_files = files.split(',').filter(|file| !file.is_empty()).map(str::to_owned).collect();
         Ok(())
     }
 
@@ -81,6 +83,19 @@ impl Runner {
         range.missing = ids(args.take_key("missing"));
         range.leaderless_ms = number(args, "leaderless")?;
         range.leader = range.leader.filter(|_| range.leaderless_ms.is_none());
+        range.outlook = args.take_key("outlook").map(str::to_owned);
+        let damaged = ids(args.take_key("damaged"));
+        range.members = range
+            .replicas
+            .iter()
+            .map(|node| MemberStatus {
+                replica_id: ReplicaId(node.0),
+                node_id: *node,
+                is_voter: true,
+                applied: Some(7),
+                damage: damaged.contains(node).then(|| "000012.sst: block checksum mismatch".to_owned()),
+            })
+            .collect();
         self.0.ranges.push(range);
         Ok(())
     }

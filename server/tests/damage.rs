@@ -1,0 +1,140 @@
+//! A flipped bit in a table file: no client hears of it, and the replica is made anew.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{Cluster, DEADLINE, Node, text_of, wait_for, wait_for_within};
+
+/// Rows of the table: some blocks of a table file.
+const ROWS: u32 = 600;
+/// What the properties of a table file of the family `data` say.
+const OF_DATA: &[u8] = b"namedata";
+/// Repair removes the damaged replica, and gives its node one anew.
+const REPAIRED_WITHIN: std::time::Duration = DEADLINE.saturating_mul(2);
+
+/// Text that does not compress, and of which no two rows have the same.
+fn text_of_row(row: u32) -> String {
+    (1..=8_u64)
+        .map(|word| {
+            (u64::from(row) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7).wrapping_mul(word * 2 + 1)
+        })
+        .map(|word| format!("{word:016x}"))
+        .collect()
+}
+
+fn fill(node: &Node) {
+    node.psql_run("CREATE TABLE t (id INT8 PRIMARY KEY, words TEXT)");
+    let rows: Vec<String> = (0..ROWS).map(|row| format!("({row}, '{}')", text_of_row(row))).collect();
+    rows.chunks(200)
+        .for_each(|rows| drop(node.psql_run(&format!("INSERT INTO t VALUES {}", rows.join(", ")))));
+}
+
+fn check_rows(node: &Node) {
+    let told = node.psql_run("SELECT id, words FROM t ORDER BY id");
+    let expected: String = (0..ROWS).map(|row| format!("{row}\t{}\n", text_of_row(row))).collect();
+    assert!(told == expected, "{told}");
+}
+
+/// Where a text stands in a table file of the family `data`.
+fn found_in(folder: &Path, text: &str) -> Vec<(PathBuf, usize)> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
+    let position = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
+    tables
+        .filter_map(|path| {
+            let bytes = std::fs::read(&path).unwrap();
+            position(&bytes, OF_DATA)?;
+            Some((path, position(&bytes, text.as_bytes())?))
+        })
+        .collect()
+}
+
+/// Flips a bit of a row in all table files of a node that does not run.
+fn damage(node: &Node, row: u32) {
+    let places = found_in(&node.data_dir(), &text_of_row(row)[..32]);
+    assert!(!places.is_empty(), "row {row} is in a table file");
+    for (path, at) in places {
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at + 5] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+fn restart(node: &mut Node) {
+    assert_eq!(node.terminate(), Some(0));
+    node.start();
+    node.await_http("/ready", 200);
+}
+
+fn status(node: &Node) -> Result<Value, String> {
+    let output = node.ask(&["status", "--format", "json"]);
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", text_of(&output)))
+}
+
+/// The name of a node.
+fn name_of(teller: &Node, node: &Node) -> String {
+    let status = status(teller).unwrap();
+    let nodes = status["nodes"].as_array().unwrap();
+    let found = nodes.iter().find(|told| told["address"] == Value::from(node.host())).unwrap();
+    format!("n{}", found["id"])
+}
+
+/// The range of the table, by its last row in the list: ranges are listed by key.
+fn range_of_table(node: &Node) -> String {
+    let status = status(node).unwrap();
+    format!("r{}", status["ranges"].as_array().unwrap().last().unwrap()["id"])
+}
+
+fn is_whole(status: &Value) -> bool {
+    let ranges = status["ranges"].as_array().cloned().unwrap_or_default();
+    let is_whole = |range: &Value| {
+        let members = range["members"].as_array().cloned().unwrap_or_default();
+        range["missing"] == Value::from(Vec::<u64>::new())
+            && range["replicas"].as_array().is_some_and(|nodes| nodes.len() == 3)
+            && range["change"].is_null()
+            && members.iter().all(|member| member["damage"].is_null() && member["role"] == "voter")
+    };
+    status["partial"].is_null() && ranges.iter().all(is_whole)
+}
+
+#[test]
+fn damaged_block_of_a_leader_is_no_clients_error_and_its_replica_is_made_anew() {
+    let mut cluster = Cluster::running();
+    fill(&cluster.nodes[0]);
+    // A start writes what was in the log into table files.
+    restart(&mut cluster.nodes[1]);
+    assert_eq!(cluster.nodes[1].terminate(), Some(0));
+    damage(&cluster.nodes[1], ROWS / 2);
+    cluster.nodes[1].start();
+    cluster.nodes[1].await_http("/ready", 200);
+    let range = range_of_table(&cluster.nodes[0]);
+    let name = name_of(&cluster.nodes[0], &cluster.nodes[1]);
+    let lead = ["range", "transfer-leader", &range, "--to", &name];
+    wait_for("it leads", || {
+        let output = cluster.nodes[0].ask(&lead);
+        output.status.success().then_some(()).ok_or_else(|| text_of(&output))
+    });
+    for node in &cluster.nodes {
+        check_rows(node);
+    }
+    assert!(cluster.nodes[1].log().contains("a replica is damaged"), "{}", cluster.nodes[1].log());
+    assert!(cluster.nodes[1].metric("quorate_range_replicas_damaged_total", &[]) >= 1.0);
+    assert!(cluster.nodes[1].metric("quorate_store_damaged_files", &[]) >= 1.0);
+    wait_for_within(REPAIRED_WITHIN, "the replica is made anew", || {
+        let status = status(&cluster.nodes[0])?;
+        is_whole(&status).then_some(()).ok_or_else(|| text_of(&cluster.nodes[0].ask(&["status"])))
+    });
+    check_rows(&cluster.nodes[0]);
+    let told = text_of(&cluster.nodes[0].ask(&["status"]));
+    assert!(told.contains("DEGRADED") && told.contains(&format!("restart {name}")), "{told}");
+    restart(&mut cluster.nodes[1]);
+    wait_for("all is well", || {
+        let output = cluster.nodes[0].ask(&["status"]);
+        let is_well = output.status.success() && text_of(&output).contains("HEALTHY");
+        is_well.then_some(()).ok_or_else(|| text_of(&output))
+    });
+    assert_eq!(cluster.nodes[1].metric("quorate_store_damaged_files", &[]), 0.0);
+    assert!(cluster.nodes[1].log().contains("was cut out"), "{}", cluster.nodes[1].log());
+    check_rows(&cluster.nodes[1]);
+}
