@@ -34,7 +34,9 @@ pub(super) fn replicas(status: &ClusterStatus) -> Option<Finding> {
         match damaged.iter().filter(|(_, member, _)| member.node_id == id).count() {
             0 => None,
             1 => Some(format!("look at the disk of {id}: a replica there is damaged, and is made anew")),
-            many => Some(format!("look at the disk of {id}: {many} replicas there are damaged, and are made anew")),
+            many => Some(format!(
+                "look at the disk of {id}: {many} replicas there are damaged, and are made anew"
+            )),
         }
     });
     (!lines.is_empty()).then(|| Finding {

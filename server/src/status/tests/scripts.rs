@@ -4,6 +4,9 @@ use std::error::Error;
 
 use goldenscript::{ArgumentConsumer, Context};
 
+use quorate_placement::topology::ReplicaId;
+use quorate_raft_groups::cluster::status::MemberStatus;
+
 use super::*;
 
 /// Three nodes, told by the first; the status begins with all of them well and one range. Commands:
