@@ -138,3 +138,31 @@ fn damaged_block_of_a_leader_is_no_clients_error_and_its_replica_is_made_anew() 
     assert!(cluster.nodes[1].log().contains("was cut out"), "{}", cluster.nodes[1].log());
     check_rows(&cluster.nodes[1]);
 }
+
+/// The file in which the library keeps what the store consists of.
+fn manifest(folder: &Path) -> PathBuf {
+    let current = std::fs::read_to_string(folder.join("CURRENT")).unwrap();
+    folder.join(current.trim_end())
+}
+
+#[test]
+fn store_that_opens_no_more_names_the_replicas_that_are_lost_with_it() {
+    let mut cluster = Cluster::running();
+    cluster.nodes[0].psql_run("CREATE TABLE t (id INT8 PRIMARY KEY)");
+    let list = cluster.nodes[2].data_dir().join("REPLICAS");
+    wait_for("the replicas are listed", || {
+        let text = std::fs::read_to_string(&list).map_err(|error| error.to_string())?;
+        let is_whole = text.contains(": r1 ") && text.contains("quorate replicas 1");
+        is_whole.then_some(()).ok_or(text)
+    });
+    cluster.nodes[2].kill();
+    let path = manifest(&cluster.nodes[2].data_dir());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    cluster.nodes[2].start();
+    cluster.nodes[2].await_end();
+    let log = cluster.nodes[2].log();
+    let told = "lost with it are the replicas of n";
+    assert!(log.contains(told) && log.contains(": r1, r") && log.contains("rejoins with an empty one"), "{log}");
+}
