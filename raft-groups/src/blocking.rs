@@ -72,17 +72,6 @@ impl Blocking {
         Ok(result)
     }
 
-    /// Applies committed entries: that waits for no sync, but for the store's other writers, who may.
-    ///
-    /// # Errors
-    /// As [`Blocking::run`].
-    pub(crate) async fn apply<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, WorkLost> {
-        if self.stalls.is_none() { on_thread(work).await } else { Ok(waits::allowed(work)) }
-    }
-
     /// Runs work on the caller's own thread, which is one that may wait, or that of a simulation.
     pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
         waits::allowed(work)

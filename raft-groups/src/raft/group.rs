@@ -28,7 +28,7 @@ use super::convert::{
     CommandBytes, RaftStoredMembership, TypeConfig, log_id_of, membership_of, position_of, raft_entry_of,
     raft_vote_of, vote_of,
 };
-use super::log_store::{GroupLog, LogStore, superseded};
+use super::log_store::{GroupLog, LogStore, superseded, tell};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
 use super::peers::Peers;
@@ -307,7 +307,8 @@ impl RaftGroup {
         let storage = |source| RaftError::Storage { range_id, source };
         let (store, writer) = (Arc::clone(&config.store), Arc::clone(&config.writer));
         let observer = Arc::clone(&config.observer);
-        remove_superseded(range_id, &store, &config.blocking).await.map_err(storage)?;
+        let removed = remove_superseded(range_id, &store, &config.blocking).await;
+        removed.inspect_err(|error| tell(observer.as_ref(), error)).map_err(storage)?;
         let log = GroupLog::open(range_id, store, writer, Arc::clone(&observer)).map_err(storage)?;
         let takes_grant = config.takes_grant && log.is_granted_to(replica_id);
         let raft_config = Arc::new(raft_config(range_id, &config.timing, takes_grant)?);

@@ -102,7 +102,7 @@ fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 }
 
 /// Tells of damage on the disk.
-fn tell(observer: &dyn LeaseObserver, error: &io::Error) {
+pub(crate) fn tell(observer: &dyn LeaseObserver, error: &io::Error) {
     if let Some(damage) = super::damage_of(error) {
         observer.met_damage(&damage.to_string());
     }
@@ -112,9 +112,10 @@ fn invalid(detail: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail)
 }
 
-/// What removes a log that is another than the one of which entries are applied; `None` where there is none. A follower applies what is committed, or installs a
-/// snapshot, before its own log is written: after a crash the log may hold what the entries that were applied had
-/// overwritten. All up to the applied position is committed, and what else the log holds never will be.
+/// What removes a log that is another than the one of which entries are applied; `None` where there is none. A follower
+/// applies what is committed, or installs a snapshot, before its own log is written: after a crash the log may hold what
+/// the entries that were applied had overwritten. All up to the applied position is committed, and what else the log
+/// holds never will be.
 pub(crate) fn superseded(store: &dyn Store, range_id: RangeId) -> io::Result<Option<Batch>> {
     let get = |family, key: Vec<u8>| store.get(family, &key).map_err(io::Error::other);
     let Some(applied) = get(Family::Range, applied_key(range_id))? else { return Ok(None) };

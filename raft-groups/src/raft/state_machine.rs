@@ -159,7 +159,8 @@ impl StateMachine {
         Ok(())
     }
 
-    /// Applies some entries in one batch, on a thread that may wait for the store's other writers.
+    /// Applies some entries in one batch. In place: a buffered write waits for no sync, and a thread of its own would cost
+    /// each entry more than the write does.
     async fn apply_batch(&mut self, entries: Vec<LogEntry>) -> Result<Vec<Outcome>, ApplyError> {
         let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Vec::new()) };
         let machinery = &self.machinery;
@@ -179,13 +180,11 @@ impl StateMachine {
             last,
             is_closed,
         };
-        let applied = machinery.blocking.apply(move || batch.apply()).await;
-        let applied = applied.map_err(|lost| diverged(lost.to_string()))?.inspect_err(|error| {
+        let (outcomes, membership) = batch.apply().inspect_err(|error| {
             if let ApplyError::Store(error) = error {
                 machinery.writer.poison(error.clone());
             }
-        });
-        let (outcomes, membership) = applied?;
+        })?;
         if let Some(membership) = membership {
             self.membership = membership;
         }
