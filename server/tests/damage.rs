@@ -36,29 +36,25 @@ fn check_rows(node: &Node) {
     assert!(told == expected, "{told}");
 }
 
-/// Where a text stands in a table file of the family `data`.
-fn found_in(folder: &Path, text: &str) -> Vec<(PathBuf, usize)> {
+/// The largest table file of the family `data`: most of it is the table's.
+fn file_of_rows(folder: &Path) -> PathBuf {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
-    let position = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
-    tables
-        .filter_map(|path| {
-            let bytes = std::fs::read(&path).unwrap();
-            position(&bytes, OF_DATA)?;
-            Some((path, position(&bytes, text.as_bytes())?))
-        })
-        .collect()
+    let of_data = tables.filter(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(OF_DATA.len()).any(|window| window == OF_DATA)
+    });
+    of_data.max_by_key(|path| path.metadata().unwrap().len()).expect("a table file of rows")
 }
 
-/// Flips a bit of a row in all table files of a node that does not run.
-fn damage(node: &Node, row: u32) {
-    let places = found_in(&node.data_dir(), &text_of_row(row)[..32]);
-    assert!(!places.is_empty(), "row {row} is in a table file");
-    for (path, at) in places {
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[at + 5] ^= 1;
-        std::fs::write(path, bytes).unwrap();
-    }
+/// Flips a bit in the middle of the rows of a node that does not run.
+fn damage(node: &Node) {
+    let path = file_of_rows(&node.data_dir());
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() > 40_000, "{} holds the table: {} bytes", path.display(), bytes.len());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
 }
 
 fn restart(node: &mut Node) {
@@ -86,6 +82,15 @@ fn range_of_table(node: &Node) -> String {
     format!("r{}", status["ranges"].as_array().unwrap().last().unwrap()["id"])
 }
 
+/// The id of the replica that a node has of a range.
+fn replica_on(status: &Value, range: &str, node: &str) -> Option<u64> {
+    let named = |value: &Value, letter: &str, name: &str| format!("{letter}{value}") == name;
+    let ranges = status["ranges"].as_array()?;
+    let range = ranges.iter().find(|told| named(&told["id"], "r", range))?;
+    let members = range["members"].as_array()?;
+    members.iter().find(|member| named(&member["node"], "n", node))?["replica_id"].as_u64()
+}
+
 fn is_whole(status: &Value) -> bool {
     let ranges = status["ranges"].as_array().cloned().unwrap_or_default();
     let is_whole = |range: &Value| {
@@ -105,7 +110,7 @@ fn damaged_block_of_a_leader_is_no_clients_error_and_its_replica_is_made_anew() 
     // A start writes what was in the log into table files.
     restart(&mut cluster.nodes[1]);
     assert_eq!(cluster.nodes[1].terminate(), Some(0));
-    damage(&cluster.nodes[1], ROWS / 2);
+    damage(&cluster.nodes[1]);
     cluster.nodes[1].start();
     cluster.nodes[1].await_http("/ready", 200);
     let range = range_of_table(&cluster.nodes[0]);
@@ -115,6 +120,7 @@ fn damaged_block_of_a_leader_is_no_clients_error_and_its_replica_is_made_anew() 
         let output = cluster.nodes[0].ask(&lead);
         output.status.success().then_some(()).ok_or_else(|| text_of(&output))
     });
+    let before = replica_on(&status(&cluster.nodes[0]).unwrap(), &range, &name);
     for node in &cluster.nodes {
         check_rows(node);
     }
@@ -123,7 +129,8 @@ fn damaged_block_of_a_leader_is_no_clients_error_and_its_replica_is_made_anew() 
     assert!(cluster.nodes[1].metric("quorate_store_damaged_files", &[]) >= 1.0);
     wait_for_within(REPAIRED_WITHIN, "the replica is made anew", || {
         let status = status(&cluster.nodes[0])?;
-        is_whole(&status).then_some(()).ok_or_else(|| text_of(&cluster.nodes[0].ask(&["status"])))
+        let is_new = replica_on(&status, &range, &name).is_some_and(|replica| Some(replica) > before);
+        (is_new && is_whole(&status)).then_some(()).ok_or_else(|| text_of(&cluster.nodes[0].ask(&["status"])))
     });
     check_rows(&cluster.nodes[0]);
     let told = text_of(&cluster.nodes[0].ask(&["status"]));
@@ -164,5 +171,8 @@ fn store_that_opens_no_more_names_the_replicas_that_are_lost_with_it() {
     cluster.nodes[2].await_end();
     let log = cluster.nodes[2].log();
     let told = "lost with it are the replicas of n";
-    assert!(log.contains(told) && log.contains(": r1, r") && log.contains("rejoins with an empty one"), "{log}");
+    assert!(
+        log.contains(told) && log.contains(": r1, r") && log.contains("rejoins with an empty one"),
+        "{log}"
+    );
 }
