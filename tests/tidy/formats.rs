@@ -31,6 +31,7 @@ const FORMATS: &[Format] = &[
         &["record_pending", "record_staging", "record_committed", "record_aborted"],
     ),
     ("engine/src/mvcc/version_format.rs", Layout("the first byte is a tag"), &["mvcc_versions"]),
+    ("engine/src/rocks/damage_format.rs", Byte, &["damage"]),
     ("engine/src/rocks/forgotten_format.rs", Byte, &["forgotten"]),
     ("engine/src/rocks/mark_format.rs", Byte, &["mark"]),
     ("engine/src/rocks/wal/note_format.rs", Byte, &["wal_note", "wal_note_leap"]),

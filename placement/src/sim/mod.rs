@@ -178,7 +178,7 @@ impl Sim {
                 range.leader = None;
                 continue;
             }
-            let may_lead = |node: NodeId| answers(node) && !range.is_damaged(node);
+            let may_lead = |node: NodeId| answers(node) && range.is_on(node) && !range.is_damaged(node);
             if range.leader.is_some_and(may_lead) {
                 continue;
             }
