@@ -46,6 +46,15 @@ pub(super) enum Copied {
     Unreadable(DamagedSpan),
 }
 
+/// How far a copy is.
+struct Progress {
+    files: u32,
+    /// Where the next file's part of the cut's span begins; none without a span, and at its end.
+    start: Option<Vec<u8>>,
+    /// The last key that was copied.
+    last: Option<Vec<u8>>,
+}
+
 impl Opening<'_> {
     /// Cuts out what can be, and gives what cannot be read.
     ///
@@ -139,38 +148,33 @@ impl Opening<'_> {
         fs::create_dir(self.folder()).map_err(|error| self.failed(&error))?;
         let mut iterator = self.iterator(cut);
         iterator.seek_to_first();
-        let mut last = None;
-        let (mut start, mut number) = (cut.span.as_ref().map(|(first, _)| first.clone()), 0_u32);
-        while iterator.valid() || start.is_some() {
-            number += 1;
-            let path = self.folder().join(format!("{number:08}.sst"));
-            start = self.copy_file(cut, &path, &mut iterator, start, &mut last)?;
-            if iterator.valid() {
-                continue;
+        let start = cut.span.as_ref().map(|(first, _)| first.clone());
+        let mut copied = Progress { files: 0, start, last: None };
+        while iterator.valid() || copied.start.is_some() {
+            self.copy_file(cut, &mut iterator, &mut copied)?;
+        }
+        // Also where nothing at all was read: that is not nothing there.
+        match iterator.status().map_err(|error| device("cut", &error)) {
+            Ok(()) => {}
+            Err(StoreError::Damaged { detail, .. } | StoreError::Corruption(detail)) => {
+                return Ok(Copied::Unreadable(self.unreadable(cut, copied.last, detail)));
             }
-            match iterator.status().map_err(|error| device("cut", &error)) {
-                Ok(()) => {}
-                Err(StoreError::Damaged { detail, .. } | StoreError::Corruption(detail)) => {
-                    return Ok(Copied::Unreadable(self.unreadable(cut, last, detail)));
-                }
-                Err(error) => return Err(error),
-            }
+            Err(error) => return Err(error),
         }
         let synced = File::open(self.folder()).and_then(|folder| folder.sync_all());
         synced.and_then(|()| File::open(self.store)?.sync_all()).map_err(|error| self.failed(&error))?;
         Ok(Copied::Whole)
     }
 
-    /// Copies pairs into one file, which removes what is below it in its part of the span, if the cut has one. Gives where
-    /// the next file's part begins, if there is more.
+    /// Copies pairs into one file, which removes what is below it in its part of the span, if the cut has one.
     fn copy_file(
         &self,
         cut: &Cut,
-        path: &Path,
         iterator: &mut DBRawIterator<'_>,
-        start: Option<Vec<u8>>,
-        last: &mut Option<Vec<u8>>,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+        copied: &mut Progress,
+    ) -> Result<(), StoreError> {
+        copied.files += 1;
+        let path = self.folder().join(format!("{:08}.sst", copied.files));
         let failed = |error: rocksdb::Error| device("cut", &error);
         let FileOptions { options, cache } = self.file_options;
         let options = family_options(cut.family, options, cache);
@@ -183,11 +187,12 @@ impl Opening<'_> {
             }
             writer.put(key, value).map_err(failed)?;
             bytes += key.len() + value.len();
-            *last = Some(key.to_vec());
+            copied.last = Some(key.to_vec());
             iterator.next();
         }
+        let start = copied.start.take();
         if iterator.status().is_err() {
-            return Ok(None);
+            return Ok(());
         }
         let next = iterator.key().map(<[u8]>::to_vec);
         if let (Some(start), Some((_, last))) = (&start, &cut.span) {
@@ -195,7 +200,8 @@ impl Opening<'_> {
             writer.delete_range(start, &end).map_err(failed)?;
         }
         writer.finish().map_err(failed)?;
-        Ok(start.and(next))
+        copied.start = start.and(next);
+        Ok(())
     }
 
     /// The keys between the last one that can be read from the front and the first one that can be from the back.

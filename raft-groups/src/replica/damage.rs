@@ -159,10 +159,8 @@ impl Replica {
 
     /// The error as whoever asked is to see it.
     pub(super) fn or_damaged(self: &Arc<Self>, error: RangeError) -> RangeError {
-        match error {
-            RangeError::Damaged(detail) => self.damaged(&detail),
-            error => error,
-        }
+        let RangeError::Damaged(detail) = &error else { return error };
+        self.damaged(detail)
     }
 
     /// What whoever asked is told, where damage came in the way: nothing was done.
