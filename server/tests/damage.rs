@@ -72,7 +72,7 @@ fn status(node: &Node) -> Result<Value, String> {
 fn name_of(teller: &Node, node: &Node) -> String {
     let status = status(teller).unwrap();
     let nodes = status["nodes"].as_array().unwrap();
-    let found = nodes.iter().find(|told| told["address"] == Value::from(node.host())).unwrap();
+    let found = nodes.iter().find(|told| told["address"] == node.host()).unwrap();
     format!("n{}", found["id"])
 }
 

@@ -78,7 +78,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "impatient-client",
         story: "9: a client's timeout frees a latch while its entry is in the log",
-        how: How::Faults(&[Fault::IsolateLeader, Fault::OneWay, Fault::SlowDisk], 2 * SECOND),
+        how: How::Faults(&[Fault::IsolateLeader, Fault::OneWay, Fault::SlowDisk], 1_500 * MILLI),
         wants: &[Point::Unavailable, Point::LeaderChange],
         machines: None,
     },

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId};
+use quorate_raft_groups::blocking::Blocking;
 use quorate_raft_groups::local_ranges::LocalRanges as _;
 
 use super::host::Host;
@@ -44,7 +45,7 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
 
 /// Keeps the list as the replicas come and go.
 pub(super) async fn keep(host: Arc<Host>, folder: PathBuf) {
-    let mut written = String::new();
+    let (mut written, blocking) = (String::new(), Blocking::threads());
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Some((node, ranges)) = host.member_ranges() else { continue };
@@ -55,7 +56,7 @@ pub(super) async fn keep(host: Arc<Host>, folder: PathBuf) {
             continue;
         }
         let (folder, next) = (folder.clone(), text.clone());
-        match tokio::task::spawn_blocking(move || write(&folder, &next)).await {
+        match blocking.run(move || write(&folder, &next)).await {
             Ok(Ok(())) => written = text,
             Ok(Err(error)) => tracing::debug!(%error, "the list of replicas cannot be written"),
             // The node stops.

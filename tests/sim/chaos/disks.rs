@@ -6,6 +6,7 @@ use quorate_engine::mvcc::key_format::data_span;
 use quorate_engine::store::Family;
 use quorate_engine::testing::PowerCutStore;
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 
 use super::MILLI;
 use crate::coverage::Point;
@@ -55,7 +56,7 @@ pub(super) fn damage_block(world: &mut World, victim: MachineId) {
     }
     let [even, odd] = ACCOUNTS;
     let tables = [(even, 10), (odd, 10), (REGISTERS, 6), (ROWS, 60)];
-    let (table, rows) = tables[world.rng.random_range(0..tables.len())];
+    let Some(&(table, rows)) = tables.choose(&mut world.rng) else { return };
     let first = world.rng.random_range(0..rows);
     let last = first + world.rng.random_range(1..=4);
     let span = Span::new(key(table, first), key(table, last));
