@@ -297,6 +297,14 @@ async fn remove_superseded(range_id: RangeId, store: &Arc<dyn Store>, blocking: 
     written.map_err(io::Error::other)?.map_err(io::Error::other)
 }
 
+/// The log as it is true.
+async fn open_log(config: &GroupConfig) -> io::Result<Arc<GroupLog>> {
+    let GroupConfig { range_id, store, writer, observer, blocking, .. } = config;
+    let removed = remove_superseded(*range_id, store, blocking).await;
+    removed.inspect_err(|error| tell(observer.as_ref(), error))?;
+    GroupLog::open(*range_id, Arc::clone(store), Arc::clone(writer), Arc::clone(observer))
+}
+
 impl RaftGroup {
     /// Starts a replica from what is stored. Messages for it may be handled as soon as this returns.
     ///
@@ -305,11 +313,8 @@ impl RaftGroup {
     pub async fn start(config: GroupConfig) -> Result<Arc<Self>, RaftError> {
         let (range_id, replica_id) = (config.range_id, config.replica_id);
         let storage = |source| RaftError::Storage { range_id, source };
-        let (store, writer) = (Arc::clone(&config.store), Arc::clone(&config.writer));
         let observer = Arc::clone(&config.observer);
-        let removed = remove_superseded(range_id, &store, &config.blocking).await;
-        removed.inspect_err(|error| tell(observer.as_ref(), error)).map_err(storage)?;
-        let log = GroupLog::open(range_id, store, writer, Arc::clone(&observer)).map_err(storage)?;
+        let log = open_log(&config).await.map_err(storage)?;
         let takes_grant = config.takes_grant && log.is_granted_to(replica_id);
         let raft_config = Arc::new(raft_config(range_id, &config.timing, takes_grant)?);
         let leader_lease = Duration::from_millis(raft_config.election_timeout_max);
