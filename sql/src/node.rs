@@ -34,6 +34,8 @@ pub struct SqlNode {
     pub(crate) clock: Arc<dyn SqlClock>,
     pub(crate) catalog: CatalogCache,
     pub(crate) row_ids: RowIds,
+    /// Held by whoever changes the catalog, so that the sessions of a node do not conflict with each other.
+    pub(crate) catalog_turn: tokio::sync::Mutex<()>,
 }
 
 impl SqlNode {
@@ -44,7 +46,8 @@ impl SqlNode {
         clock: Arc<dyn SqlClock>,
     ) -> Arc<Self> {
         let row_ids = RowIds::new(cluster.node_id());
-        Arc::new(Self { database, cluster, clock, catalog: CatalogCache::default(), row_ids })
+        let (catalog, catalog_turn) = (CatalogCache::default(), tokio::sync::Mutex::new(()));
+        Arc::new(Self { database, cluster, clock, catalog, row_ids, catalog_turn })
     }
 
     /// A session of one client.

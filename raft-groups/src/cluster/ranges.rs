@@ -21,6 +21,8 @@ use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
 
 /// Longest wait for a new range: directory, replicas, election, first read.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pause before it is tried again.
+const CREATE_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for the removal of ranges.
 const DROP_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait until all nodes have a catalog: a whole lease, the clocks' offset, a new leaseholder in between.
@@ -51,8 +53,23 @@ impl Member {
     /// # Errors
     /// [`ClusterError::Refused`] where it cannot be placed, [`ClusterError::Unavailable`] where something is missing.
     pub async fn create_table_range(&self, span: Span) -> Result<(), ClusterError> {
+        let until = self.boottime() + CREATE_TIMEOUT;
+        loop {
+            let left = until.saturating_sub(self.boottime());
+            match self.try_create_table_range(&span, left).await {
+                // Something was between two leaseholders, or too slow.
+                Err(error) if is_passing(&error) && self.boottime() + CREATE_PAUSE < until => {
+                    tracing::info!(%error, "a range is not made yet; it is tried again");
+                    tokio::time::sleep(CREATE_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_create_table_range(&self, span: &Span, timeout: Duration) -> Result<(), ClusterError> {
         let request = ClusterRequest::CreateRange { span: span.clone() };
-        expect_done(self.ask_leader(&request, CREATE_TIMEOUT).await?)?;
+        expect_done(self.ask_leader(&request, timeout).await?)?;
         let mut budget = self.database.budget();
         self.router().range_of(&span.start, &mut budget).await?;
         Ok(())
@@ -233,6 +250,17 @@ impl Member {
         };
         view.ranges().filter_map(told).collect()
     }
+}
+
+/// Whether the same may be done a moment later.
+fn is_passing(error: &ClusterError) -> bool {
+    matches!(
+        error,
+        ClusterError::Unavailable(_)
+            | ClusterError::Kv(
+                KvError::Retry { .. } | KvError::Unavailable { .. } | KvError::Ambiguous { .. }
+            )
+    )
 }
 
 /// Whether a range is one that the directory lists: all but range 1.

@@ -8,24 +8,33 @@
 //! Invariant: a table is in the catalog only while its range exists, so that a crash between steps leaves at worst a range
 //! that no table names.
 
+use std::time::Duration;
+
 use quorate_engine::kv::{KvError, Transaction, TransactionOptions, Write, keyspace};
+use tokio::sync::MutexGuard;
 
 use super::descriptor::TableDescriptor;
 use super::{descriptor_format, keys};
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::session::kv_error::sql_error;
-use crate::session::retry::Attempts;
+use crate::session::retry::CatalogAttempts;
 
 /// Last id that belongs to the system: the first table has the next one.
 const SYSTEM_TABLE_ID_LAST: u64 = 100;
+/// Longest wait for other changes of the catalog that this node makes.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How often the catalog is read after a change, until it can be.
+const SETTLE_READS_MAX: u32 = 4;
+/// Pause between two such readings.
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Creates a table from a descriptor whose id is filled in here.
 ///
 /// # Errors
 /// 42P07 where the name is taken; those of the store.
 pub async fn create_table(node: &SqlNode, mut table: TableDescriptor) -> Result<(), SqlError> {
-    if find_table_id(node, &table.name).await?.is_some() {
+    if find(node, &table.name).await?.0.is_some() {
         return Err(duplicate_table(&table.name));
     }
     table.id = allocate_id(node).await?;
@@ -58,13 +67,28 @@ pub async fn drop_table(node: &SqlNode, table: &TableDescriptor) -> Result<(), S
 
 /// Waits until no node can commit by an older catalog.
 pub(super) async fn settle(node: &SqlNode, version: u64) -> Result<(), SqlError> {
-    node.refresh_catalog().await?;
+    // The change is made: a moment in which it cannot be read is waited out.
+    for _ in 1..SETTLE_READS_MAX {
+        match node.refresh_catalog().await {
+            Ok(_) => break,
+            Err(_) => node.clock.sleep(SETTLE_PAUSE).await,
+        }
+    }
+    if node.catalog_version() < version {
+        node.refresh_catalog().await?;
+    }
     node.cluster.await_catalog(version).await
 }
 
-async fn find_table_id(node: &SqlNode, name: &str) -> Result<Option<u64>, SqlError> {
+/// The id of the table of a name, and the catalog's version.
+async fn find(node: &SqlNode, name: &str) -> Result<(Option<u64>, u64), SqlError> {
     let mut transaction = begin(node, true).await?;
-    let found = read_id(transaction.as_mut(), name).await.map_err(|error| sql_error(error, None))?;
+    let found = async {
+        let id = read_id(transaction.as_mut(), name).await?;
+        let version = transaction.get_many(vec![keys::version_key()]).await?;
+        Ok::<_, KvError>((id, read_number(version.first().and_then(Option::as_ref), 0)?))
+    };
+    let found = found.await.map_err(|error| sql_error(error, None))?;
     transaction.rollback().await;
     Ok(found)
 }
@@ -98,7 +122,8 @@ pub(super) async fn raise(
 }
 
 pub(super) async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
-    let mut attempts = Attempts::new(node);
+    let _turn = turn(node).await;
+    let mut attempts = CatalogAttempts::new(node);
     loop {
         let mut transaction = begin(node, false).await?;
         let attempt = async {
@@ -113,8 +138,11 @@ pub(super) async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
     }
 }
 
+/// Gives the catalog's version with the table. One commit at a time of a node's: each conflicts with each other one.
 async fn publish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlError> {
-    let mut attempts = Attempts::new(node);
+    let _turn = turn(node).await;
+    let mut attempts = CatalogAttempts::new(node);
+    let mut is_unknown = false;
     loop {
         let mut transaction = begin(node, false).await?;
         let attempt = async {
@@ -127,19 +155,40 @@ async fn publish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlErro
         };
         match attempt.await {
             Ok(version) => return Ok(version),
+            // An attempt of before, of which that was not known, has made it: nobody else has this id.
+            Err(KvError::ConditionFailed { .. }) if is_unknown => {
+                return match find(node, &table.name).await? {
+                    (Some(id), version) if id == table.id => Ok(version),
+                    _ => Err(duplicate_table(&table.name)),
+                };
+            }
             Err(KvError::ConditionFailed { .. }) => return Err(duplicate_table(&table.name)),
-            Err(error) => attempts.after(error).await?,
+            Err(error) => {
+                is_unknown |= error.is_ambiguous();
+                attempts.after(error).await?;
+            }
         }
     }
 }
 
+/// Waits for the other changes of the catalog that this node makes, but not for long.
+async fn turn(node: &SqlNode) -> Option<MutexGuard<'_, ()>> {
+    tokio::select! {
+        biased;
+        turn = node.catalog_turn.lock() => Some(turn),
+        () = node.clock.sleep(TURN_WAIT_MAX) => None,
+    }
+}
+
 async fn unpublish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlError> {
-    let mut attempts = Attempts::new(node);
+    let _turn = turn(node).await;
+    let mut attempts = CatalogAttempts::new(node);
+    let mut is_unknown = false;
     loop {
         let mut transaction = begin(node, false).await?;
         let attempt = async {
             if read_id(transaction.as_mut(), &table.name).await? != Some(table.id) {
-                return Ok(None);
+                return Ok::<_, KvError>(None);
             }
             let version = raise(transaction.as_mut(), keys::version_key(), 0).await?;
             transaction.write(Write::delete(keys::name_key(&table.name)))?;
@@ -149,8 +198,13 @@ async fn unpublish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlEr
         };
         match attempt.await {
             Ok(Some(version)) => return Ok(version),
+            // An attempt of before, of which that was not known, has dropped it, or somebody else has: it is gone.
+            Ok(None) if is_unknown => return Ok(find(node, &table.name).await?.1),
             Ok(None) => return Err(undefined_table(&table.name)),
-            Err(error) => attempts.after(error).await?,
+            Err(error) => {
+                is_unknown |= error.is_ambiguous();
+                attempts.after(error).await?;
+            }
         }
     }
 }

@@ -15,6 +15,9 @@ const WAIT_FIRST: Duration = Duration::from_millis(2);
 /// Longest wait between attempts.
 const WAIT_MAX: Duration = Duration::from_millis(400);
 
+/// How long a change of the catalog is tried: a hundred clients that create tables at once have their turn meanwhile.
+const CATALOG_PATIENCE: Duration = Duration::from_secs(20);
+
 /// Counts attempts and waits between them.
 pub struct Attempts<'a> {
     node: &'a SqlNode,
@@ -37,8 +40,41 @@ impl<'a> Attempts<'a> {
         if !error.is_retryable() || self.done >= ATTEMPTS_MAX {
             return Err(sql_error(error, Some(&catalog)));
         }
-        let wait = WAIT_FIRST.saturating_mul(1 << (self.done - 1).min(16)).min(WAIT_MAX);
-        self.node.clock.sleep(wait).await;
+        self.node.clock.sleep(wait_after(self.done)).await;
+        Ok(())
+    }
+}
+
+fn wait_after(attempts: u32) -> Duration {
+    WAIT_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(WAIT_MAX)
+}
+
+/// As [`Attempts`] for changes of the catalog, of which each conflicts with each other one: what counts is time. One whose
+/// end is not known is repeated too, by whoever can tell then whether it was done.
+pub struct CatalogAttempts<'a> {
+    node: &'a SqlNode,
+    done: u32,
+    until_micros: u64,
+}
+
+impl<'a> CatalogAttempts<'a> {
+    /// None yet.
+    pub fn new(node: &'a SqlNode) -> Self {
+        let patience = u64::try_from(CATALOG_PATIENCE.as_micros()).unwrap_or(u64::MAX);
+        Self { node, done: 0, until_micros: node.clock.now_micros().saturating_add(patience) }
+    }
+
+    /// Returns when the next attempt may start.
+    ///
+    /// # Errors
+    /// The error itself, where another attempt would not help or the time is over.
+    pub async fn after(&mut self, error: KvError) -> Result<(), SqlError> {
+        let may_repeat = error.is_retryable() || error.is_ambiguous();
+        if !may_repeat || self.node.clock.now_micros() >= self.until_micros {
+            return Err(sql_error(error, None));
+        }
+        self.done += 1;
+        self.node.clock.sleep(wait_after(self.done)).await;
         Ok(())
     }
 }

@@ -60,6 +60,11 @@ impl LocalCluster {
         Timestamp::from_raw(FIRST_LEASE_UNTIL + number)
     }
 
+    /// How many ranges of tables there are.
+    pub fn ranges_now(&self) -> usize {
+        self.ranges.lock().len()
+    }
+
     /// The newest version of the catalog that was waited for.
     pub fn awaited_version(&self) -> u64 {
         self.awaited.load(Ordering::SeqCst)

@@ -21,6 +21,10 @@ use crate::types::Row;
 #[derive(Default)]
 pub(super) struct Script {
     pub(super) commits: VecDeque<KvError>,
+    /// Commits before those.
+    let_through: usize,
+    /// Whether a commit that fails was done all the same.
+    is_answer_lost: bool,
     /// Errors of scan pages; `None` lets a page through.
     scans: VecDeque<Option<KvError>>,
     /// Scans never answer.
@@ -106,13 +110,19 @@ impl Transaction for FlakyTransaction {
     }
 
     async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
-        let next = {
+        let (next, is_done) = {
             let mut script = self.script.lock();
             script.commits_seen += 1;
             script.deadlines.push(deadline);
-            script.commits.pop_front()
+            let is_due = script.let_through == 0;
+            script.let_through = script.let_through.saturating_sub(1);
+            (if is_due { script.commits.pop_front() } else { None }, script.is_answer_lost)
         };
         match next {
+            Some(error) if is_done => {
+                self.inner.commit(deadline).await?;
+                Err(error)
+            }
             Some(error) => Err(error),
             None => self.inner.commit(deadline).await,
         }
@@ -165,6 +175,73 @@ async fn attempts_are_repeated_while_nothing_was_sent() {
     );
     script.lock().scans = [Some(retry())].into();
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["3"]);
+}
+
+fn unknown() -> KvError {
+    KvError::Ambiguous { transaction: Uuid::nil(), detail: "no answer for 4.5 s".to_owned() }
+}
+
+/// Range 1 did not answer: whether a table was made or dropped can be told, and need not be asked of the client.
+#[tokio::test]
+async fn attempts_at_the_catalog_find_out_what_they_did() {
+    let (mut session, script, cluster) = session_with_rows(1).await;
+    for is_answer_lost in [true, false] {
+        // The first commit takes the table's id.
+        for let_through in [0, 1] {
+            let failing = Script {
+                commits: [unknown(), retry()].into(),
+                let_through,
+                is_answer_lost,
+                ..Script::default()
+            };
+            *script.lock() = failing;
+            sql(&mut session, "CREATE TABLE n (a INT PRIMARY KEY)").await.unwrap();
+            assert!(script.lock().commits.is_empty());
+            sql(&mut session, "INSERT INTO n VALUES (1)").await.unwrap();
+            *script.lock() =
+                Script { commits: [retry(), unknown()].into(), is_answer_lost, ..Script::default() };
+            sql(&mut session, "DROP TABLE n").await.unwrap();
+            assert!(script.lock().commits.is_empty());
+            assert_eq!(
+                sql(&mut session, "SELECT * FROM n").await.unwrap_err().state,
+                SqlState::UndefinedTable
+            );
+        }
+    }
+    assert_eq!(cluster.ranges_now(), 1, "that of the first table alone is left");
+}
+
+#[tokio::test]
+async fn attempts_at_the_catalog_end() {
+    let (mut session, script, _) = session_with_rows(1).await;
+    script.lock().commits = std::iter::repeat_with(unknown).take(1_000).collect();
+    script.lock().let_through = 1;
+    let error = sql(&mut session, "CREATE TABLE n (a INT PRIMARY KEY)").await.unwrap_err();
+    assert_eq!(error.state, SqlState::StatementCompletionUnknown);
+    script.lock().commits = std::iter::repeat_with(retry).take(1_000).collect();
+    let error = sql(&mut session, "CREATE TABLE n (a INT PRIMARY KEY)").await.unwrap_err();
+    assert_eq!(error.state, SqlState::SerializationFailure);
+    let tries = script.lock().commits_seen;
+    assert!(tries > 50 && tries < 500, "{tries} within 40 s");
+}
+
+#[tokio::test]
+async fn attempts_at_the_catalog_of_many_sessions_all_succeed() {
+    let (first, _, _) = session_with_rows(1).await;
+    let mut creating = Vec::new();
+    for number in 0..20 {
+        let mut session = first.node.session(SessionOptions::default());
+        creating.push(tokio::spawn(async move {
+            for table in 0..5 {
+                let text = format!("CREATE TABLE t_{number}_{table} (a INT PRIMARY KEY)");
+                sql(&mut session, &text).await.unwrap();
+            }
+        }));
+    }
+    for client in creating {
+        client.await.unwrap();
+    }
+    assert_eq!(first.node.catalog.snapshot().tables().count(), 101);
 }
 
 /// A lease that was given after the statement was bound may be for a newer catalog: no commit relies on it.
