@@ -23,7 +23,7 @@ pub(super) struct Script {
     pub(super) commits: VecDeque<KvError>,
     /// Commits before those.
     let_through: usize,
-    /// Whether a commit that fails was done all the same.
+    /// Whether a commit whose end is not known was done.
     is_answer_lost: bool,
     /// Errors of scan pages; `None` lets a page through.
     scans: VecDeque<Option<KvError>>,
@@ -119,7 +119,7 @@ impl Transaction for FlakyTransaction {
             (if is_due { script.commits.pop_front() } else { None }, script.is_answer_lost)
         };
         match next {
-            Some(error) if is_done => {
+            Some(error) if is_done && error.is_ambiguous() => {
                 self.inner.commit(deadline).await?;
                 Err(error)
             }
