@@ -140,9 +140,26 @@ pub(super) async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
 
 /// Gives the catalog's version with the table. One commit at a time of a node's: each conflicts with each other one.
 async fn publish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlError> {
+    let mut unknown = None;
+    let published = publish_within(node, table, &mut unknown).await;
+    as_far_as_known(published, unknown)
+}
+
+/// Where an attempt may have been carried out, a later one's failure is not the answer, unless it says that it was not.
+fn as_far_as_known(done: Result<u64, SqlError>, unknown: Option<SqlError>) -> Result<u64, SqlError> {
+    match (done, unknown) {
+        (Err(error), Some(unknown)) if error.state != SqlState::DuplicateTable => Err(unknown),
+        (done, _) => done,
+    }
+}
+
+async fn publish_within(
+    node: &SqlNode,
+    table: &TableDescriptor,
+    unknown: &mut Option<SqlError>,
+) -> Result<u64, SqlError> {
     let _turn = turn(node).await;
     let mut attempts = CatalogAttempts::new(node);
-    let mut is_unknown = false;
     loop {
         let mut transaction = begin(node, false).await?;
         let attempt = async {
@@ -156,7 +173,7 @@ async fn publish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlErro
         match attempt.await {
             Ok(version) => return Ok(version),
             // An attempt of before, of which that was not known, has made it: nobody else has this id.
-            Err(KvError::ConditionFailed { .. }) if is_unknown => {
+            Err(KvError::ConditionFailed { .. }) if unknown.is_some() => {
                 return match find(node, &table.name).await? {
                     (Some(id), version) if id == table.id => Ok(version),
                     _ => Err(duplicate_table(&table.name)),
@@ -164,7 +181,9 @@ async fn publish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlErro
             }
             Err(KvError::ConditionFailed { .. }) => return Err(duplicate_table(&table.name)),
             Err(error) => {
-                is_unknown |= error.is_ambiguous();
+                if error.is_ambiguous() {
+                    *unknown = Some(sql_error(error.clone(), None));
+                }
                 attempts.after(error).await?;
             }
         }
@@ -181,9 +200,18 @@ async fn turn(node: &SqlNode) -> Option<MutexGuard<'_, ()>> {
 }
 
 async fn unpublish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlError> {
+    let mut unknown = None;
+    let unpublished = unpublish_within(node, table, &mut unknown).await;
+    as_far_as_known(unpublished, unknown)
+}
+
+async fn unpublish_within(
+    node: &SqlNode,
+    table: &TableDescriptor,
+    unknown: &mut Option<SqlError>,
+) -> Result<u64, SqlError> {
     let _turn = turn(node).await;
     let mut attempts = CatalogAttempts::new(node);
-    let mut is_unknown = false;
     loop {
         let mut transaction = begin(node, false).await?;
         let attempt = async {
@@ -199,10 +227,12 @@ async fn unpublish(node: &SqlNode, table: &TableDescriptor) -> Result<u64, SqlEr
         match attempt.await {
             Ok(Some(version)) => return Ok(version),
             // An attempt of before, of which that was not known, has dropped it, or somebody else has: it is gone.
-            Ok(None) if is_unknown => return Ok(find(node, &table.name).await?.1),
+            Ok(None) if unknown.is_some() => return Ok(find(node, &table.name).await?.1),
             Ok(None) => return Err(undefined_table(&table.name)),
             Err(error) => {
-                is_unknown |= error.is_ambiguous();
+                if error.is_ambiguous() {
+                    *unknown = Some(sql_error(error.clone(), None));
+                }
                 attempts.after(error).await?;
             }
         }

@@ -225,6 +225,17 @@ async fn attempts_at_the_catalog_end() {
     assert!(tries > 50 && tries < 500, "{tries} within 40 s");
 }
 
+/// A table that may be there keeps its range, whatever a later attempt says.
+#[tokio::test]
+async fn attempts_at_the_catalog_that_may_have_made_a_table_leave_its_range() {
+    let (mut session, script, cluster) = session_with_rows(1).await;
+    let commits = std::iter::once(unknown()).chain(std::iter::repeat_with(retry).take(1_000));
+    *script.lock() = Script { commits: commits.collect(), let_through: 1, ..Script::default() };
+    let error = sql(&mut session, "CREATE TABLE n (a INT PRIMARY KEY)").await.unwrap_err();
+    assert_eq!(error.state, SqlState::StatementCompletionUnknown);
+    assert_eq!(cluster.ranges_now(), 2, "that of the table that may be there");
+}
+
 #[tokio::test]
 async fn attempts_at_the_catalog_of_many_sessions_all_succeed() {
     let (first, _, _) = session_with_rows(1).await;
