@@ -16,7 +16,7 @@ define program
 endef
 
 ## Three nodes in one process with the sample loaded, and the SQL shell. SQL="…" runs one statement and ends.
-## Built in the profile `demo`, which takes half as long as `release`: figures are measured with `make build`.
+## Built in the profile `demo`, without the optimisation at link time: figures are measured with `make build`.
 demo: $(DEMO)
 	@$(DEMO) demo $(if $(SQL),-e "$$SQL")
 export SQL

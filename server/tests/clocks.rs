@@ -3,21 +3,9 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use crate::support::{Cluster, text_of, wait_for};
-
-/// Builds the preload that moves a clock; the C compiler is there wherever RocksDB was built.
-fn preload(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/preloads/shifted_clock.c");
-    let library = folder.join("shifted_clock.so");
-    let mut command = Command::new("cc");
-    command.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source);
-    let output = command.output().expect("cc must be installed");
-    assert!(output.status.success(), "{}", text_of(&output));
-    library
-}
+use crate::support::{Cluster, preload, text_of, wait_for};
 
 /// Sets the clock. The file is mapped by the node: it must never be shorter.
 fn set(file: &Path, ahead_ms: i64) {
@@ -37,7 +25,7 @@ fn until_told(cluster: &Cluster, words: &[&str]) {
 #[test]
 fn clock_of_one_machine_is_off() {
     let mut cluster = Cluster::prepare();
-    let library = preload(cluster.path());
+    let library = preload("shifted_clock", cluster.path());
     let file = cluster.path().join("clock");
     set(&file, -180);
     cluster.nodes[0].start();

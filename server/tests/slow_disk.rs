@@ -1,10 +1,8 @@
 //! A node whose syncs take seconds: it goes on answering, and the others go on working.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Cluster, Node, text_of, wait_for};
+use crate::support::{Cluster, Node, preload, text_of, wait_for};
 
 /// What a sync takes: longer than any answer may.
 const SYNC_MILLIS: &str = "2000";
@@ -12,17 +10,6 @@ const SYNC_MILLIS: &str = "2000";
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How long the disk is slow.
 const SLOW_FOR: Duration = Duration::from_secs(12);
-
-/// Makes the library that slows a process's syncs.
-fn slow_sync_library(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/preloads/slow_sync.c");
-    let library = folder.join("slow_sync.so");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    let output = compiler.output().expect("cc must be installed");
-    assert!(output.status.success(), "{}", text_of(&output));
-    library
-}
 
 /// Asks for a page, and says how long the answer took.
 fn timed(node: &Node, path: &str) -> (Option<(u16, String)>, Duration) {
@@ -49,7 +36,7 @@ fn write_until(node: &Node, end: Instant) {
 #[test]
 fn slow_disk_silences_no_node() {
     let mut cluster = Cluster::prepare();
-    let library = slow_sync_library(cluster.path());
+    let library = preload("slow_sync", cluster.path());
     let slow = cluster.path().join("slow");
     std::fs::write(&slow, "0").unwrap();
     let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("SLOW_FILE", slow.to_str().unwrap())];

@@ -369,6 +369,18 @@ pub fn wait_for_within(deadline: Duration, what: &str, mut check: impl FnMut() -
     }
 }
 
+/// Builds a library that is loaded before a node's own, from `tests/preloads`; the C compiler is there wherever RocksDB
+/// was built.
+pub fn preload(name: &str, folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/preloads/{name}.c"));
+    let library = folder.join(format!("{name}.so"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).arg("-ldl");
+    let output = compiler.output().expect("cc must be installed");
+    assert!(output.status.success(), "{}", text_of(&output));
+    library
+}
+
 pub fn text_of(output: &Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("status {:?}\nstdout: {out}\nstderr: {err}", output.status.code())

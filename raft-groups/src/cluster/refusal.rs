@@ -88,8 +88,9 @@ fn refusal_of(reason: &str) -> String {
 /// What a node says that is the only one of its cluster: nobody can give it back what it has lost.
 fn loss_of(reason: &str) -> String {
     format!(
-        "{reason}. No other node has the rows of this one, so that nothing is served until you have decided: look at its disk, \
-         put a backup in place of the data directory, or start the node with --accept-loss, and it goes on with what is left"
+        "{reason}. As far as is left to tell, no other node has the rows of this one, so that nothing is served until you have \
+         decided: look at its disk, put a backup in place of the data directory, or start the node with --accept-loss, and it goes \
+         on with what is left: never where other nodes have joined its cluster since"
     )
 }
 

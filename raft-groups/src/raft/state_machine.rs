@@ -18,7 +18,7 @@ use openraft::{OptionalSend, RaftSnapshotBuilder};
 use quorate_engine::staging::PinnedView;
 use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::RangeId;
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::{Mutex, watch};
 
 use super::applied_format::{
     AppliedMembership, applied_key, decode_applied, decode_membership, encode_applied, encode_membership,
@@ -43,7 +43,7 @@ const APPLY_MAX_ENTRIES: usize = 4_096;
 /// The door that applies pass, until it is closed.
 #[derive(Default)]
 pub(crate) struct ApplyGate {
-    is_closed: Arc<Mutex<bool>>,
+    is_closed: Mutex<bool>,
     /// Whether views may be pinned: not while the group starts, when openraft looks at the snapshot and lets it go.
     may_pin: AtomicBool,
 }
@@ -159,70 +159,45 @@ impl StateMachine {
         Ok(())
     }
 
-    /// Applies some entries in one batch. In place: a buffered write waits for no sync, and a thread of its own would cost
-    /// each entry more than the write does.
-    async fn apply_batch(&mut self, entries: Vec<LogEntry>) -> Result<Vec<Outcome>, ApplyError> {
+    /// Applies some entries in one batch.
+    async fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
         let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Vec::new()) };
-        let machinery = &self.machinery;
-        if let Some(stalls) = machinery.blocking.stalls() {
+        if let Some(stalls) = self.machinery.blocking.stalls() {
             pause(stalls.apply()).await;
         }
-        let is_closed = Arc::clone(&machinery.gate.is_closed).lock_owned().await;
-        let diverged = |detail: String| ApplyError::Divergence { position: last, detail };
-        if *is_closed {
-            return Err(diverged("the replica was shut down".to_owned()));
-        }
-        let batch = EntryBatch {
-            range_id: machinery.range_id,
-            store: Arc::clone(&machinery.store),
-            applier: Arc::clone(&machinery.applier),
-            entries,
-            last,
-            is_closed,
-        };
-        let (outcomes, membership) = batch.apply().inspect_err(|error| {
-            if let ApplyError::Store(error) = error {
-                machinery.writer.poison(error.clone());
-            }
-        })?;
-        if let Some(membership) = membership {
-            self.membership = membership;
-        }
-        self.machinery.applied.send_replace(Some(last));
-        Ok(outcomes)
-    }
-}
-
-/// Entries on their way into the store.
-struct EntryBatch {
-    range_id: RangeId,
-    store: Arc<dyn Store>,
-    applier: Arc<dyn Applier>,
-    entries: Vec<LogEntry>,
-    last: LogPosition,
-    /// The gate, held until the entries are applied, whoever is gone meanwhile.
-    is_closed: OwnedMutexGuard<bool>,
-}
-
-impl EntryBatch {
-    fn apply(self) -> Result<(Vec<Outcome>, Option<AppliedMembership>), ApplyError> {
-        let Self { range_id, store, applier, entries, last, is_closed } = self;
+        let range_id = self.machinery.range_id;
         let mut batch = Batch::new();
-        let outcomes = applier.apply(&entries, &mut batch)?;
+        let outcomes = self.machinery.applier.apply(entries, &mut batch)?;
         if outcomes.len() != entries.len() {
             let detail = format!("{} outcomes of {} entries", outcomes.len(), entries.len());
             return Err(ApplyError::Divergence { position: last, detail });
         }
         batch.put(Family::Range, applied_key(range_id), encode_applied(last));
-        let membership = newest_membership(&entries);
+        let membership = newest_membership(entries);
         if let Some(membership) = &membership {
             batch.put(Family::Range, membership_key(range_id), encode_membership(membership));
         }
-        store.write(batch, Durability::Buffered)?;
-        applier.applied(&entries, last);
-        drop(is_closed);
+        self.write(batch).await?;
+        self.membership = membership.unwrap_or_else(|| std::mem::take(&mut self.membership));
+        self.machinery.applier.applied(entries, last);
+        self.machinery.applied.send_replace(Some(last));
         let outcome = |(entry, outcome): (&LogEntry, _)| Outcome { position: entry.position, outcome };
-        Ok((entries.iter().zip(outcomes).map(outcome).collect(), membership))
+        Ok(entries.iter().zip(outcomes).map(outcome).collect())
+    }
+
+    async fn write(&self, batch: Batch) -> Result<(), ApplyError> {
+        let is_closed = self.machinery.gate.is_closed.lock().await;
+        if *is_closed {
+            let detail = "the replica was shut down".to_owned();
+            return Err(ApplyError::Divergence {
+                position: self.applied().unwrap_or(LogPosition::SEED),
+                detail,
+            });
+        }
+        self.machinery.store.write(batch, Durability::Buffered).map_err(|error| {
+            self.machinery.writer.poison(error.clone());
+            ApplyError::Store(error)
+        })
     }
 }
 
@@ -264,7 +239,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             if entries.is_empty() {
                 return Ok(());
             }
-            let outcomes = self.apply_batch(entries).await.map_err(io::Error::other)?;
+            let outcomes = self.apply_batch(&entries).await.map_err(io::Error::other)?;
             for (responder, outcome) in responders.into_iter().zip(outcomes) {
                 if let Some(responder) = responder {
                     responder.send(outcome);

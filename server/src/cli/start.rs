@@ -50,7 +50,7 @@ pub struct StartArguments {
     #[arg(long)]
     pub rejoin: bool,
     /// Where a node that is the only one of its cluster was told that its store has lost something: go on with what is
-    /// left. Does nothing where nothing is lost
+    /// left. Not where other nodes have joined: --rejoin is for that. Does nothing where nothing is lost
     #[arg(long, conflicts_with = "rejoin")]
     pub accept_loss: bool,
     /// Threads that serve requests, those of the disk apart; one a core without this flag. Nodes that share a machine

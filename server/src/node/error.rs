@@ -100,8 +100,10 @@ pub enum StartError {
         /// How many it needs.
         needed: u64,
     },
-    /// The system gives no thread.
-    #[error("a thread of the node did not start ({0}); look at the limits with ulimit -a")]
+    /// The system gives no thread, or work on one was lost.
+    #[error(
+        "a thread of the node did not start, or failed ({0}); nothing is served. Look at its log, and at the limits with ulimit -a"
+    )]
     Thread(io::Error),
     /// The node cannot take its place in a cluster.
     #[error("{0}")]
