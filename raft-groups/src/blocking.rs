@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use quorate_engine::store::waits;
 
+use crate::tasks::Tasks;
+
 /// How long a simulated disk takes.
 pub trait Stalls: Send + Sync + 'static {
     /// Half of the time of a write of the log: slept before it and after it.
@@ -26,11 +28,12 @@ pub trait Stalls: Send + Sync + 'static {
     }
 }
 
-/// Runs work that may wait for the disk.
+/// Runs work that may wait for the disk, and knows where tasks run.
 #[derive(Clone)]
 pub struct Blocking {
     /// None for real threads.
     stalls: Option<Arc<dyn Stalls>>,
+    tasks: Tasks,
 }
 
 /// The thread of some work ended without a result: it panicked, or the runtime is shutting down.
@@ -47,12 +50,17 @@ impl fmt::Debug for Blocking {
 impl Blocking {
     /// On the runtime's threads for blocking work, and one of its own for the log writer.
     pub fn threads() -> Self {
-        Self { stalls: None }
+        Self::threads_with(Tasks::here())
+    }
+
+    /// The same, where tasks of two kinds run apart.
+    pub fn threads_with(tasks: Tasks) -> Self {
+        Self { stalls: None, tasks }
     }
 
     /// In the caller's task, for simulations on a clock of their own.
     pub fn in_task(stalls: Arc<dyn Stalls>) -> Self {
-        Self { stalls: Some(stalls) }
+        Self { stalls: Some(stalls), tasks: Tasks::here() }
     }
 
     /// Runs work to its end and gives its result.
@@ -90,6 +98,24 @@ impl Blocking {
     #[expect(clippy::disallowed_methods, reason = "the one place that starts a thread")]
     pub(crate) fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+    }
+
+    /// The same, for work that keeps leases.
+    pub(crate) fn start_urgent_thread(
+        &self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let tasks = self.tasks.clone();
+        Self::start_thread(name, move || {
+            tasks.put_first();
+            work();
+        })
+    }
+
+    /// Where tasks run.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Lets other threads of a busy machine go first; costs nothing on one that is not.

@@ -64,7 +64,7 @@ impl BoundKeeper {
         let bell = match blocking.stalls().cloned() {
             None => {
                 let (sender, rung) = sync_channel(1);
-                Blocking::start_thread("clock-bound", move || {
+                blocking.start_urgent_thread("clock-bound", move || {
                     work.run(&rung);
                     // Nobody need be waiting for the end.
                     let _ = end.send(());

@@ -1,12 +1,13 @@
 //! Heartbeats of many groups from one node to another, and the answer, in bytes: the payloads of `Service::Heartbeat`.
 //!
 //! ```text
-//! message  version 1 · count u32 · { range u64 · from u64 · to u64 · term u64 · last term u64 · last index u64 } …
-//! answer   version 1 · count u32 · { taken bool } …
+//! message  version 2 · count u32 · { range u64 · from u64 · to u64 · term u64 · rests bool · last term u64 · last index u64 } …
+//! answer   version 2 · count u32 · { taken bool } …
 //! ```
 //!
-//! Each stands for an append without entries of the replica `from`, which leads the term: all of its log up to `last` is
-//! committed, and `to` has it already. What is not taken is told again, by an append.
+//! Each says that the replica `from` leads the term. Where its group rests it stands for an append without entries: all of its
+//! log up to `last` is committed, and `to` has it already; what is not taken is told again, by an append. Where the group is
+//! busy there is no `last` (zeros), and appends come beside it.
 
 use bytes::Bytes;
 use quorate_placement::topology::{RangeId, ReplicaId};
@@ -15,14 +16,16 @@ use crate::decode::{Decoder, FormatError, put_count};
 use crate::raft::entry_format::{get_position, put_position};
 use crate::raft::{LogPosition, VoteState};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes of a heartbeat.
-const BEAT_BYTES: usize = 6 * 8;
-/// Heartbeats in one message: 48 KiB of them.
+const BEAT_BYTES: usize = 6 * 8 + 1;
+/// Stands where there is no position.
+const NONE: LogPosition = LogPosition { term: 0, index: 0 };
+/// Heartbeats in one message: 49 KiB of them.
 pub const BEATS_MAX: usize = 1_024;
 const _: () = assert!(BEATS_MAX * BEAT_BYTES < crate::transport::MESSAGE_MAX_BYTES / 16);
 
-/// A heartbeat that tells nothing new.
+/// A heartbeat past the Raft task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat {
     /// The group's range.
@@ -33,8 +36,8 @@ pub struct Beat {
     pub to: ReplicaId,
     /// The term that it leads.
     pub term: u64,
-    /// Its last entry, which is committed.
-    pub last: LogPosition,
+    /// Its last entry, which is committed, where the group rests; none where its Raft task has more to tell.
+    pub last: Option<LogPosition>,
 }
 
 impl Beat {
@@ -53,7 +56,8 @@ pub fn encode_beats(beats: &[Beat]) -> Bytes {
         for id in [beat.range_id.0, beat.from.0, beat.to.0, beat.term] {
             out.extend_from_slice(&id.to_be_bytes());
         }
-        put_position(&mut out, beat.last);
+        out.push(u8::from(beat.last.is_some()));
+        put_position(&mut out, beat.last.unwrap_or(NONE));
     }
     out.into()
 }
@@ -68,13 +72,12 @@ pub fn decode_beats(bytes: Bytes) -> Result<Vec<Beat>, FormatError> {
     let count = decoder.count("heartbeats", BEAT_BYTES)?;
     let mut beats = Vec::with_capacity(count);
     for _ in 0..count {
-        beats.push(Beat {
-            range_id: RangeId(decoder.u64("range")?),
-            from: ReplicaId(decoder.u64("sender")?),
-            to: ReplicaId(decoder.u64("receiver")?),
-            term: decoder.u64("term")?,
-            last: get_position(&mut decoder)?,
-        });
+        let range_id = RangeId(decoder.u64("range")?);
+        let (from, to) = (ReplicaId(decoder.u64("sender")?), ReplicaId(decoder.u64("receiver")?));
+        let term = decoder.u64("term")?;
+        let rests = decoder.bool("rests")?;
+        let last = get_position(&mut decoder)?;
+        beats.push(Beat { range_id, from, to, term, last: rests.then_some(last) });
     }
     decoder.finish()?;
     Ok(beats)
@@ -114,7 +117,7 @@ mod tests {
     }
 
     fn beat(range: u64) -> Beat {
-        let last = LogPosition { term: 4, index: 70 + range };
+        let last = (range != 9).then_some(LogPosition { term: 4, index: 70 + range });
         Beat { range_id: RangeId(range), from: ReplicaId(2), to: ReplicaId(3), term: 5, last }
     }
 

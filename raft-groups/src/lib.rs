@@ -28,6 +28,7 @@ pub mod rpc;
 pub mod safeguard;
 pub mod splits;
 pub mod store;
+pub mod tasks;
 pub mod telling;
 pub mod testing;
 pub mod transport;

@@ -221,7 +221,6 @@ type Waiting = HashMap<u64, Waiter>;
 /// Somebody who waits for an answer, and from where.
 struct Waiter {
     to: NodeId,
-    lane: Lane,
     /// When it was asked, by the clock of leases.
     asked: Duration,
     answer: oneshot::Sender<Result<Bytes, RpcError>>,
@@ -252,7 +251,8 @@ pub struct Rpc {
     clock: Arc<dyn MessageClock>,
     guard: ClockGuard,
     handlers: [OnceLock<Arc<dyn Handler>>; Service::ALL.len()],
-    waiting: Mutex<Waiting>,
+    /// By lane: whoever asks for data has nothing to do with those who keep leases.
+    waiting: [Mutex<Waiting>; Lane::ALL.len()],
     next_id: AtomicU64,
     working: Arc<Semaphore>,
     heard: Mutex<HashMap<NodeId, Heard>>,
@@ -275,7 +275,7 @@ impl Rpc {
             guard: ClockGuard::new(clock.offset_max()),
             clock,
             handlers: [const { OnceLock::new() }; Service::ALL.len()],
-            waiting: Mutex::new(HashMap::new()),
+            waiting: std::array::from_fn(|_| Mutex::default()),
             next_id,
             working: Arc::new(Semaphore::new(HANDLERS_MAX)),
             heard: Mutex::new(HashMap::new()),
@@ -324,8 +324,8 @@ impl Rpc {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         let asked = self.clock.reading().boot;
-        self.waiting.lock().insert(id, Waiter { to, lane, asked, answer: sender });
-        let _guard = Forget { rpc: self, id };
+        self.waiting_on(lane).lock().insert(id, Waiter { to, asked, answer: sender });
+        let _guard = Forget { waiting: self.waiting_on(lane), id };
         let envelope = self.envelope(Kind::Request, service, id, payload);
         self.transport.send(to, lane, envelope.encode()).map_err(RpcError::NotSent)?;
         match tokio::time::timeout(timeout, receiver).await {
@@ -396,8 +396,11 @@ impl Rpc {
     }
 
     /// An answer to somebody here says what time it is elsewhere.
-    fn measure(&self, from: NodeId, answer: &Envelope) {
-        let asked = self.waiting.lock().get(&answer.id).filter(|waiter| waiter.to == from).map(|w| w.asked);
+    fn measure(&self, (from, lane): (NodeId, Lane), answer: &Envelope) {
+        let asked = {
+            let waiting = self.waiting_on(lane).lock();
+            waiting.get(&answer.id).filter(|waiter| waiter.to == from).map(|waiter| waiter.asked)
+        };
         let Some(asked) = asked else { return };
         let now = self.clock.reading();
         let stamp = Stamp { wall_micros: answer.wall_micros, elapsed: now.boot.saturating_sub(asked) };
@@ -408,7 +411,10 @@ impl Rpc {
         let Some(this) = self.this.upgrade() else { return };
         let asker = Asker { node: from, lane, service: request.service, id: request.id };
         let permit = Arc::clone(&self.working).try_acquire_owned().ok();
-        let (Some(handler), Some(permit)) = (self.handler(request.service), permit) else {
+        // What keeps leases is short; nothing else comes by its lane.
+        let belongs = lane != Lane::Leases || request.service == Service::Heartbeat;
+        let handler = self.handler(request.service).filter(|_| belongs);
+        let (Some(handler), Some(permit)) = (handler, permit) else {
             self.answer(asker, Kind::Refusal, Bytes::new());
             return;
         };
@@ -442,7 +448,7 @@ impl Receiver for Rpc {
         };
         // Whatever the time: one of the two clocks is wrong, and this may tell which.
         if envelope.kind != Kind::Request {
-            self.measure(from, &envelope);
+            self.measure((from, lane), &envelope);
         }
         // So a leader's clock is past whatever its predecessor had heard of before it ended its lease: the second line
         // behind a lease that is looked at too early, and off together with the first.
@@ -460,14 +466,14 @@ impl Receiver for Rpc {
         self.hear(from, envelope.synced);
         match envelope.kind {
             Kind::Request => self.work(from, lane, envelope),
-            Kind::Answer => self.wake(envelope.id, Ok(envelope.payload)),
-            Kind::Refusal => self.wake(envelope.id, Err(RpcError::Refused)),
+            Kind::Answer => self.wake(lane, envelope.id, Ok(envelope.payload)),
+            Kind::Refusal => self.wake(lane, envelope.id, Err(RpcError::Refused)),
         }
     }
 
     fn disconnected(&self, to: NodeId, lane: Lane) {
-        let mut waiting = self.waiting.lock();
-        let broken = waiting.extract_if(|_, waiter| waiter.to == to && waiter.lane == lane);
+        let mut waiting = self.waiting_on(lane).lock();
+        let broken = waiting.extract_if(|_, waiter| waiter.to == to);
         for (_, waiter) in broken {
             let _ = waiter.answer.send(Err(RpcError::Disconnected));
         }
@@ -479,12 +485,22 @@ impl Rpc {
         let at = self.clock.monotonic_micros();
         let mut heard = self.heard.lock();
         let known = heard.entry(from).or_insert(Heard { at, synced });
-        // Two lanes overtake each other, and a node of before its restart may still be heard.
+        // Lanes overtake each other, and a node of before its restart may still be heard.
         *known = Heard { at, synced: known.synced.max(synced) };
     }
 
-    fn wake(&self, id: u64, answer: Result<Bytes, RpcError>) {
-        if let Some(waiter) = self.waiting.lock().remove(&id) {
+    fn waiting_on(&self, lane: Lane) -> &Mutex<Waiting> {
+        let [data, control, leases] = &self.waiting;
+        match lane {
+            Lane::Data => data,
+            Lane::Control => control,
+            Lane::Leases => leases,
+        }
+    }
+
+    fn wake(&self, lane: Lane, id: u64, answer: Result<Bytes, RpcError>) {
+        let waiter = self.waiting_on(lane).lock().remove(&id);
+        if let Some(waiter) = waiter {
             // Nobody listens any more where the call timed out at this very moment.
             let _ = waiter.answer.send(answer);
         }
@@ -507,13 +523,13 @@ fn tell(change: Option<ClockChange>) {
 
 /// Takes a call out of the table of who waits, also when its future is dropped.
 struct Forget<'a> {
-    rpc: &'a Rpc,
+    waiting: &'a Mutex<Waiting>,
     id: u64,
 }
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.rpc.waiting.lock().remove(&self.id);
+        self.waiting.lock().remove(&self.id);
     }
 }
 

@@ -31,11 +31,13 @@ pub enum Safeguard {
     CopiesRefused,
     /// A replica that has met damage on its disk hands over, and is made anew.
     DamagedReplaced,
+    /// Heartbeats past the Raft task are taken only by a replica that surely follows their leader.
+    BeatsOfFollowers,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -48,6 +50,7 @@ impl Safeguard {
         Self::SyncedRemembered,
         Self::CopiesRefused,
         Self::DamagedReplaced,
+        Self::BeatsOfFollowers,
     ];
 
     /// Its name on a command line.
@@ -65,6 +68,7 @@ impl Safeguard {
             Self::SyncedRemembered => "synced-remembered",
             Self::CopiesRefused => "copies-refused",
             Self::DamagedReplaced => "damaged-replaced",
+            Self::BeatsOfFollowers => "beats-of-followers",
         }
     }
 }

@@ -2,7 +2,8 @@
 //! `testing::network` in one process, and later by the simulator.
 //!
 //! Messages are opaque bytes, sent one way. Within a lane from one node to another they arrive in order, or, from some
-//! point on until a reconnect, not at all. Two lanes (design.md section 6): heartbeats and votes never wait behind data.
+//! point on until a reconnect, not at all. Three lanes (design.md section 6): heartbeats and votes never wait behind data, and
+//! what keeps leases waits for nothing at all.
 
 use bytes::Bytes;
 use quorate_placement::topology::NodeId;
@@ -10,13 +11,20 @@ use quorate_placement::topology::NodeId;
 /// Largest message in bytes: a command of 1 MiB with its entry's and batch's overhead, or a page of a scan.
 pub const MESSAGE_MAX_BYTES: usize = 4 << 20;
 
-/// Which of the two connections to a node.
+/// Which of the connections to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Log entries, requests of clients and their answers.
     Data,
-    /// Heartbeats, votes, liveness, catalog.
+    /// Raft's heartbeats, votes, liveness, catalog.
     Control,
+    /// Heartbeats past the Raft tasks, and nothing else.
+    Leases,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Data, Self::Control, Self::Leases];
 }
 
 /// Why a message was not queued.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -209,6 +209,36 @@ impl LimitedStream {
         let mut new = Self { stream, held, phase: Phase::New, end, timer: None };
         new.enter(Phase::New, Some(limits.first_byte_max));
         new
+    }
+
+    /// Whether the first byte is this one; then it is taken.
+    ///
+    /// # Errors
+    /// The connection ended, by itself or by its limits.
+    pub async fn begins_with(&mut self, byte: u8) -> io::Result<bool> {
+        let mut first = [0];
+        let length = std::future::poll_fn(|context| {
+            self.check(context)?;
+            self.stream.poll_peek(context, &mut ReadBuf::new(&mut first))
+        })
+        .await?;
+        if length == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        if first != [byte] {
+            return Ok(false);
+        }
+        self.stream.read_exact(&mut first).await?;
+        Ok(true)
+    }
+
+    /// The same connection in the runtime of whoever calls this: there it is new once more.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn moved(self) -> io::Result<Self> {
+        let Self { stream, held, .. } = self;
+        Ok(Self::new(TcpStream::from_std(stream.into_std()?)?, held))
     }
 
     fn enter(&mut self, phase: Phase, limit: Option<Duration>) {

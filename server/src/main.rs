@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use quorate::cli::{Cli, Command, ExitStatus, StartArguments, VERSION};
 use quorate::config::{Checked, DemoOptions, Faults, StartOptions};
-use quorate::{commands, demo, log};
+use quorate::{commands, demo, log, threads};
 use quorate_engine::store::waits;
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
@@ -42,7 +42,13 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         builder.worker_threads((*threads).into());
     }
     // One that waited for the disk would hold up the tasks of many.
-    builder.enable_all().on_thread_start(waits::forbid).build()
+    builder.enable_all().on_thread_start(begin_thread).build()
+}
+
+fn begin_thread() {
+    // One may be started by a thread that is urgent.
+    threads::put_back();
+    waits::forbid();
 }
 
 async fn run(command: Command) -> ExitStatus {

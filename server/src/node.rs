@@ -54,6 +54,7 @@ use crate::pgwire::{Gate, Wire, WireOptions};
 use crate::rpc::GrpcTransport;
 use crate::rpc::service::{self, PeerService};
 use crate::rpc::socket::CommandSocket;
+use crate::threads;
 use cluster::{CatalogRefresher, SqlCluster};
 use disk::DataDirectory;
 use error::StartError;
@@ -119,20 +120,23 @@ impl Node {
         page: MetricsPage,
     ) -> Result<Self, StartError> {
         let connections = descriptors::share(config.nodes_in_process)?;
+        let tasks = threads::tasks().map_err(StartError::Thread)?;
+        let blocking = Blocking::threads_with(tasks.clone());
         let opening = config.clone();
         let store = Arc::new(on_disk(move || open_store(&opening)).await??);
         let mut commands = command_socket(&config);
         let physical = Arc::new(MachineClock) as Arc<dyn PhysicalClock>;
-        let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical, &Blocking::threads()).await;
+        let clock = start_clock(Arc::clone(&store) as Arc<dyn Store>, physical, &blocking).await;
         let (clock, bound) = clock.map_err(ClusterError::Store)?;
         let (fail, failed) = watch::channel(None);
         let fail = Arc::new(fail);
         let refuse = Arc::clone(&fail);
         let (stop, stopped) = watch::channel(false);
-        let transport = GrpcTransport::new();
+        let transport = GrpcTransport::new(tasks.clone());
         let host = Host::new(host::HostParts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             clock: Arc::clone(&clock),
+            blocking: blocking.clone(),
             transport,
             on_failure: Arc::new(move |error: StoreError| {
                 fail.send_replace(Some(Failure::Store(error)));
@@ -141,17 +145,17 @@ impl Node {
                 refuse.send_replace(Some(Failure::Refused(reason)));
             }),
         });
-        let mut cluster_config = cluster_config(&config, &listeners, &store, &clock, &host)?;
+        let mut cluster_config = cluster_config(&config, &listeners, &store, (&clock, blocking), &host)?;
         cluster_config.command_socket =
             commands.as_ref().map(|commands| commands.path().display().to_string());
         let cluster = on_disk(move || ClusterNode::new(cluster_config)).await??;
         let questions = Arc::new(Questions::new(Arc::clone(&cluster)));
-        let service = PeerService::new(questions, stopped);
+        let service = PeerService::new(questions, tasks.clone(), stopped);
         host.connect(Arc::downgrade(&cluster), service.clone());
         let gate = NodeGate::new(Arc::clone(&cluster));
         let listener = commands.as_mut().and_then(CommandSocket::take_listener);
-        let tasks = Vec::new();
-        let mut node = Self { cluster, gate, host, store, bound, _commands: commands, stop, tasks, failed };
+        let mut node =
+            Self { cluster, gate, host, store, bound, _commands: commands, stop, tasks: Vec::new(), failed };
         node.serve_commands(service.clone(), listener);
         node.serve(service, listeners, (page, connections))?;
         node.spawn(replica_list::keep(Arc::clone(&node.host), config.data_dir.clone()));
@@ -286,7 +290,7 @@ fn cluster_config(
     config: &NodeConfig,
     listeners: &Listeners,
     store: &Arc<RocksStore>,
-    clock: &Arc<HybridClock>,
+    (clock, blocking): (&Arc<HybridClock>, Blocking),
     host: &Arc<Host>,
 ) -> Result<ClusterConfig, StartError> {
     Ok(ClusterConfig {
@@ -297,7 +301,7 @@ fn cluster_config(
         host: Arc::clone(host) as _,
         disk: Arc::new(DataDirectory::new(config.data_dir.clone()).of_store(Arc::clone(store))),
         home: Arc::new(DirectoryHome::new(config.data_dir.clone())),
-        blocking: Blocking::threads(),
+        blocking,
         addresses: NodeAddresses {
             address: config.address.clone(),
             sql_address: listeners.sql_address(&config.address)?,

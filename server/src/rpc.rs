@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
+use quorate_raft_groups::tasks::Tasks;
 use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, Receiver, SendError, Transport};
 
 use link::Link;
@@ -27,6 +28,9 @@ pub mod proto {
 pub const PROTOCOL_VERSION: u32 = 1;
 /// Largest gRPC message in bytes: a frame of one largest message, with its framing.
 pub const FRAME_MAX_BYTES: usize = MESSAGE_MAX_BYTES + (64 << 10);
+
+/// With this byte a connection begins whose messages keep leases; HTTP/2 begins with another one, and follows it.
+const LEASES_FIRST_BYTE: u8 = b'L';
 
 /// What the transport asks of the node's membership.
 #[async_trait]
@@ -63,12 +67,13 @@ pub struct Membership {
 pub struct GrpcTransport {
     membership: OnceLock<Membership>,
     links: Mutex<HashMap<(NodeId, Lane), Arc<Link>>>,
+    tasks: Tasks,
 }
 
 impl GrpcTransport {
     /// A transport that knows nobody until [`GrpcTransport::set_membership`].
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { membership: OnceLock::new(), links: Mutex::new(HashMap::new()) })
+    pub fn new(tasks: Tasks) -> Arc<Self> {
+        Arc::new(Self { membership: OnceLock::new(), links: Mutex::new(HashMap::new()), tasks })
     }
 
     /// Tells who is who, and whom to tell of broken connections; the first call counts.
@@ -88,7 +93,7 @@ impl GrpcTransport {
         }
         let membership = self.membership.get().ok_or(SendError::UnknownNode)?;
         membership.peers.address(to).ok_or(SendError::UnknownNode)?;
-        let link = Link::open(to, lane, membership.clone());
+        let link = Link::open(to, lane, membership.clone(), &self.tasks);
         links.insert((to, lane), Arc::clone(&link));
         Ok(link)
     }
@@ -108,11 +113,12 @@ const fn lane_code(lane: Lane) -> u32 {
     match lane {
         Lane::Data => 1,
         Lane::Control => 2,
+        Lane::Leases => 3,
     }
 }
 
 fn lane_from_code(code: u32) -> Option<Lane> {
-    [Lane::Data, Lane::Control].into_iter().find(|lane| lane_code(*lane) == code)
+    Lane::ALL.into_iter().find(|lane| lane_code(*lane) == code)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod splits;
 mod start_faults;
 mod story;
 mod support;
+mod threads;
 mod transactions;
 mod verdict;
 mod wire;

@@ -95,8 +95,8 @@ points! {
         Split = "path: range split",
         /// A replica came into being on another node.
         NewReplica = "path: replica on a new node",
-        /// Heartbeats of ranges that rest went from store to store.
-        Rest = "path: heartbeats of resting ranges",
+        /// Heartbeats went from store to store, past the Raft tasks.
+        Rest = "path: heartbeats past the Raft tasks",
         /// A transaction over several tables was committed.
         SeveralRanges = "path: committed over several tables",
         /// A lease was handed over.

@@ -70,6 +70,9 @@ pub const ALL: &[KnownBug] = &[
     // Rows of a leaseholder's disk are damaged. It goes on leading, and whoever asks for them is told so, though two other
     // replicas have them.
     by("damaged-block", Safeguard::DamagedReplaced, 0),
+    // A follower has voted for another leader, and takes a heartbeat of the one before past its Raft task: that one goes on
+    // serving, beside its successor.
+    by_chaos(Safeguard::BeatsOfFollowers, 0),
 ];
 
 const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

@@ -4,7 +4,7 @@
 //! overtake each other. Loss of single packets is harsher than the connections of a real node, which lose a whole tail
 //! and say so: that is a reset here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ struct State {
     /// What is under way to each machine, by the time of arrival and the order of sending.
     under_way: BTreeMap<MachineId, BTreeMap<(u64, u64), Arrival>>,
     /// When the last packet of a lane arrives.
-    last_due: BTreeMap<(Link, bool), u64>,
+    last_due: HashMap<(Link, Lane), u64>,
     cut: BTreeSet<Link>,
     slow: BTreeMap<Link, u64>,
     sent: u64,
@@ -116,13 +116,6 @@ pub struct Network {
     state: Arc<Mutex<State>>,
     time: SimTime,
     coverage: Coverage,
-}
-
-fn is_control(lane: Lane) -> bool {
-    match lane {
-        Lane::Control => true,
-        Lane::Data => false,
-    }
 }
 
 impl State {
@@ -142,7 +135,7 @@ impl State {
         let of_machine = self.nodes.iter().filter(|(_, machine)| **machine == from);
         let nodes: Vec<NodeId> = of_machine.map(|(node, _)| *node).collect();
         for to in nodes {
-            for lane in [Lane::Data, Lane::Control] {
+            for lane in Lane::ALL {
                 self.put(told, due, Arrival::Disconnected { to, lane });
             }
         }
@@ -169,7 +162,7 @@ impl Network {
             hellos: BTreeMap::new(),
             lost: BTreeSet::new(),
             under_way: BTreeMap::new(),
-            last_due: BTreeMap::new(),
+            last_due: HashMap::new(),
             cut: BTreeSet::new(),
             slow: BTreeMap::new(),
             sent: 0,
@@ -319,7 +312,7 @@ impl Network {
             return Ok(());
         }
         let due = now + state.delay(link);
-        let last = state.last_due.entry((link, is_control(lane))).or_insert(0);
+        let last = state.last_due.entry((link, lane)).or_insert(0);
         *last = due.max(*last);
         let due = *last;
         let arrival = |bytes| Arrival::Message { machine: from.0, from: from.1, lane, bytes };

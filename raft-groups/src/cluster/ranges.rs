@@ -20,7 +20,7 @@ use crate::client::router::SYSTEM_RANGE;
 use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
 
 /// Longest wait for a new range: directory, replicas, election, first read.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
+const CREATE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause before it is tried again.
 const CREATE_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for the removal of ranges.

@@ -15,6 +15,7 @@
 //! - The promise is recorded before the acknowledgement leaves, and outlives the Raft task: this state belongs to the
 //!   replica, not to openraft.
 //! - A heartbeat is acknowledged without the Raft task only by a replica that surely follows its leader ([`following`]).
+//! - A leader whose Raft task reaches no quorum loses its lease in the end, whatever is acknowledged past it.
 //! - A replica opened from disk behaves as if it had acknowledged something at that moment.
 //! - A lease counts from the time of sending, is held only in the term whose own blank entry is applied, and never
 //!   once handed over.
@@ -74,6 +75,15 @@ pub enum Event {
         /// Stamp of its sending.
         sent_at: u64,
     },
+    /// A peer took a heartbeat of a busy group that this leader had sent at `sent_at` beside its Raft task.
+    TakenBeside {
+        /// The peer.
+        by: ReplicaId,
+        /// Term of the heartbeat.
+        term: u64,
+        /// Stamp of its sending.
+        sent_at: u64,
+    },
     /// This replica was elected: its vote for itself is committed.
     Elected {
         /// The new term.
@@ -106,6 +116,7 @@ impl Event {
             // A heartbeat is admitted only after an append of its leader, which has ended all waiting for a next round.
             Self::Sent
             | Self::Acknowledged { .. }
+            | Self::TakenBeside { .. }
             | Self::AcknowledgementLeaves { .. }
             | Self::BeatArrived { .. }
             | Self::Asked => false,
@@ -152,6 +163,9 @@ pub trait Quorum {
     fn is_single_voter(&self) -> bool;
 }
 
+/// A replica that was just created stands by itself only after this many times the promise's length: on a machine that is
+/// busy many times over the campaigner's first append takes seconds, and whoever stands meanwhile takes its votes away.
+const FRESH_PROMISES: u64 = 4;
 /// The pause between election rounds doubles at most this often: to 1.2 s, longer than any round that can be won.
 const RETRY_DOUBLINGS_MAX: u32 = 3;
 
@@ -186,6 +200,8 @@ struct Leader {
     elected_at: u64,
     /// Newest send time that each peer acknowledged in this term.
     acknowledged: BTreeMap<ReplicaId, u64>,
+    /// The same, of what the Raft task had sent, or need not send.
+    told: BTreeMap<ReplicaId, u64>,
     next_heartbeat: u64,
     pause: Pause,
     handed_over: bool,
@@ -205,17 +221,23 @@ enum Pause {
 impl LeaseState {
     /// A replica opened from disk: what it promised before is not known, so it promises anew.
     pub fn opened(me: ReplicaId, timing: Timing, seed: u64, now: u64) -> Self {
-        Self { promised_at: Some(now), ..Self::fresh(me, timing, seed, now) }
+        Self { promised_at: Some(now), ..Self::after_promises(1, me, timing, seed, now) }
     }
 
     /// The right side of a split on this node. What it may have promised before a power cut that took the split's apply
     /// away was promised before the store was opened, at `opened_at`.
     pub fn born(me: ReplicaId, timing: Timing, seed: u64, (opened_at, now): (u64, u64)) -> Self {
-        Self { promised_at: Some(opened_at), ..Self::fresh(me, timing, seed, now) }
+        Self { promised_at: Some(opened_at), ..Self::after_promises(1, me, timing, seed, now) }
     }
 
-    /// A replica just created: it has promised nothing, and may stand at once.
+    /// A replica just created: it has promised nothing, and may vote at once. It leaves time to the one that is told to
+    /// campaign, and to peers that are still created.
     pub fn fresh(me: ReplicaId, timing: Timing, seed: u64, now: u64) -> Self {
+        Self::after_promises(FRESH_PROMISES, me, timing, seed, now)
+    }
+
+    /// A replica that stands by itself after this many times the promise's length, at random.
+    fn after_promises(promises: u64, me: ReplicaId, timing: Timing, seed: u64, now: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let jitter = random.random_range(0..=timing.election_spread);
         Self {
@@ -225,8 +247,7 @@ impl LeaseState {
             promised_at: None,
             hand_over_used: None,
             jitter,
-            // Peers of a fresh group may still be created: whoever should campaign is told to.
-            retry_at: now + timing.vote_promise + jitter,
+            retry_at: now + promises * timing.vote_promise + jitter,
             lost_rounds: 0,
             evidence_at: now,
             blank_applied: None,
@@ -249,7 +270,7 @@ impl LeaseState {
                 None
             }
             Event::BeatArrived { leader } => {
-                if !self.following.is(leader) {
+                if !self.following.is(leader) && safeguard::holds(Safeguard::BeatsOfFollowers) {
                     return Some(Effect::Refuse);
                 }
                 self.follow(now);
@@ -265,6 +286,11 @@ impl LeaseState {
                 None
             }
             Event::Acknowledged { by, term, sent_at } => {
+                self.acknowledged(now, by, term, sent_at);
+                self.told(by, term, sent_at);
+                None
+            }
+            Event::TakenBeside { by, term, sent_at } => {
                 self.acknowledged(now, by, term, sent_at);
                 None
             }
@@ -403,6 +429,22 @@ impl LeaseState {
         }
     }
 
+    fn told(&mut self, by: ReplicaId, term: u64, sent_at: u64) {
+        let Some(leader) = self.leader.as_mut().filter(|leader| leader.term == term) else { return };
+        let newest = leader.told.entry(by).or_insert(sent_at);
+        *newest = sent_at.max(*newest);
+    }
+
+    /// Whether this leader sends heartbeats beside its Raft task: not for long where that reaches no quorum any more, so
+    /// that another leads where it has stopped for good.
+    pub fn may_beat_beside(&self, now: u64, quorum: &dyn Quorum) -> bool {
+        let Some(leader) = &self.leader else { return false };
+        let told = quorum.newest(&|replica| {
+            if replica == self.me { Some(now) } else { leader.told.get(&replica).copied() }
+        });
+        now < told.unwrap_or(0).max(leader.elected_at).saturating_add(self.timing.beside)
+    }
+
     fn elected(&mut self, now: u64, term: u64) {
         if self.leads() == Some(term) {
             return;
@@ -413,6 +455,7 @@ impl LeaseState {
             term,
             elected_at: now,
             acknowledged: BTreeMap::new(),
+            told: BTreeMap::new(),
             next_heartbeat: now,
             pause: Pause::Sending,
             handed_over: false,

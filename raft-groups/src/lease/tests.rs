@@ -153,6 +153,8 @@ impl goldenscript::Runner for Runner {
             "vote" => self.step(Event::VoteArrived { pre: word == Some("pre"), hand_over }),
             "sent" => self.step(Event::Sent),
             "acknowledged" => self.step(Event::Acknowledged { by, term, sent_at }),
+            "taken" => self.step(Event::TakenBeside { by, term, sent_at }),
+            "beside" => format!("{}\n", self.state.may_beat_beside(self.now, &self.quorum)),
             "elected" => self.step(Event::Elected { term }),
             "deposed" => self.step(Event::Deposed),
             "blank" => self.step(Event::BlankApplied { term }),

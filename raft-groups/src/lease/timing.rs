@@ -26,6 +26,8 @@ pub struct Timing {
     pub retry_max: u64,
     /// A leader serves for this long after the send time of what a quorum acknowledged.
     pub lease_duration: u64,
+    /// A leader whose Raft task has reached no quorum for this long keeps no lease by heartbeats beside it.
+    pub beside: u64,
     /// Without quorum for this long, a leader pauses its heartbeats for as long, then probes one round.
     pub quorum_pause: u64,
     /// Without quorum for this long, or with a proposal that old, requests fail at once.
@@ -42,6 +44,7 @@ pub const LAN: Timing = Timing::checked(Timing {
     retry_min: 50 * MILLI,
     retry_max: 150 * MILLI,
     lease_duration: 700 * MILLI,
+    beside: 15_000 * MILLI,
     quorum_pause: 2_000 * MILLI,
     breaker: 3_000 * MILLI,
     request: 4_500 * MILLI,
@@ -64,6 +67,10 @@ impl Timing {
         assert!(
             timing.quorum_pause > timing.vote_promise + timing.election_spread,
             "a pause is long enough for the others to elect"
+        );
+        assert!(
+            timing.beside > timing.request,
+            "a Raft task that is late for as long as a request waits costs no lease"
         );
         assert!(timing.breaker >= timing.quorum_pause, "the breaker opens after the first pause began");
         assert!(timing.request > timing.breaker, "who waits learns from the breaker what is missing");

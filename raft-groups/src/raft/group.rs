@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -237,6 +238,8 @@ pub struct RaftGroup {
     proposal_bytes: Arc<Semaphore>,
     membership: Mutex<(Arc<RaftStoredMembership>, Arc<GroupMembership>)>,
     quiet: Mutex<Quiet>,
+    /// A command was proposed since it was last asked.
+    busy: AtomicBool,
     /// openraft takes no command for longer than this after a quorum has answered.
     leader_lease: Duration,
     pub(super) holds: LogHolds,
@@ -374,6 +377,7 @@ impl RaftGroup {
             proposal_bytes: Arc::new(Semaphore::new(PROPOSAL_BYTES_MAX as usize)),
             membership: Mutex::new((stored, membership)),
             quiet: Mutex::default(),
+            busy: AtomicBool::new(false),
             leader_lease,
             holds,
             alive,
@@ -400,6 +404,15 @@ impl RaftGroup {
 
     pub(super) fn quiet(&self) -> &Mutex<Quiet> {
         &self.quiet
+    }
+
+    /// Whether a command was proposed since this was last asked: then it does not rest.
+    pub fn take_busy(&self) -> bool {
+        let is_busy = self.busy.swap(false, Ordering::Relaxed);
+        if is_busy {
+            self.quiet.lock().stir();
+        }
+        is_busy
     }
 
     pub(super) fn leader_lease(&self) -> Duration {
@@ -436,6 +449,7 @@ impl RaftGroup {
             .await
             .map_err(|error| fatal(&error))?;
         self.wake().await;
+        self.busy.store(true, Ordering::Relaxed);
         let (responder, outcome) = ProgressResponder::complete_only();
         self.raft
             .write(CommandBytes(command))
@@ -568,6 +582,11 @@ impl RaftGroup {
             *cached = (newest, membership);
         }
         Arc::clone(&cached.1)
+    }
+
+    /// [`RaftGroup::membership`], as it was when it was last asked for.
+    pub fn membership_seen(&self) -> Arc<GroupMembership> {
+        Arc::clone(&self.membership.lock().1)
     }
 
     /// The newest stamp that a quorum of the effective membership, also a joint one, has reached.

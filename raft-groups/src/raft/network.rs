@@ -198,7 +198,7 @@ impl Network {
     fn append_timeout(&self, option: &RPCOption) -> Duration {
         match self.lane {
             Lane::Data => self.link.append_timeout,
-            Lane::Control => option.hard_ttl(),
+            Lane::Control | Lane::Leases => option.hard_ttl(),
         }
     }
 }

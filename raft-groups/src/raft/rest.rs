@@ -58,7 +58,7 @@ impl Quiet {
     }
 
     /// openraft is to be asked again for a while. Gives back whether the group rested.
-    fn stir(&mut self) -> bool {
+    pub(super) fn stir(&mut self) -> bool {
         self.seen = None;
         std::mem::take(&mut self.rests)
     }

@@ -1,27 +1,31 @@
-//! Heartbeats that tell nothing new: past the Raft tasks of both sides, those of many ranges in one message.
+//! Heartbeats past the Raft tasks of both sides, those of many ranges in one message.
 //!
 //! ```text
-//!   leader's tick: the group rests ──▶ Beats ──▶ one message a node ──▶ the follower surely follows: promised, taken
-//!                        ▲                                  │
-//!                        └── not taken, or no answer: its Raft task sends heartbeats again
+//!   leader's tick ──▶ Beats ──▶ one message a node ──▶ the follower surely follows: promised, taken
+//!        │                                │
+//!        │    the group rests: not taken, or no answer: its Raft task sends heartbeats again
+//!        └─── the group is busy: its Raft task sends heartbeats all the time
 //! ```
 //!
-//! A store with hundreds of idle ranges does little else than this.
+//! They are all that a group sends that rests: a store with hundreds of idle ranges does little else than this. Those of a
+//! busy one keep its lease on a machine that has more to do than it can: they need nothing but the ticker and the lane for
+//! leases of both nodes, which wait for nothing else (`tasks`).
 //!
-//! Invariants: a heartbeat is taken only by a replica that follows this very leader, has its last entry on the disk and
-//! has applied it, and the promise is recorded before the answer leaves; whatever is not taken is told again by the
-//! leader's Raft task, so that it learns of later terms, and of logs that differ.
+//! Invariants: a heartbeat is taken only by a replica that surely follows this very leader, and the promise is recorded before
+//! the answer leaves. Where the group rests it is taken only by one that has its last entry on the disk and has applied it;
+//! whatever is not taken is told again by the leader's Raft task, so that it learns of later terms, and of logs that differ.
+//! A leader whose Raft task reaches no quorum any more sends none beside it for longer than `Timing::beside`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use quorate_placement::topology::NodeId;
+use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::{Nobody, Replica};
 use crate::heartbeat_format::{BEATS_MAX, Beat, decode_taken, encode_beats};
 use crate::lease::{Effect, Event};
-use crate::raft::{LeaseObserver, RaftGroup, Rest};
+use crate::raft::{LeaseObserver, LogPosition, RaftGroup};
 use crate::rpc::{Rpc, Service};
 use crate::transport::Lane;
 
@@ -54,7 +58,7 @@ impl Beats {
 
 async fn send_to(node: NodeId, sent: Vec<Sent>, rpc: Arc<Rpc>, timeout: Duration) {
     let beats: Vec<Beat> = sent.iter().map(|sent| sent.beat).collect();
-    let answer = rpc.call(Service::Heartbeat.at(node, Lane::Control), encode_beats(&beats), timeout).await;
+    let answer = rpc.call(Service::Heartbeat.at(node, Lane::Leases), encode_beats(&beats), timeout).await;
     let taken = match answer {
         Ok(bytes) => decode_taken(bytes).unwrap_or_else(|error| {
             tracing::warn!(%node, %error, "an answer to heartbeats was not read");
@@ -68,18 +72,25 @@ async fn send_to(node: NodeId, sent: Vec<Sent>, rpc: Arc<Rpc>, timeout: Duration
     let taken = taken.into_iter().chain(std::iter::repeat(false));
     for (Sent { replica, group, beat, sent_at }, is_taken) in sent.into_iter().zip(taken) {
         match (replica.upgrade(), group.upgrade()) {
-            (Some(replica), Some(_)) if is_taken => replica.acknowledged(beat.to, beat.term, sent_at),
+            (Some(replica), Some(_)) if is_taken => replica.beat_taken(&beat, sent_at),
             // Each waits for its own Raft task.
-            (Some(_), Some(group)) => drop(tokio::spawn(async move { group.stir().await })),
+            (Some(replica), Some(group)) if beat.last.is_some() => {
+                replica.shared.blocking.tasks().ordinary(async move { group.stir().await });
+            }
             (_, _) => {}
         }
     }
 }
 
 impl Replica {
-    /// Stamps this leader's heartbeats to all its peers.
-    pub(super) fn add_beats(self: &Arc<Self>, rest: Rest, group: &Arc<RaftGroup>, beats: &mut Beats) {
-        let Rest { term, last, peers } = rest;
+    /// Stamps this leader's heartbeats to all its peers; `last` where its group rests.
+    pub(super) fn add_beats(
+        self: &Arc<Self>,
+        (term, last): (u64, Option<LogPosition>),
+        peers: impl Iterator<Item = (ReplicaId, NodeId)>,
+        group: &Arc<RaftGroup>,
+        beats: &mut Beats,
+    ) {
         let sent_at = self.sent_now();
         for (to, node) in peers {
             let beat = Beat { range_id: self.range_id, from: self.replica_id, to, term, last };
@@ -88,12 +99,21 @@ impl Replica {
         }
     }
 
+    /// A peer took a heartbeat.
+    fn beat_taken(&self, beat: &Beat, sent_at: u64) {
+        let (by, term) = (beat.to, beat.term);
+        self.note(match beat.last {
+            Some(_) => Event::Acknowledged { by, term, sent_at },
+            None => Event::TakenBeside { by, term, sent_at },
+        });
+    }
+
     /// Takes a leader's heartbeat, and promises what an acknowledgement promises; false where its Raft task has to see
     /// it.
     pub fn take_beat(&self, beat: &Beat) -> bool {
         let Some(group) = self.task.group().filter(|_| beat.to == self.replica_id) else { return false };
         let leader = beat.leader();
-        group.has_all_of(leader, beat.last)
+        beat.last.is_none_or(|last| group.has_all_of(leader, last))
             && self.step_lease(Event::BeatArrived { leader }, &Nobody) == Some(Effect::Admit)
     }
 }

@@ -18,7 +18,7 @@ pub mod holdings;
 mod members;
 mod observe;
 mod propose;
-mod raft_task;
+pub(crate) mod raft_task;
 mod read;
 mod serve;
 pub(crate) mod split;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use metrics::{Unit, counter, describe_counter};
 use parking_lot::Mutex;
 use quorate_placement::topology::ReplicaId;
 
@@ -12,7 +13,7 @@ use super::Replica;
 use super::beats::Beats;
 use crate::lease::following::Mark;
 use crate::lease::{Effect, Event, Quorum};
-use crate::raft::{GroupConfig, GroupMembership, GroupTiming, LogCut, RaftError, RaftGroup};
+use crate::raft::{GroupConfig, GroupMembership, GroupTiming, LogCut, RaftError, RaftGroup, Rest};
 use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
 
 /// Shortest pause before a Raft task that died is rebuilt.
@@ -21,6 +22,15 @@ const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(200);
 const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A follower that acknowledged nothing for so many microseconds is not waited for with the log.
 const FOLLOWER_LIVE_MICROS: u64 = 3_000_000;
+/// How often replicas of this node stood for election.
+const ELECTIONS: &str = "quorate_raft_elections_total";
+
+/// Says what the metrics of this file mean.
+pub(crate) fn describe_metrics() {
+    let help = "Elections in which replicas of this node stood: having heard of no leader (silence), asked by one that hands \
+                over, or told to lead a new range";
+    describe_counter!(ELECTIONS, Unit::Count, help);
+}
 
 /// The task's place.
 #[derive(Default)]
@@ -298,18 +308,45 @@ impl Replica {
             return;
         }
         let Some(group) = self.task.group() else { return };
-        let members = self.members(&group);
+        // Of a busy group what others look at all the time is left alone: whoever holds it may wait for its turn for long.
+        let leads = self.leads();
+        let is_busy = leads && group.take_busy();
+        let known = if is_busy { group.membership_seen() } else { group.membership() };
+        let members = Members { group: known, me: self.replica_id };
         let votes = members.group.voters.iter().any(|voters| voters.contains(&self.replica_id));
-        let can_stand = votes && self.may_stand(now);
-        let event = Event::Tick { can_stand, hand_over: self.hand_over(&group) };
-        match self.step_lease(event, &members) {
-            Some(Effect::Heartbeat) => match group.rest(now) {
-                Some(rest) => self.add_beats(rest, &group, beats),
-                None => drop(tokio::spawn(async move { group.heartbeat().await })),
-            },
-            Some(Effect::Elect) => self.stand(group),
+        let (can_stand, hand_over) =
+            if leads { (votes, None) } else { (votes && self.may_stand(now), self.hand_over(&group)) };
+        let reason = if hand_over.is_some() { "hand_over" } else { "silence" };
+        match self.step_lease(Event::Tick { can_stand, hand_over }, &members) {
+            Some(Effect::Heartbeat) => {
+                let rest = if is_busy { None } else { group.rest(now) };
+                self.beat(now, (group, rest), &members, beats);
+            }
+            Some(Effect::Elect) => self.stand(group, reason),
             Some(Effect::Admit | Effect::Refuse) | None => {}
         }
+    }
+
+    /// Sends this leader's heartbeats past its Raft task; what that has to tell of a busy group comes beside them.
+    fn beat(
+        self: &Arc<Self>,
+        now: u64,
+        (group, rest): (Arc<RaftGroup>, Option<Rest>),
+        members: &Members,
+        beats: &mut Beats,
+    ) {
+        if let Some(Rest { term, last, peers }) = rest {
+            return self.add_beats((term, Some(last)), peers.into_iter(), &group, beats);
+        }
+        let term = {
+            let lease = self.lease.lock();
+            lease.leads().filter(|_| lease.may_beat_beside(now, members))
+        };
+        if let Some(term) = term {
+            let others = members.group.nodes.iter().filter(|(replica, _)| **replica != self.replica_id);
+            self.add_beats((term, None), others.map(|(replica, node)| (*replica, *node)), &group, beats);
+        }
+        self.shared.blocking.tasks().ordinary(async move { group.heartbeat().await });
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -329,13 +366,14 @@ impl Replica {
         }
         let Some(group) = self.task.group() else { return };
         if self.step_lease(Event::Campaign, &self.members(&group)) == Some(Effect::Elect) {
-            self.stand(group);
+            self.stand(group, "new_range");
         }
     }
 
-    fn stand(self: &Arc<Self>, group: Arc<RaftGroup>) {
+    fn stand(self: &Arc<Self>, group: Arc<RaftGroup>, reason: &'static str) {
+        counter!(ELECTIONS, "reason" => reason).increment(1);
         let this = Arc::clone(self);
-        tokio::spawn(async move {
+        self.shared.blocking.tasks().ordinary(async move {
             group.elect().await;
             this.note(Event::Asked);
         });

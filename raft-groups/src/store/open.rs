@@ -23,6 +23,7 @@ use crate::range_format::{
 };
 use crate::replica::apply::AppliedState;
 use crate::replica::damage::describe_metrics as describe_damage;
+use crate::replica::raft_task::describe_metrics as describe_elections;
 use crate::replica::{Origin, Past, Replica, Shared};
 use crate::rpc::{Handler, Service};
 use crate::splits::ids::RangeIds;
@@ -58,6 +59,7 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
     installed.map_err(|lost| StoreError::Device { operation: "write", detail: lost.to_string() })??;
     let replicas = read_replicas(config.engine.as_ref())?;
     describe_damage();
+    describe_elections();
     let on_failure = Arc::clone(&config.on_failure);
     let writer =
         LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))
@@ -103,10 +105,11 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
     let handler = HeartbeatHandler { store: Arc::downgrade(&store) };
     store.shared.rpc.register(Service::Heartbeat, Arc::new(handler));
     super::snapshots::register(&store);
-    tokio::spawn(super::upkeep::run(Arc::downgrade(&store), stop.clone()));
-    tokio::spawn(super::ticker::run(Arc::downgrade(&store), stop.clone()));
-    tokio::spawn(super::splits::watch_sizes(Arc::downgrade(&store), stop.clone()));
-    tokio::spawn(super::splits::start_newborns(Arc::downgrade(&store), stop));
+    let tasks = store.shared.blocking.tasks();
+    tasks.ordinary(super::upkeep::run(Arc::downgrade(&store), stop.clone()));
+    tasks.urgent(super::ticker::run(Arc::downgrade(&store), stop.clone()));
+    tasks.ordinary(super::splits::watch_sizes(Arc::downgrade(&store), stop.clone()));
+    tasks.ordinary(super::splits::start_newborns(Arc::downgrade(&store), stop));
     Ok(store)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use metrics::{Unit, counter, describe_counter};
 use tokio::sync::watch;
 
 use super::RangeStore;
@@ -10,11 +11,19 @@ use crate::replica::beats::Beats;
 
 /// How often replicas are looked at: well below the shortest random pause between elections.
 const TICK: Duration = Duration::from_millis(20);
+/// How often a ticker was late: the node did not run for a heartbeat's time or more.
+const LATE: &str = "quorate_raft_ticker_late_total";
 
 /// Ticks until the store is gone or stops.
 pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    describe_counter!(
+        LATE,
+        Unit::Count,
+        "Times the node did not run for so long that heartbeats were missed"
+    );
+    let mut last = None;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -23,6 +32,11 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         let Some(store) = store.upgrade() else { return };
         let now = store.shared.now();
         let mut beats = Beats::default();
+        let silence = now.saturating_sub(last.replace(now).unwrap_or(now));
+        if silence >= store.shared.timing.heartbeat {
+            counter!(LATE).increment(1);
+            tracing::info!("this node did not run for {} ms", silence / 1_000);
+        }
         for replica in store.replicas.read().values() {
             replica.tick(now, &mut beats);
         }

@@ -34,6 +34,8 @@ pub struct HostParts {
     pub store: Arc<dyn Store>,
     /// Its clock.
     pub clock: Arc<HybridClock>,
+    /// Where its work on the disk and its tasks run.
+    pub blocking: Blocking,
     /// Its way to others.
     pub transport: Arc<GrpcTransport>,
     /// Told when the store has failed.
@@ -88,12 +90,12 @@ impl Host {
 impl MemberHost for Host {
     async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
         let (cluster, service) = self.connected.get().ok_or("the host is not connected")?;
-        let HostParts { store, clock, transport, on_failure, on_refusal: _ } = &self.parts;
+        let HostParts { store, clock, blocking, transport, on_failure, on_refusal: _ } = &self.parts;
         let parts = NodeParts {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             transport: Arc::clone(transport) as Arc<dyn Transport>,
-            blocking: Blocking::threads(),
+            blocking: blocking.clone(),
             evaluator: scan_evaluator(),
             seed: rand::random(),
             on_failure: Arc::clone(on_failure),

@@ -4,14 +4,19 @@
 //! connection is down messages are refused, so that the sender learns it at once; those queued when it broke are lost,
 //! as on any network.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use hyper_util::rt::TokioIo;
 use quorate_placement::topology::NodeId;
+use quorate_raft_groups::tasks::Tasks;
 use quorate_raft_groups::transport::{Lane, SendError};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -21,7 +26,7 @@ use tonic::transport::Endpoint;
 use super::ask::no_connection;
 use super::proto::peer_client::PeerClient;
 use super::proto::{Frame, Hello};
-use super::{FRAME_MAX_BYTES, Membership, PROTOCOL_VERSION, lane_code};
+use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, PROTOCOL_VERSION, lane_code};
 
 /// Messages that wait on one lane.
 const QUEUE_MAX: usize = 8_192;
@@ -63,11 +68,16 @@ struct Shared {
 
 impl Link {
     /// Starts to connect; messages are queued meanwhile, until the first try has failed.
-    pub fn open(to: NodeId, lane: Lane, membership: Membership) -> Arc<Self> {
+    pub fn open(to: NodeId, lane: Lane, membership: Membership, tasks: &Tasks) -> Arc<Self> {
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
         let queued_bytes = AtomicUsize::new(0);
         let shared = Arc::new(Shared { to, lane, membership, queued_bytes, open: AtomicBool::new(true) });
-        let task = tokio::spawn(Arc::clone(&shared).run(Arc::new(Mutex::new(receiver))));
+        let running = Arc::clone(&shared).run(Arc::new(Mutex::new(receiver)));
+        // With all that the connection starts.
+        let task = match lane {
+            Lane::Leases => tasks.urgent(running),
+            Lane::Data | Lane::Control => tasks.ordinary(running),
+        };
         Arc::new(Self { queue, shared, task })
     }
 
@@ -150,7 +160,15 @@ impl Shared {
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = endpoint.connect().await.map_err(|error| no_connection(&address, &error))?;
+        let channel = match self.lane {
+            Lane::Leases => {
+                let address = address.clone();
+                let connector = tower::service_fn(move |_| connect_for_leases(address.clone()));
+                endpoint.connect_with_connector(connector).await
+            }
+            Lane::Data | Lane::Control => endpoint.connect().await,
+        };
+        let channel = channel.map_err(|error| no_connection(&address, &error))?;
         Ok(PeerClient::new(channel).max_encoding_message_size(FRAME_MAX_BYTES))
     }
 
@@ -217,4 +235,17 @@ impl Shared {
             self.queued_bytes.fetch_sub(message.len(), Ordering::AcqRel);
         }
     }
+}
+
+/// A connection that the other node serves where it keeps its leases: the first byte says so, before it can know anything else.
+pub(super) async fn connect_for_leases(address: String) -> io::Result<TokioIo<TcpStream>> {
+    let connecting = async {
+        let mut stream = TcpStream::connect(&address).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(&[LEASES_FIRST_BYTE]).await?;
+        Ok(TokioIo::new(stream))
+    };
+    tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .map_err(|_| io::Error::from(ErrorKind::TimedOut))?
 }

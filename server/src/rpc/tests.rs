@@ -52,7 +52,9 @@ impl Peers for FixedPeers {
     }
 }
 
-struct Inbox(mpsc::UnboundedSender<(NodeId, Lane, Bytes)>);
+type Received = (NodeId, Lane, Bytes);
+
+struct Inbox(mpsc::UnboundedSender<Received>);
 
 impl Receiver for Inbox {
     fn receive(&self, from: NodeId, lane: Lane, message: Bytes) {
@@ -72,17 +74,21 @@ impl QuestionHandler for Upper {
 
 struct Listening {
     address: String,
-    inbox: mpsc::UnboundedReceiver<(NodeId, Lane, Bytes)>,
+    inbox: mpsc::UnboundedReceiver<Received>,
     stop: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
 }
 
 async fn listen(peers: Arc<FixedPeers>, address: &str) -> Listening {
+    listen_in(Tasks::here(), peers, address).await
+}
+
+async fn listen_in(tasks: Tasks, peers: Arc<FixedPeers>, address: &str) -> Listening {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = watch::channel(false);
     let (sender, inbox) = mpsc::unbounded_channel();
-    let service = PeerService::new(Arc::new(Upper), stopped);
+    let service = PeerService::new(Arc::new(Upper), tasks, stopped);
     service.set_membership(Membership { peers, receiver: Arc::new(Inbox(sender)) });
     let served =
         tokio::spawn(async move { service.serve(LimitedListener::new(listener, limits(8))).await.unwrap() });
@@ -91,22 +97,26 @@ async fn listen(peers: Arc<FixedPeers>, address: &str) -> Listening {
 
 /// Sends until the transport takes it: it refuses while a connection is down.
 async fn send(transport: &GrpcTransport, to: NodeId, message: Bytes) {
+    send_on(Lane::Data, transport, to, message).await;
+}
+
+async fn send_on(lane: Lane, transport: &GrpcTransport, to: NodeId, message: Bytes) {
     let sent = async {
-        while transport.send(to, Lane::Data, message.clone()).is_err() {
+        while transport.send(to, lane, message.clone()).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(DEADLINE, sent).await.unwrap();
 }
 
-async fn next(listening: &mut Listening) -> (NodeId, Lane, Bytes) {
+async fn next(listening: &mut Listening) -> Received {
     tokio::time::timeout(DEADLINE, listening.inbox.recv()).await.unwrap().unwrap()
 }
 
 async fn sender_to(address: &str, cluster: u8) -> Arc<GrpcTransport> {
     let peers = FixedPeers::new(N1, cluster);
     peers.addresses.lock().insert(N2, address.to_owned());
-    let transport = GrpcTransport::new();
+    let transport = GrpcTransport::new(Tasks::here());
     let (sender, _) = mpsc::unbounded_channel();
     transport.set_membership(Membership { peers, receiver: Arc::new(Inbox(sender)) });
     transport
@@ -174,4 +184,66 @@ async fn question_is_answered_and_silence_is_named() {
     assert_eq!(answer.unwrap(), "HELLO");
     let nobody = ask::ask("127.0.0.1:1", Bytes::new(), DEADLINE).await;
     assert_eq!(nobody.unwrap_err(), "nobody listens at 127.0.0.1:1");
+}
+
+/// Says in which thread each message came.
+struct Threads(mpsc::UnboundedSender<(Lane, String)>);
+
+impl Receiver for Threads {
+    fn receive(&self, _: NodeId, lane: Lane, _: Bytes) {
+        let _ = self.0.send((lane, std::thread::current().name().unwrap_or_default().to_owned()));
+    }
+
+    fn disconnected(&self, _to: NodeId, _lane: Lane) {}
+}
+
+#[tokio::test]
+async fn lane_for_leases_is_served_apart_from_all_others() {
+    let urgent = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("apart")
+        .enable_all()
+        .build();
+    let urgent = urgent.unwrap();
+    let tasks = Tasks::of(urgent.handle().clone(), tokio::runtime::Handle::current(), || {});
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = watch::channel(false);
+    let service = PeerService::new(Arc::new(Upper), tasks, stopped);
+    let (sender, mut came) = mpsc::unbounded_channel();
+    let peers = FixedPeers::new(N2, 7);
+    service.set_membership(Membership { peers, receiver: Arc::new(Threads(sender)) });
+    let served =
+        tokio::spawn(async move { service.serve(LimitedListener::new(listener, limits(8))).await.unwrap() });
+    let transport = sender_to(&address, 7).await;
+    for lane in Lane::ALL {
+        send_on(lane, &transport, N2, Bytes::from_static(b"message")).await;
+        let (on, thread) = tokio::time::timeout(DEADLINE, came.recv()).await.unwrap().unwrap();
+        assert_eq!((on, thread == "apart"), (lane, lane == Lane::Leases), "{thread}");
+    }
+    stop.send(true).unwrap();
+    tokio::time::timeout(DEADLINE, served).await.unwrap().unwrap();
+    urgent.shutdown_background();
+}
+
+#[tokio::test]
+async fn connection_for_leases_takes_nothing_else() {
+    let two = listen(FixedPeers::new(N2, 7), "127.0.0.1:0").await;
+    let address = two.address.clone();
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let connector = tower::service_fn(move |_| link::connect_for_leases(address.clone()));
+    let mut client =
+        proto::peer_client::PeerClient::new(endpoint.connect_with_connector(connector).await.unwrap());
+    let question = proto::Question { payload: Bytes::from_static(b"hello") };
+    let refused = client.ask(question).await.unwrap_err();
+    assert_eq!(refused.message(), "this connection keeps leases: ask by one of your own");
+    let hello = |lane| {
+        let introduction = Bytes::from_static(&[7, 1]);
+        let hello =
+            proto::Hello { version: PROTOCOL_VERSION, to_node: 2, lane: lane_code(lane), introduction };
+        futures::stream::iter([proto::Frame { hello: Some(hello), messages: Vec::new() }])
+    };
+    let refused = client.deliver(hello(Lane::Data)).await.unwrap_err();
+    assert_eq!(refused.message(), "a lane on a connection of another kind");
+    client.deliver(hello(Lane::Leases)).await.unwrap();
 }

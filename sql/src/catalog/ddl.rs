@@ -82,15 +82,22 @@ pub(super) async fn settle(node: &SqlNode, version: u64) -> Result<(), SqlError>
 
 /// The id of the table of a name, and the catalog's version.
 async fn find(node: &SqlNode, name: &str) -> Result<(Option<u64>, u64), SqlError> {
+    let mut attempts = CatalogAttempts::new(node);
+    loop {
+        match find_once(node, name).await {
+            Ok(found) => return Ok(found),
+            Err(error) => attempts.after(error).await?,
+        }
+    }
+}
+
+async fn find_once(node: &SqlNode, name: &str) -> Result<(Option<u64>, u64), KvError> {
     let mut transaction = begin(node, true).await?;
-    let found = async {
-        let id = read_id(transaction.as_mut(), name).await?;
-        let version = transaction.get_many(vec![keys::version_key()]).await?;
-        Ok::<_, KvError>((id, read_number(version.first().and_then(Option::as_ref), 0)?))
-    };
-    let found = found.await.map_err(|error| sql_error(error, None))?;
+    let id = read_id(transaction.as_mut(), name).await?;
+    let version = transaction.get_many(vec![keys::version_key()]).await?;
+    let version = read_number(version.first().and_then(Option::as_ref), 0)?;
     transaction.rollback().await;
-    Ok(found)
+    Ok((id, version))
 }
 
 pub(super) async fn read_id(transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, KvError> {
@@ -105,8 +112,8 @@ fn read_number(value: Option<&quorate_engine::kv::Value>, default: u64) -> Resul
     keys::number_of(value, default).map_err(|error| KvError::Storage(error.to_string()))
 }
 
-async fn begin(node: &SqlNode, read_only: bool) -> Result<Box<dyn Transaction>, SqlError> {
-    node.database.begin(TransactionOptions { read_only }).await.map_err(|error| sql_error(error, None))
+async fn begin(node: &SqlNode, read_only: bool) -> Result<Box<dyn Transaction>, KvError> {
+    node.database.begin(TransactionOptions { read_only }).await
 }
 
 /// Reads a number, raises it by one and buffers the write.
@@ -125,8 +132,8 @@ pub(super) async fn allocate_id(node: &SqlNode) -> Result<u64, SqlError> {
     let _turn = turn(node).await;
     let mut attempts = CatalogAttempts::new(node);
     loop {
-        let mut transaction = begin(node, false).await?;
         let attempt = async {
+            let mut transaction = begin(node, false).await?;
             let id = raise(transaction.as_mut(), keys::table_id_counter_key(), SYSTEM_TABLE_ID_LAST).await?;
             transaction.commit(None).await?;
             Ok(id)
@@ -161,8 +168,8 @@ async fn publish_within(
     let _turn = turn(node).await;
     let mut attempts = CatalogAttempts::new(node);
     loop {
-        let mut transaction = begin(node, false).await?;
         let attempt = async {
+            let mut transaction = begin(node, false).await?;
             let version = raise(transaction.as_mut(), keys::version_key(), 0).await?;
             transaction.write(Write::insert(keys::name_key(&table.name), keys::number_value(table.id)))?;
             let descriptor = descriptor_format::encode(table).into();
@@ -213,8 +220,8 @@ async fn unpublish_within(
     let _turn = turn(node).await;
     let mut attempts = CatalogAttempts::new(node);
     loop {
-        let mut transaction = begin(node, false).await?;
         let attempt = async {
+            let mut transaction = begin(node, false).await?;
             if read_id(transaction.as_mut(), &table.name).await? != Some(table.id) {
                 return Ok::<_, KvError>(None);
             }

@@ -50,7 +50,8 @@ fn wait_after(attempts: u32) -> Duration {
 }
 
 /// As [`Attempts`] for changes of the catalog, of which each conflicts with each other one: what counts is time. One whose
-/// end is not known is repeated too, by whoever can tell then whether it was done.
+/// end is not known is repeated too, by whoever can tell then whether it was done; and one that a range was too busy for, or
+/// that came while it had no leader.
 pub struct CatalogAttempts<'a> {
     node: &'a SqlNode,
     done: u32,
@@ -69,7 +70,8 @@ impl<'a> CatalogAttempts<'a> {
     /// # Errors
     /// The error itself, where another attempt would not help or the time is over.
     pub async fn after(&mut self, error: KvError) -> Result<(), SqlError> {
-        let may_repeat = error.is_retryable() || error.is_ambiguous();
+        let is_unavailable = matches!(error, KvError::Unavailable { .. });
+        let may_repeat = error.is_retryable() || error.is_ambiguous() || is_unavailable;
         if !may_repeat || self.node.clock.now_micros() >= self.until_micros {
             return Err(sql_error(error, None));
         }

@@ -1,6 +1,6 @@
 //! A cluster of stores in one process, with one range on all of them.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::super::{RangeStore, StoreConfig};
 use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response};
 use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
-use crate::heartbeat_format::{decode_beats, encode_taken};
+use crate::heartbeat_format::{Beat, decode_beats, encode_taken};
 use crate::lease::timing::LAN;
 use crate::local_ranges::LocalRanges;
 use crate::raft_message_format::{RaftMessage, Refusal};
@@ -49,6 +49,8 @@ pub struct Taps {
     appends: AtomicUsize,
     beats: AtomicUsize,
     taken: AtomicUsize,
+    /// Whether Raft messages are kept waiting for ever.
+    pub is_holding: AtomicBool,
 }
 
 impl Taps {
@@ -57,7 +59,7 @@ impl Taps {
         self.appends.load(Ordering::SeqCst)
     }
 
-    /// Heartbeats past it that came in.
+    /// Heartbeats past it, of a leader whose group rests, that came in.
     pub fn beats(&self) -> usize {
         self.beats.load(Ordering::SeqCst)
     }
@@ -83,6 +85,7 @@ impl Handler for RaftTap {
         self.0.asked.fetch_add(usize::from(is_vote && !is_ours), Ordering::SeqCst);
         self.0.appends.fetch_add(usize::from(is_append && is_ours), Ordering::SeqCst);
         match self.0.store() {
+            Some(_) if self.0.is_holding.load(Ordering::SeqCst) => Box::pin(std::future::pending()),
             Some(store) => store.handle_raft(payload),
             None => refused(Refusal::Stopped),
         }
@@ -94,10 +97,10 @@ struct BeatTap(Arc<Taps>);
 
 impl Handler for BeatTap {
     fn handle(&self, _: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
-        let ranges: Vec<_> =
-            decode_beats(payload.clone()).unwrap().iter().map(|beat| beat.range_id).collect();
+        let beats = decode_beats(payload.clone()).unwrap();
         let taken = self.0.store().map(|store| store.take_beats(payload)).unwrap_or_default();
-        for (_, is_taken) in ranges.iter().zip(&taken).filter(|(range, _)| **range == RANGE) {
+        let rests = |beat: &Beat| beat.range_id == RANGE && beat.last.is_some();
+        for (_, is_taken) in beats.iter().zip(&taken).filter(|(beat, _)| rests(beat)) {
             self.0.beats.fetch_add(1, Ordering::SeqCst);
             self.0.taken.fetch_add(usize::from(*is_taken), Ordering::SeqCst);
         }

@@ -1,6 +1,8 @@
-//! Idle ranges: their heartbeats go past the Raft tasks, and whatever there is to tell is told.
+//! Heartbeats past the Raft tasks: all that idle ranges send, and what keeps the lease of a busy one whose Raft tasks are late.
 
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use quorate_engine::kv::Write;
 use quorate_placement::topology::NodeId;
@@ -113,33 +115,70 @@ async fn follower_takes_only_what_tells_nothing_new() {
     let leader = cluster.node(NodeId(1)).store.replica(RANGE).unwrap();
     let follower = cluster.node(NodeId(2)).store.replica(RANGE).unwrap();
     let group = leader.running().unwrap();
+    let last = group.last_log().unwrap();
     let beat = Beat {
         range_id: RANGE,
         from: leader.replica_id(),
         to: follower.replica_id(),
         term: group.leading_term().unwrap(),
-        last: group.last_log().unwrap(),
+        last: Some(last),
     };
+    let beside = Beat { last: None, ..beat };
     let cases = [
-        ("an entry that it has not", Beat { last: next(beat.last), ..beat }),
-        (
-            "an entry of before",
-            Beat { last: LogPosition { index: beat.last.index - 1, ..beat.last }, ..beat },
-        ),
+        ("an entry that it has not", Beat { last: Some(later(last, 1)), ..beat }),
+        ("an entry of before", Beat { last: Some(later(last, -1)), ..beat }),
         ("a later term", Beat { term: beat.term + 1, ..beat }),
         ("an earlier term", Beat { term: beat.term - 1, ..beat }),
         ("another leader", Beat { from: follower.replica_id(), ..beat }),
         ("another replica", Beat { to: leader.replica_id(), ..beat }),
+        ("a later term of a busy group", Beat { term: beat.term + 1, ..beside }),
+        ("an earlier term of a busy group", Beat { term: beat.term - 1, ..beside }),
+        ("another leader of a busy group", Beat { from: follower.replica_id(), ..beside }),
     ];
     for (what, beat) in cases {
         assert!(!follower.take_beat(&beat), "{what}");
     }
-    cluster.wait("heartbeat taken as it is", || follower.take_beat(&beat).then_some(())).await;
+    for beat in [beat, beside] {
+        cluster.wait("heartbeat taken as it is", || follower.take_beat(&beat).then_some(())).await;
+    }
     follower.kill_raft_task().await;
-    let refused = || (!follower.take_beat(&beat)).then_some(());
-    cluster.wait("refusal by a replica whose Raft task ended", refused).await;
+    for beat in [beat, beside] {
+        let refused = || (!follower.take_beat(&beat)).then_some(());
+        cluster.wait("refusal by a replica whose Raft task ended", refused).await;
+    }
 }
 
-fn next(last: LogPosition) -> LogPosition {
-    LogPosition { index: last.index + 1, ..last }
+/// On a machine that is busy many times over Raft tasks have their turn after seconds: that costs latency, not the lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn busy_range_whose_raft_tasks_are_late_keeps_its_lease() {
+    let cluster = Cluster::start(3).await;
+    cluster.put("k", "1").await;
+    let leader = cluster.node(NodeId(1));
+    let before = leader.store.status(RANGE).unwrap().term;
+    let hold = |is_holding| {
+        for node in &cluster.nodes {
+            node.taps.is_holding.store(is_holding, Ordering::SeqCst);
+        }
+    };
+    hold(true);
+    let reads = async {
+        let start = cluster.physical.boottime();
+        // Far beyond the lease, and the promise with all that may be added to it.
+        while cluster.physical.boottime() - start < Duration::from_millis(2_500) {
+            assert_eq!(leader.get("k").await.unwrap(), Some(bytes("1")));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        hold(false);
+    };
+    let write = leader.commit(leader.commit_request(vec![Write::put(key("other"), bytes("2"))]));
+    let ((), written) = tokio::join!(reads, write);
+    written.unwrap();
+    for node in &cluster.nodes {
+        assert_eq!(node.store.status(RANGE).unwrap().term, before, "nobody was elected");
+    }
+}
+
+/// The position so many entries later.
+fn later(last: LogPosition, by: i64) -> LogPosition {
+    LogPosition { index: last.index.checked_add_signed(by).unwrap(), ..last }
 }
