@@ -4,8 +4,8 @@
 //! (design.md section 7); how far the sender's store is synced, which the receiver remembers (`cluster::starts`); and its wall time, by which [`ClockGuard`] measures how far the two clocks are apart. Handlers are polled once in the order of arrival before they become tasks of their own, so
 //! that messages of one Raft group enter it in order.
 //!
-//! Invariants: a call ends within its timeout; no more than [`HANDLERS_MAX`] requests are worked on at a time, further
-//! ones are refused at once.
+//! Invariants: a call ends within its timeout; no more than [`HANDLERS_MAX`] requests of a service are worked on at a time,
+//! further ones are refused at once, and those of the other services never.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -28,7 +28,7 @@ use crate::clock_guard::{ClockChange, ClockDoubt, ClockEpoch, ClockGuard, Readin
 use crate::safeguard::{self, Safeguard};
 use crate::transport::{Lane, Receiver, SendError, Transport};
 
-/// Requests that a node works on at a time, of all services; each holds at most one message in memory.
+/// Requests of one service that a node works on at a time; each holds at most one message in memory.
 pub const HANDLERS_MAX: usize = 8_192;
 /// How often messages with an unbelievable time are told about.
 const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(5);
@@ -235,6 +235,19 @@ struct Heard {
     synced: u64,
 }
 
+/// A service of this node.
+struct Served {
+    handler: OnceLock<Arc<dyn Handler>>,
+    /// Room for what is worked on: however many clients wait, heartbeats and votes have theirs.
+    working: Arc<Semaphore>,
+}
+
+impl Served {
+    fn new() -> Self {
+        Self { handler: OnceLock::new(), working: Arc::new(Semaphore::new(HANDLERS_MAX)) }
+    }
+}
+
 /// Who waits for an answer elsewhere.
 #[derive(Clone, Copy)]
 struct Asker {
@@ -250,11 +263,10 @@ pub struct Rpc {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn MessageClock>,
     guard: ClockGuard,
-    handlers: [OnceLock<Arc<dyn Handler>>; Service::ALL.len()],
+    served: [Served; Service::ALL.len()],
     /// By lane: whoever asks for data has nothing to do with those who keep leases.
     waiting: [Mutex<Waiting>; Lane::ALL.len()],
     next_id: AtomicU64,
-    working: Arc<Semaphore>,
     heard: Mutex<HashMap<NodeId, Heard>>,
     /// Whose position is told; none in tests without a store.
     store: OnceLock<Arc<dyn Store>>,
@@ -274,10 +286,9 @@ impl Rpc {
             transport,
             guard: ClockGuard::new(clock.offset_max()),
             clock,
-            handlers: [const { OnceLock::new() }; Service::ALL.len()],
+            served: std::array::from_fn(|_| Served::new()),
             waiting: std::array::from_fn(|_| Mutex::default()),
             next_id,
-            working: Arc::new(Semaphore::new(HANDLERS_MAX)),
             heard: Mutex::new(HashMap::new()),
             store: OnceLock::new(),
             refusal_told: AtomicU64::new(0),
@@ -292,17 +303,17 @@ impl Rpc {
 
     /// Sets who handles a service; the first one set stays.
     pub fn register(&self, service: Service, handler: Arc<dyn Handler>) {
-        if let Some(slot) = self.handler_slot(service) {
-            let _ = slot.set(handler);
+        if let Some(served) = self.served(service) {
+            let _ = served.handler.set(handler);
         }
     }
 
-    fn handler_slot(&self, service: Service) -> Option<&OnceLock<Arc<dyn Handler>>> {
-        self.handlers.get(usize::from(service.code()) - 1)
+    fn served(&self, service: Service) -> Option<&Served> {
+        self.served.get(usize::from(service.code()) - 1)
     }
 
     fn handler(&self, service: Service) -> Option<Arc<dyn Handler>> {
-        self.handler_slot(service)?.get().cloned()
+        self.served(service)?.handler.get().cloned()
     }
 
     /// Asks a node and waits for its answer. A call to this node is a function call.
@@ -410,7 +421,9 @@ impl Rpc {
     fn work(&self, from: NodeId, lane: Lane, request: Envelope) {
         let Some(this) = self.this.upgrade() else { return };
         let asker = Asker { node: from, lane, service: request.service, id: request.id };
-        let permit = Arc::clone(&self.working).try_acquire_owned().ok();
+        let permit = self
+            .served(request.service)
+            .and_then(|served| Arc::clone(&served.working).try_acquire_owned().ok());
         // What keeps leases is short; nothing else comes by its lane.
         let belongs = lane != Lane::Leases || request.service == Service::Heartbeat;
         let handler = self.handler(request.service).filter(|_| belongs);

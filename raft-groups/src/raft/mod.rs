@@ -49,6 +49,8 @@ pub use members::{ChangeError, LedMembers, MemberChange, MembersStamp};
 pub use rest::Rest;
 pub use seed::{GRANTED_TERM, applied_membership, erase, seed, seed_granted};
 pub use snapshot::install::finish_installs;
+#[cfg(test)]
+pub use snapshot::message_format::{SnapshotBody, SnapshotMessage};
 pub use snapshot::message_format::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};
 pub use snapshot::receive::{Admission, SnapshotHost, SnapshotInbox};
 pub use snapshot::{Holdings, KeySpan, SNAPSHOT_RATE_DEFAULT, SnapshotHead, Snapshots, TransferProgress};

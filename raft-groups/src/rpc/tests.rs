@@ -119,6 +119,27 @@ async fn call_of_an_unhandled_service_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_many_requests_wait_those_of_other_services_are_worked_on() {
+    let clock = FixedClock::at(1);
+    let (_network, one, two) = pair(&clock, &clock);
+    for service in [Service::Raft, Service::Heartbeat] {
+        two.register(service, Arc::new(Echo("kept:")));
+    }
+    // As many as it works on at a time.
+    let room = u32::try_from(HANDLERS_MAX).unwrap();
+    let _taken = two.served(Service::Range).unwrap().working.try_acquire_many(room).unwrap();
+    assert_eq!(ask(&one, N2, Service::Range, "x").await, Err(RpcError::Refused));
+    assert_eq!(ask(&one, N2, Service::Raft, "append").await.unwrap(), "kept:append");
+    let beats = Service::Heartbeat.at(N2, Lane::Leases);
+    let taken = one.call(beats, Bytes::from_static(b"beat"), Duration::from_secs(5)).await;
+    assert_eq!(taken.unwrap(), "kept:beat");
+    // Nothing else has a place on that lane.
+    let append = Service::Raft.at(N2, Lane::Leases);
+    let refused = one.call(append, Bytes::from_static(b"append"), Duration::from_secs(5)).await;
+    assert_eq!(refused, Err(RpcError::Refused));
+}
+
+#[tokio::test(start_paused = true)]
 async fn call_forwards_the_receivers_clock_and_the_callers() {
     let (slow, fast) = (FixedClock::at(1_000), FixedClock::at(2_000));
     let (_network, one, two) = pair(&slow, &fast);

@@ -20,7 +20,7 @@ use super::message_format::{SnapshotBody, SnapshotMessage, SnapshotOffer, Snapsh
 use super::parts::PartBuilder;
 use super::{Content, Received, Reported, Snapshots, StagedArea, TransferProgress};
 use crate::blocking::Blocking;
-use crate::raft::RaftGroup;
+use crate::raft::{RaftGroup, VoteState};
 
 /// Bytes of pairs that are installed by one batch; more are staged.
 const SMALL_MAX_BYTES: u64 = 1 << 20;
@@ -52,6 +52,8 @@ pub struct SnapshotInbox {
     blocking: Blocking,
     snapshots: Arc<Snapshots>,
     incoming: Mutex<Option<Incoming>>,
+    /// The transfer that was installed last, for a sender that has missed the answer.
+    installed: parking_lot::Mutex<Option<(RangeId, u64, VoteState)>>,
     /// Number of the next area: a start removes those of earlier processes.
     next_area: AtomicU64,
 }
@@ -75,7 +77,8 @@ struct Incoming {
 impl SnapshotInbox {
     /// The inbox of a store.
     pub fn new(store: Arc<dyn Store>, blocking: Blocking, snapshots: Arc<Snapshots>) -> Self {
-        Self { store, blocking, snapshots, incoming: Mutex::new(None), next_area: AtomicU64::new(1) }
+        let (incoming, installed) = (Mutex::new(None), parking_lot::Mutex::new(None));
+        Self { store, blocking, snapshots, incoming, installed, next_area: AtomicU64::new(1) }
     }
 
     /// Takes a message and gives back the answer.
@@ -109,6 +112,11 @@ impl SnapshotInbox {
         let SnapshotMessage { range_id, transfer, body } = message;
         if let SnapshotBody::Begin(offer) = body {
             return self.begin(host, &mut slot, (range_id, transfer), *offer).await;
+        }
+        if let (SnapshotBody::End { .. }, Some((range, known, vote))) = (&body, *self.installed.lock())
+            && (range, known) == (range_id, transfer)
+        {
+            return Ok(SnapshotReply::Installed(vote));
         }
         let is_this = |incoming: &&mut Incoming| (incoming.range, incoming.transfer) == (range_id, transfer);
         let incoming = slot.as_mut().filter(is_this).ok_or(SnapshotRefusal::Lost)?;
@@ -207,9 +215,12 @@ impl SnapshotInbox {
         let held = std::mem::take(&mut incoming.held);
         let content = incoming.area.take().map_or(Content::Small(held), Content::Staged);
         let received = Received { head: incoming.offer.head.clone(), content };
-        let (range, vote) = (incoming.range, incoming.offer.vote);
+        let (range, transfer, vote) = (incoming.range, incoming.transfer, incoming.offer.vote);
         match incoming.admission.group.install(vote, received).await {
-            Ok(vote) => Ok(SnapshotReply::Installed(vote)),
+            Ok(vote) => {
+                *self.installed.lock() = Some((range, transfer, vote));
+                Ok(SnapshotReply::Installed(vote))
+            }
             Err(error) => {
                 tracing::warn!(%range, error, "a snapshot was not installed");
                 Err(SnapshotRefusal::Stopped)

@@ -12,6 +12,7 @@ use metrics::counter;
 use quorate_engine::staging::Pair;
 use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+use tokio::time::Instant;
 
 use super::message_format::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
 use super::{KeySpan, Pinned, Reported, SENT, SENT_BYTES, Snapshots, TransferProgress};
@@ -30,6 +31,10 @@ const _: () = assert!(
 const CHUNK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long an installation may take.
 const INSTALL_WAIT_MAX: Duration = Duration::from_secs(120);
+/// After this long without an answer the receiver is asked again whether it has installed: message or answer may be lost.
+const END_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Pause before that, where it is still at it.
+const END_PAUSE: Duration = Duration::from_millis(500);
 /// How long a view is pinned for one snapshot.
 const SEND_MAX: Duration = Duration::from_secs(600);
 /// Whoever was not heard for so long is not asked: waiting for it would keep others from their snapshots.
@@ -133,8 +138,26 @@ impl Sender {
         for (number, span) in (0_u32..).zip(&pinned.head.spans) {
             self.send_span(&pinned, number, span, &reported).await?;
         }
-        let end = SnapshotBody::End { chunks: self.sequence };
-        self.ask(end, INSTALL_WAIT_MAX).await?.ok_or(SendFailure::Unreadable)
+        self.end().await
+    }
+
+    /// Says that this was all, until the answer is that it is installed.
+    async fn end(&self) -> Result<VoteState, SendFailure> {
+        let until = Instant::now() + INSTALL_WAIT_MAX;
+        loop {
+            let failure = match self.ask(SnapshotBody::End { chunks: self.sequence }, END_WAIT_MAX).await {
+                Ok(installed) => return installed.ok_or(SendFailure::Unreadable),
+                Err(failure) => failure,
+            };
+            let may_be_at_it = matches!(
+                failure,
+                SendFailure::Rpc(RpcError::TimedOut(_)) | SendFailure::Refused(SnapshotRefusal::Busy)
+            );
+            if !may_be_at_it || Instant::now() >= until {
+                return Err(failure);
+            }
+            tokio::time::sleep(END_PAUSE).await;
+        }
     }
 
     async fn send_span(

@@ -21,6 +21,7 @@ use crate::descriptor::RangeDescriptor;
 use crate::heartbeat_format::{Beat, decode_beats, encode_taken};
 use crate::lease::timing::LAN;
 use crate::local_ranges::LocalRanges;
+use crate::raft::{SnapshotBody, SnapshotMessage};
 use crate::raft_message_format::{RaftMessage, Refusal};
 use crate::rpc::{Handler, Rpc, Service};
 use crate::testing::network::LocalNetwork;
@@ -51,6 +52,9 @@ pub struct Taps {
     taken: AtomicUsize,
     /// Whether Raft messages are kept waiting for ever.
     pub is_holding: AtomicBool,
+    /// How many ends of snapshots get lost, and how many answers to them.
+    pub lost_ends: AtomicUsize,
+    pub lost_answers: AtomicUsize,
 }
 
 impl Taps {
@@ -108,6 +112,30 @@ impl Handler for BeatTap {
     }
 }
 
+/// The tap of snapshots.
+struct SnapshotTap(Arc<Taps>);
+
+impl Handler for SnapshotTap {
+    fn handle(&self, _: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
+        let taps = Arc::clone(&self.0);
+        let is_end =
+            matches!(SnapshotMessage::decode(payload.clone()).unwrap().body, SnapshotBody::End { .. });
+        let one_less = |left: &AtomicUsize| {
+            is_end
+                && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        };
+        let is_lost = one_less(&taps.lost_ends);
+        let is_answer_lost = !is_lost && one_less(&taps.lost_answers);
+        Box::pin(async move {
+            let answer = match taps.store() {
+                Some(store) if !is_lost => store.inbox.handle(store.as_ref(), payload).await,
+                Some(_) | None => std::future::pending().await,
+            };
+            if is_answer_lost { std::future::pending().await } else { answer }
+        })
+    }
+}
+
 /// One node: its disk outlives its process.
 pub struct Node {
     pub id: NodeId,
@@ -138,6 +166,7 @@ async fn start_node(
     let taps = Arc::new(Taps::default());
     rpc.register(Service::Raft, Arc::new(RaftTap(Arc::clone(&taps))));
     rpc.register(Service::Heartbeat, Arc::new(BeatTap(Arc::clone(&taps))));
+    rpc.register(Service::Snapshot, Arc::new(SnapshotTap(Arc::clone(&taps))));
     let store = RangeStore::open(StoreConfig {
         node_id: id,
         engine: Arc::new(DamagedStore::new(Arc::clone(&disk), damage.clone())),

@@ -1,5 +1,6 @@
 //! Replicas that become whole by snapshots, next to others on the same store.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quorate_engine::kv::{Span, Write};
@@ -77,6 +78,24 @@ async fn empty_replica_becomes_whole_by_a_snapshot() {
         // And it stays so over a restart.
         cluster.kill(THIRD).await;
         cluster.restart(THIRD).await;
+    }
+}
+
+/// Its sender asks again, instead of waiting as long as the largest one may take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshot_whose_end_or_answer_is_lost_is_installed_within_seconds() {
+    for (ends, answers) in [(1, 0), (0, 1)] {
+        let cluster = two_of_three().await;
+        cluster.put("k", "v").await;
+        let taps = &cluster.node(THIRD).taps;
+        taps.lost_ends.store(ends, Ordering::SeqCst);
+        taps.lost_answers.store(answers, Ordering::SeqCst);
+        cluster.node(THIRD).store.create_learner(RANGE, NEW).await.unwrap();
+        add_learner(cluster.node(NodeId(1))).await;
+        // It rests once its leader knows that the learner has all.
+        cluster.wait("range that rests, with its learner", || (taps.beats() > 0).then_some(())).await;
+        let left = [&taps.lost_ends, &taps.lost_answers].map(|left| left.load(Ordering::SeqCst));
+        assert_eq!(left, [0, 0], "something was lost");
     }
 }
 
