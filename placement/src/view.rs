@@ -228,6 +228,11 @@ impl View {
         self.node(id).map_or(Liveness::Suspect, |node| node.liveness)
     }
 
+    /// Whether a node has reported to whoever made this view.
+    pub fn is_heard(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.is_heard)
+    }
+
     /// What a node carries.
     pub fn load(&self, id: NodeId) -> Load {
         self.loads.get(&id).copied().unwrap_or_default()

@@ -200,7 +200,7 @@ impl World {
         if self.machine(id).crash(kept) > 0 {
             self.coverage.hit(Point::LostUnsynced);
         }
-        self.invariants.crashed(id);
+        self.invariants.crashed(id, self.time.now());
         self.set_served(id, false);
     }
 

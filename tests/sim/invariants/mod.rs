@@ -107,7 +107,6 @@ pub struct Invariants {
     intents: intents::Intents,
     damage: damage::Damaged,
     crashes: BTreeMap<MachineId, u64>,
-    now: u64,
 }
 
 impl Invariants {
@@ -123,14 +122,13 @@ impl Invariants {
             same_bytes: same_bytes::SameBytes::default(),
             intents: intents::Intents::default(),
             crashes: BTreeMap::new(),
-            now: 0,
         }
     }
 
     /// A machine lost its process.
-    pub fn crashed(&mut self, machine: MachineId) {
+    pub fn crashed(&mut self, machine: MachineId, now: u64) {
         self.positions.crashed(machine);
-        self.crashes.insert(machine, self.now);
+        self.crashes.insert(machine, now);
     }
 
     /// When a machine last lost its process.
@@ -140,7 +138,6 @@ impl Invariants {
 
     /// What is looked at every few steps.
     pub fn look(&mut self, view: &View) -> Result<(), Broken> {
-        self.now = view.now;
         self.one_server.check(view)?;
         self.one_leader.check(view)?;
         self.positions.check(view)?;

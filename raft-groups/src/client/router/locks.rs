@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use quorate_engine::kv::{Key, Span};
+use quorate_engine::kv::{Key, KvError, Span};
 use quorate_engine::mvcc::intent::Outcome;
+use quorate_placement::topology::RangeId;
 
 use super::{Router, SendError, unexpected};
 use crate::api::{
@@ -115,6 +116,9 @@ impl Router {
         loop {
             let range = match self.boxed_range_of(anchor, budget).await {
                 Ok(range) => range,
+                Err(KvError::Unavailable { range_id, detail }) => {
+                    return Err(SendError::Unavailable { range_id: RangeId(range_id), detail });
+                }
                 Err(error) => return Err(SendError::Answered(RangeError::Storage(error.to_string()))),
             };
             let message = Self::message(&range, Request::Transact(step.clone()));
@@ -130,7 +134,7 @@ impl Router {
         &'a self,
         key: &'a Key,
         budget: &'a mut QuorumBudget,
-    ) -> BoxFuture<'a, Result<std::sync::Arc<RangeDescriptor>, quorate_engine::kv::KvError>> {
+    ) -> BoxFuture<'a, Result<std::sync::Arc<RangeDescriptor>, KvError>> {
         self.range_of(key, budget).boxed()
     }
 }

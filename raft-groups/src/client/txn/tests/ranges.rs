@@ -7,7 +7,7 @@ use super::*;
 use crate::api::{
     Decision, EndRequest, IntentsRequest, Request, Response, Transact, TransactionMeta, TransactionState,
 };
-use crate::client::router::LOCK_WAIT_MAX;
+use crate::client::router::{LOCK_WAIT_MAX, SYSTEM_RANGE, SendError};
 use crate::client::txn::commit::TRANSACTION_AGE_MAX;
 
 /// Longer than anything takes here; time is tokio's, paused.
@@ -598,4 +598,18 @@ async fn txn_that_grows_too_old_while_it_lays_intents_is_taken_back_and_may_be_r
     for name in ["b", "n"] {
         assert_eq!(get(reader.as_mut(), name).await.unwrap(), Some(value("0")));
     }
+}
+
+/// Whoever meets an intent asks for its transaction's record: where nobody can say where that lies, the range that knows it is
+/// unavailable, and the store has not failed.
+#[tokio::test(start_paused = true)]
+async fn ranges_whose_record_is_out_of_reach_are_unavailable() {
+    let setup = setup().await;
+    setup.world.open_breaker(SYSTEM_RANGE, "no quorum for 3s: n3 is silent");
+    let meta = ByHand::begin(&setup.two, 7, "b").await.meta;
+    let step = Transact::Heartbeat { transaction: meta.id, anchor: meta.anchor.clone() };
+    let mut budget = setup.two.budget();
+    let answer = setup.two.router().ask_anchor(&meta.anchor, step, &mut budget).await;
+    let Err(SendError::Unavailable { range_id, detail }) = answer else { panic!("{answer:?}") };
+    assert_eq!(range_id, SYSTEM_RANGE, "{detail}");
 }
