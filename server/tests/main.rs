@@ -15,6 +15,7 @@ mod local;
 mod node_port;
 mod old_stores;
 mod outage;
+mod overload;
 mod replicas;
 mod restarts;
 mod shell;

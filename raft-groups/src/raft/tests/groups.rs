@@ -153,6 +153,8 @@ async fn another_leads_after_the_leader_died() {
     for number in 0..50 {
         cluster.put(1, &format!("k{number}=1")).await.unwrap();
     }
+    // One of the two alone makes a quorum with it: the other could not win.
+    cluster.until_everywhere("k49", "1").await;
     cluster.node(1).stop(&cluster.network).await;
     let term = cluster.elect(2).await;
     assert!(term > first_term);
@@ -168,6 +170,7 @@ async fn proposal_of_a_deposed_leader_is_ambiguous() {
     let cluster = Cluster::start(memory(3)).await;
     let term = cluster.elect(1).await;
     cluster.put(1, "a=1").await.unwrap();
+    cluster.until_everywhere("a", "1").await;
     cluster.network.isolate(NodeId(1));
     let lost = within("room", cluster.group(1).enqueue(term, Bytes::from_static(b"a=lost"))).await.unwrap();
     let old = cluster.group(1);
