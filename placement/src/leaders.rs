@@ -63,8 +63,8 @@ impl fmt::Display for TransferLeader {
 /// The next leader to move, or `None` where the leaders are as well spread as they can be, or where
 /// [`TRANSFERS_PENDING_MAX`] transfers are under way.
 ///
-/// A leader never goes to a node that is not live or was never heard, or has no replica of the range, or a damaged one. Leaders of suspect and dead nodes
-/// are left alone: such a node does not answer, and its ranges elect by themselves.
+/// A leader never goes to a node that is not live or was never heard, or has no replica of the range, or a damaged one.
+/// Leaders of suspect and dead nodes are left alone: such a node does not answer, and its ranges elect by themselves.
 pub fn next_leader_transfer(view: &View) -> Option<TransferLeader> {
     if view.pending_len() >= TRANSFERS_PENDING_MAX {
         return None;
@@ -138,10 +138,8 @@ impl Edges {
         let mut from: BTreeMap<NodeId, BTreeMap<NodeId, RangeId>> = BTreeMap::new();
         for (range, leader) in movable(view).filter(|(_, leader)| is_live(*leader)) {
             let others = range.replicas.iter().map(|replica| replica.node);
-            let able = |node: &NodeId| {
-                *node != leader && is_live(*node) && view.is_heard(*node) && !range.is_damaged(*node)
-            };
-            for node in others.filter(able) {
+            let able = |node: NodeId| is_live(node) && view.is_heard(node) && !range.is_damaged(node);
+            for node in others.filter(|node| *node != leader && able(*node)) {
                 from.entry(leader).or_default().entry(node).or_insert(range.id);
             }
         }

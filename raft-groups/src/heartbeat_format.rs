@@ -1,26 +1,25 @@
 //! Heartbeats of many groups from one node to another, and the answer, in bytes: the payloads of `Service::Heartbeat`.
 //!
 //! ```text
-//! message  version 2 · count u32 · { range u64 · from u64 · to u64 · term u64 · rests bool · last term u64 · last index u64 } …
+//! message  version 2 · count u32 · { range u64 · from u64 · to u64 · term u64 · has last bool · { last term u64 · last index u64 } } …
 //! answer   version 2 · count u32 · { taken bool } …
 //! ```
 //!
 //! Each says that the replica `from` leads the term. Where its group rests it stands for an append without entries: all of its
 //! log up to `last` is committed, and `to` has it already; what is not taken is told again, by an append. Where the group is
-//! busy there is no `last` (zeros), and appends come beside it.
+//! busy there is no `last`, and appends come beside it.
 
 use bytes::Bytes;
 use quorate_placement::topology::{RangeId, ReplicaId};
 
 use crate::decode::{Decoder, FormatError, put_count};
-use crate::raft::entry_format::{get_position, put_position};
+use crate::raft::entry_format::{get_optional_position, put_optional_position};
 use crate::raft::{LogPosition, VoteState};
 
 const VERSION: u8 = 2;
-/// Bytes of a heartbeat.
-const BEAT_BYTES: usize = 6 * 8 + 1;
-/// Stands where there is no position.
-const NONE: LogPosition = LogPosition { term: 0, index: 0 };
+/// Bytes of a heartbeat without, and with, a last entry.
+const BEAT_BYTES_MIN: usize = 4 * 8 + 1;
+const BEAT_BYTES: usize = BEAT_BYTES_MIN + 2 * 8;
 /// Heartbeats in one message: 49 KiB of them.
 pub const BEATS_MAX: usize = 1_024;
 const _: () = assert!(BEATS_MAX * BEAT_BYTES < crate::transport::MESSAGE_MAX_BYTES / 16);
@@ -56,8 +55,7 @@ pub fn encode_beats(beats: &[Beat]) -> Bytes {
         for id in [beat.range_id.0, beat.from.0, beat.to.0, beat.term] {
             out.extend_from_slice(&id.to_be_bytes());
         }
-        out.push(u8::from(beat.last.is_some()));
-        put_position(&mut out, beat.last.unwrap_or(NONE));
+        put_optional_position(&mut out, beat.last);
     }
     out.into()
 }
@@ -69,15 +67,14 @@ pub fn encode_beats(beats: &[Beat]) -> Bytes {
 pub fn decode_beats(bytes: Bytes) -> Result<Vec<Beat>, FormatError> {
     let mut decoder = Decoder::new("a message of heartbeats", bytes);
     decoder.version(VERSION)?;
-    let count = decoder.count("heartbeats", BEAT_BYTES)?;
+    let count = decoder.count("heartbeats", BEAT_BYTES_MIN)?;
     let mut beats = Vec::with_capacity(count);
     for _ in 0..count {
         let range_id = RangeId(decoder.u64("range")?);
         let (from, to) = (ReplicaId(decoder.u64("sender")?), ReplicaId(decoder.u64("receiver")?));
         let term = decoder.u64("term")?;
-        let rests = decoder.bool("rests")?;
-        let last = get_position(&mut decoder)?;
-        beats.push(Beat { range_id, from, to, term, last: rests.then_some(last) });
+        let last = get_optional_position(&mut decoder)?;
+        beats.push(Beat { range_id, from, to, term, last });
     }
     decoder.finish()?;
     Ok(beats)

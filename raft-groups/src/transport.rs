@@ -12,7 +12,7 @@ use quorate_placement::topology::NodeId;
 pub const MESSAGE_MAX_BYTES: usize = 4 << 20;
 
 /// Which of the connections to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     /// Log entries, requests of clients and their answers.
     Data,

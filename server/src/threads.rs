@@ -164,17 +164,13 @@ mod tests {
         let tasks = tasks().unwrap();
         let urgent = tasks.urgent(async { standing() }).await.unwrap();
         assert_eq!(urgent, ("urgent".to_owned(), may_be_first()));
-        let (ordinary, blocking) = (tasks.clone(), tasks.clone());
+        let ordinary = tasks.clone();
         let started = tasks.urgent(async move { ordinary.ordinary(async { standing().1 }).await });
         assert!(!started.await.unwrap().unwrap());
-        // A thread that is started by the urgent one, of either runtime.
-        let blocking = quorate_raft_groups::blocking::Blocking::threads_with(blocking);
-        let started = tasks.urgent(async move { blocking.run(standing).await.unwrap().1 });
+        // A thread that is started by the urgent one.
         #[expect(clippy::disallowed_methods, reason = "as a library in a task does")]
         let own = tasks.urgent(async { tokio::task::spawn_blocking(|| standing().1).await.unwrap() });
         assert!(!own.await.unwrap(), "of the urgent runtime");
-        // That of this test's runtime has no such hook; the server's has: see `main`.
-        let _ = started.await.unwrap();
     }
 
     #[test]

@@ -96,7 +96,7 @@ points! {
         /// A replica came into being on another node.
         NewReplica = "path: replica on a new node",
         /// Heartbeats went from store to store, past the Raft tasks.
-        Rest = "path: heartbeats past the Raft tasks",
+        Beats = "path: heartbeats past the Raft tasks",
         /// A transaction over several tables was committed.
         SeveralRanges = "path: committed over several tables",
         /// A lease was handed over.

@@ -72,7 +72,7 @@ pub const ALL: &[KnownBug] = &[
     by("damaged-block", Safeguard::DamagedReplaced, 0),
     // A follower has voted for another leader, and takes a heartbeat of the one before past its Raft task: that one goes on
     // serving, beside its successor.
-    by_chaos(Safeguard::BeatsOfFollowers, 0),
+    by_chaos(Safeguard::BeatsOfFollowers, 40),
 ];
 
 const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

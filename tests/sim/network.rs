@@ -4,7 +4,7 @@
 //! overtake each other. Loss of single packets is harsher than the connections of a real node, which lose a whole tail
 //! and say so: that is a reset here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ struct State {
     /// What is under way to each machine, by the time of arrival and the order of sending.
     under_way: BTreeMap<MachineId, BTreeMap<(u64, u64), Arrival>>,
     /// When the last packet of a lane arrives.
-    last_due: HashMap<(Link, Lane), u64>,
+    last_due: BTreeMap<(Link, Lane), u64>,
     cut: BTreeSet<Link>,
     slow: BTreeMap<Link, u64>,
     sent: u64,
@@ -162,7 +162,7 @@ impl Network {
             hellos: BTreeMap::new(),
             lost: BTreeSet::new(),
             under_way: BTreeMap::new(),
-            last_due: HashMap::new(),
+            last_due: BTreeMap::new(),
             cut: BTreeSet::new(),
             slow: BTreeMap::new(),
             sent: 0,
@@ -294,7 +294,7 @@ impl Network {
             return Err(SendError::TooLarge);
         }
         if asked_service(&bytes) == Some(Service::Heartbeat) {
-            self.coverage.hit(Point::Rest);
+            self.coverage.hit(Point::Beats);
         }
         let now = self.time.now();
         let mut state = self.state.lock();

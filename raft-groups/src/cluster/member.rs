@@ -45,7 +45,7 @@ use crate::identity::StoreIdentity;
 use crate::local_ranges::LocalRanges;
 use crate::range_service::RangeService;
 use crate::rpc::{Rpc, Service};
-use crate::telling::Telling;
+use crate::telling::{Telling, shown};
 use crate::transport::Lane;
 
 /// How often a node reports (design.md section 12).
@@ -530,7 +530,8 @@ impl Member {
             let reasons: Vec<_> = reasons.iter().map(|(node, reason)| format!("{node} {reason}")).collect();
             ClusterError::Unavailable(format!(
                 "range {SYSTEM_RANGE}, which holds the cluster's metadata, has no leaseholder that answers within \
-                 {timeout:?}: {}; nothing is known to be done, repeat once a majority of its replicas is reached",
+                 {}: {}; nothing is known to be done, repeat once a majority of its replicas is reached",
+                shown(timeout),
                 reasons.join(", ")
             ))
         })

@@ -27,8 +27,8 @@ const ELECTIONS: &str = "quorate_raft_elections_total";
 
 /// Says what the metrics of this file mean.
 pub(crate) fn describe_metrics() {
-    let help = "Elections in which replicas of this node stood: having heard of no leader (silence), asked by one that hands \
-                over, or told to lead a new range";
+    let help = "Elections in which replicas of this node stood by themselves: having heard of no leader (silence), behind the \
+                end of their leader's lease (hand_over), or told to lead a new range (new_range)";
     describe_counter!(ELECTIONS, Unit::Count, help);
 }
 

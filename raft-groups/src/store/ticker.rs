@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::RangeStore;
 use crate::replica::beats::Beats;
+use crate::telling::{Telling, shown};
 
 /// How often replicas are looked at: well below the shortest random pause between elections.
 const TICK: Duration = Duration::from_millis(20);
@@ -23,7 +24,7 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         Unit::Count,
         "Times the node did not run for so long that heartbeats were missed"
     );
-    let mut last = None;
+    let (mut last, mut late) = (None, Telling::default());
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -35,7 +36,13 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         let silence = now.saturating_sub(last.replace(now).unwrap_or(now));
         if silence >= store.shared.timing.heartbeat {
             counter!(LATE).increment(1);
-            tracing::info!("this node did not run for {} ms", silence / 1_000);
+            if let Some(tell) = late.trouble(Duration::from_micros(now)) {
+                let silence = shown(Duration::from_micros(silence));
+                tracing::warn!(
+                    "this node did not run for {silence}{tell}: its ranges may lose their leaders; the machine has too much else to \
+                     do, or was paused"
+                );
+            }
         }
         for replica in store.replicas.read().values() {
             replica.tick(now, &mut beats);

@@ -154,8 +154,10 @@ impl PeerService {
             served = self.serve_sorted(sorted) => served?,
             () = sort(listener, ordinary, leases) => {}
         }
-        // It stops with the others; a panic there is told by whoever has set the hook for it.
-        urgent.await.unwrap_or(Ok(()))
+        urgent.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what served the connections that keep leases ended before the node");
+            Ok(())
+        })
     }
 
     async fn serve_sorted(

@@ -15,12 +15,15 @@ use super::*;
 use crate::cancel::CancelReason;
 use crate::error::SqlState;
 use crate::plan::node::OutputColumn;
+use crate::session::kv_error::sql_error;
 use crate::types::Row;
 
 /// What the next calls come to, instead of what they would.
 #[derive(Default)]
 pub(super) struct Script {
     pub(super) commits: VecDeque<KvError>,
+    /// Errors of reads by key.
+    reads: VecDeque<KvError>,
     /// Commits before those.
     let_through: usize,
     /// Whether a commit whose end is not known was done.
@@ -80,6 +83,9 @@ impl Transaction for FlakyTransaction {
             let mut script = self.script.lock();
             script.keys_read += keys.len();
             script.keys_at_once = script.keys_at_once.max(keys.len());
+            if let Some(error) = script.reads.pop_front() {
+                return Err(error);
+            }
         }
         self.inner.get_many_as_of(keys, as_of).await
     }
@@ -209,6 +215,27 @@ async fn attempts_at_the_catalog_find_out_what_they_did() {
         }
     }
     assert_eq!(cluster.ranges_now(), 1, "that of the first table alone is left");
+}
+
+/// A range that is too busy, or between two leaders: nothing was done.
+#[tokio::test]
+async fn attempts_at_the_catalog_outlast_a_range_that_is_unavailable_for_a_while() {
+    let (mut session, script, cluster) = session_with_rows(1).await;
+    let unavailable = || KvError::Unavailable { range_id: 1, detail: "the test wants it".to_owned() };
+    let some = || std::iter::repeat_with(unavailable).take(5).collect::<VecDeque<_>>();
+    for let_through in [0, 1] {
+        *script.lock() = Script { reads: some(), commits: some(), let_through, ..Script::default() };
+        sql(&mut session, "CREATE TABLE n (a INT PRIMARY KEY)").await.unwrap();
+        *script.lock() = Script { reads: some(), commits: some(), ..Script::default() };
+        sql(&mut session, "DROP TABLE n").await.unwrap();
+        assert!(script.lock().reads.is_empty() && script.lock().commits.is_empty(), "all was met");
+    }
+    assert_eq!(cluster.ranges_now(), 1, "that of the first table alone is left");
+    // Not for ever.
+    script.lock().reads = std::iter::repeat_with(unavailable).take(1_000).collect();
+    let error = sql(&mut session, "CREATE TABLE n (a INT PRIMARY KEY)").await.unwrap_err();
+    assert_eq!(error.state, sql_error(unavailable(), None).state);
+    assert!(script.lock().reads.len() > 500, "it gave up in time");
 }
 
 #[tokio::test]
