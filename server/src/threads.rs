@@ -91,11 +91,20 @@ pub fn put_first() {
     TOLD.call_once(|| {
         let instead = if nice.is_ok() { "a better one within its session" } else { "none" };
         tracing::warn!(
-            "the threads that keep leases do not come before those of other processes: no realtime priority ({refused:?}), and \
+            "the threads that keep leases do not come before those of other processes: no realtime priority ({}), and \
              {instead} instead; on a machine that is busy many times over ranges may lose their leaders. Give the process \
-             the right to it: CAP_SYS_NICE, or LimitRTPRIO=1 in its unit"
+             the right to it: CAP_SYS_NICE, or LimitRTPRIO=1 in its unit",
+            why(&refused)
         );
     });
+}
+
+/// Why the system refuses, in its words where there are any.
+fn why(refused: &thread_priority::Error) -> String {
+    if let thread_priority::Error::OS(code) = refused {
+        return io::Error::from_raw_os_error(*code).to_string();
+    }
+    format!("{refused:?}")
 }
 
 /// Takes from this thread what it has from the one that started it: urgent is only what says so itself.
