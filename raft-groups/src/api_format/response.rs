@@ -5,7 +5,10 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::kv::{Key, ScanPage, ScanRows, ScanServed, Value};
 
-use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
+use super::{
+    put_key, put_list, put_read_span, put_span, take_key, take_list, take_read_span, take_span, take_value,
+    transact,
+};
 use crate::api::{Response, TransactionOutcome};
 
 const VALUES: u8 = 1;
@@ -31,9 +34,7 @@ pub(super) fn put(writer: &mut Writer, response: &Response) {
             writer.optional_bytes(value.as_deref());
         }),
         Response::Page(page) => put_page(writer.u8(PAGE), page),
-        Response::Refreshed => {
-            writer.u8(REFRESHED);
-        }
+        Response::Refreshed { left } => put_list(writer.u8(REFRESHED), left, put_read_span),
         Response::Committed(timestamp) => {
             writer.u8(COMMITTED).timestamp(*timestamp);
         }
@@ -51,7 +52,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Response, CodecError> {
     Ok(match reader.u8()? {
         VALUES => Response::Values(take_list(reader, take_value)?),
         PAGE => Response::Page(take_page(reader)?),
-        REFRESHED => Response::Refreshed,
+        REFRESHED => Response::Refreshed { left: take_list(reader, take_read_span)? },
         COMMITTED => Response::Committed(reader.timestamp()?),
         OUTCOME => Response::Outcome(take_outcome(reader)?),
         INTENTS_LAID => Response::IntentsLaid(reader.timestamp()?),
@@ -79,7 +80,7 @@ fn put_page(writer: &mut Writer, page: &ScanPage) {
     writer.bool(page.is_stopped);
     let served = &page.served;
     writer.varint(served.range_id).varint(served.node_id);
-    writer.varint(served.rows_read).varint(served.rows_returned);
+    writer.varint(served.rows_read).varint(served.rows_returned).varint(served.visited);
 }
 
 fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
@@ -95,6 +96,7 @@ fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
         node_id: reader.varint()?,
         rows_read: reader.varint()?,
         rows_returned: reader.varint()?,
+        visited: reader.varint()?,
     };
     Ok(ScanPage { rows, resume, is_stopped, served })
 }

@@ -66,9 +66,14 @@ fn write() -> impl Strategy<Value = Write> {
     })
 }
 
+fn read_span() -> impl Strategy<Value = ReadSpan> {
+    (span(), prop::option::of(bytes()))
+        .prop_map(|(span, filter)| ReadSpan { span, filter: filter.map(ScanProgram) })
+}
+
 fn commit() -> impl Strategy<Value = CommitRequest> {
     let times = (time(), time(), prop::option::of(time()));
-    (any::<u128>(), any::<u32>(), times, list(span()), list(write())).prop_map(
+    (any::<u128>(), any::<u32>(), times, list(read_span()), list(write())).prop_map(
         |(id, attempt, (started, read_timestamp, deadline), read_spans, writes)| CommitRequest {
             transaction: Uuid::from_u128(id),
             attempt,
@@ -164,7 +169,7 @@ fn request() -> impl Strategy<Value = RangeRequest> {
     let kinds = prop_oneof![
         (list(key()), read_at()).prop_map(|(keys, read)| Request::Get { keys, read }),
         (scan(), read_at()).prop_map(|(scan, read)| Request::Scan { scan, read }),
-        (list(span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
+        (list(read_span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
             |(spans, after, upto, own)| {
                 Request::Refresh { spans, after, upto, own: own.map(Uuid::from_u128) }
             }
@@ -189,11 +194,8 @@ fn page() -> impl Strategy<Value = ScanPage> {
         list((key(), bytes())).prop_map(ScanRows::Pairs),
         list(bytes()).prop_map(ScanRows::Outputs),
     ];
-    let served = any::<[u64; 4]>().prop_map(|[range_id, node_id, rows_read, rows_returned]| ScanServed {
-        range_id,
-        node_id,
-        rows_read,
-        rows_returned,
+    let served = any::<[u64; 5]>().prop_map(|[range_id, node_id, rows_read, rows_returned, visited]| {
+        ScanServed { range_id, node_id, rows_read, rows_returned, visited }
     });
     (rows, prop::option::of(span()), any::<bool>(), served)
         .prop_map(|(rows, resume, is_stopped, served)| ScanPage { rows, resume, is_stopped, served })
@@ -203,7 +205,7 @@ fn response() -> impl Strategy<Value = Response> {
     prop_oneof![
         list(prop::option::of(bytes())).prop_map(Response::Values),
         page().prop_map(Response::Page),
-        Just(Response::Refreshed),
+        list(read_span()).prop_map(|left| Response::Refreshed { left }),
         time().prop_map(Response::Committed),
         time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),
         time().prop_map(Response::IntentsLaid),
@@ -286,8 +288,9 @@ proptest! {
 
 #[test]
 fn newer_versions_are_refused() {
-    for known in [decode_request(&[2]).map(|_| ()), decode_answer(&[2]).map(|_| ())] {
-        assert!(matches!(known, Err(CodecError::Version { found: 2, known: 1, .. })), "{known:?}");
+    let newer = [API_VERSION + 1];
+    for known in [decode_request(&newer).map(|_| ()), decode_answer(&newer).map(|_| ())] {
+        assert!(matches!(known, Err(CodecError::Version { found: 3, known: 2, .. })), "{known:?}");
     }
 }
 
@@ -298,7 +301,10 @@ fn bytes_are_as_in_the_fixtures() {
         attempt: 2,
         started: Timestamp::from_raw(1),
         read_timestamp: Timestamp::from_raw(3),
-        read_spans: vec![Span::point(Key::from(b"k".as_slice()))],
+        read_spans: vec![ReadSpan {
+            span: Span::point(Key::from(b"k".as_slice())),
+            filter: Some(ScanProgram(Bytes::from_static(b"filter"))),
+        }],
         writes: vec![
             Write::insert(Key::from(b"k".as_slice()), Bytes::from_static(b"v")),
             Write::delete(Key::from(b"l".as_slice())),

@@ -15,7 +15,7 @@ use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Value, Write};
 use quorate_engine::memory::MemoryStore;
-use quorate_engine::mvcc;
+use quorate_engine::mvcc::{self, ChangeWindow, Visits};
 use quorate_engine::store::{Batch, Durability, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
@@ -456,6 +456,8 @@ impl FakeRanges {
     }
 }
 
+/// So few that a refresh of some keys takes several pages.
+const REFRESH_VISITS: Visits = Visits::new(2, u64::MAX);
 /// How long a played range keeps whoever asks for a transaction that is alive.
 const PENDING_WAIT: Duration = Duration::from_millis(10);
 
@@ -492,10 +494,10 @@ fn spans_of(request: &Request) -> Vec<Span> {
     match request {
         Request::Get { keys, .. } => points(keys),
         Request::Scan { scan, .. } => vec![scan.span.clone()],
-        Request::Refresh { spans, .. } => spans.clone(),
+        Request::Refresh { spans, .. } => spans.iter().map(|read| read.span.clone()).collect(),
         Request::Commit(commit) => {
             let writes = commit.writes.iter().map(|write| Span::point(write.key.clone()));
-            writes.chain(commit.read_spans.iter().cloned()).collect()
+            writes.chain(commit.read_spans.iter().map(|read| read.span.clone())).collect()
         }
         Request::QueryTransaction { anchor, .. } => vec![Span::point(anchor.clone())],
         Request::Transact(step) => step.spans(),
@@ -525,13 +527,15 @@ impl Serving<'_> {
             }
             Request::Scan { scan, read } => {
                 self.note_reads([scan.span.clone()], *read);
-                let mut page = scan::evaluate(snapshot, scan, *read, &CountPairs)?;
+                let mut page = scan::evaluate(snapshot, scan, (*read, Visits::PAGE), &CountPairs)?;
                 (page.served.range_id, page.served.node_id) = (self.range.descriptor.range_id.0, self.node.0);
                 Ok(Response::Page(page))
             }
             Request::Refresh { spans, after, upto, own } => {
-                self.note_reads(spans.iter().cloned(), exactly(*upto));
-                refresh::evaluate(snapshot, spans, *after, *upto, *own).map(|()| Response::Refreshed)
+                self.note_reads(spans.iter().map(|read| read.span.clone()), exactly(*upto));
+                let window = ChangeWindow { after: *after, upto: *upto, own: *own };
+                let left = refresh::evaluate(snapshot, spans, (window, None), REFRESH_VISITS, &CountPairs)?;
+                Ok(Response::Refreshed { left })
             }
             Request::QueryTransaction { transaction, anchor, started } => {
                 let now = self.now();
@@ -544,10 +548,11 @@ impl Serving<'_> {
             }
             Request::Commit(request) => {
                 let floor = self.floor(&request.writes, request.read_timestamp);
-                match commit::evaluate(snapshot, request, floor)? {
+                match commit::evaluate(snapshot, request, floor, &CountPairs)? {
                     commit::Outcome::Repeated(timestamp) => Ok(Response::Committed(timestamp)),
                     commit::Outcome::Commits(effects) => {
-                        self.note_reads(request.read_spans.iter().cloned(), exactly(effects.timestamp));
+                        let read = request.read_spans.iter().map(|read| read.span.clone());
+                        self.note_reads(read, exactly(effects.timestamp));
                         let response = Response::Committed(effects.timestamp);
                         Ok(self.apply(effects, response))
                     }

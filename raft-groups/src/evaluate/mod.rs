@@ -17,7 +17,7 @@ pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
-use quorate_engine::mvcc::{Intent, MvccError};
+use quorate_engine::mvcc::{Intent, MvccError, PageError};
 use quorate_engine::store::Batch;
 
 use crate::api::{Holder, RangeError, Response};
@@ -71,6 +71,13 @@ fn mvcc_error(error: MvccError) -> RangeError {
         MvccError::Uncertain { key, timestamp } => RangeError::Uncertain { key, timestamp },
         MvccError::Intent { key, intent } => RangeError::Locked { key, holder: Box::new(holder(&intent)) },
         MvccError::Store(error) => error.into(),
+    }
+}
+
+fn page_error(error: PageError) -> RangeError {
+    match error {
+        PageError::Mvcc(error) => mvcc_error(error),
+        PageError::Program(error) => RangeError::Program(error),
     }
 }
 

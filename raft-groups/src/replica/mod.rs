@@ -32,6 +32,8 @@ use parking_lot::{Mutex, RwLock};
 use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{ScanEvaluator, Span};
+use quorate_engine::kv_reads::ReadSpan;
+use quorate_engine::mvcc::ChangeWindow;
 use quorate_engine::store::Store;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::{Notify, Semaphore};
@@ -238,7 +240,9 @@ impl Replica {
         match request {
             Request::Get { keys, read } => self.get(keys, read).await,
             Request::Scan { scan, read } => self.scan(scan, read).await,
-            Request::Refresh { spans, after, upto, own } => self.refresh(spans, after, upto, own).await,
+            Request::Refresh { spans, after, upto, own } => {
+                self.refresh(spans, ChangeWindow { after, upto, own }).await
+            }
             Request::Transact(step) => self.transact(step).await,
             Request::Commit(commit) => self.commit(commit).await,
             Request::QueryTransaction { transaction, anchor, started } => {
@@ -252,12 +256,14 @@ impl Replica {
         let descriptor = self.descriptor();
         let own = &descriptor.span;
         let all = |spans: &[Span]| spans.iter().all(|span| span.is_empty() || own.covers(span));
+        let all_read =
+            |reads: &[ReadSpan]| reads.iter().all(|read| read.span.is_empty() || own.covers(&read.span));
         let covers = match request {
             Request::Get { keys, .. } => keys.iter().all(|key| own.contains(key)),
             Request::Scan { scan, .. } => all(std::slice::from_ref(&scan.span)),
-            Request::Refresh { spans, .. } => all(spans),
+            Request::Refresh { spans, .. } => all_read(spans),
             Request::Commit(commit) => {
-                commit.writes.iter().all(|write| own.contains(&write.key)) && all(&commit.read_spans)
+                commit.writes.iter().all(|write| own.contains(&write.key)) && all_read(&commit.read_spans)
             }
             Request::QueryTransaction { anchor, .. } => own.contains(anchor),
             Request::Transact(step) => all(&step.spans()),

@@ -21,7 +21,7 @@ use quorate_engine::kv::{
     Transaction, TransactionOptions, Value, Write,
 };
 use quorate_engine::kv_buffer::WriteBuffer;
-use quorate_engine::kv_spans::ReadSpans;
+use quorate_engine::kv_reads::Reads;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
@@ -34,6 +34,7 @@ use crate::clock_guard::ClockEpoch;
 use crate::safeguard::{self, Safeguard};
 use resolver::Resolver;
 
+mod by_range;
 mod commit;
 pub mod commit_steps;
 mod read;
@@ -114,7 +115,7 @@ impl Database for DistributedDatabase {
             started: now,
             since,
             read: ReadAt { timestamp: now, uncertainty_limit: clock.uncertainty_limit().max(now) },
-            reads: ReadSpans::new(),
+            reads: Reads::new(),
             buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
             budget: self.shared.budget(),
             is_over: false,
@@ -146,7 +147,7 @@ struct DistributedTransaction {
     /// From when on the clock must have been trusted.
     since: ClockEpoch,
     read: ReadAt,
-    reads: ReadSpans,
+    reads: Reads,
     buffer: WriteBuffer,
     budget: QuorumBudget,
     is_over: bool,

@@ -9,7 +9,8 @@ use futures::StreamExt;
 use quorate_engine::kv::{KvError, Span};
 use tokio::sync::Semaphore;
 
-use super::refresh::{Part, RANGES_AT_ONCE_MAX, by_range};
+use super::by_range::{Part, by_range};
+use super::refresh::RANGES_AT_ONCE_MAX;
 use crate::api::{Request, ResolveRequest, Response, Transact};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{Router, SendError, read_error, unexpected};
@@ -111,7 +112,7 @@ pub(super) async fn resolve_all(
 async fn resolve_part(
     router: &Router,
     request: &ResolveRequest,
-    (range, mut spans): Part,
+    (range, mut spans): Part<Span>,
     mut budget: QuorumBudget,
 ) -> (Resolved, QuorumBudget) {
     while !spans.is_empty() {

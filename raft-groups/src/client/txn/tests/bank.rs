@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::mvcc::intent::Outcome;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -128,7 +129,7 @@ async fn die(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Option<
         let router = database.router();
         let mut budget = database.budget();
         let range = router.range_of(&key(name), &mut budget).await?;
-        let spans = vec![Span::point(key(name))];
+        let spans = vec![ReadSpan::whole(Span::point(key(name)))];
         let request = Request::Refresh { spans, after: now, upto: timestamp, own: Some(meta.id) };
         if router.send(&range, request, &mut budget).await.is_err() {
             return Ok(None);
