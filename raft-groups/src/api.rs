@@ -136,6 +136,8 @@ pub enum Response {
         /// Where intents may be left: there were too many for one command.
         rest: Vec<Span>,
     },
+    /// To [`Transact::Settle`].
+    Settled,
     /// To [`Transact::Sweep`].
     Swept(Swept),
 }

@@ -71,6 +71,11 @@ pub fn put(batch: &mut Batch, record: &TransactionRecord) {
     batch.put(Family::Txn, key, record_format::encode(record));
 }
 
+/// Bytes that a record takes in the store, its key included.
+pub fn size_bytes(record: &TransactionRecord) -> usize {
+    key_format::txn_key(&record.anchor, record.transaction).len() + record_format::encode(record).len()
+}
+
 /// Removes a record.
 pub fn delete(batch: &mut Batch, anchor: &Key, transaction: Uuid) {
     batch.delete(Family::Txn, key_format::txn_key(anchor, transaction));

@@ -1,7 +1,7 @@
 //! What a transaction over several ranges asks of them, and what others ask about it (design.md section 7).
 //!
 //! ```text
-//!   coordinator   LayIntents (first with the record, at the anchor) ── LayIntents … ── Refresh … ── End ── Resolve …
+//!   coordinator   LayIntents (first with the record, at the anchor) ── LayIntents … ── Refresh … ── End ── Resolve … ── Settle
 //!                      Heartbeat ────────────────────────────────────────────────▶
 //!   whoever meets an intent   Push (at the anchor) ── Resolve (where it was met)
 //! ```
@@ -31,6 +31,8 @@ pub enum Transact {
     /// How is the owner of an intent? Answered with [`super::Response::State`]; one that has given no sign of life is
     /// aborted by the question.
     Push(PushRequest),
+    /// The intents of these transactions, which are over, are gone; answered with [`super::Response::Settled`].
+    Settle(Vec<RecordId>),
     /// What is left of transactions in a range; answered with [`super::Response::Swept`].
     Sweep(SweepRequest),
     /// Turns intents into what became of their transaction; answered with [`super::Response::Resolved`].
@@ -217,6 +219,9 @@ impl Transact {
             Self::Push(request) => vec![Span::point(request.holder.anchor.clone())],
             Self::Resolve(request) => request.spans.clone(),
             Self::Sweep(request) => vec![request.span.clone()],
+            Self::Settle(records) => {
+                records.iter().map(|record| Span::point(record.anchor.clone())).collect()
+            }
         }
     }
 
@@ -228,6 +233,7 @@ impl Transact {
             | Self::Heartbeat { .. }
             | Self::Push(_)
             | Self::Resolve(_)
+            | Self::Settle(_)
             | Self::Sweep(_) => false,
         }
     }

@@ -20,6 +20,7 @@ const INTENTS_LAID: u8 = 6;
 const STATE: u8 = 7;
 const RESOLVED: u8 = 8;
 const SWEPT: u8 = 9;
+const SETTLED: u8 = 10;
 
 const PAIRS: u8 = 1;
 const OUTPUTS: u8 = 2;
@@ -43,6 +44,9 @@ pub(super) fn put(writer: &mut Writer, response: &Response) {
             writer.u8(INTENTS_LAID).timestamp(*timestamp);
         }
         Response::State(state) => transact::put_state(writer.u8(STATE), *state),
+        Response::Settled => {
+            writer.u8(SETTLED);
+        }
         Response::Swept(swept) => transact::put_swept(writer.u8(SWEPT), swept),
         Response::Resolved { rest } => put_list(writer.u8(RESOLVED), rest, put_span),
     }
@@ -57,6 +61,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Response, CodecError> {
         OUTCOME => Response::Outcome(take_outcome(reader)?),
         INTENTS_LAID => Response::IntentsLaid(reader.timestamp()?),
         STATE => Response::State(transact::take_state(reader)?),
+        SETTLED => Response::Settled,
         SWEPT => Response::Swept(transact::take_swept(reader)?),
         RESOLVED => Response::Resolved { rest: take_list(reader, take_span)? },
         other => return Err(reader.invalid(u64::from(other))),

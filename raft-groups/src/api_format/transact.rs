@@ -18,6 +18,7 @@ const END: u8 = 3;
 const PUSH: u8 = 4;
 const RESOLVE: u8 = 5;
 const SWEEP: u8 = 6;
+const SETTLE: u8 = 7;
 
 const INTENTS: u8 = 1;
 const RECORDS: u8 = 2;
@@ -50,6 +51,7 @@ pub(super) fn put(writer: &mut Writer, step: &Transact) {
                 writer.timestamp(started).uuid(id);
             }
         }
+        Transact::Settle(records) => put_list(writer.u8(SETTLE), records, put_record_id),
         Transact::Sweep(request) => {
             put_span(writer.u8(SWEEP), &request.span);
             put_leftover(writer, &request.wanted);
@@ -84,6 +86,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Transact, CodecError> {
             };
             Transact::Push(PushRequest { holder, pusher })
         }
+        SETTLE => Transact::Settle(take_list(reader, take_record_id)?),
         SWEEP => Transact::Sweep(SweepRequest { span: take_span(reader)?, wanted: take_leftover(reader)? }),
         RESOLVE => Transact::Resolve(ResolveRequest {
             transaction: reader.uuid()?,

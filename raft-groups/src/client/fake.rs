@@ -15,6 +15,7 @@ use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Value, Write};
 use quorate_engine::memory::MemoryStore;
+use quorate_engine::mvcc::record::TransactionRecord;
 use quorate_engine::mvcc::{self, ChangeWindow, Visits};
 use quorate_engine::store::{Batch, Durability, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
@@ -26,7 +27,7 @@ use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::evaluate::{
     Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
-    scan, sweep,
+    scan, settle, sweep,
 };
 use crate::local_ranges::{
     GroupRole, LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus,
@@ -169,13 +170,22 @@ impl FakeWorld {
 
     /// Records of transactions anywhere but in the system range.
     pub fn records(&self) -> usize {
+        self.all_records().len()
+    }
+
+    /// Those of them that still name intents.
+    pub fn unsettled(&self) -> usize {
+        self.all_records().iter().filter(|record| !record.intent_spans.is_empty()).count()
+    }
+
+    fn all_records(&self) -> Vec<TransactionRecord> {
         let state = self.state.lock();
         let all = |range: &FakeRange| {
             let span = &range.descriptor.span;
-            mvcc::record::records_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap().len()
+            mvcc::record::records_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap()
         };
         let tables = state.ranges.iter().filter(|(id, _)| id.0 != 1);
-        tables.map(|(_, range)| all(range)).sum()
+        tables.flat_map(|(_, range)| all(range)).collect()
     }
 
     /// The node that leads.
@@ -486,6 +496,7 @@ fn name(step: &Transact) -> &'static str {
         Transact::Push(_) => "push",
         Transact::Resolve(_) => "resolve",
         Transact::Sweep(_) => "sweep",
+        Transact::Settle(_) => "settle",
     }
 }
 
@@ -584,6 +595,7 @@ impl Serving<'_> {
                 let now = self.now();
                 sweep::evaluate(snapshot, &sweep::find(snapshot, request, now)?, now)
             }
+            Transact::Settle(records) => settle::evaluate(snapshot, records),
             Transact::Resolve(request) => {
                 let found = resolve::find(snapshot, request)?;
                 resolve::evaluate(snapshot, request.transaction, request.outcome, &found)

@@ -149,7 +149,6 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
     for write in &request.writes {
         mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
     }
-    let size_delta = i64::try_from(batch.size_bytes()).unwrap_or(i64::MAX);
     let record = TransactionRecord {
         status: TransactionStatus::Committed,
         transaction: request.transaction,
@@ -162,7 +161,7 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
         in_flight: Vec::new(),
     };
     record::put(&mut batch, &record);
-    Effects { batch, timestamp, size_delta }
+    Effects::of(batch, timestamp, 0)
 }
 
 /// A request may come from another node: what it promises is checked here once.

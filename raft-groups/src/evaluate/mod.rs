@@ -13,6 +13,7 @@ pub mod query_transaction;
 pub mod refresh;
 pub mod resolve;
 pub mod scan;
+pub mod settle;
 pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
@@ -44,8 +45,17 @@ pub struct Effects {
     pub batch: Batch,
     /// Newest timestamp written.
     pub timestamp: Timestamp,
-    /// About how many bytes the range grows by.
+    /// By how many bytes the range grows: versions, intents and records.
     pub size_delta: i64,
+}
+
+impl Effects {
+    /// The effects of a batch that replaces or removes so many bytes of what is stored.
+    fn of(batch: Batch, timestamp: Timestamp, removed: usize) -> Self {
+        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let size_delta = signed(batch.put_bytes()).saturating_sub(signed(removed));
+        Self { batch, timestamp, size_delta }
+    }
 }
 
 /// What evaluation makes of a step of a transaction.

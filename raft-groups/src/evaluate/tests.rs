@@ -6,7 +6,8 @@
 //! `refresh a-z after=T upto=T written=T visits=N`; spans of a commit or a refresh are read through `filter=TEXT`;
 //! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
 //! written=T started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
-//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `versions` shows everything stored.
+//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `settle ID/k…`;
+//! `versions` shows everything stored.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -28,7 +29,7 @@ use uuid::Uuid;
 
 use super::{
     Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
-    scan, sweep,
+    scan, settle, sweep,
 };
 use crate::api::{
     CommitRequest, Decision, EndRequest, Holder, IntentsRequest, Leftover, PushRequest, RangeError, Rank,
@@ -113,6 +114,11 @@ fn span(text: &str) -> Span {
 
 fn id(text: &str) -> Result<Uuid, Box<dyn Error>> {
     Ok(Uuid::from_u128(text.parse()?))
+}
+
+fn record(text: &String) -> Result<RecordId, Box<dyn Error>> {
+    let (name, anchor) = text.split_once('/').ok_or("ID/KEY")?;
+    Ok(RecordId { transaction: id(name)?, anchor: key(anchor) })
 }
 
 fn writes(words: &Words) -> Result<Vec<Write>, Box<dyn Error>> {
@@ -249,11 +255,12 @@ impl Runner {
         Ok(format!("found {}: {}", keys.join(" "), self.step(evaluated)?))
     }
 
+    fn settle(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let records = words.words.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        self.step(settle::evaluate(&*self.store.snapshot(), &records))
+    }
+
     fn sweep(&self, words: &Words) -> Result<String, Box<dyn Error>> {
-        let record = |text: &String| {
-            let (name, anchor) = text.split_once('/').ok_or("ID/KEY")?;
-            Ok::<_, Box<dyn Error>>(RecordId { transaction: id(name)?, anchor: key(anchor) })
-        };
         let now = words.time("now", 1000)?;
         let wanted = match words.words.first().map(String::as_str) {
             Some("intents") => Leftover::Intents,
@@ -402,6 +409,7 @@ impl goldenscript::Runner for Runner {
             "push" => self.push(&words),
             "resolve" => self.resolve(&words),
             "sweep" => self.sweep(&words),
+            "settle" => self.settle(&words),
             "versions" => self.versions(),
             other => Err(format!("no command {other}").into()),
         }

@@ -14,12 +14,12 @@ use uuid::Uuid;
 use super::Replica;
 use super::propose::Intention;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, Request, ResolveRequest, Response,
+    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, Request, ResolveRequest, Response,
     SweepRequest, Transact, TransactionState,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
-use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve, sweep};
+use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve, settle, sweep};
 
 /// How long a question about a transaction that is alive waits for its end: short beside any timeout of a request.
 const PUSH_WAIT_MAX: Duration = Duration::from_millis(400);
@@ -35,6 +35,7 @@ pub(super) enum Step {
     Push(PushRequest),
     Resolve { transaction: Uuid, outcome: Outcome, found: resolve::Found },
     Sweep(sweep::Found),
+    Settle(Vec<RecordId>),
 }
 
 impl Step {
@@ -49,13 +50,14 @@ impl Step {
             Self::Push(request) => LatchSpans::new([exclusive(&request.holder.anchor)]),
             Self::Resolve { found, .. } => LatchSpans::new(found.keys.iter().map(exclusive)),
             Self::Sweep(found) => LatchSpans::new(found.forget.iter().map(|id| exclusive(&id.anchor))),
+            Self::Settle(records) => LatchSpans::new(records.iter().map(|id| exclusive(&id.anchor))),
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::LayIntents(request) => request.writes.iter().map(Write::size_bytes).sum(),
-            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) | Self::Sweep(_) => 0,
+            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) | Self::Sweep(_) | Self::Settle(_) => 0,
             Self::Resolve { found, .. } => found.bytes,
         }
     }
@@ -66,6 +68,7 @@ impl Step {
             Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) => false,
             Self::Resolve { found, .. } => found.keys.len() > INLINE_KEYS_MAX,
             Self::Sweep(found) => found.forget.len() > INLINE_KEYS_MAX,
+            Self::Settle(records) => records.len() > INLINE_KEYS_MAX,
         }
     }
 
@@ -77,6 +80,7 @@ impl Step {
             | Self::Heartbeat { .. }
             | Self::Push(_)
             | Self::Resolve { .. }
+            | Self::Settle(_)
             | Self::Sweep(_) => false,
         }
     }
@@ -111,6 +115,7 @@ impl Replica {
             Transact::Push(request) => self.push(request).await,
             Transact::Resolve(request) => self.resolve(request).await,
             Transact::Sweep(request) => self.sweep(request).await,
+            Transact::Settle(records) => self.step(Step::Settle(records)).await,
         }
     }
 
@@ -190,6 +195,7 @@ impl Replica {
                 resolve::evaluate(snapshot, *transaction, *outcome, found)
             }
             Step::Sweep(found) => sweep::evaluate(snapshot, found, now),
+            Step::Settle(records) => settle::evaluate(snapshot, records),
         }
     }
 

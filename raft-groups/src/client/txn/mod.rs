@@ -40,6 +40,7 @@ pub mod commit_steps;
 mod read;
 mod refresh;
 mod resolver;
+mod settler;
 mod sweeper;
 mod two_phase;
 pub mod two_phase_steps;

@@ -276,7 +276,8 @@ impl Coordinator {
     /// Resolves behind the answer.
     fn resolve(&self, outcome: Outcome) {
         let resolver = &self.shared.resolver;
-        resolver.enqueue(&self.shared.router, self.resolution(outcome), self.shared.budget());
+        let intents = (self.resolution(outcome), self.transaction.anchor.clone());
+        resolver.enqueue(&self.shared.router, intents, self.shared.budget());
     }
 
     async fn finish(&self, end: End) -> Result<Timestamp, KvError> {
