@@ -190,6 +190,16 @@ impl Span {
 pub struct TransactionOptions {
     /// Writes are refused, and nothing needs to be committed.
     pub read_only: bool,
+    /// When the first attempt at the same work began; `None` for the first. Of transactions that wait for each other the
+    /// youngest gives way: whoever is tried again keeps its age, so that it is not the youngest for ever.
+    pub since: Option<Timestamp>,
+}
+
+impl TransactionOptions {
+    /// Of a transaction that only reads.
+    pub const fn reading() -> Self {
+        Self { read_only: true, since: None }
+    }
 }
 
 /// What must hold of a key when its write is committed.

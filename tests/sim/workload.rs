@@ -459,7 +459,7 @@ pub async fn read_all(
 ) -> Result<(), KvError> {
     let id = workload.history.invoke(machine, "read");
     let result = async {
-        let transaction = database.begin(TransactionOptions { read_only: true }).await?;
+        let transaction = database.begin(TransactionOptions::reading()).await?;
         let mut recorded = Recorded { workload, id, transaction };
         recorded.get(keys).await?;
         recorded.transaction.commit(None).await

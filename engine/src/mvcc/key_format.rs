@@ -113,7 +113,8 @@ pub fn decode_txn_key(encoded: &[u8]) -> Result<(Key, Uuid), CodecError> {
 /// # Errors
 /// A key that [`txn_key`] does not write.
 pub fn split_txn_key(encoded: &[u8]) -> Result<&[u8], CodecError> {
-    let id = encoded.split_last_chunk::<16>().ok_or(CodecError::Truncated { what: "transaction record key" })?;
+    let id =
+        encoded.split_last_chunk::<16>().ok_or(CodecError::Truncated { what: "transaction record key" })?;
     Ok(id.0)
 }
 

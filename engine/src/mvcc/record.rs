@@ -40,7 +40,7 @@ pub struct TransactionRecord {
     pub attempt: u32,
     /// First key it wrote; fixed for its life, and where this record lies.
     pub anchor: Key,
-    /// When the transaction started.
+    /// When the transaction started, over all attempts at the same work: its age among those that wait for each other.
     pub started: Timestamp,
     /// Commit timestamp, provisional before the commit.
     pub timestamp: Timestamp,

@@ -48,8 +48,10 @@ pub struct TransactionMeta {
     pub anchor: Key,
     /// Its attempt, from 1.
     pub attempt: u32,
-    /// When it started: its rank among those that wait for each other.
+    /// When this attempt started: its requests are refused when that is too long ago.
     pub started: Timestamp,
+    /// When the first attempt at the same work started: its rank among those that wait for each other.
+    pub age: Timestamp,
     /// When it reads.
     pub read_timestamp: Timestamp,
 }
@@ -57,16 +59,16 @@ pub struct TransactionMeta {
 impl TransactionMeta {
     /// Its rank.
     pub fn rank(&self) -> Rank {
-        Rank { started: self.started, id: self.id }
+        Rank { age: self.age, id: self.id }
     }
 }
 
 /// Which of two transactions gives way: the smaller rank is the older one, and goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// When it started.
-    pub started: Timestamp,
-    /// Its id, for those that started at the same time.
+    /// When it started, or the first of the attempts of which it is one.
+    pub age: Timestamp,
+    /// Its id, for those of the same age.
     pub id: Uuid,
 }
 

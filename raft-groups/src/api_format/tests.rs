@@ -87,12 +87,13 @@ fn commit() -> impl Strategy<Value = CommitRequest> {
 }
 
 fn meta() -> impl Strategy<Value = TransactionMeta> {
-    (any::<u128>(), key(), any::<u32>(), time(), time()).prop_map(
-        |(id, anchor, attempt, started, read_timestamp)| TransactionMeta {
+    (any::<u128>(), key(), any::<u32>(), (time(), time()), time()).prop_map(
+        |(id, anchor, attempt, (started, age), read_timestamp)| TransactionMeta {
             id: Uuid::from_u128(id),
             anchor,
             attempt,
             started,
+            age,
             read_timestamp,
         },
     )
@@ -133,7 +134,7 @@ fn transact() -> impl Strategy<Value = Transact> {
             .prop_map(|(timestamp, deadline)| Decision::Commit { timestamp, deadline }),
         Just(Decision::Abort),
     ];
-    let rank = (time(), any::<u128>()).prop_map(|(started, id)| Rank { started, id: Uuid::from_u128(id) });
+    let rank = (time(), any::<u128>()).prop_map(|(age, id)| Rank { age, id: Uuid::from_u128(id) });
     prop_oneof![
         (meta(), any::<u32>(), list(write()), any::<bool>()).prop_map(
             |(transaction, sequence, writes, with_record)| Transact::LayIntents(IntentsRequest {
@@ -320,6 +321,7 @@ fn bytes_are_as_in_the_fixtures() {
         anchor: Key::from(b"k".as_slice()),
         attempt: 2,
         started: Timestamp::from_raw(1),
+        age: Timestamp::from_raw(1),
         read_timestamp: Timestamp::from_raw(3),
     };
     let decision =

@@ -47,8 +47,8 @@ pub(super) fn put(writer: &mut Writer, step: &Transact) {
         Transact::Push(request) => {
             put_holder(writer.u8(PUSH), &request.holder);
             writer.bool(request.pusher.is_some());
-            if let Some(Rank { started, id }) = request.pusher {
-                writer.timestamp(started).uuid(id);
+            if let Some(Rank { age, id }) = request.pusher {
+                writer.timestamp(age).uuid(id);
             }
         }
         Transact::Settle(records) => put_list(writer.u8(SETTLE), records, put_record_id),
@@ -80,7 +80,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Transact, CodecError> {
         PUSH => {
             let holder = take_holder(reader)?;
             let pusher = if reader.bool()? {
-                Some(Rank { started: reader.timestamp()?, id: reader.uuid()? })
+                Some(Rank { age: reader.timestamp()?, id: reader.uuid()? })
             } else {
                 None
             };
@@ -121,7 +121,7 @@ fn take_leftover(reader: &mut Reader<'_>) -> Result<Leftover, CodecError> {
 
 fn put_meta(writer: &mut Writer, meta: &TransactionMeta) {
     put_key(writer.uuid(meta.id), &meta.anchor);
-    writer.u32(meta.attempt).timestamp(meta.started).timestamp(meta.read_timestamp);
+    writer.u32(meta.attempt).timestamp(meta.started).timestamp(meta.age).timestamp(meta.read_timestamp);
 }
 
 fn take_meta(reader: &mut Reader<'_>) -> Result<TransactionMeta, CodecError> {
@@ -130,6 +130,7 @@ fn take_meta(reader: &mut Reader<'_>) -> Result<TransactionMeta, CodecError> {
         anchor: take_key(reader)?,
         attempt: reader.u32()?,
         started: reader.timestamp()?,
+        age: reader.timestamp()?,
         read_timestamp: reader.timestamp()?,
     })
 }

@@ -95,7 +95,7 @@ fn pending(request: &IntentsRequest, now: Timestamp) -> TransactionRecord {
         transaction: transaction.id,
         attempt: transaction.attempt,
         anchor: transaction.anchor.clone(),
-        started: transaction.started,
+        started: transaction.age,
         timestamp: transaction.read_timestamp,
         heartbeat: now,
         intent_spans: Vec::new(),

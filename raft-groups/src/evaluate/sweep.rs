@@ -71,8 +71,9 @@ fn find_records(
         let record = record_format::decode(bytes).map_err(|error| mvcc_error(error.into()))?;
         looked += 1;
         look_at(&record, now, found);
-        let is_full =
-            looked >= LOOK_MAX || found.forget.len() >= FORGET_MAX || found.swept.ended.len() >= ENDED_TOLD_MAX;
+        let is_full = looked >= LOOK_MAX
+            || found.forget.len() >= FORGET_MAX
+            || found.swept.ended.len() >= ENDED_TOLD_MAX;
         if is_full {
             found.swept.next = Some(RecordId { transaction: record.transaction, anchor: record.anchor });
             return Ok(());

@@ -5,7 +5,7 @@
 //! started=T attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N visits=N [reverse]`;
 //! `refresh a-z after=T upto=T written=T visits=N`; spans of a commit or a refresh are read through `filter=TEXT`;
 //! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
-//! written=T started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
+//! written=T started=T age=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
 //! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `settle ID/k…`;
 //! `versions` shows everything stored.
 
@@ -191,6 +191,7 @@ impl Runner {
             anchor: key(words.all("anchor").first().ok_or("anchor=KEY")?),
             attempt: u32::try_from(words.number("attempt")?.unwrap_or(1))?,
             started: words.time("started", 100)?,
+            age: words.time("age", words.number("started")?.unwrap_or(100))?,
             read_timestamp: words.time("read", 100)?,
         })
     }
@@ -229,7 +230,7 @@ impl Runner {
         let meta = Self::meta(words)?;
         let pusher = words.all("pusher").first().map(|text| {
             let (started, name) = text.split_once('/').ok_or("pusher=T/ID")?;
-            Ok::<_, Box<dyn Error>>(Rank { started: seconds(started.parse()?), id: id(name)? })
+            Ok::<_, Box<dyn Error>>(Rank { age: seconds(started.parse()?), id: id(name)? })
         });
         let holder = Holder {
             transaction: meta.id,

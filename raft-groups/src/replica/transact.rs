@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::Replica;
 use super::propose::Intention;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, Request, ResolveRequest, Response,
-    SweepRequest, Transact, TransactionState,
+    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, Request, ResolveRequest,
+    Response, SweepRequest, Transact, TransactionState,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;

@@ -77,7 +77,7 @@ impl CatalogCache {
     /// # Errors
     /// Range 1 cannot be read, or holds bytes that cannot.
     pub async fn refresh(&self, database: &dyn Database) -> Result<u64, SqlError> {
-        let options = TransactionOptions { read_only: true };
+        let options = TransactionOptions::reading();
         let mut transaction = database.begin(options).await.map_err(|error| sql_error(error, None))?;
         let snapshot = read_catalog(transaction.as_mut()).await?;
         transaction.rollback().await;

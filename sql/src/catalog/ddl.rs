@@ -113,7 +113,7 @@ fn read_number(value: Option<&quorate_engine::kv::Value>, default: u64) -> Resul
 }
 
 async fn begin(node: &SqlNode, read_only: bool) -> Result<Box<dyn Transaction>, KvError> {
-    node.database.begin(TransactionOptions { read_only }).await
+    node.database.begin(TransactionOptions { read_only, ..TransactionOptions::default() }).await
 }
 
 /// Reads a number, raises it by one and buffers the write.

@@ -94,6 +94,18 @@ impl Session {
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
+        let result = self.run_attempts(binding, run, sink).await;
+        let age = self.tried_since;
+        self.note_age(age, &result);
+        result
+    }
+
+    async fn run_attempts(
+        &mut self,
+        binding: &Binding,
+        run: &Run<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
         let node = Arc::clone(&self.node);
         let mut attempts = Attempts::new(&node);
         let mut rebound: Option<Arc<Binding>> = None;
@@ -126,7 +138,9 @@ impl Session {
         let plan = statement.plan(&eval)?;
         check_writes(&plan, self.is_read_only())?;
         let read_only = matches!(plan, Plan::Query { .. });
-        let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
+        let options = TransactionOptions { read_only, since: self.tried_since };
+        let mut transaction = node.database.begin(options).await?;
+        self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;

@@ -99,6 +99,7 @@ impl DistributedTransaction {
             anchor,
             attempt: commit.attempt,
             started: commit.started,
+            age: self.age,
             read_timestamp: commit.read_timestamp,
         };
         let coordinator = Coordinator {

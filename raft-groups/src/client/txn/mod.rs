@@ -112,9 +112,10 @@ impl Database for DistributedDatabase {
         refuse_beyond_wall(clock, now)?;
         Ok(Box::new(DistributedTransaction {
             shared: Arc::clone(&self.shared),
+            age: options.since.map_or(now, |since| since.min(now)),
             options,
             started: now,
-            since,
+            trusted_since: since,
             read: ReadAt { timestamp: now, uncertainty_limit: clock.uncertainty_limit().max(now) },
             reads: Reads::new(),
             buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
@@ -145,8 +146,10 @@ struct DistributedTransaction {
     shared: Arc<Shared>,
     options: TransactionOptions,
     started: Timestamp,
+    /// When the first attempt at the same work began.
+    age: Timestamp,
     /// From when on the clock must have been trusted.
-    since: ClockEpoch,
+    trusted_since: ClockEpoch,
     read: ReadAt,
     reads: Reads,
     buffer: WriteBuffer,
@@ -164,7 +167,7 @@ impl DistributedTransaction {
 
     /// Looked at last, like a lease: what was read with a clock that is wrong is not answered, however it was read.
     fn check_clock(&self) -> Result<(), KvError> {
-        self.shared.router.check_clock(Some(self.since)).map(|_| ())
+        self.shared.router.check_clock(Some(self.trusted_since)).map(|_| ())
     }
 }
 

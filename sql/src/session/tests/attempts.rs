@@ -41,6 +41,8 @@ pub(super) struct Script {
     pub(super) program_bytes: usize,
     /// What commits were to lie below.
     deadlines: Vec<Option<Timestamp>>,
+    /// When the work of each transaction was said to have begun, and when the transaction did.
+    ages: Vec<(Option<Timestamp>, Timestamp)>,
 }
 
 #[derive(Clone)]
@@ -57,10 +59,10 @@ struct FlakyTransaction {
 #[async_trait]
 impl Database for Flaky {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
-        Ok(Box::new(FlakyTransaction {
-            inner: self.inner.begin(options).await?,
-            script: self.script.clone(),
-        }))
+        let since = options.since;
+        let inner = self.inner.begin(options).await?;
+        self.script.lock().ages.push((since, inner.read_timestamp()));
+        Ok(Box::new(FlakyTransaction { inner, script: self.script.clone() }))
     }
 }
 
@@ -181,6 +183,52 @@ async fn attempts_are_repeated_while_nothing_was_sent() {
     );
     script.lock().scans = [Some(retry())].into();
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["3"]);
+}
+
+/// Whether each transaction but the first, of those begun, has the age of the first.
+fn are_one_work(ages: &[(Option<Timestamp>, Timestamp)]) -> bool {
+    let (first, rest) = ages.split_first().expect("something was begun");
+    first.0.is_none() && rest.iter().all(|(since, _)| *since == Some(first.1))
+}
+
+/// Work that is tried again, by the session or by its client, is not the youngest each time.
+#[tokio::test]
+async fn attempts_keep_the_age_of_the_first() {
+    let (mut session, script, _) = session_with_rows(3).await;
+    script.lock().commits = [retry(), retry()].into();
+    sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap();
+    let ages = std::mem::take(&mut script.lock().ages);
+    assert!(ages.len() == 3 && are_one_work(&ages), "{ages:?}");
+
+    // What was done is done: the next statement is as young as it is.
+    script.lock().commits = [retry(), retry()].into();
+    for _ in 0..2 {
+        sql(&mut session, "BEGIN").await.unwrap();
+        sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap();
+        let error = sql(&mut session, "COMMIT").await.unwrap_err();
+        assert_eq!(error.state, SqlState::SerializationFailure);
+    }
+    // One that fails at once, and is ended by its client.
+    script.lock().scans = [Some(retry())].into();
+    sql(&mut session, "BEGIN").await.unwrap();
+    sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap_err();
+    sql(&mut session, "ROLLBACK").await.unwrap();
+    sql(&mut session, "BEGIN; UPDATE t SET b = b + 1; COMMIT").await.unwrap();
+    let ages = std::mem::take(&mut script.lock().ages);
+    assert!(ages.len() == 4 && are_one_work(&ages), "{ages:?}");
+
+    // Who gives up, or fails for another reason, has nothing to try again.
+    for end in ["ROLLBACK", "SELECT 1/0 FROM t"] {
+        script.lock().scans = [Some(retry())].into();
+        sql(&mut session, "BEGIN; UPDATE t SET b = b + 1").await.unwrap_err();
+        sql(&mut session, "ROLLBACK").await.unwrap();
+        sql(&mut session, "BEGIN; SELECT b FROM t").await.unwrap();
+        let _ = sql(&mut session, end).await;
+        let _ = sql(&mut session, "ROLLBACK").await;
+        script.lock().ages.clear();
+        sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap();
+        assert_eq!(script.lock().ages.iter().filter(|(since, _)| since.is_some()).count(), 0, "{end}");
+    }
 }
 
 fn unknown() -> KvError {

@@ -36,6 +36,7 @@ impl ByHand {
             anchor: key(anchor),
             attempt: 1,
             started: now,
+            age: now,
             read_timestamp: now,
         };
         Self { database: database.clone(), meta }
@@ -385,6 +386,28 @@ async fn txn_writers_that_wait_for_each_other_go_on() {
     // Nobody had to give up waiting: of two that wait for each other the older goes on at once.
     assert!(begun.elapsed() < LOCK_WAIT_MAX, "{:?}", begun.elapsed());
     wait_for_no_intents(&setup).await;
+}
+
+/// A transaction that was tried before is as old as its first attempt: the one in its way began later, and gives way.
+#[tokio::test(start_paused = true)]
+async fn txn_tried_again_is_older_than_those_that_began_since() {
+    let setup = setup().await;
+    let first_try = begin(&setup.one).await.read_timestamp();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let young = ByHand::begin(&setup.two, 1, "n").await;
+    young.lay("n", "young").await;
+    let commit = async |anchor: &str, since| {
+        let options = TransactionOptions { since, ..TransactionOptions::default() };
+        let mut transaction = setup.one.begin(options).await.unwrap();
+        for name in [anchor, "n"] {
+            transaction.write(Write::put(key(name), value("old"))).unwrap();
+        }
+        tokio::time::timeout(Duration::from_secs(1), transaction.commit(None)).await
+    };
+    assert!(commit("c", None).await.is_err(), "the younger of both waits");
+    young.beat().await;
+    commit("b", Some(first_try)).await.expect("the older one does not").unwrap();
+    assert_eq!(get(begin(&setup.two).await.as_mut(), "n").await.unwrap(), Some(value("old")));
 }
 
 #[tokio::test(start_paused = true)]
