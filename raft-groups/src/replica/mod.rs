@@ -13,6 +13,7 @@
 pub mod apply;
 pub mod beats;
 pub(crate) mod damage;
+mod ended;
 mod hand_over;
 pub mod holdings;
 mod members;
@@ -36,7 +37,7 @@ use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::mvcc::ChangeWindow;
 use quorate_engine::store::Store;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::api::{RangeError, RangeRequest, Request, Response};
 use crate::blocking::Blocking;
@@ -52,6 +53,7 @@ use crate::splits::trigger::Attempts;
 
 use apply::AppliedState;
 use damage::Damage;
+use ended::Ended;
 use propose::InFlight;
 use raft_task::RaftTask;
 
@@ -129,8 +131,10 @@ pub struct Replica {
     end_lease: Mutex<Option<LogPosition>>,
     /// What it has met on its disk.
     damage: Damage,
-    /// Told when a transaction whose record lies here may have ended.
-    ended: Notify,
+    /// Who waits for transactions whose records lie here.
+    ended: Ended,
+    /// Whether the breaker is open, as long as anybody waits for that: the ticker looks.
+    tripped: watch::Sender<bool>,
     /// Told when leadership, lease or applied state may have changed.
     changed: Notify,
 }
@@ -191,7 +195,8 @@ impl Replica {
             gate: tokio::sync::RwLock::new(()),
             end_lease: Mutex::new(None),
             damage: Damage::default(),
-            ended: Notify::new(),
+            ended: Ended::default(),
+            tripped: watch::Sender::new(false),
             changed: Notify::new(),
         })
     }

@@ -167,7 +167,9 @@ impl Replica {
         anchor: Key,
         started: Timestamp,
     ) -> Result<Response, RangeError> {
-        self.write(Intention::QueryTransaction { transaction, anchor, started }).await
+        let answer = self.write(Intention::QueryTransaction { transaction, anchor, started }).await;
+        self.ended.tell(transaction);
+        answer
     }
 
     pub(super) async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {

@@ -182,16 +182,20 @@ impl Replica {
             return Ok(());
         }
         let until = self.deadline_within(BACK_PRESSURE_WAIT_MAX).min(deadline);
-        while self.holds_writers() {
+        loop {
             let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !self.holds_writers() {
+                return Ok(());
+            }
             if self.remaining(until).is_zero() {
                 let size_bytes = self.applied.lock().size_bytes;
                 return Err(RangeError::Busy { range_id: self.range_id, size_bytes });
             }
-            // Only the split's own apply wakes this, and the end of an attempt.
-            let _ = tokio::time::timeout(self.remaining(until).min(PAGE_PAUSE * 10), changed).await;
+            // The split's own apply wakes this, and the end of an attempt.
+            let _ = tokio::time::timeout(self.remaining(until), changed).await;
         }
-        Ok(())
     }
 
     fn holds_writers(&self) -> bool {

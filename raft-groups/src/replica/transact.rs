@@ -90,9 +90,17 @@ impl Step {
         matches!(self, Self::LayIntents(_))
     }
 
-    /// Whether it may have ended a transaction: whoever waits for that looks again.
-    fn ends(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Push(_))
+    /// The transaction that it may have ended: whoever waits for that looks again.
+    fn ends(&self) -> Option<Uuid> {
+        match self {
+            Self::End(request) => Some(request.transaction.id),
+            Self::Push(request) => Some(request.holder.transaction),
+            Self::LayIntents(_)
+            | Self::Heartbeat { .. }
+            | Self::Resolve { .. }
+            | Self::Settle(_)
+            | Self::Sweep(_) => None,
+        }
     }
 }
 
@@ -122,8 +130,8 @@ impl Replica {
     async fn step(self: &Arc<Self>, step: Step) -> Result<Response, RangeError> {
         let ends = step.ends();
         let response = self.write(Intention::Transact(step)).await?;
-        if ends && matches!(response, Response::State(TransactionState::Ended(_))) {
-            self.ended.notify_waiters();
+        if let (Some(transaction), Response::State(TransactionState::Ended(_))) = (ends, &response) {
+            self.ended.tell(transaction);
         }
         Ok(response)
     }
@@ -131,8 +139,9 @@ impl Replica {
     /// Asks for a transaction; while it is alive, until it ends or [`PUSH_WAIT_MAX`] is over.
     async fn push(self: &Arc<Self>, request: PushRequest) -> Result<Response, RangeError> {
         let until = self.shared.physical.boottime() + PUSH_WAIT_MAX;
+        let waiting = self.ended.wait_for(request.holder.transaction);
         loop {
-            let ended = self.ended.notified();
+            let ended = waiting.told().notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
             let response = self.step(Step::Push(request.clone())).await?;
