@@ -12,6 +12,8 @@ macro_rules! points {
     (
         general { $($(#[$doc:meta])* $name:ident = $text:literal,)* }
         stories { $($(#[$story_doc:meta])* $story:ident = $story_text:literal,)* }
+        /// Ranges were led as before when all disks had been slow for long.
+        SlowDisksKeptLeaders = "leaders kept while all disks were slow",
     ) => {
         /// Something that a run must meet.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,6 +13,7 @@ mod lost_disk;
 mod old_disks;
 mod outage;
 mod rebuilt_task;
+mod slow_disks;
 mod split_and_move;
 
 use std::sync::atomic::Ordering;
@@ -220,6 +221,13 @@ pub const ALL: &[Scenario] = &[
         story: "section 9: a damaged block on a leaseholder's disk stays an error of its clients",
         how: How::Faults(&[Fault::DamageBlock, Fault::HandOver], 800 * MILLI),
         wants: &[Point::DamagedBlock, Point::DamagedReplaced],
+        machines: None,
+    },
+    Scenario {
+        name: "slow-disks",
+        story: "section 6: log writes of a second cost ranges their leaders",
+        how: How::Told(slow_disks::tell),
+        wants: &[Point::SlowDisk, Point::SlowDisksKeptLeaders],
         machines: None,
     },
     Scenario {

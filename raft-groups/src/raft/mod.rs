@@ -21,6 +21,7 @@ mod convert;
 pub(crate) mod entry_format;
 mod group;
 mod log_format;
+mod log_queue;
 mod log_sizes;
 mod log_store;
 mod log_tail;

@@ -343,7 +343,11 @@ async fn attempts_commit_under_the_lease_of_their_end() {
     let first = cluster.leases();
     script.lock().commits = [retry()].into();
     sql(&mut session, "UPDATE t SET b = b + 1000").await.unwrap();
-    assert_eq!(cluster.leases(), first + 6, "two around the binding, then one before and one behind each attempt");
+    assert_eq!(
+        cluster.leases(),
+        first + 6,
+        "two around the binding, then one before and one behind each attempt"
+    );
     let until = |number| Some(LocalCluster::lease_until(number));
     assert_eq!(script.lock().deadlines, [until(first + 3), until(first + 5)]);
 }
