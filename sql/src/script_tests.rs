@@ -137,7 +137,7 @@ fn table_text(table: &TableDescriptor) -> String {
         }
         lines.push(line);
     }
-    lines.push(format!("key {:?}", table.primary_key));
+    lines.push(format!("key {:?}", table.primary().column_ids().collect::<Vec<_>>()));
     lines.join("\n")
 }
 

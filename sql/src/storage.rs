@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! key    0x02 | table id, 8 bytes | index id (1: primary) | key columns, order-preserving (engine::codec::key)
-//! value  version | column id delta and type tag, value | …        (columns that are not in the key; NULL is absent)
+//! value  of the primary index:
+//!        version | column id delta and type tag, value | …        (columns that are not in the key; NULL is absent)
 //! ```
 //!
 //! Invariant: every format here has a version byte or a fixed key prefix, and a fixture that a test opens.
@@ -27,7 +28,7 @@ use layout::TableLayout;
 /// # Errors
 /// 54000 for a row or a key beyond the limits.
 pub fn encode_row(layout: &TableLayout, row: &[Datum]) -> Result<(Key, Value), SqlError> {
-    let key = index_format::encode_key(layout, row)?;
+    let key = index_format::encode_key(layout, layout.primary(), row)?;
     if key.len() > KEY_MAX_BYTES {
         return Err(too_large("primary key", key.len(), KEY_MAX_BYTES));
     }

@@ -25,7 +25,7 @@ pub async fn delete(
     let mut keys: Vec<Key> = Vec::new();
     while let Some(rows) = source.next(context).await? {
         for row in rows {
-            let key = index_format::encode_key(&layout, &row)?;
+            let key = index_format::encode_key(&layout, layout.primary(), &row)?;
             budget.add(key.len() + size_of::<Key>())?;
             keys.push(key);
         }

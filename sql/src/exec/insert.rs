@@ -93,7 +93,7 @@ impl Insert {
     fn moves_rows(&self) -> bool {
         match &self.on_conflict {
             OnConflict::Update { assignments, .. } => {
-                assignments.iter().any(|(position, _)| self.layout.key.contains(position))
+                assignments.iter().any(|(position, _)| self.layout.primary().has_column(*position))
             }
             OnConflict::Error | OnConflict::Nothing | OnConflict::Replace => false,
         }
@@ -153,7 +153,11 @@ impl Insert {
                 let change =
                     update_stored(&self.table, old, &proposed, (assignments, filter.as_ref()), context)?;
                 if let Some(change) = &change {
-                    self.written.insert(index_format::encode_key(&self.layout, &change.new)?);
+                    self.written.insert(index_format::encode_key(
+                        &self.layout,
+                        self.layout.primary(),
+                        &change.new,
+                    )?);
                 }
                 Ok(change)
             }

@@ -38,7 +38,7 @@ pub async fn update(
     let mut changes = Vec::new();
     for old in collect(source.as_mut(), context, "UPDATE").await? {
         let new = assign(table, &old, assignments, (&old, &context.eval))?;
-        changes.push(Change { old_key: index_format::encode_key(&layout, &old)?, new });
+        changes.push(Change { old_key: index_format::encode_key(&layout, layout.primary(), &old)?, new });
     }
     let count = changes.len() as u64;
     apply_changes(table, changes, context).await?;

@@ -109,7 +109,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
     }
     let layout = TableLayout::of(table);
     let mut constraints: Vec<_> =
-        layout.key.iter().map(|position| constraint(*position, conditions)).collect();
+        layout.primary().positions().map(|position| constraint(position, conditions)).collect();
     let mut counts =
         constraints.iter().map(|constraint| constraint.values.as_ref().map(|(values, _)| values.len()));
     let points = counts.try_fold(1_usize, |all, count| Some(all.saturating_mul(count?)));
@@ -131,7 +131,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
             }
         }
     }
-    if matched == layout.key.len() {
+    if matched == layout.primary().key.len() {
         return Some((Access::Points(prefixes), taken));
     }
     let (lower, upper) = range.unwrap_or((None, None));

@@ -34,7 +34,8 @@ impl Data {
     fn new(table: &TableDescriptor, rows: Vec<Row>) -> Self {
         let layout = TableLayout::of(table);
         let key_of = |row: &Row| {
-            let values: Vec<Datum> = layout.key.iter().map(|position| row[*position].clone()).collect();
+            let values: Vec<Datum> =
+                layout.primary().positions().map(|position| row[position].clone()).collect();
             encode_key_values(&layout, &values).unwrap()
         };
         let mut rows: Vec<(Key, Row)> = rows.into_iter().map(|row| (key_of(&row), row)).collect();

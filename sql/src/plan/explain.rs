@@ -227,8 +227,8 @@ fn access_text(table: &TableDescriptor, access: &Access) -> String {
             let point = |values: &Vec<Datum>| {
                 let values: Vec<String> = values
                     .iter()
-                    .zip(&layout.key)
-                    .map(|(value, position)| literal_text(value, layout.data_type(*position)))
+                    .zip(layout.primary().positions())
+                    .map(|(value, position)| literal_text(value, layout.data_type(position)))
                     .collect();
                 format!("({})", values.join(", "))
             };

@@ -135,7 +135,7 @@ fn values_of(key: &[Expr], context: &EvalContext<'_>) -> Option<Vec<Datum>> {
 /// What each column of the key is compared with, in key order; `None` where a column has no or more than one condition,
 /// or where another condition comes late.
 fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<Expr>> {
-    let columns = TableLayout::of(table).key;
+    let columns: Vec<usize> = TableLayout::of(table).primary().positions().collect();
     let mut key: Vec<Option<Expr>> = vec![None; columns.len()];
     for condition in conditions {
         match compared_column(&condition, &columns) {
