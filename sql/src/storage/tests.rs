@@ -101,19 +101,6 @@ fn row_of_a_newer_version_is_an_error() {
 }
 
 #[test]
-fn row_beyond_the_limit_names_it() {
-    let layout = TableLayout::of(&kinds());
-    let mut row = kinds_row();
-    row[8] = Datum::Text("x".repeat(VALUE_MAX_BYTES));
-    let error = encode_row(&layout, &row).unwrap_err();
-    assert_eq!(error.state, SqlState::ProgramLimitExceeded);
-    assert!(error.message.contains("524288"), "{error}");
-    row[8] = Datum::Null;
-    row[3] = Datum::Text("x".repeat(KEY_MAX_BYTES));
-    assert!(encode_row(&layout, &row).unwrap_err().message.contains("primary key"));
-}
-
-#[test]
 fn keys_are_shown_for_people() {
     let layout_of = |id| (id == 104).then(|| TableLayout::of(&kinds()));
     let (key, _) = encode_row(&TableLayout::of(&kinds()), &kinds_row()).unwrap();
