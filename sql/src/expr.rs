@@ -233,6 +233,28 @@ pub enum BinaryOp {
     Or,
 }
 
+impl BinaryOp {
+    /// How an operator is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Modulo => "%",
+            Self::Concat => "||",
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::And => "AND",
+            Self::Or => "OR",
+        }
+    }
+}
+
 macro_rules! scalar_functions {
     ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
         /// Scalar functions that exist; more join by variant.

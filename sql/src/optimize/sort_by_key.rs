@@ -21,36 +21,21 @@ use crate::types::compare::compare;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Sort { input, keys, limit } => match *input {
-            Query::Scan { table, access, reverse: false, pushed }
-                if pushed.aggregate.is_none() && pushed.project.is_none() =>
-            {
-                let layout = TableLayout::of(&table);
-                match direction(&layout, &access, &keys) {
-                    Some(reverse) => directed(Query::Scan { table, access, reverse, pushed }),
-                    None => {
-                        let input = Box::new(Query::Scan { table, access, reverse: false, pushed });
-                        Query::Sort { input, keys, limit }
-                    }
-                }
+    bottom_up(query, &|query| {
+        let Query::Sort { mut input, keys, limit } = query else { return query };
+        if let Query::Scan { table, access, reverse: reverse @ false, pushed } = input.as_mut()
+            && pushed.aggregate.is_none()
+            && pushed.project.is_none()
+            && let Some(backward) = direction(&TableLayout::of(table), access, &keys)
+        {
+            match access {
+                // Points are read in the order in which they stand.
+                Access::Points(points) if backward => points.reverse(),
+                Access::Points(_) | Access::Spans(_) => *reverse = backward,
             }
-            other @ (Query::Values { .. }
-            | Query::Scan { .. }
-            | Query::Filter(..)
-            | Query::Project(..)
-            | Query::Aggregate { .. }
-            | Query::Sort { .. }
-            | Query::Distinct(_)
-            | Query::Limit { .. }) => Query::Sort { input: Box::new(other), keys, limit },
-        },
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+            return *input;
+        }
+        Query::Sort { input, keys, limit }
     })
 }
 
@@ -118,22 +103,4 @@ fn shared_columns(layout: &TableLayout, span: &Span) -> usize {
         }
     }
     values.len()
-}
-
-/// Points are turned around here, because they are read in the order in which they stand.
-fn directed(scan: Query) -> Query {
-    match scan {
-        Query::Scan { table, access: Access::Points(mut points), reverse: true, pushed } => {
-            points.reverse();
-            Query::Scan { table, access: Access::Points(points), reverse: false, pushed }
-        }
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
-    }
 }

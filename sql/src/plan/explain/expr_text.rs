@@ -4,11 +4,6 @@ use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, Expr, UnaryOp};
 use crate::types::{DataType, Datum, text};
 
-/// How an operator is written.
-fn symbol(op: BinaryOp) -> &'static str {
-    crate::bind::operator_symbol(op)
-}
-
 /// A constant: text and times in quotes.
 pub fn literal_text(value: &Datum, data_type: DataType) -> String {
     match value {
@@ -49,9 +44,9 @@ pub fn expr_text(expr: &Expr, names: &[String]) -> String {
         Expr::Unary(UnaryOp::Not, operand) => format!("NOT {}", part(operand)),
         // Chains of AND and OR are trees whose shape says nothing.
         Expr::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right, .. } => {
-            format!("{} {} {}", chained(*op, left, names), symbol(*op), chained(*op, right, names))
+            format!("{} {} {}", chained(*op, left, names), op.symbol(), chained(*op, right, names))
         }
-        Expr::Binary { op, left, right, .. } => format!("{} {} {}", part(left), symbol(*op), part(right)),
+        Expr::Binary { op, left, right, .. } => format!("{} {} {}", part(left), op.symbol(), part(right)),
         Expr::IsNull { operand, negated } => {
             format!("{} IS {}NULL", part(operand), if *negated { "NOT " } else { "" })
         }

@@ -6,9 +6,9 @@ use super::*;
 use crate::bind::{Bound, BoundStatement};
 use crate::error::SqlError;
 use crate::optimize::fold_constants;
-use crate::plan::memory::{PlanMemory, Unplanned};
 use crate::plan::node::OnConflict;
-use crate::plan::plan;
+use crate::planner::memory::{PlanMemory, Unplanned};
+use crate::planner::plan;
 use crate::script_tests::Tables;
 
 fn tables() -> Tables {

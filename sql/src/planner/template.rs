@@ -19,12 +19,12 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 
 use super::build::{plan_query, rows_of};
-use super::node::{Access, Plan, Query};
 use crate::bind::{BoundDml, BoundInsert, BoundQuery};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::eval::{EvalContext, eval};
 use crate::expr::{BinaryOp, Expr, ScalarFunction};
 use crate::optimize::{conjuncts, optimize};
+use crate::plan::node::{Access, Plan, Query};
 use crate::storage::layout::TableLayout;
 use crate::types::{DataType, Datum};
 
@@ -76,7 +76,7 @@ impl Template {
         }
         let mut plan = self.plan.clone();
         if let Some(key) = &self.key {
-            *hole_of(source_of(&mut plan))? = Access::Points(vec![values_of(key, context)?]);
+            *hole_of(plan.source_mut())? = Access::Points(vec![values_of(key, context)?]);
         }
         Some(plan)
     }
@@ -118,13 +118,6 @@ fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<
     }
     *hole = Access::Points(Vec::new());
     Some((planned, Some(key)))
-}
-
-fn source_of(plan: &mut Plan) -> &mut Query {
-    match plan {
-        Plan::Query { query } => query,
-        Plan::Insert { source, .. } | Plan::Update { source, .. } | Plan::Delete { source, .. } => source,
-    }
 }
 
 /// Values of a key; `None` where one is NULL or fails.
@@ -203,32 +196,29 @@ fn has_late(tree: Query) -> bool {
     tree.map_exprs(&mut |expr| if is_late(&expr) { Err(()) } else { Ok(expr) }).is_err()
 }
 
-/// Takes the condition right above the scan out of a tree.
+/// Takes the condition right above the scan out of a tree; `None` where it reads several.
 fn take_scan_filter(query: &mut Query) -> Option<(Arc<TableDescriptor>, Expr)> {
-    match query {
-        Query::Filter(input, filter) => {
-            let Query::Scan { table, .. } = input.as_ref() else { return take_scan_filter(input) };
-            let always = Expr::Literal(Datum::Bool(true), DataType::Bool);
-            Some((Arc::clone(table), std::mem::replace(filter, always)))
-        }
-        Query::Values { .. } | Query::Scan { .. } => None,
-        Query::Project(input, _) | Query::Distinct(input) => take_scan_filter(input),
-        Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
-            take_scan_filter(input)
-        }
+    if let Query::Filter(input, filter) = query
+        && let Query::Scan { table, .. } = input.as_ref()
+    {
+        let always = Expr::Literal(Datum::Bool(true), DataType::Bool);
+        return Some((Arc::clone(table), std::mem::replace(filter, always)));
     }
+    take_scan_filter(only_input(query)?)
 }
 
-/// Where the tree's scan reads.
+/// Where the tree's scan reads; `None` where it has several.
 fn hole_of(query: &mut Query) -> Option<&mut Access> {
-    match query {
-        Query::Scan { access, .. } => Some(access),
-        Query::Values { .. } => None,
-        Query::Filter(input, _) | Query::Project(input, _) | Query::Distinct(input) => hole_of(input),
-        Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
-            hole_of(input)
-        }
+    if !matches!(query, Query::Scan { .. }) {
+        return hole_of(only_input(query)?);
     }
+    let Query::Scan { access, .. } = query else { return None };
+    Some(access)
+}
+
+fn only_input(query: &mut Query) -> Option<&mut Query> {
+    let [input] = <[&mut Query; 1]>::try_from(query.inputs_mut()).ok()?;
+    Some(input)
 }
 
 /// Some value of a type.
