@@ -100,14 +100,7 @@ pub enum Expr {
     },
 }
 
-/// Where a cast comes from, which decides what happens to text that is longer than its type allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CastKind {
-    /// Written by the user: `CAST(x AS t)`, `x::t`. Too long text is cut.
-    Explicit,
-    /// Inserted where a value goes into a column. Too long text is an error (22001), trailing spaces apart.
-    Assignment,
-}
+pub use crate::types::cast::CastKind;
 
 impl Expr {
     /// Type of what it computes.

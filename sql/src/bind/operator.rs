@@ -150,21 +150,10 @@ impl Binder<'_> {
             UnaryOperator::Minus => "-",
         };
         if !data_type.is_number() {
-            let (state, what) = match data_type {
-                DataType::Unknown => (SqlState::AmbiguousFunction, "is not unique"),
-                DataType::Bool
-                | DataType::Int2
-                | DataType::Int4
-                | DataType::Int8
-                | DataType::Float4
-                | DataType::Float8
-                | DataType::Numeric { .. }
-                | DataType::Text
-                | DataType::Varchar { .. }
-                | DataType::Char { .. }
-                | DataType::Date
-                | DataType::Timestamp
-                | DataType::TimestampTz => (SqlState::UndefinedFunction, "does not exist"),
+            let (state, what) = if data_type == DataType::Unknown {
+                (SqlState::AmbiguousFunction, "is not unique")
+            } else {
+                (SqlState::UndefinedFunction, "does not exist")
             };
             let message = format!("operator {what}: {sign} {}", data_type.base());
             return Err(SqlError::new(state, message)

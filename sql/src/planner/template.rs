@@ -16,8 +16,6 @@
 
 use std::sync::Arc;
 
-use bigdecimal::BigDecimal;
-
 use super::build::{plan_query, rows_of};
 use crate::bind::{BoundDml, BoundInsert, BoundQuery};
 use crate::catalog::descriptor::TableDescriptor;
@@ -43,7 +41,8 @@ pub struct Template {
 impl Template {
     /// The template of a statement with parameters of these types; `None` where its plan depends on their values.
     pub fn of(statement: &BoundDml, parameter_types: &[DataType]) -> Option<Self> {
-        let probes: Vec<Datum> = parameter_types.iter().map(|data_type| probe(*data_type)).collect();
+        let probes: Vec<Datum> =
+            parameter_types.iter().map(|data_type| (data_type.info().sample)()).collect();
         let (plan, key) = match statement {
             BoundDml::Query(query) => {
                 let (query, key) = with_hole(query, &probes)?;
@@ -219,20 +218,6 @@ fn hole_of(query: &mut Query) -> Option<&mut Access> {
 fn only_input(query: &mut Query) -> Option<&mut Query> {
     let [input] = <[&mut Query; 1]>::try_from(query.inputs_mut()).ok()?;
     Some(input)
-}
-
-/// Some value of a type.
-fn probe(data_type: DataType) -> Datum {
-    match data_type {
-        DataType::Bool => Datum::Bool(false),
-        DataType::Int2 | DataType::Int4 | DataType::Int8 => Datum::Int(0),
-        DataType::Float4 | DataType::Float8 => Datum::Float(0.0),
-        DataType::Numeric { .. } => Datum::Numeric(BigDecimal::from(0)),
-        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => Datum::Text(String::new()),
-        DataType::Char { .. } => Datum::Char(String::new()),
-        DataType::Date => Datum::Date(0),
-        DataType::Timestamp | DataType::TimestampTz => Datum::Timestamp(0),
-    }
 }
 
 #[cfg(test)]

@@ -5,15 +5,11 @@
 //! comparable.
 
 use quorate_engine::codec::CodecError;
-use quorate_engine::codec::decimal::Decimal;
 use quorate_engine::codec::key::{ColumnOrder, KeyDecoder, KeyEncoder};
 use quorate_engine::kv::{Key, Span, keyspace};
 
 use super::layout::{IndexLayout, TableLayout, is_read_from_key};
 use crate::catalog::descriptor::PRIMARY_INDEX_ID;
-use crate::types::compare::unpadded;
-use crate::types::datetime::EPOCH_2000_MICROS;
-use crate::types::text::cut_char;
 use crate::types::{DataType, Datum};
 
 /// Bytes before the key columns: the table's prefix and the index id.
@@ -45,26 +41,11 @@ fn append_column(
     datum: &Datum,
     (data_type, order): (DataType, ColumnOrder),
 ) -> Result<(), CodecError> {
-    match (datum, data_type) {
-        (Datum::Null, _) => encoder.bool(None, order),
-        (Datum::Bool(value), DataType::Bool) => encoder.bool(Some(*value), order),
-        (Datum::Int(value), DataType::Int2 | DataType::Int4 | DataType::Int8) => {
-            encoder.i64(Some(*value), order)
-        }
-        (Datum::Timestamp(value), DataType::Timestamp | DataType::TimestampTz) => {
-            encoder.shifted_i64(Some(*value), EPOCH_2000_MICROS, order)
-        }
-        (Datum::Date(value), DataType::Date) => encoder.i64(Some(i64::from(*value)), order),
-        (Datum::Float(value), DataType::Float4 | DataType::Float8) => encoder.f64(Some(*value), order),
-        (Datum::Text(value), DataType::Text | DataType::Varchar { .. }) => encoder.text(Some(value), order),
-        (Datum::Char(value), DataType::Char { .. }) => encoder.text(Some(unpadded(value)), order),
-        (Datum::Numeric(value), DataType::Numeric { .. }) => {
-            let decimal: Decimal = value.to_string().parse().map_err(|_| invalid("numeric in key"))?;
-            encoder.decimal(Some(&decimal), order)
-        }
-        _ => return Err(invalid("value of another type in key")),
-    };
-    Ok(())
+    if datum.is_null() {
+        encoder.bool(None, order);
+        return Ok(());
+    }
+    (data_type.info().key.put)(encoder, datum, order)
 }
 
 /// The key of a full row in one of its table's indexes.
@@ -144,32 +125,5 @@ pub fn decode_column(
     decoder: &mut KeyDecoder<'_>,
     (data_type, order): (DataType, ColumnOrder),
 ) -> Result<Datum, CodecError> {
-    let datum = match data_type {
-        DataType::Bool => decoder.bool(order)?.map(Datum::Bool),
-        DataType::Int2 | DataType::Int4 | DataType::Int8 => decoder.i64(order)?.map(Datum::Int),
-        DataType::Timestamp | DataType::TimestampTz => {
-            decoder.shifted_i64(EPOCH_2000_MICROS, order)?.map(Datum::Timestamp)
-        }
-        DataType::Date => match decoder.i64(order)? {
-            Some(days) => Some(Datum::Date(i32::try_from(days).map_err(|_| invalid("date in key"))?)),
-            None => None,
-        },
-        DataType::Float4 | DataType::Float8 => decoder.f64(order)?.map(Datum::Float),
-        DataType::Text | DataType::Varchar { .. } => decoder.text(order)?.map(Datum::Text),
-        // The key holds no spaces at the end; the type tells how many there were.
-        DataType::Char { length } => decoder.text(order)?.map(|text| Datum::Char(cut_char(&text, length))),
-        DataType::Numeric { .. } => match decoder.decimal(order)? {
-            Some(decimal) => {
-                let number = decimal.to_string().parse().map_err(|_| invalid("numeric in key"))?;
-                Some(Datum::Numeric(number))
-            }
-            None => None,
-        },
-        DataType::Unknown => return Err(invalid("type of a key column")),
-    };
-    Ok(datum.unwrap_or(Datum::Null))
-}
-
-fn invalid(what: &'static str) -> CodecError {
-    CodecError::Invalid { what, found: 0 }
+    Ok((data_type.info().key.take)(decoder, data_type, order)?.unwrap_or(Datum::Null))
 }

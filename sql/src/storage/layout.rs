@@ -76,7 +76,7 @@ impl IndexLayout {
 
 /// Whether a key column of this type comes back from the key as it was.
 pub fn is_read_from_key(data_type: DataType) -> bool {
-    !matches!(data_type, DataType::Numeric { .. })
+    data_type.info().key.gives_back
 }
 
 impl TableLayout {
@@ -121,9 +121,10 @@ impl TableLayout {
             .map(|(position, (id, _))| (*id, position))
             .collect();
         values.sort_unstable();
-        let is_char =
-            |(_, position): &(u32, usize)| matches!(columns.get(*position), Some((_, DataType::Char { .. })));
-        let row_version = if values.iter().any(is_char) { 2 } else { 1 };
+        let version = |(_, position): &(u32, usize)| {
+            columns.get(*position).map_or(1, |(_, data_type)| data_type.info().row_version)
+        };
+        let row_version = values.iter().map(version).max().unwrap_or(1);
         Self { table_id, columns, indexes, values, row_version }
     }
 

@@ -6,17 +6,14 @@ use crate::types::{DataType, Datum, text};
 
 /// A constant: text and times in quotes.
 pub fn literal_text(value: &Datum, data_type: DataType) -> String {
-    match value {
-        Datum::Null => "NULL".to_owned(),
-        Datum::Bool(value) => value.to_string(),
-        Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_) => {
-            text::to_text(value, &data_type).unwrap_or_default()
-        }
-        Datum::Text(_) | Datum::Char(_) | Datum::Date(_) | Datum::Timestamp(_) => {
-            let shown = text::to_text(value, &data_type).unwrap_or_default();
-            format!("'{}'", shown.replace('\'', "''"))
-        }
+    if let Datum::Bool(value) = value {
+        return value.to_string();
     }
+    let Some(shown) = text::to_text(value, &data_type) else { return "NULL".to_owned() };
+    if matches!(value, Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_)) {
+        return shown;
+    }
+    format!("'{}'", shown.replace('\'', "''"))
 }
 
 /// An aggregate over a row with these column names.
