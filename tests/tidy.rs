@@ -10,6 +10,7 @@ mod tidy {
     mod edges;
     mod formats;
     mod hygiene;
+    mod layers;
     mod leaks;
     mod manifest;
     mod metrics;

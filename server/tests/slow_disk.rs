@@ -122,7 +122,10 @@ fn slow_disks_everywhere_cost_no_leader() {
     assert!(failed.iter().all(|error| is_late(&error)), "{failed:?}");
     assert!(acknowledged >= WRITERS, "writers have written now and then: {acknowledged}");
     let rows: usize = cluster.nodes[1].psql_run("SELECT count(*) FROM t").trim().parse().unwrap();
-    assert!((acknowledged..=acknowledged + failed.len()).contains(&rows), "{rows} rows, {acknowledged} acknowledged");
+    assert!(
+        (acknowledged..=acknowledged + failed.len()).contains(&rows),
+        "{rows} rows, {acknowledged} acknowledged"
+    );
 
     // A leader dies: the next one's vote waits for its own sync, and not behind what others write.
     cluster.nodes[0].kill();

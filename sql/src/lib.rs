@@ -15,6 +15,7 @@ pub mod node;
 pub mod optimize;
 pub mod parser;
 pub mod plan;
+pub mod planner;
 pub mod program;
 #[cfg(test)]
 mod script_tests;

@@ -12,8 +12,6 @@ macro_rules! points {
     (
         general { $($(#[$doc:meta])* $name:ident = $text:literal,)* }
         stories { $($(#[$story_doc:meta])* $story:ident = $story_text:literal,)* }
-        /// Ranges were led as before when all disks had been slow for long.
-        SlowDisksKeptLeaders = "leaders kept while all disks were slow",
     ) => {
         /// Something that a run must meet.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +123,8 @@ points! {
         UnknownLost = "path: unknown commit is not in",
     }
     stories {
+        /// Ranges were led as before when all disks had been slow for long.
+        SlowDisksKeptLeaders = "leaders kept while all disks were slow",
         /// A range was split while its replicas changed.
         SplitDuringChange = "story: range split while its replicas changed",
         /// The right side of a split was served before the left side's leader had applied the split.

@@ -91,7 +91,11 @@ const FORMATS: &[Format] = &[
             "range_published",
         ],
     ),
-    ("sql/src/catalog/descriptor_format.rs", Byte, &["table_descriptor"]),
+    (
+        "sql/src/catalog/descriptor_format.rs",
+        Byte,
+        &["table_descriptor", "table_descriptor_2", "table_descriptor_3"],
+    ),
     ("sql/src/program/expr_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/output_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/program_format.rs", Byte, &["scan_program"]),

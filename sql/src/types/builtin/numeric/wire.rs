@@ -127,3 +127,30 @@ fn decimal(groups: &[u16], weight: i32, scale: usize, is_negative: bool) -> Stri
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numerics_have_the_bytes_of_postgresql() {
+        let cases: &[(&str, &[u8])] = &[
+            ("0", b"\0\0\0\0\0\0\0\0"),
+            ("1", b"\0\x01\0\0\0\0\0\0\0\x01"),
+            ("-1.5", b"\0\x02\0\0\x40\0\0\x01\0\x01\x13\x88"),
+            ("12345.678", b"\0\x03\0\x01\0\0\0\x03\0\x01\x09\x29\x1a\x7c"),
+            ("0.0001", b"\0\x01\xff\xff\0\0\0\x04\0\x01"),
+            ("10000", b"\0\x01\0\x01\0\0\0\0\0\x01"),
+            ("0.00", b"\0\0\0\0\0\0\0\x02"),
+        ];
+        for (text, bytes) in cases {
+            let mut out = BytesMut::new();
+            put(&mut out, text).unwrap();
+            assert_eq!(&out[..], *bytes, "{text}");
+            assert_eq!(read(bytes), Read::Number((*text).to_owned()));
+        }
+        assert_eq!(read(b"\0\0\0\0\xc0\0\0\0"), Read::Special("NaN"));
+        assert_eq!(read(b"\0\x01\0\0\0\0\0\0"), Read::Short, "a digit is missing");
+        assert_eq!(read(b"\0\0\0\0\0\0\0\0\0"), Read::Long);
+    }
+}

@@ -1,14 +1,15 @@
 //! Plans from templates are those that planning anew gives, for all values; and statements by their key have one.
 
+use bigdecimal::BigDecimal;
 use proptest::prelude::*;
 
 use super::*;
 use crate::bind::{Bound, BoundStatement};
 use crate::error::SqlError;
 use crate::optimize::fold_constants;
-use crate::plan::memory::{PlanMemory, Unplanned};
 use crate::plan::node::OnConflict;
-use crate::plan::plan;
+use crate::planner::memory::{PlanMemory, Unplanned};
+use crate::planner::plan;
 use crate::script_tests::Tables;
 
 fn tables() -> Tables {
@@ -130,17 +131,16 @@ fn value(data_type: DataType, seed: i64) -> Datum {
     if seed % 5 == 0 {
         return Datum::Null;
     }
-    match data_type {
-        DataType::Bool => Datum::Bool(seed % 2 == 0),
-        DataType::Int2 | DataType::Int4 | DataType::Int8 => Datum::Int(seed),
-        DataType::Float4 | DataType::Float8 => {
-            Datum::Float(if seed % 7 == 0 { f64::NAN } else { seed as f64 / 2.0 })
-        }
-        DataType::Numeric { .. } => Datum::Numeric(BigDecimal::new(seed.into(), 1)),
-        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => Datum::Text(format!("{seed}")),
-        DataType::Char { .. } => Datum::Char(format!("{seed}")),
-        DataType::Date => Datum::Date(i32::try_from(seed).unwrap()),
-        DataType::Timestamp | DataType::TimestampTz => Datum::Timestamp(seed),
+    match (data_type.info().sample)() {
+        Datum::Bool(_) => Datum::Bool(seed % 2 == 0),
+        Datum::Int(_) => Datum::Int(seed),
+        Datum::Float(_) => Datum::Float(if seed % 7 == 0 { f64::NAN } else { seed as f64 / 2.0 }),
+        Datum::Numeric(_) => Datum::Numeric(BigDecimal::new(seed.into(), 1)),
+        Datum::Text(_) => Datum::Text(format!("{seed}")),
+        Datum::Char(_) => Datum::Char(format!("{seed}")),
+        Datum::Date(_) => Datum::Date(i32::try_from(seed).unwrap()),
+        Datum::Timestamp(_) => Datum::Timestamp(seed),
+        other => other,
     }
 }
 

@@ -16,15 +16,13 @@
 
 use std::sync::Arc;
 
-use bigdecimal::BigDecimal;
-
 use super::build::{plan_query, rows_of};
-use super::node::{Access, Plan, Query};
 use crate::bind::{BoundDml, BoundInsert, BoundQuery};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::eval::{EvalContext, eval};
 use crate::expr::{BinaryOp, Expr, ScalarFunction};
 use crate::optimize::{conjuncts, optimize};
+use crate::plan::node::{Access, Plan, Query};
 use crate::storage::layout::TableLayout;
 use crate::types::{DataType, Datum};
 
@@ -43,7 +41,8 @@ pub struct Template {
 impl Template {
     /// The template of a statement with parameters of these types; `None` where its plan depends on their values.
     pub fn of(statement: &BoundDml, parameter_types: &[DataType]) -> Option<Self> {
-        let probes: Vec<Datum> = parameter_types.iter().map(|data_type| probe(*data_type)).collect();
+        let probes: Vec<Datum> =
+            parameter_types.iter().map(|data_type| (data_type.info().sample)()).collect();
         let (plan, key) = match statement {
             BoundDml::Query(query) => {
                 let (query, key) = with_hole(query, &probes)?;
@@ -76,7 +75,7 @@ impl Template {
         }
         let mut plan = self.plan.clone();
         if let Some(key) = &self.key {
-            *hole_of(source_of(&mut plan))? = Access::Points(vec![values_of(key, context)?]);
+            *hole_of(plan.source_mut())? = Access::Points(vec![values_of(key, context)?]);
         }
         Some(plan)
     }
@@ -120,13 +119,6 @@ fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<
     Some((planned, Some(key)))
 }
 
-fn source_of(plan: &mut Plan) -> &mut Query {
-    match plan {
-        Plan::Query { query } => query,
-        Plan::Insert { source, .. } | Plan::Update { source, .. } | Plan::Delete { source, .. } => source,
-    }
-}
-
 /// Values of a key; `None` where one is NULL or fails.
 fn values_of(key: &[Expr], context: &EvalContext<'_>) -> Option<Vec<Datum>> {
     key.iter().map(|part| eval(part, &[], context).ok().filter(|value| !value.is_null())).collect()
@@ -135,7 +127,7 @@ fn values_of(key: &[Expr], context: &EvalContext<'_>) -> Option<Vec<Datum>> {
 /// What each column of the key is compared with, in key order; `None` where a column has no or more than one condition,
 /// or where another condition comes late.
 fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<Expr>> {
-    let columns = TableLayout::of(table).key;
+    let columns: Vec<usize> = TableLayout::of(table).primary().positions().collect();
     let mut key: Vec<Option<Expr>> = vec![None; columns.len()];
     for condition in conditions {
         match compared_column(&condition, &columns) {
@@ -203,46 +195,29 @@ fn has_late(tree: Query) -> bool {
     tree.map_exprs(&mut |expr| if is_late(&expr) { Err(()) } else { Ok(expr) }).is_err()
 }
 
-/// Takes the condition right above the scan out of a tree.
+/// Takes the condition right above the scan out of a tree; `None` where it reads several.
 fn take_scan_filter(query: &mut Query) -> Option<(Arc<TableDescriptor>, Expr)> {
-    match query {
-        Query::Filter(input, filter) => {
-            let Query::Scan { table, .. } = input.as_ref() else { return take_scan_filter(input) };
-            let always = Expr::Literal(Datum::Bool(true), DataType::Bool);
-            Some((Arc::clone(table), std::mem::replace(filter, always)))
-        }
-        Query::Values { .. } | Query::Scan { .. } => None,
-        Query::Project(input, _) | Query::Distinct(input) => take_scan_filter(input),
-        Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
-            take_scan_filter(input)
-        }
+    if let Query::Filter(input, filter) = query
+        && let Query::Scan { table, .. } = input.as_ref()
+    {
+        let always = Expr::Literal(Datum::Bool(true), DataType::Bool);
+        return Some((Arc::clone(table), std::mem::replace(filter, always)));
     }
+    take_scan_filter(only_input(query)?)
 }
 
-/// Where the tree's scan reads.
+/// Where the tree's scan reads; `None` where it has several.
 fn hole_of(query: &mut Query) -> Option<&mut Access> {
-    match query {
-        Query::Scan { access, .. } => Some(access),
-        Query::Values { .. } => None,
-        Query::Filter(input, _) | Query::Project(input, _) | Query::Distinct(input) => hole_of(input),
-        Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
-            hole_of(input)
-        }
+    if !matches!(query, Query::Scan { .. }) {
+        return hole_of(only_input(query)?);
     }
+    let Query::Scan { access, .. } = query else { return None };
+    Some(access)
 }
 
-/// Some value of a type.
-fn probe(data_type: DataType) -> Datum {
-    match data_type {
-        DataType::Bool => Datum::Bool(false),
-        DataType::Int2 | DataType::Int4 | DataType::Int8 => Datum::Int(0),
-        DataType::Float4 | DataType::Float8 => Datum::Float(0.0),
-        DataType::Numeric { .. } => Datum::Numeric(BigDecimal::from(0)),
-        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => Datum::Text(String::new()),
-        DataType::Char { .. } => Datum::Char(String::new()),
-        DataType::Date => Datum::Date(0),
-        DataType::Timestamp | DataType::TimestampTz => Datum::Timestamp(0),
-    }
+fn only_input(query: &mut Query) -> Option<&mut Query> {
+    let [input] = <[&mut Query; 1]>::try_from(query.inputs_mut()).ok()?;
+    Some(input)
 }
 
 #[cfg(test)]

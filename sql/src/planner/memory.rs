@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::build::plan;
-use super::node::Plan;
 use super::template::Template;
 use crate::bind::BoundDml;
 use crate::error::SqlError;
 use crate::expr::eval::EvalContext;
+use crate::plan::node::Plan;
 use crate::types::DataType;
 
 /// A bound statement's memory. Most statements run once, and cost nothing here.

@@ -57,24 +57,15 @@ fn limited(query: &BoundQuery, context: &EvalContext<'_>) -> Result<Query, SqlEr
 /// The value of LIMIT or OFFSET; NULL is as if it were not there.
 fn row_count(count: Option<&Expr>, clause: &str, context: &EvalContext<'_>) -> Result<Option<u64>, SqlError> {
     let Some(count) = count else { return Ok(None) };
-    match eval(count, &[], context)? {
-        Datum::Int(count) => u64::try_from(count).map(Some).map_err(|_| {
-            let state = if clause == "LIMIT" {
-                SqlState::InvalidRowCountInLimit
-            } else {
-                SqlState::InvalidRowCountInOffset
-            };
-            SqlError::new(state, format!("{clause} must not be negative"))
-        }),
-        Datum::Null
-        | Datum::Bool(_)
-        | Datum::Float(_)
-        | Datum::Numeric(_)
-        | Datum::Text(_)
-        | Datum::Char(_)
-        | Datum::Date(_)
-        | Datum::Timestamp(_) => Ok(None),
-    }
+    let Datum::Int(count) = eval(count, &[], context)? else { return Ok(None) };
+    u64::try_from(count).map(Some).map_err(|_| {
+        let state = if clause == "LIMIT" {
+            SqlState::InvalidRowCountInLimit
+        } else {
+            SqlState::InvalidRowCountInOffset
+        };
+        SqlError::new(state, format!("{clause} must not be negative"))
+    })
 }
 
 fn insert(insert: &BoundInsert, context: &EvalContext<'_>) -> Result<Plan, SqlError> {
