@@ -17,6 +17,7 @@ mod node_port;
 mod old_stores;
 mod outage;
 mod overload;
+mod releases;
 mod replicas;
 mod restarts;
 mod shell;
