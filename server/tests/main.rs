@@ -12,6 +12,7 @@ mod descriptors;
 mod durability;
 mod kills;
 mod kills_over_ranges;
+mod large_reads;
 mod local;
 mod node_port;
 mod old_stores;
