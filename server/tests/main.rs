@@ -18,6 +18,7 @@ mod node_port;
 mod old_stores;
 mod outage;
 mod overload;
+mod releases;
 mod replicas;
 mod restarts;
 mod shell;
