@@ -116,7 +116,7 @@ fn id(text: &str) -> Result<Uuid, Box<dyn Error>> {
     Ok(Uuid::from_u128(text.parse()?))
 }
 
-fn record(text: &String) -> Result<RecordId, Box<dyn Error>> {
+fn record(text: &str) -> Result<RecordId, Box<dyn Error>> {
     let (name, anchor) = text.split_once('/').ok_or("ID/KEY")?;
     Ok(RecordId { transaction: id(name)?, anchor: key(anchor) })
 }
@@ -154,7 +154,7 @@ impl Runner {
             attempt: u32::try_from(words.number("attempt")?.unwrap_or(1))?,
             started: words.time("started", 100)?,
             read_timestamp: words.time("read", 100)?,
-            read_spans: words.reads(&words.all("span")),
+            read_spans: words.reads(words.all("span")),
             writes: writes(words)?,
             deadline: words.number("deadline")?.map(seconds),
         };
@@ -257,7 +257,7 @@ impl Runner {
     }
 
     fn settle(&self, words: &Words) -> Result<String, Box<dyn Error>> {
-        let records = words.words.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let records = words.words.iter().map(|text| record(text)).collect::<Result<Vec<_>, _>>()?;
         self.step(settle::evaluate(&*self.store.snapshot(), &records))
     }
 
@@ -266,8 +266,8 @@ impl Runner {
         let wanted = match words.words.first().map(String::as_str) {
             Some("intents") => Leftover::Intents,
             Some("records") => Leftover::Records {
-                after: words.all("after").first().map(record).transpose()?,
-                resolved: words.all("resolved").iter().map(record).collect::<Result<_, _>>()?,
+                after: words.all("after").first().map(|text| record(text)).transpose()?,
+                resolved: words.all("resolved").iter().map(|text| record(text)).collect::<Result<_, _>>()?,
             },
             _ => return Err("sweep intents|records SPAN".into()),
         };
