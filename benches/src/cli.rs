@@ -93,7 +93,7 @@ pub struct Common {
     /// Open loop: operations a second of all clients together, due at fixed moments
     #[arg(long, value_name = "PER SECOND", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Another system in the same run, taking turns: etcd, postgres, zookeeper
+    /// Another system in the same run, taking turns: etcd, postgres
     #[arg(long, value_delimiter = ',')]
     pub peer: Vec<Peer>,
     /// Measure a cluster that runs already, client i at address i mod n; its tables bench_… are replaced
@@ -156,10 +156,8 @@ impl Common {
                 "--embedded measures keys and values: it is for kv only".to_owned(),
             ));
         }
-        for (peer, name) in [(Peer::Etcd, "etcd"), (Peer::Zookeeper, "zookeeper")] {
-            if self.peer.contains(&peer) {
-                return Err(BenchError::Usage(format!("{name} has no SQL: it is a peer of kv only")));
-            }
+        if self.peer.contains(&Peer::Etcd) {
+            return Err(BenchError::Usage("etcd has no SQL: it is a peer of kv only".to_owned()));
         }
         Ok(())
     }

@@ -81,9 +81,9 @@ pub struct Errors {
     pub first: Vec<String>,
 }
 
-/// What came out.
+/// What a run has measured.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Measurement {
     /// Latencies by kind.
     pub latencies: Vec<Latencies>,
     /// What was not acknowledged.
@@ -94,7 +94,8 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-struct Shared {
+/// What the clients count together, and how long they run.
+struct Tally {
     recorder: Recorder,
     errors: Mutex<Errors>,
     retries: AtomicU64,
@@ -102,7 +103,7 @@ struct Shared {
     end: Instant,
 }
 
-impl Shared {
+impl Tally {
     fn add_error(&self, error: &OpError) {
         let mut errors = self.errors.lock();
         errors.count += 1;
@@ -140,10 +141,10 @@ pub async fn run(
     workers: Vec<Box<dyn Worker>>,
     kinds: usize,
     progress: &Progress,
-) -> Result<Outcome, BenchError> {
+) -> Result<Measurement, BenchError> {
     let start = Instant::now();
     let begin = start + load.warm_up;
-    let shared = Arc::new(Shared {
+    let tally = Arc::new(Tally {
         recorder: Recorder::new(kinds),
         errors: Mutex::default(),
         retries: AtomicU64::new(0),
@@ -154,54 +155,54 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     for (number, worker) in workers.into_iter().enumerate() {
         let schedule = load.rate.map(|rate| Schedule::new(start, rate, (number, clients)));
-        tasks.spawn(work(Arc::clone(&shared), number, worker, schedule));
+        tasks.spawn(work(Arc::clone(&tally), number, worker, schedule));
     }
     let mut sampler = Sampler::new(kinds, begin);
-    sampler.watch(&shared, load.measured, progress).await;
+    sampler.watch(&tally, load.measured, progress).await;
     finish(tasks).await?;
     // What ended behind the measured time belongs to no slot, and to the totals.
-    shared.recorder.drain(&mut sampler.totals);
-    let mut errors = std::mem::take(&mut *shared.errors.lock());
-    errors.retries = shared.retries.load(Ordering::Relaxed);
+    tally.recorder.drain(&mut sampler.totals);
+    let mut errors = std::mem::take(&mut *tally.errors.lock());
+    errors.retries = tally.retries.load(Ordering::Relaxed);
     let seconds = load.measured.as_secs_f64();
-    Ok(Outcome { latencies: sampler.totals, errors, slots: sampler.slots, seconds })
+    Ok(Measurement { latencies: sampler.totals, errors, slots: sampler.slots, seconds })
 }
 
 /// One client: operation after operation until the end of the measured time.
-async fn work(shared: Arc<Shared>, number: usize, mut worker: Box<dyn Worker>, schedule: Option<Schedule>) {
+async fn work(tally: Arc<Tally>, number: usize, mut worker: Box<dyn Worker>, schedule: Option<Schedule>) {
     let mut operation = 0;
     loop {
         let due = match schedule {
             None => Instant::now(),
             Some(schedule) => {
                 let due = schedule.due(operation);
-                tokio::time::sleep_until(due.min(shared.end)).await;
+                tokio::time::sleep_until(due.min(tally.end)).await;
                 due
             }
         };
-        if due >= shared.end {
+        if due >= tally.end {
             return;
         }
-        let result = step(&shared, worker.as_mut()).await;
+        let result = step(&tally, worker.as_mut()).await;
         // An operation that never waits would keep the other clients from their turn.
         tokio::task::coop::consume_budget().await;
         operation = operation.saturating_add(1);
-        if due < shared.begin {
+        if due < tally.begin {
             continue;
         }
         match result {
-            Ok(kind) => shared.recorder.record(number, kind, due.elapsed()),
-            Err(error) => shared.add_error(&error),
+            Ok(kind) => tally.recorder.record(number, kind, due.elapsed()),
+            Err(error) => tally.add_error(&error),
         }
     }
 }
 
 /// One operation, asked again as often as the system wants.
-async fn step(shared: &Shared, worker: &mut dyn Worker) -> Result<usize, OpError> {
+async fn step(tally: &Tally, worker: &mut dyn Worker) -> Result<usize, OpError> {
     loop {
         match worker.step().await {
-            Err(OpError { fate: Fate::Retry, .. }) if Instant::now() < shared.end + RETRIES_AFTER_END => {
-                shared.retries.fetch_add(1, Ordering::Relaxed);
+            Err(OpError { fate: Fate::Retry, .. }) if Instant::now() < tally.end + RETRIES_AFTER_END => {
+                tally.retries.fetch_add(1, Ordering::Relaxed);
             }
             result => return result,
         }
@@ -241,19 +242,19 @@ impl Sampler {
         Self { totals: (0..kinds).map(|_| Latencies::default()).collect(), slots: Vec::new(), begin }
     }
 
-    async fn watch(&mut self, shared: &Shared, measured: Duration, progress: &Progress) {
+    async fn watch(&mut self, tally: &Tally, measured: Duration, progress: &Progress) {
         let mut next = self.begin + SLOT;
-        while next <= shared.end {
+        while next <= tally.end {
             tokio::time::sleep_until(next).await;
-            let slot = self.take(shared);
+            let slot = self.take(tally);
             progress.tell(slot.at.as_secs_f64() / measured.as_secs_f64(), &slot);
             next += SLOT;
         }
     }
 
     /// What has ended since the last time.
-    fn take(&mut self, shared: &Shared) -> Slot {
-        let interval = shared.recorder.drain(&mut self.totals);
+    fn take(&mut self, tally: &Tally) -> Slot {
+        let interval = tally.recorder.drain(&mut self.totals);
         let slot = Slot::new(self.begin.elapsed(), &interval);
         self.slots.push(slot);
         slot

@@ -7,7 +7,7 @@ mod table;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::driver::{Errors, Outcome, Slot};
+use crate::driver::{Errors, Measurement, Slot};
 use crate::error::BenchError;
 use crate::latency::Latencies;
 
@@ -138,8 +138,8 @@ impl Report {
     }
 
     /// Adds the kinds of operations of a run; `kinds` names them.
-    pub fn add_outcome(&mut self, about: &Row, kinds: &[&str], outcome: Outcome) {
-        let Outcome { latencies, errors, slots, seconds } = outcome;
+    pub fn add_measurement(&mut self, about: &Row, kinds: &[&str], measured: Measurement) {
+        let Measurement { latencies, errors, slots, seconds } = measured;
         let mut errors = Some(errors);
         for (kind, latencies) in kinds.iter().zip(&latencies) {
             if latencies.count() == 0 && kinds.len() > 1 {

@@ -7,7 +7,6 @@ pub mod postgres;
 pub mod quorate;
 pub mod sql;
 pub mod sql_kv;
-pub mod zookeeper;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -20,7 +19,6 @@ use etcd::EtcdCluster;
 use postgres::PostgresCluster;
 use quorate::QuorateCluster;
 use sql::SqlSystem;
-use zookeeper::ZookeeperCluster;
 
 /// A client of a system, as a store of keys and values: what all systems can do.
 #[async_trait]
@@ -45,8 +43,6 @@ pub enum Peer {
     Etcd,
     /// PostgreSQL with two synchronous standbys.
     Postgres,
-    /// Three servers of ZooKeeper.
-    Zookeeper,
 }
 
 impl FromStr for Peer {
@@ -56,8 +52,7 @@ impl FromStr for Peer {
         match text {
             "etcd" => Ok(Self::Etcd),
             "postgres" => Ok(Self::Postgres),
-            "zookeeper" => Ok(Self::Zookeeper),
-            _ => Err("write etcd, postgres or zookeeper".to_owned()),
+            _ => Err("write etcd or postgres".to_owned()),
         }
     }
 }
@@ -71,7 +66,6 @@ impl Peer {
         match self {
             Self::Etcd => etcd::check_installed(),
             Self::Postgres => postgres::check_installed(),
-            Self::Zookeeper => zookeeper::check_installed(),
         }
     }
 
@@ -83,7 +77,6 @@ impl Peer {
         match self {
             Self::Etcd => EtcdCluster::start(folder).await.map(System::Etcd),
             Self::Postgres => PostgresCluster::start(folder).await.map(System::Postgres),
-            Self::Zookeeper => ZookeeperCluster::start(folder).await.map(System::Zookeeper),
         }
     }
 }
@@ -100,8 +93,6 @@ pub enum System {
     Etcd(EtcdCluster),
     /// See [`Peer::Postgres`].
     Postgres(PostgresCluster),
-    /// See [`Peer::Zookeeper`].
-    Zookeeper(ZookeeperCluster),
 }
 
 impl System {
@@ -113,7 +104,6 @@ impl System {
             Self::Target(_) => "target",
             Self::Etcd(_) => "etcd",
             Self::Postgres(_) => "postgres",
-            Self::Zookeeper(_) => "zookeeper",
         }
     }
 
@@ -125,7 +115,6 @@ impl System {
             Self::Target(sql) => sql.urls().iter().map(|url| format!("target {url}")).collect(),
             Self::Etcd(cluster) => cluster.description(),
             Self::Postgres(cluster) => cluster.description(),
-            Self::Zookeeper(cluster) => cluster.description(),
         }
     }
 
@@ -135,7 +124,7 @@ impl System {
             Self::Quorate(cluster) => Some(cluster.sql()),
             Self::Target(sql) => Some(sql),
             Self::Postgres(cluster) => Some(cluster.sql()),
-            Self::Embedded(_) | Self::Etcd(_) | Self::Zookeeper(_) => None,
+            Self::Embedded(_) | Self::Etcd(_) => None,
         }
     }
 
@@ -146,7 +135,6 @@ impl System {
     pub async fn create_kv(&self) -> Result<(), BenchError> {
         match self {
             Self::Etcd(cluster) => cluster.clear().await,
-            Self::Zookeeper(cluster) => cluster.create_root().await,
             Self::Embedded(node) => node.create_kv().await,
             Self::Quorate(_) | Self::Target(_) | Self::Postgres(_) => match self.sql() {
                 Some(sql) => sql_kv::create(sql).await,
@@ -166,7 +154,6 @@ impl System {
             Self::Postgres(cluster) => sql_kv::client(cluster.sql(), number).await,
             Self::Embedded(node) => Ok(node.kv_client()),
             Self::Etcd(cluster) => Ok(cluster.client(number)),
-            Self::Zookeeper(cluster) => cluster.client(number).await,
         }
     }
 
@@ -179,7 +166,6 @@ impl System {
             Self::Quorate(cluster) => cluster.check(),
             Self::Etcd(cluster) => cluster.check(),
             Self::Postgres(cluster) => cluster.check(),
-            Self::Zookeeper(cluster) => cluster.check(),
             Self::Embedded(_) | Self::Target(_) => Ok(()),
         }
     }

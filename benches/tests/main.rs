@@ -169,7 +169,7 @@ async fn programs_that_are_missing_are_told_before_anything_runs() {
     assert!(error.is_usage() && error.to_string().contains("make build"), "{error}");
     for words in [
         "ycsb --peer etcd",
-        "tpcb --peer zookeeper",
+        "tpcb --peer postgres,etcd",
         "bank --embedded",
         "failover --target postgres://x",
         "split --rate 5",

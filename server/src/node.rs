@@ -51,7 +51,7 @@ use crate::descriptors::{self, Connections};
 use crate::http::{self, Readiness};
 use crate::limited::LimitedListener;
 use crate::metrics::MetricsPage;
-use crate::pgwire::{Gate, Wire, WireOptions};
+use crate::pgwire::{SqlAccess, Wire, WireOptions};
 use crate::rpc::GrpcTransport;
 use crate::rpc::service::{self, PeerService};
 use crate::rpc::socket::CommandSocket;
@@ -188,7 +188,7 @@ impl Node {
                 tracing::error!(%error, "the listener for nodes ended");
             }
         }));
-        let wire = Wire::new(Arc::clone(&self.gate) as Arc<dyn Gate>, WireOptions::of(connections));
+        let wire = Wire::new(Arc::clone(&self.gate) as Arc<dyn SqlAccess>, WireOptions::of(connections));
         let stop = stopping(stopped.clone());
         self.tasks.push(tokio::spawn(async move { wire.serve(sql, stop).await }));
         let readiness = Arc::clone(&self.gate) as Arc<dyn Readiness>;

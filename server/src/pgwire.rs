@@ -44,7 +44,7 @@ pub use listener::{Wire, WireOptions};
 pub const CONNECTIONS_MAX: usize = 1_000;
 
 /// Whether the node serves SQL yet; the node's assembly implements it.
-pub trait Gate: Send + Sync + 'static {
+pub trait SqlAccess: Send + Sync + 'static {
     /// The SQL of this node.
     ///
     /// # Errors

@@ -41,12 +41,12 @@ impl CancelReason {
 /// A cheap handle on the question "should this statement stop?". Clones share the answer.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken {
-    state: Arc<State>,
+    cancellation: Arc<Cancellation>,
 }
 
 /// Asked several times a statement, and set hardly ever.
 #[derive(Debug, Default)]
-struct State {
+struct Cancellation {
     reason: OnceLock<CancelReason>,
     /// Wakes who waits, once there is a reason.
     given: Notify,
@@ -60,14 +60,14 @@ impl CancelToken {
 
     /// Cancels; the first reason stays.
     pub fn cancel(&self, reason: CancelReason) {
-        if self.state.reason.set(reason).is_ok() {
-            self.state.given.notify_waiters();
+        if self.cancellation.reason.set(reason).is_ok() {
+            self.cancellation.given.notify_waiters();
         }
     }
 
     /// Whether the statement should stop.
     pub fn is_cancelled(&self) -> bool {
-        self.state.reason.get().is_some()
+        self.cancellation.reason.get().is_some()
     }
 
     /// Fails with the reason's error once the token was cancelled.
@@ -75,17 +75,17 @@ impl CancelToken {
     /// # Errors
     /// 57014, or 57P01 where the node stops.
     pub fn check(&self) -> Result<(), SqlError> {
-        self.state.reason.get().map_or(Ok(()), |reason| Err(reason.error()))
+        self.cancellation.reason.get().map_or(Ok(()), |reason| Err(reason.error()))
     }
 
     /// Returns when the token is cancelled; never before.
     pub async fn cancelled(&self) -> CancelReason {
         loop {
-            let given = self.state.given.notified();
+            let given = self.cancellation.given.notified();
             tokio::pin!(given);
             // From here on a reason that is given wakes this task; one that was given before is seen below.
             given.as_mut().enable();
-            if let Some(reason) = self.state.reason.get() {
+            if let Some(reason) = self.cancellation.reason.get() {
                 return *reason;
             }
             given.await;

@@ -38,7 +38,7 @@ fn faults_are_refused_before_anything_runs() {
 
 #[test]
 fn systems_without_sql_are_refused_where_sql_is_needed() {
-    for peer in ["etcd", "zookeeper", "postgres,zookeeper"] {
+    for peer in ["etcd", "postgres,etcd"] {
         assert!(kv(&format!("--peer {peer}")).unwrap().common.check_sql().is_err(), "{peer}");
     }
     assert!(kv("--embedded").unwrap().common.check_sql().is_err());

@@ -36,16 +36,11 @@ pub struct Range {
 pub fn cluster(stage: &mut Stage) -> Result<&mut QuorateCluster, BenchError> {
     match stage.systems.first_mut() {
         Some(System::Quorate(cluster)) => Ok(cluster),
-        Some(
-            System::Embedded(_)
-            | System::Target(_)
-            | System::Etcd(_)
-            | System::Postgres(_)
-            | System::Zookeeper(_),
-        )
-        | None => Err(BenchError::Usage(
-            "this command starts and kills nodes: it cannot use --target or --embedded".to_owned(),
-        )),
+        Some(System::Embedded(_) | System::Target(_) | System::Etcd(_) | System::Postgres(_)) | None => {
+            Err(BenchError::Usage(
+                "this command starts and kills nodes: it cannot use --target or --embedded".to_owned(),
+            ))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::cli::Common;
-use crate::driver::{self, Load, Outcome, Worker};
+use crate::driver::{self, Load, Measurement, Worker};
 use crate::error::BenchError;
 use crate::floor::Floor;
 use crate::machine::Machine;
@@ -134,20 +134,20 @@ impl Stage {
         let Part { system, op, kinds, limit } = part;
         let clients = workers.len();
         self.progress.begin(format!("{system} {op}, {clients} clients"));
-        let outcome = driver::run(self.load, workers, kinds.len(), &self.progress).await?;
-        self.note_errors(&format!("{system} {op} with {clients} clients"), &outcome);
+        let measured = driver::run(self.load, workers, kinds.len(), &self.progress).await?;
+        self.note_errors(&format!("{system} {op} with {clients} clients"), &measured);
         let row = Row::new(system, op, clients, &crate::latency::Latencies::default(), 1.0);
-        self.report.add_outcome(&Row { rate: self.load.rate, limit, ..row }, kinds, outcome);
+        self.report.add_measurement(&Row { rate: self.load.rate, limit, ..row }, kinds, measured);
         self.systems.iter_mut().try_for_each(System::check)
     }
 
-    fn note_errors(&mut self, what: &str, outcome: &Outcome) {
-        let errors = &outcome.errors;
+    fn note_errors(&mut self, what: &str, measured: &Measurement) {
+        let errors = &measured.errors;
         if errors.count > 0 {
             let words = errors.first.join("\n  ");
             self.report.fail(format!("{what}: {} operations failed, the first:\n  {words}", errors.count));
         }
-        if outcome.latencies.iter().all(|latencies| latencies.count() == 0) {
+        if measured.latencies.iter().all(|latencies| latencies.count() == 0) {
             self.report.fail(format!("{what}: no operation succeeded"));
         }
     }

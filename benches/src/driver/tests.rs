@@ -33,35 +33,35 @@ fn load(rate: Option<f64>) -> Load {
     Load { warm_up: Duration::from_secs(1), measured: Duration::from_secs(2), rate }
 }
 
-async fn run_one(worker: Sleeper, rate: Option<f64>) -> Outcome {
+async fn run_one(worker: Sleeper, rate: Option<f64>) -> Measurement {
     run(load(rate), vec![Box::new(worker)], 1, &Progress::hidden()).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn closed_loop_counts_what_begins_in_the_measured_time() {
-    let outcome = run_one(Sleeper::new(Duration::from_millis(10)), None).await;
-    let count = outcome.latencies[0].count();
+    let measured = run_one(Sleeper::new(Duration::from_millis(10)), None).await;
+    let count = measured.latencies[0].count();
     assert!((195..=201).contains(&count), "{count}");
-    assert!((outcome.latencies[0].quantile_us(0.5) / 10_000.0 - 1.0).abs() < 0.2);
-    let in_slots: u64 = outcome.slots.iter().map(|slot| slot.count).sum();
+    assert!((measured.latencies[0].quantile_us(0.5) / 10_000.0 - 1.0).abs() < 0.2);
+    let in_slots: u64 = measured.slots.iter().map(|slot| slot.count).sum();
     assert!(in_slots + 2 >= count, "{in_slots} of {count}");
-    assert_eq!(outcome.slots.len(), 8);
+    assert_eq!(measured.slots.len(), 8);
 }
 
 #[tokio::test(start_paused = true)]
 async fn closed_loop_waits_for_the_slowest_operation() {
     let mut worker = Sleeper::new(Duration::from_millis(10));
     worker.stall_at = Some((200, Duration::from_secs(5)));
-    let outcome = run_one(worker, None).await;
-    assert!(outcome.latencies[0].max_us() > 4.9e6, "the stall is not lost at the end");
+    let measured = run_one(worker, None).await;
+    assert!(measured.latencies[0].max_us() > 4.9e6, "the stall is not lost at the end");
 }
 
 #[tokio::test(start_paused = true)]
 async fn open_loop_counts_a_stall_for_all_that_were_due() {
     let mut worker = Sleeper::new(Duration::from_millis(1));
     worker.stall_at = Some((150, Duration::from_millis(500)));
-    let outcome = run_one(worker, Some(100.0)).await;
-    let latencies = &outcome.latencies[0];
+    let measured = run_one(worker, Some(100.0)).await;
+    let latencies = &measured.latencies[0];
     assert_eq!(latencies.count(), 200, "all that were due were done");
     // The 50 operations due during the stall wait for 490, 480, … ms.
     assert!(latencies.quantile_us(0.80) > 50_000.0, "{}", latencies.quantile_us(0.80));
@@ -75,13 +75,13 @@ async fn open_loop_counts_a_stall_for_all_that_were_due() {
 async fn errors_are_counted_and_retries_repeated() {
     let mut worker = Sleeper::new(Duration::from_millis(10));
     worker.fails = Some(Fate::Refused);
-    let outcome = run_one(worker, None).await;
-    assert!(outcome.errors.count >= 98 && outcome.latencies[0].count() >= 98, "{:?}", outcome.errors);
-    assert_eq!(outcome.errors.first.len(), ERRORS_KEPT_MAX);
+    let measured = run_one(worker, None).await;
+    assert!(measured.errors.count >= 98 && measured.latencies[0].count() >= 98, "{:?}", measured.errors);
+    assert_eq!(measured.errors.first.len(), ERRORS_KEPT_MAX);
     let mut worker = Sleeper::new(Duration::from_millis(10));
     worker.fails = Some(Fate::Retry);
-    let outcome = run_one(worker, None).await;
-    assert_eq!(outcome.errors.count, 0, "{:?}", outcome.errors);
-    assert!(outcome.errors.retries > 100);
-    assert!(outcome.latencies[0].max_us() > 19_000.0, "the repeat is part of the operation's time");
+    let measured = run_one(worker, None).await;
+    assert_eq!(measured.errors.count, 0, "{:?}", measured.errors);
+    assert!(measured.errors.retries > 100);
+    assert!(measured.latencies[0].max_us() > 19_000.0, "the repeat is part of the operation's time");
 }

@@ -154,15 +154,15 @@ fn chart_shows_what_ranges_cost_by_their_number() {
 }
 
 #[test]
-fn outcome_gives_a_row_for_each_kind_that_happened() {
+fn measurement_gives_a_row_for_each_kind_that_happened() {
     let mut report = Report::default();
-    let outcome = Outcome {
+    let measured = Measurement {
         latencies: vec![latencies(&[1, 2]), latencies(&[]), latencies(&[3])],
         errors: Errors { count: 4, retries: 5, first: Vec::new() },
         slots: Vec::new(),
         seconds: 2.0,
     };
-    report.add_outcome(&Row { op: "ycsb a".to_owned(), ..row() }, &["read", "scan", "update"], outcome);
+    report.add_measurement(&Row { op: "ycsb a".to_owned(), ..row() }, &["read", "scan", "update"], measured);
     let rows: Vec<(&str, f64, u64)> =
         report.rows().iter().map(|row| (row.op.as_str(), row.ops_per_second, row.errors)).collect();
     assert_eq!(rows, [("read", 1.0, 4), ("update", 0.5, 0)]);

@@ -39,8 +39,9 @@ pub struct Window {
     pub seconds: f64,
 }
 
+/// What the writers count together.
 #[derive(Debug)]
-struct Shared {
+struct WritersTally {
     begun: Instant,
     stops: AtomicBool,
     /// Nanoseconds from `begun` to the last acknowledgement.
@@ -56,7 +57,7 @@ struct Shared {
     words: Mutex<Vec<String>>,
 }
 
-impl Shared {
+impl WritersTally {
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -88,7 +89,7 @@ impl Shared {
 /// Running writers.
 #[derive(Debug)]
 pub struct Writers {
-    shared: Arc<Shared>,
+    tally: Arc<WritersTally>,
     tasks: JoinSet<()>,
     window: Instant,
     marks: Vec<Mark>,
@@ -97,7 +98,7 @@ pub struct Writers {
 impl Writers {
     /// Starts so many.
     pub fn start(sql: &SqlSystem, clients: usize, keys: &KeySpace, record: &Arc<KvRecord>) -> Self {
-        let shared = Arc::new(Shared {
+        let tally = Arc::new(WritersTally {
             begun: Instant::now(),
             stops: AtomicBool::new(false),
             last: AtomicU64::new(0),
@@ -111,31 +112,31 @@ impl Writers {
         });
         let mut tasks = JoinSet::new();
         for number in 0..clients {
-            let (shared, sql, record) = (Arc::clone(&shared), sql.clone(), Arc::clone(record));
+            let (tally, sql, record) = (Arc::clone(&tally), sql.clone(), Arc::clone(record));
             let keys = keys.of_client(number);
-            tasks.spawn(async move { write(&shared, &sql, (number, keys), &record).await });
+            tasks.spawn(async move { write(&tally, &sql, (number, keys), &record).await });
         }
-        let sampled = Arc::clone(&shared);
+        let sampled = Arc::clone(&tally);
         tasks.spawn(async move { sample(&sampled).await });
-        Self { shared, tasks, window: Instant::now(), marks: Vec::new() }
+        Self { tally, tasks, window: Instant::now(), marks: Vec::new() }
     }
 
     /// Something is done to the system now.
     pub fn mark(&mut self, what: &'static str) {
-        self.marks.push(Mark { at: self.shared.begun.elapsed(), what });
+        self.marks.push(Mark { at: self.tally.begun.elapsed(), what });
     }
 
     /// How it went since the start, slot by slot, with what was marked.
     pub fn series(&self, name: String) -> Series {
-        Series { name, slots: self.shared.slots.lock().clone(), marks: self.marks.clone() }
+        Series { name, slots: self.tally.slots.lock().clone(), marks: self.marks.clone() }
     }
 
     /// What happened since the last call; the next window begins.
     pub fn take_window(&mut self) -> Window {
-        let now = self.shared.now();
-        let open = now.saturating_sub(self.shared.last.fetch_max(now, Ordering::SeqCst));
-        let gap = self.shared.gap.swap(0, Ordering::SeqCst).max(open);
-        let latencies = self.shared.recorder.drain(&mut [Latencies::default()]);
+        let now = self.tally.now();
+        let open = now.saturating_sub(self.tally.last.fetch_max(now, Ordering::SeqCst));
+        let gap = self.tally.gap.swap(0, Ordering::SeqCst).max(open);
+        let latencies = self.tally.recorder.drain(&mut [Latencies::default()]);
         let seconds = self.window.elapsed().as_secs_f64();
         self.window = Instant::now();
         Window { gap: Duration::from_nanos(gap), latencies, seconds }
@@ -146,10 +147,10 @@ impl Writers {
     /// # Errors
     /// None is in time.
     pub async fn await_put(&self, deadline: Duration) -> Result<(), BenchError> {
-        let before = self.shared.acknowledgements.load(Ordering::SeqCst);
+        let before = self.tally.acknowledgements.load(Ordering::SeqCst);
         wait_for("an acknowledged put", deadline, || async {
-            let after = self.shared.acknowledgements.load(Ordering::SeqCst);
-            if after > before { Ok(()) } else { Err(self.shared.words.lock().join("; ")) }
+            let after = self.tally.acknowledgements.load(Ordering::SeqCst);
+            if after > before { Ok(()) } else { Err(self.tally.words.lock().join("; ")) }
         })
         .await
     }
@@ -159,38 +160,38 @@ impl Writers {
     /// # Errors
     /// They do not end in time.
     pub async fn stop(mut self) -> Result<(u64, Vec<String>), BenchError> {
-        self.shared.stops.store(true, Ordering::SeqCst);
+        self.tally.stops.store(true, Ordering::SeqCst);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         tokio::time::timeout(END_MAX, all).await.map_err(|_| BenchError::Late {
             what: "the end of the writers".to_owned(),
             seconds: END_MAX.as_secs(),
             last: "their puts have no answer".to_owned(),
         })?;
-        let words = self.shared.words.lock().clone();
-        Ok((self.shared.failed.load(Ordering::Relaxed), words))
+        let words = self.tally.words.lock().clone();
+        Ok((self.tally.failed.load(Ordering::Relaxed), words))
     }
 }
 
 /// Looks at what was acknowledged, in regular steps.
-async fn sample(shared: &Shared) {
-    let mut next = shared.begun;
-    while !shared.stops.load(Ordering::SeqCst) {
+async fn sample(tally: &WritersTally) {
+    let mut next = tally.begun;
+    while !tally.stops.load(Ordering::SeqCst) {
         next += SLOT;
         tokio::time::sleep_until(next).await;
-        shared.take_slot();
+        tally.take_slot();
     }
 }
 
 /// One writer: a connection after the other.
 async fn write(
-    shared: &Shared,
+    tally: &WritersTally,
     sql: &SqlSystem,
     (number, keys): (usize, crate::keys::Keys),
     record: &Arc<KvRecord>,
 ) {
     let mut keys = Some(keys);
     for turn in number.. {
-        if shared.stops.load(Ordering::SeqCst) {
+        if tally.stops.load(Ordering::SeqCst) {
             return;
         }
         let Ok(client) = sql_kv::client(sql, turn).await else {
@@ -199,15 +200,15 @@ async fn write(
         };
         let Some(own) = keys.take() else { return };
         let mut worker = KvWorker { client, op: KvOp::Put, keys: own, record: Arc::clone(record) };
-        while !shared.stops.load(Ordering::SeqCst) {
+        while !tally.stops.load(Ordering::SeqCst) {
             let begun = Instant::now();
             let late = |_| OpError::unknown(format!("no answer within {} s", PUT_MAX.as_secs()));
             let result = tokio::time::timeout(PUT_MAX, worker.step()).await.map_err(late).flatten();
             match result {
-                Ok(_) => shared.acknowledged(number, begun.elapsed()),
+                Ok(_) => tally.acknowledged(number, begun.elapsed()),
                 Err(OpError { fate: Fate::Retry, .. }) => {}
                 Err(error) => {
-                    shared.note(&error);
+                    tally.note(&error);
                     break;
                 }
             }

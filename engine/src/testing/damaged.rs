@@ -20,11 +20,11 @@ const FILE: &str = "000007.sst";
 /// The damage of a disk; clones are the same one. It outlives the store that is open on the disk.
 #[derive(Clone, Default)]
 pub struct Damage {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DamageState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct DamageState {
     spans: Vec<DamagedSpan>,
     /// Spans of staged parts, by area and number.
     staged: BTreeMap<(u64, u32), DamagedSpan>,

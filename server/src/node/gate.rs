@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::ready;
 use crate::http::{NotReady, Readiness};
-use crate::pgwire::Gate;
+use crate::pgwire::SqlAccess;
 
 /// How often a node that waits for its first catalog lease looks again.
 const READY_POLL: Duration = Duration::from_millis(20);
@@ -71,7 +71,7 @@ impl NodeGate {
     }
 }
 
-impl Gate for NodeGate {
+impl SqlAccess for NodeGate {
     fn admit(&self) -> Result<Arc<SqlNode>, SqlError> {
         match &*self.door.borrow() {
             Door::Open(sql, _) => Ok(Arc::clone(sql)),

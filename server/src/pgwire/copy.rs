@@ -13,7 +13,7 @@ use super::frame::violation;
 use super::reply;
 
 /// What came next.
-enum Step {
+enum CopyEvent {
     /// A message, with the memory that a large one has taken.
     Message(Message),
     /// A message that cannot be read, or was thrown away.
@@ -30,17 +30,17 @@ impl Connection {
         self.out.push(&reply::copy_in(copy.columns.len()))?;
         self.out.flush().await?;
         loop {
-            let message = match self.copy_step(token).await {
-                Step::Message(message) => message,
-                Step::Bad(error) => {
+            let message = match self.next_copy_event(token).await {
+                CopyEvent::Message(message) => message,
+                CopyEvent::Bad(error) => {
                     copy.abort(&mut self.session, &error.message).await;
                     return Err(error.into());
                 }
-                Step::Cancelled(error) => {
+                CopyEvent::Cancelled(error) => {
                     copy.abort(&mut self.session, "it was cancelled").await;
                     return Err(error.into());
                 }
-                Step::Ended(end) => {
+                CopyEvent::Ended(end) => {
                     copy.abort(&mut self.session, "the client is gone").await;
                     return Err(end.into());
                 }
@@ -75,15 +75,15 @@ impl Connection {
         }
     }
 
-    async fn copy_step(&mut self, token: &CancelToken) -> Step {
+    async fn next_copy_event(&mut self, token: &CancelToken) -> CopyEvent {
         let frame = tokio::select! {
             frame = self.reader.message(|_| false) => frame,
-            reason = token.cancelled() => return Step::Cancelled(reason.error()),
+            reason = token.cancelled() => return CopyEvent::Cancelled(reason.error()),
         };
         match frame.map(Message::decode) {
-            Ok(Ok(message)) => Step::Message(message),
-            Ok(Err((_, error))) => Step::Bad(error),
-            Err(error) => Step::Ended(error.into()),
+            Ok(Ok(message)) => CopyEvent::Message(message),
+            Ok(Err((_, error))) => CopyEvent::Bad(error),
+            Err(error) => CopyEvent::Ended(error.into()),
         }
     }
 }

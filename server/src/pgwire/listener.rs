@@ -25,7 +25,7 @@ use super::out::Out;
 use super::portal::Named;
 use super::reply::{self, Severity};
 use super::startup::{self, Hello, Wish};
-use super::{CONNECTIONS_MAX, Gate};
+use super::{CONNECTIONS_MAX, SqlAccess};
 use crate::descriptors::Connections;
 use crate::{limited, metrics};
 
@@ -82,7 +82,7 @@ impl WireOptions {
 
 /// PostgreSQL's protocol of one node.
 pub struct Wire {
-    gate: Arc<dyn Gate>,
+    access: Arc<dyn SqlAccess>,
     options: WireOptions,
     registry: Arc<CancelRegistry>,
     sessions: Arc<Semaphore>,
@@ -92,10 +92,10 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A listener that asks this gate for each session.
-    pub fn new(gate: Arc<dyn Gate>, options: WireOptions) -> Arc<Self> {
+    /// A listener that asks this for the SQL of each session.
+    pub fn new(access: Arc<dyn SqlAccess>, options: WireOptions) -> Arc<Self> {
         Arc::new(Self {
-            gate,
+            access,
             registry: Arc::new(CancelRegistry::default()),
             sessions: Arc::new(Semaphore::new(options.connections_max)),
             sockets: Arc::new(Semaphore::new(options.sockets_max())),
@@ -187,7 +187,7 @@ impl Wire {
             let error = too_many(self.options.connections_max);
             return end(reader, out, End::Fatal(error)).await;
         };
-        let node = match self.gate.admit() {
+        let node = match self.access.admit() {
             Ok(node) => node,
             Err(error) => return end(reader, out, End::Fatal(error)).await,
         };

@@ -8,7 +8,7 @@ pub const STATEMENT_MAX_BYTES: usize = 64 << 20;
 
 /// Where the scan stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+enum SplitterState {
     Plain,
     /// Inside `'…'`; after `E`, a backslash escapes the next character.
     Quoted {
@@ -30,13 +30,13 @@ enum State {
 pub struct Splitter {
     text: String,
     scanned: usize,
-    state: State,
+    state: SplitterState,
     has_content: bool,
 }
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self { text: String::new(), scanned: 0, state: State::Plain, has_content: false }
+        Self { text: String::new(), scanned: 0, state: SplitterState::Plain, has_content: false }
     }
 }
 
@@ -49,7 +49,7 @@ impl Splitter {
     /// The next whole statement, with its semicolon; `None` until more text comes.
     pub fn next_statement(&mut self) -> Option<String> {
         while let Some(byte) = self.byte(0) {
-            let ends = self.state == State::Plain && byte == b';';
+            let ends = self.state == SplitterState::Plain && byte == b';';
             if !ends {
                 if !self.step(byte) {
                     return None;
@@ -80,7 +80,7 @@ impl Splitter {
 
     /// Whether a statement has begun.
     pub fn is_open(&self) -> bool {
-        self.has_content || self.state != State::Plain
+        self.has_content || self.state != SplitterState::Plain
     }
 
     /// Whether the open statement is longer than any node takes.
@@ -95,22 +95,22 @@ impl Splitter {
     /// Looks at one token; false where its second byte has not arrived.
     fn step(&mut self, byte: u8) -> bool {
         let needs_next = match &self.state {
-            State::Plain => matches!(byte, b'-' | b'/'),
-            State::Quoted { escapes } => byte == b'\'' || (*escapes && byte == b'\\'),
-            State::BlockComment { .. } => matches!(byte, b'*' | b'/'),
-            State::Identifier | State::LineComment | State::Dollar(_) => false,
+            SplitterState::Plain => matches!(byte, b'-' | b'/'),
+            SplitterState::Quoted { escapes } => byte == b'\'' || (*escapes && byte == b'\\'),
+            SplitterState::BlockComment { .. } => matches!(byte, b'*' | b'/'),
+            SplitterState::Identifier | SplitterState::LineComment | SplitterState::Dollar(_) => false,
         };
         let next = self.byte(1);
         if needs_next && next.is_none() {
             return false;
         }
         let used = match self.state.clone() {
-            State::Plain => return self.step_plain(byte, next),
-            State::Quoted { escapes } => self.step_quoted(byte, next, escapes),
-            State::Identifier => self.leave_if(byte == b'"'),
-            State::LineComment => self.leave_if(byte == b'\n'),
-            State::BlockComment { depth } => self.step_block_comment(byte, next, depth),
-            State::Dollar(tag) => match self.step_dollar(&tag) {
+            SplitterState::Plain => return self.step_plain(byte, next),
+            SplitterState::Quoted { escapes } => self.step_quoted(byte, next, escapes),
+            SplitterState::Identifier => self.leave_if(byte == b'"'),
+            SplitterState::LineComment => self.leave_if(byte == b'\n'),
+            SplitterState::BlockComment { depth } => self.step_block_comment(byte, next, depth),
+            SplitterState::Dollar(tag) => match self.step_dollar(&tag) {
                 Some(used) => used,
                 None => return false,
             },
@@ -121,21 +121,21 @@ impl Splitter {
 
     fn step_plain(&mut self, byte: u8, next: Option<u8>) -> bool {
         let (state, used) = match (byte, next) {
-            (b'-', Some(b'-')) => (State::LineComment, 2),
-            (b'/', Some(b'*')) => (State::BlockComment { depth: 1 }, 2),
-            (b'\'', _) => (State::Quoted { escapes: self.follows_escape_prefix() }, 1),
-            (b'"', _) => (State::Identifier, 1),
+            (b'-', Some(b'-')) => (SplitterState::LineComment, 2),
+            (b'/', Some(b'*')) => (SplitterState::BlockComment { depth: 1 }, 2),
+            (b'\'', _) => (SplitterState::Quoted { escapes: self.follows_escape_prefix() }, 1),
+            (b'"', _) => (SplitterState::Identifier, 1),
             (b'$', _) => match self.dollar_tag() {
                 DollarTag::Opens(tag) => {
                     let used = tag.len();
-                    (State::Dollar(tag), used)
+                    (SplitterState::Dollar(tag), used)
                 }
-                DollarTag::None => (State::Plain, 1),
+                DollarTag::None => (SplitterState::Plain, 1),
                 DollarTag::Unknown => return false,
             },
-            _ => (State::Plain, 1),
+            _ => (SplitterState::Plain, 1),
         };
-        let comment = matches!(state, State::LineComment | State::BlockComment { .. });
+        let comment = matches!(state, SplitterState::LineComment | SplitterState::BlockComment { .. });
         self.has_content |= !comment && !byte.is_ascii_whitespace();
         self.state = state;
         self.scanned += used;
@@ -154,12 +154,16 @@ impl Splitter {
     fn step_block_comment(&mut self, byte: u8, next: Option<u8>, depth: u32) -> usize {
         match (byte, next) {
             (b'/', Some(b'*')) => {
-                self.state = State::BlockComment { depth: depth.saturating_add(1) };
+                self.state = SplitterState::BlockComment { depth: depth.saturating_add(1) };
                 2
             }
             (b'*', Some(b'/')) => {
                 let left = depth.saturating_sub(1);
-                self.state = if left == 0 { State::Plain } else { State::BlockComment { depth: left } };
+                self.state = if left == 0 {
+                    SplitterState::Plain
+                } else {
+                    SplitterState::BlockComment { depth: left }
+                };
                 2
             }
             _ => 1,
@@ -170,7 +174,7 @@ impl Splitter {
     fn step_dollar(&mut self, tag: &[u8]) -> Option<usize> {
         let here = self.text.as_bytes().get(self.scanned..).unwrap_or_default();
         if here.starts_with(tag) {
-            self.state = State::Plain;
+            self.state = SplitterState::Plain;
             return Some(tag.len());
         }
         (!tag.starts_with(here)).then_some(1)
@@ -178,7 +182,7 @@ impl Splitter {
 
     fn leave_if(&mut self, ends: bool) -> usize {
         if ends {
-            self.state = State::Plain;
+            self.state = SplitterState::Plain;
         }
         1
     }

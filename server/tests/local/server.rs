@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use quorate::pgwire::{Gate, Wire, WireOptions};
+use quorate::pgwire::{SqlAccess, Wire, WireOptions};
 use quorate_engine::clock::HybridClock;
 use quorate_engine::local::LocalDatabase;
 use quorate_engine::memory::MemoryStore;
@@ -33,7 +33,7 @@ impl TestGate {
     }
 }
 
-impl Gate for TestGate {
+impl SqlAccess for TestGate {
     fn admit(&self) -> Result<Arc<SqlNode>, SqlError> {
         self.closed.lock().clone().map_or_else(|| Ok(Arc::clone(&self.node)), Err)
     }
@@ -68,7 +68,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let wire = Wire::new(Arc::clone(&gate) as Arc<dyn Gate>, options);
+        let wire = Wire::new(Arc::clone(&gate) as Arc<dyn SqlAccess>, options);
         let task = tokio::spawn(wire.serve(listener, async {
             let _ = stopped.await;
         }));

@@ -9,12 +9,12 @@
 //! Lines end as the first one does: in LF, CR LF, or CR alone. A field may be quoted in parts. It is NULL where it has the NULL text and no quote at all. `\.` alone on a line ends the
 //! data.
 
-use super::decode::{LINE_MAX_BYTES, LineEnd, Record, Step, bad_file, line_too_long};
+use super::decode::{Decoded, LINE_MAX_BYTES, LineEnd, Record, bad_file, line_too_long};
 use crate::error::SqlError;
 use crate::parser::ast::CopyOptions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum CsvState {
     Plain,
     Quoted,
     Escaped,
@@ -27,7 +27,7 @@ pub struct CsvDecoder {
     quote: u8,
     escape: u8,
     null: Vec<u8>,
-    state: State,
+    state: CsvState,
     line_end: LineEnd,
     /// The field that is being read has a quote.
     is_quoted: bool,
@@ -45,7 +45,7 @@ impl CsvDecoder {
             quote: options.quote,
             escape: options.escape,
             null: options.null.clone().into_bytes(),
-            state: State::Plain,
+            state: CsvState::Plain,
             line_end: LineEnd::default(),
             is_quoted: false,
             is_started: false,
@@ -57,7 +57,7 @@ impl CsvDecoder {
     ///
     /// # Errors
     /// As there.
-    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Step, SqlError> {
+    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Decoded, SqlError> {
         let mut used = 0;
         while let Some(&byte) = data.get(used) {
             if !std::mem::replace(&mut self.is_started, true) {
@@ -65,29 +65,29 @@ impl CsvDecoder {
             }
             used += 1;
             match self.state {
-                State::Plain if byte == b'\n' => {
+                CsvState::Plain if byte == b'\n' => {
                     self.line_end.at_newline("unquoted", "Use quoted CSV field to represent newline.")?;
                     return Ok(self.end_line(record, used));
                 }
-                State::Plain if byte == b'\r' => {
+                CsvState::Plain if byte == b'\r' => {
                     let hint = "Use quoted CSV field to represent carriage return.";
                     if self.line_end.at_return("unquoted", hint)? == LineEnd::Return {
                         return Ok(self.end_line(record, used));
                     }
-                    self.state = State::Return;
+                    self.state = CsvState::Return;
                 }
-                State::Plain => used += self.plain(byte, data.get(used..).unwrap_or_default(), record),
-                State::Quoted => used += self.quoted(byte, data.get(used..).unwrap_or_default(), record),
-                State::Escaped => used -= self.escaped(byte, record),
-                State::Return if byte == b'\n' => {
+                CsvState::Plain => used += self.plain(byte, data.get(used..).unwrap_or_default(), record),
+                CsvState::Quoted => used += self.quoted(byte, data.get(used..).unwrap_or_default(), record),
+                CsvState::Escaped => used -= self.escaped(byte, record),
+                CsvState::Return if byte == b'\n' => {
                     self.line_end = LineEnd::Both;
                     return Ok(self.end_line(record, used));
                 }
-                State::Return if self.line_end == LineEnd::Unknown => {
+                CsvState::Return if self.line_end == LineEnd::Unknown => {
                     self.line_end = LineEnd::Return;
                     return Ok(self.end_line(record, used - 1));
                 }
-                State::Return => {
+                CsvState::Return => {
                     return Err(bad_file("unquoted carriage return found in data")
                         .with_hint("Use quoted CSV field to represent carriage return."));
                 }
@@ -96,7 +96,7 @@ impl CsvDecoder {
                 return Err(line_too_long());
             }
         }
-        Ok(Step::More)
+        Ok(Decoded::More)
     }
 
     /// As [`super::decode::Decoder::finish`].
@@ -107,10 +107,10 @@ impl CsvDecoder {
         if !self.is_started {
             return Ok(false);
         }
-        if self.state == State::Quoted || (self.state == State::Escaped && self.escape != self.quote) {
+        if self.state == CsvState::Quoted || (self.state == CsvState::Escaped && self.escape != self.quote) {
             return Err(bad_file("unterminated CSV quoted field"));
         }
-        Ok(matches!(self.end_line(record, 0), Step::Line(_)))
+        Ok(matches!(self.end_line(record, 0), Decoded::Line(_)))
     }
 
     /// A byte outside quotes, and the plain bytes that follow it; returns how many those were.
@@ -119,7 +119,7 @@ impl CsvDecoder {
             self.end_field(record);
         } else if byte == self.quote {
             self.is_quoted = true;
-            self.state = State::Quoted;
+            self.state = CsvState::Quoted;
         } else {
             let is_special = |other: &u8| {
                 *other == self.delimiter || *other == self.quote || *other == b'\n' || *other == b'\r'
@@ -135,9 +135,9 @@ impl CsvDecoder {
     /// A byte within quotes, and those that follow it and mean themselves; returns how many those were.
     fn quoted(&mut self, byte: u8, behind: &[u8], record: &mut Record) -> usize {
         if byte == self.escape {
-            self.state = State::Escaped;
+            self.state = CsvState::Escaped;
         } else if byte == self.quote {
-            self.state = State::Plain;
+            self.state = CsvState::Plain;
         } else {
             let is_special = |other: &u8| *other == self.escape || *other == self.quote || *other == b'\n';
             let run = behind.iter().position(is_special).unwrap_or(behind.len());
@@ -153,14 +153,14 @@ impl CsvDecoder {
     fn escaped(&mut self, byte: u8, record: &mut Record) -> usize {
         if byte == self.quote || byte == self.escape {
             record.push(byte);
-            self.state = State::Quoted;
+            self.state = CsvState::Quoted;
             return 0;
         }
         if self.escape == self.quote {
-            self.state = State::Plain;
+            self.state = CsvState::Plain;
         } else {
             record.push(self.escape);
-            self.state = State::Quoted;
+            self.state = CsvState::Quoted;
         }
         1
     }
@@ -171,12 +171,12 @@ impl CsvDecoder {
         self.is_quoted = false;
     }
 
-    fn end_line(&mut self, record: &mut Record, used: usize) -> Step {
+    fn end_line(&mut self, record: &mut Record, used: usize) -> Decoded {
         let is_end = record.is_empty() && !self.is_quoted && record.open_field() == br"\.";
         self.end_field(record);
-        self.state = State::Plain;
+        self.state = CsvState::Plain;
         self.is_started = false;
         self.line += 1;
-        if is_end { Step::End } else { Step::Line(used) }
+        if is_end { Decoded::End } else { Decoded::Line(used) }
     }
 }

@@ -71,7 +71,7 @@ impl Record {
 
 /// What a decoder says of the bytes it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Decoded {
     /// A line is complete; the number is how many bytes were used.
     Line(usize),
     /// All bytes were used, the line goes on.
@@ -101,7 +101,7 @@ impl Decoder {
     ///
     /// # Errors
     /// 22P04 for bytes that the format does not allow; 54000 for a line that is too long.
-    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Step, SqlError> {
+    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Decoded, SqlError> {
         match self {
             Self::Csv(decoder) => decoder.step(data, record),
             Self::Text(decoder) => decoder.step(data, record),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::decode::{Decoder, Record, Step};
+use super::decode::{Decoded, Decoder, Record};
 use super::parts::Parts;
 use super::row::{RowMaker, with_context};
 use crate::bind::BoundCopyFrom;
@@ -129,9 +129,9 @@ impl CopyIn {
                 .step(rest, &mut self.record)
                 .map_err(|error| self.rows.at_line(error, &self.record))?
             {
-                Step::More => break,
-                Step::End => self.is_over = true,
-                Step::Line(used) => {
+                Decoded::More => break,
+                Decoded::End => self.is_over = true,
+                Decoded::Line(used) => {
                     rest = rest.get(used..).unwrap_or_default();
                     self.take_line(session).await?;
                 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::decode::{Decoder, Record, Step};
+use super::decode::{Decoded, Decoder, Record};
 use super::output::put_line;
 use crate::error::SqlState;
 use crate::parser::ast::{CopyFormat, CopyOptions};
@@ -28,9 +28,9 @@ fn decode(options: &CopyOptions, data: &[u8], sizes: &[usize]) -> Result<Vec<(u6
         rest = behind;
         loop {
             match decoder.step(piece, &mut record).map_err(|error| error.state)? {
-                Step::More => break,
-                Step::End => break 'pieces,
-                Step::Line(used) => {
+                Decoded::More => break,
+                Decoded::End => break 'pieces,
+                Decoded::Line(used) => {
                     lines.push(take(&mut record));
                     piece = &piece[used..];
                 }

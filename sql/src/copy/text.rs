@@ -3,7 +3,7 @@
 //! A line is gathered as it is, up to an end like that of the first one: LF, CR LF or CR; a line end behind a backslash belongs to it. Then it is cut into fields, of which each is
 //! compared with the NULL text before its escapes are read.
 
-use super::decode::{LINE_MAX_BYTES, LineEnd, Record, Step, bad_file, line_too_long};
+use super::decode::{Decoded, LINE_MAX_BYTES, LineEnd, Record, bad_file, line_too_long};
 use crate::error::SqlError;
 use crate::parser::ast::CopyOptions;
 
@@ -13,7 +13,7 @@ pub struct TextDecoder {
     null: Vec<u8>,
     /// The line so far, as it came.
     raw: Vec<u8>,
-    state: State,
+    state: TextState,
     line_end: LineEnd,
     /// The end's marker stood behind a line: nothing more is read.
     is_over: bool,
@@ -23,7 +23,7 @@ pub struct TextDecoder {
 
 /// What the last byte was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TextState {
     Plain,
     /// A backslash that escapes the next.
     Escaped,
@@ -42,7 +42,7 @@ impl TextDecoder {
             delimiter: options.delimiter,
             null: options.null.clone().into_bytes(),
             raw: Vec::new(),
-            state: State::Plain,
+            state: TextState::Plain,
             line_end: LineEnd::default(),
             is_over: false,
             line: 1,
@@ -53,59 +53,59 @@ impl TextDecoder {
     ///
     /// # Errors
     /// As there.
-    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Step, SqlError> {
+    pub fn step(&mut self, data: &[u8], record: &mut Record) -> Result<Decoded, SqlError> {
         let mut used = 0;
         if self.is_over {
-            return Ok(Step::End);
+            return Ok(Decoded::End);
         }
         while let Some(&byte) = data.get(used) {
             record.line = self.line;
             match self.state {
-                State::Escaped if byte == b'.' => {
+                TextState::Escaped if byte == b'.' => {
                     self.raw.pop();
-                    self.state = State::Marker;
+                    self.state = TextState::Marker;
                 }
-                State::Marker => return self.end_data(byte, record, used),
-                State::Return if byte != b'\n' => {
+                TextState::Marker => return self.end_data(byte, record, used),
+                TextState::Return if byte != b'\n' => {
                     if self.line_end == LineEnd::Both {
                         return Err(bad_file("literal carriage return found in data").with_hint(RETURN_HINT));
                     }
                     self.line_end = LineEnd::Return;
                     return self.end_line(record, used);
                 }
-                State::Return => {
+                TextState::Return => {
                     self.line_end = LineEnd::Both;
                     return self.end_line(record, used + 1);
                 }
-                State::Escaped => {
-                    self.state = State::Plain;
+                TextState::Escaped => {
+                    self.state = TextState::Plain;
                     self.raw.push(byte);
                 }
-                State::Plain if byte == b'\n' => {
+                TextState::Plain if byte == b'\n' => {
                     self.line_end.at_newline("literal", "Use \"\\n\" to represent newline.")?;
                     return self.end_line(record, used + 1);
                 }
-                State::Plain if byte == b'\r' => {
+                TextState::Plain if byte == b'\r' => {
                     if self.line_end.at_return("literal", RETURN_HINT)? == LineEnd::Return {
                         return self.end_line(record, used + 1);
                     }
-                    self.state = State::Return;
+                    self.state = TextState::Return;
                 }
-                State::Plain => used += self.plain(byte, data.get(used + 1..).unwrap_or_default()),
+                TextState::Plain => used += self.plain(byte, data.get(used + 1..).unwrap_or_default()),
             }
             used += 1;
             if self.raw.len() > LINE_MAX_BYTES {
                 return Err(line_too_long());
             }
         }
-        Ok(Step::More)
+        Ok(Decoded::More)
     }
 
     /// A byte that ends nothing, and those that follow it and mean themselves; returns how many those were.
     fn plain(&mut self, byte: u8, behind: &[u8]) -> usize {
         self.raw.push(byte);
         if byte == b'\\' {
-            self.state = State::Escaped;
+            self.state = TextState::Escaped;
             return 0;
         }
         let is_special = |other: &u8| matches!(other, b'\n' | b'\r' | b'\\');
@@ -120,20 +120,20 @@ impl TextDecoder {
     /// As there.
     pub fn finish(&mut self, record: &mut Record) -> Result<bool, SqlError> {
         record.line = self.line;
-        if self.is_over || (self.raw.is_empty() && self.state == State::Plain) {
+        if self.is_over || (self.raw.is_empty() && self.state == TextState::Plain) {
             return Ok(false);
         }
-        if self.state == State::Marker && !self.raw.is_empty() {
+        if self.state == TextState::Marker && !self.raw.is_empty() {
             return Err(corrupt_marker());
         }
-        if self.state == State::Marker {
+        if self.state == TextState::Marker {
             return Ok(false);
         }
-        Ok(matches!(self.end_line(record, 0)?, Step::Line(_)))
+        Ok(matches!(self.end_line(record, 0)?, Decoded::Line(_)))
     }
 
     /// The byte behind the end's marker; what stands before the marker is a last line.
-    fn end_data(&mut self, byte: u8, record: &mut Record, used: usize) -> Result<Step, SqlError> {
+    fn end_data(&mut self, byte: u8, record: &mut Record, used: usize) -> Result<Decoded, SqlError> {
         if !matches!(byte, b'\n' | b'\r') {
             return Err(corrupt_marker());
         }
@@ -146,22 +146,22 @@ impl TextDecoder {
             return Err(bad_file("end-of-copy marker does not match previous newline style"));
         }
         if self.raw.is_empty() {
-            return Ok(Step::End);
+            return Ok(Decoded::End);
         }
         self.is_over = true;
         self.end_line(record, used)
     }
 
-    fn end_line(&mut self, record: &mut Record, used: usize) -> Result<Step, SqlError> {
+    fn end_line(&mut self, record: &mut Record, used: usize) -> Result<Decoded, SqlError> {
         let mut raw = std::mem::take(&mut self.raw);
-        self.state = State::Plain;
+        self.state = TextState::Plain;
         record.line = self.line;
         self.line += 1 + raw.iter().filter(|byte| **byte == b'\n').count() as u64;
         let result = self.cut(&raw, record);
         // The buffer is used again for the next line.
         raw.clear();
         self.raw = raw;
-        result.map(|()| Step::Line(used))
+        result.map(|()| Decoded::Line(used))
     }
 
     fn cut(&self, raw: &[u8], record: &mut Record) -> Result<(), SqlError> {

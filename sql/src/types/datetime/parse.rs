@@ -117,7 +117,7 @@ fn error(text: &str, data_type: DataType, fault: Fault) -> SqlError {
 
 /// What the words of a text have said so far.
 #[derive(Default)]
-struct State {
+struct PartialDateTime {
     year: Option<(i64, bool)>,
     month: Option<i64>,
     day: Option<i64>,
@@ -145,14 +145,14 @@ fn parse(text: &str) -> Result<Parsed, Fault> {
     {
         return Ok(Parsed::Infinite { is_positive: false });
     }
-    let mut state = State::default();
+    let mut partial = PartialDateTime::default();
     for word in words {
-        state.word(word)?;
+        partial.word(word)?;
     }
-    state.point().map(Parsed::Point)
+    partial.point().map(Parsed::Point)
 }
 
-impl State {
+impl PartialDateTime {
     fn has_date(&self) -> bool {
         self.year.is_some() && self.month.is_some() && self.day.is_some()
     }
