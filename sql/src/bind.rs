@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::view::CatalogView;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::{self, CopyOptions, Statement};
@@ -35,15 +36,6 @@ pub use operator::symbol as operator_symbol;
 pub use select::scan as select_scan;
 
 use parameters::Parameters;
-
-/// The catalog as of one statement.
-pub trait CatalogView {
-    /// The table of this (folded) name.
-    fn table(&self, name: &str) -> Option<Arc<TableDescriptor>>;
-
-    /// Names of all tables, for hints.
-    fn table_names(&self) -> Vec<String>;
-}
 
 /// What a statement is bound with besides the catalog.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,9 @@ pub mod descriptor_format;
 pub mod keys;
 pub mod lease;
 pub mod reading;
+pub mod snapshot;
 pub mod staged;
+pub mod view;
 
 #[cfg(test)]
 mod tests;

@@ -11,11 +11,13 @@ pub mod error;
 pub mod exec;
 pub mod expr;
 pub mod functions;
+pub mod kv_error;
 pub mod node;
 pub mod optimize;
 pub mod parser;
 pub mod plan;
 pub mod program;
+pub mod retry;
 #[cfg(test)]
 mod script_tests;
 pub mod session;

@@ -8,14 +8,11 @@ use quorate_engine::kv::Database;
 
 use crate::catalog::cache::CatalogCache;
 use crate::cluster::Cluster;
-use crate::error::{SqlError, SqlState};
-use crate::session::{Session, SessionOptions};
+use crate::error::SqlError;
 use crate::storage::rowid::RowIds;
 
 /// Name of the one database.
 pub const DATABASE: &str = "quorate";
-/// Names under which clients find it: tools that administer a server look for PostgreSQL's own.
-const DATABASES: &[&str] = &[DATABASE, "postgres"];
 
 /// Time, as SQL needs it: for `now()`, row ids, timeouts and waits between attempts.
 #[async_trait]
@@ -48,35 +45,6 @@ impl SqlNode {
         let row_ids = RowIds::new(cluster.node_id());
         let (catalog, catalog_turn) = (CatalogCache::default(), tokio::sync::Mutex::new(()));
         Arc::new(Self { database, cluster, clock, catalog, row_ids, catalog_turn })
-    }
-
-    /// A session of one client.
-    pub fn session(self: &Arc<Self>, options: SessionOptions) -> Session {
-        Session::new(Arc::clone(self), options)
-    }
-
-    /// A session of a client that connects: to a database that exists, with settings that hold from the start and come
-    /// back with RESET.
-    ///
-    /// # Errors
-    /// 3D000 for another database; for settings as [`Session::set_at_connect`].
-    pub fn connect(
-        self: &Arc<Self>,
-        options: SessionOptions,
-        settings: &[(String, String)],
-    ) -> Result<Session, SqlError> {
-        if !DATABASES.contains(&options.database.as_str()) {
-            let message = format!("database \"{}\" does not exist", options.database);
-            return Err(SqlError::new(SqlState::UndefinedDatabase, message).with_hint(format!(
-                "There is one database, \"{DATABASE}\"; say dbname={DATABASE}. Clients may call it {} too.",
-                DATABASES.iter().skip(1).map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ")
-            )));
-        }
-        let mut session = self.session(options);
-        for (name, value) in settings {
-            session.set_at_connect(name, value)?;
-        }
-        Ok(session)
     }
 
     /// Reads all descriptors as of now and replaces the cache; returns the catalog's version.

@@ -11,8 +11,8 @@ use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_sql::cluster::{Cluster, RangeInfo, SettingInfo};
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::kv_error;
 use quorate_sql::node::SqlNode;
-use quorate_sql::session::kv_error;
 
 /// The cluster, as SQL sees it.
 pub struct SqlCluster {

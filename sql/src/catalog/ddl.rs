@@ -16,9 +16,9 @@ use tokio::sync::MutexGuard;
 use super::descriptor::TableDescriptor;
 use super::{descriptor_format, keys};
 use crate::error::{SqlError, SqlState};
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
-use crate::session::kv_error::sql_error;
-use crate::session::retry::CatalogAttempts;
+use crate::retry::CatalogAttempts;
 
 /// Last id that belongs to the system: the first table has the next one.
 const SYSTEM_TABLE_ID_LAST: u64 = 100;

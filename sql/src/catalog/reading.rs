@@ -2,11 +2,11 @@
 
 use quorate_engine::kv::{Direction, ScanRequest, ScanRows, Transaction};
 
-use super::cache::CatalogSnapshot;
 use super::descriptor_format;
 use super::keys;
+use super::snapshot::CatalogSnapshot;
 use crate::error::SqlError;
-use crate::session::kv_error::sql_error;
+use crate::kv_error::sql_error;
 
 /// Most descriptors of one page.
 const PAGE_ROWS: u64 = 1_000;

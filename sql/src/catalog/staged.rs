@@ -16,12 +16,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use quorate_engine::kv::{KvError, Transaction, Write, keyspace};
 
-use super::cache::CatalogSnapshot;
 use super::descriptor::TableDescriptor;
+use super::snapshot::CatalogSnapshot;
 use super::{ddl, descriptor_format, keys};
 use crate::error::SqlError;
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
-use crate::session::kv_error::sql_error;
 
 /// What a transaction has changed in the catalog.
 #[derive(Debug, Default)]

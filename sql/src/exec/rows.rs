@@ -7,11 +7,11 @@ use quorate_engine::kv::Key;
 use super::context::{ExecContext, ExecError};
 use super::memory::{Budget, row_bytes};
 use super::operator::Operator;
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
+use crate::kv_error;
 use crate::node::SqlNode;
-use crate::session::kv_error;
 use crate::types::{Datum, Row, text};
 
 /// Keys looked up at once.

@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use quorate_engine::kv::{Transaction, TransactionOptions};
 
-use super::kv_error::sql_error;
 use super::sink::TransactionStatus;
 use crate::cancel::CancelToken;
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::catalog::staged::StagedDdl;
 use crate::error::{SqlError, SqlState};
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
 
 /// Who ends a transaction.

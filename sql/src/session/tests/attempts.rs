@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::*;
 use crate::cancel::CancelReason;
 use crate::error::SqlState;
+use crate::kv_error::sql_error;
 use crate::plan::node::OutputColumn;
-use crate::session::kv_error::sql_error;
 use crate::types::Row;
 
 /// What the next calls come to, instead of what they would.
@@ -359,7 +359,7 @@ async fn attempts_end() {
     script.lock().commits = std::iter::repeat_n(retry(), 100).collect();
     let error = sql(&mut session, "DELETE FROM t").await.unwrap_err();
     assert_eq!(error.state, SqlState::SerializationFailure);
-    assert_eq!(script.lock().commits_seen, usize::try_from(super::super::retry::ATTEMPTS_MAX).unwrap());
+    assert_eq!(script.lock().commits_seen, usize::try_from(crate::retry::ATTEMPTS_MAX).unwrap());
 }
 
 #[tokio::test]

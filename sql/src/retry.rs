@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use quorate_engine::kv::KvError;
 
-use super::kv_error::sql_error;
 use crate::error::SqlError;
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
 
 /// Most attempts at one statement, the first included: with the waits below about two seconds.
