@@ -3,7 +3,7 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Direction, ScanProgram, ScanRequest, Write, WriteCondition};
+use quorate_engine::kv::{ChangesRequest, Direction, ScanProgram, ScanRequest, Write, WriteCondition};
 use quorate_placement::topology::RangeId;
 
 use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
@@ -15,6 +15,7 @@ const REFRESH: u8 = 3;
 const COMMIT: u8 = 4;
 const QUERY_TRANSACTION: u8 = 5;
 const TRANSACT: u8 = 6;
+const CHANGES: u8 = 7;
 
 pub(super) fn put(writer: &mut Writer, request: &RangeRequest) {
     writer.varint(request.range_id.0).varint(request.generation);
@@ -25,6 +26,10 @@ pub(super) fn put(writer: &mut Writer, request: &RangeRequest) {
         }
         Request::Scan { scan, read } => {
             put_scan(writer.u8(SCAN), scan);
+            put_read_at(writer, read);
+        }
+        Request::Changes { changes, read } => {
+            put_changes(writer.u8(CHANGES), changes);
             put_read_at(writer, read);
         }
         Request::Refresh { spans, after, upto, own } => {
@@ -47,6 +52,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeRequest, CodecError> 
     let request = match reader.u8()? {
         GET => Request::Get { keys: take_list(reader, take_key)?, read: take_read_at(reader)? },
         SCAN => Request::Scan { scan: take_scan(reader)?, read: take_read_at(reader)? },
+        CHANGES => Request::Changes { changes: take_changes(reader)?, read: take_read_at(reader)? },
         REFRESH => Request::Refresh {
             spans: take_list(reader, take_span)?,
             after: reader.timestamp()?,
@@ -86,6 +92,20 @@ fn take_scan(reader: &mut Reader<'_>) -> Result<ScanRequest, CodecError> {
         direction: if reader.bool()? { Direction::Reverse } else { Direction::Forward },
         program: take_value(reader)?.map(ScanProgram),
         rows_max: reader.varint()?,
+        bytes_max: reader.varint()?,
+    })
+}
+
+fn put_changes(writer: &mut Writer, changes: &ChangesRequest) {
+    put_span(writer, &changes.span);
+    writer.timestamp(changes.after).varint(changes.keys_max).varint(changes.bytes_max);
+}
+
+fn take_changes(reader: &mut Reader<'_>) -> Result<ChangesRequest, CodecError> {
+    Ok(ChangesRequest {
+        span: take_span(reader)?,
+        after: reader.timestamp()?,
+        keys_max: reader.varint()?,
         bytes_max: reader.varint()?,
     })
 }

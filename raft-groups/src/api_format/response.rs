@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
-use quorate_engine::kv::{Key, ScanPage, ScanRows, ScanServed, Value};
+use quorate_engine::kv::{Change, ChangesPage, Key, ScanPage, ScanRows, ScanServed, Value};
 
 use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
 use crate::api::{Response, TransactionOutcome};
@@ -17,6 +17,7 @@ const INTENTS_LAID: u8 = 6;
 const STATE: u8 = 7;
 const RESOLVED: u8 = 8;
 const SWEPT: u8 = 9;
+const CHANGES: u8 = 10;
 
 const PAIRS: u8 = 1;
 const OUTPUTS: u8 = 2;
@@ -31,6 +32,7 @@ pub(super) fn put(writer: &mut Writer, response: &Response) {
             writer.optional_bytes(value.as_deref());
         }),
         Response::Page(page) => put_page(writer.u8(PAGE), page),
+        Response::Changes(page) => put_changes(writer.u8(CHANGES), page),
         Response::Refreshed => {
             writer.u8(REFRESHED);
         }
@@ -51,6 +53,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Response, CodecError> {
     Ok(match reader.u8()? {
         VALUES => Response::Values(take_list(reader, take_value)?),
         PAGE => Response::Page(take_page(reader)?),
+        CHANGES => Response::Changes(take_changes(reader)?),
         REFRESHED => Response::Refreshed,
         COMMITTED => Response::Committed(reader.timestamp()?),
         OUTCOME => Response::Outcome(take_outcome(reader)?),
@@ -97,6 +100,25 @@ fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
         rows_returned: reader.varint()?,
     };
     Ok(ScanPage { rows, resume, is_stopped, served })
+}
+
+fn put_changes(writer: &mut Writer, page: &ChangesPage) {
+    put_list(writer, &page.changes, |writer, change| {
+        put_key(writer, &change.key);
+        writer.timestamp(change.timestamp).optional_bytes(change.value.as_deref());
+    });
+    writer.bool(page.resume.is_some());
+    if let Some(resume) = &page.resume {
+        put_span(writer, resume);
+    }
+}
+
+fn take_changes(reader: &mut Reader<'_>) -> Result<ChangesPage, CodecError> {
+    let changes = take_list(reader, |reader| {
+        Ok(Change { key: take_key(reader)?, timestamp: reader.timestamp()?, value: take_value(reader)? })
+    })?;
+    let resume = if reader.bool()? { Some(take_span(reader)?) } else { None };
+    Ok(ChangesPage { changes, resume })
 }
 
 fn take_pair(reader: &mut Reader<'_>) -> Result<(Key, Value), CodecError> {

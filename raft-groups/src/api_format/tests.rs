@@ -4,7 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Direction, ProgramError, ScanPage, ScanProgram, ScanRequest, ScanRows, ScanServed, Write, WriteCondition,
+    Change, ChangesPage, ChangesRequest, Direction, ProgramError, ScanPage, ScanProgram, ScanRequest,
+    ScanRows, ScanServed, Write, WriteCondition,
 };
 use quorate_engine::mvcc::intent::Outcome;
 use quorate_engine::testing::fixture;
@@ -164,6 +165,7 @@ fn request() -> impl Strategy<Value = RangeRequest> {
     let kinds = prop_oneof![
         (list(key()), read_at()).prop_map(|(keys, read)| Request::Get { keys, read }),
         (scan(), read_at()).prop_map(|(scan, read)| Request::Scan { scan, read }),
+        (changes(), read_at()).prop_map(|(changes, read)| Request::Changes { changes, read }),
         (list(span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
             |(spans, after, upto, own)| {
                 Request::Refresh { spans, after, upto, own: own.map(Uuid::from_u128) }
@@ -199,10 +201,25 @@ fn page() -> impl Strategy<Value = ScanPage> {
         .prop_map(|(rows, resume, is_stopped, served)| ScanPage { rows, resume, is_stopped, served })
 }
 
+fn changes() -> impl Strategy<Value = ChangesRequest> {
+    (span(), time(), any::<u64>(), any::<u64>())
+        .prop_map(|(span, after, keys_max, bytes_max)| ChangesRequest { span, after, keys_max, bytes_max })
+}
+
+fn changes_page() -> impl Strategy<Value = ChangesPage> {
+    let change = (key(), time(), prop::option::of(bytes())).prop_map(|(key, timestamp, value)| Change {
+        key,
+        timestamp,
+        value,
+    });
+    (list(change), prop::option::of(span())).prop_map(|(changes, resume)| ChangesPage { changes, resume })
+}
+
 fn response() -> impl Strategy<Value = Response> {
     prop_oneof![
         list(prop::option::of(bytes())).prop_map(Response::Values),
         page().prop_map(Response::Page),
+        changes_page().prop_map(Response::Changes),
         Just(Response::Refreshed),
         time().prop_map(Response::Committed),
         time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),

@@ -131,6 +131,7 @@ fn spans_of(request: &Request) -> Vec<Span> {
     match request {
         Request::Get { keys, .. } => keys.iter().cloned().map(Span::point).collect(),
         Request::Scan { scan, .. } => vec![scan.span.clone()],
+        Request::Changes { changes, .. } => vec![changes.span.clone()],
         Request::Refresh { spans, .. } => spans.clone(),
         Request::Commit(commit) => commit.writes.iter().map(|write| Span::point(write.key.clone())).collect(),
         Request::Transact(step) => step.spans(),

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions,
-    Value, Write,
+    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence,
+    Transaction, TransactionOptions, Value, Write,
 };
 use uuid::Uuid;
 
@@ -105,6 +105,10 @@ impl Transaction for FlakyTransaction {
                 self.inner.scan_as_of(request, as_of).await
             }
         }
+    }
+
+    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
+        self.inner.changes(request).await
     }
 
     fn write(&mut self, write: Write) -> Result<(), KvError> {
