@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod catalog;
 pub mod cluster;
 pub mod copy;
+pub mod ddl;
 pub mod error;
 pub mod exec;
 pub mod expr;

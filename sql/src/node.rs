@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Database;
 
 use crate::catalog::cache::CatalogCache;
 use crate::cluster::Cluster;
+use crate::ddl::adopt::JobTiming;
+use crate::ddl::held::JobsHeld;
+use crate::ddl::ids::IdBlock;
 use crate::error::SqlError;
 use crate::storage::rowid::RowIds;
 
@@ -31,8 +35,11 @@ pub struct SqlNode {
     pub(crate) clock: Arc<dyn SqlClock>,
     pub(crate) catalog: CatalogCache,
     pub(crate) row_ids: RowIds,
-    /// Held by whoever changes the catalog, so that the sessions of a node do not conflict with each other.
-    pub(crate) catalog_turn: tokio::sync::Mutex<()>,
+    /// Jobs that are driven here.
+    pub(crate) jobs: Arc<JobsHeld>,
+    pub(crate) job_timing: JobTiming,
+    pub(crate) table_ids: tokio::sync::Mutex<IdBlock>,
+    pub(crate) job_ids: tokio::sync::Mutex<IdBlock>,
 }
 
 impl SqlNode {
@@ -42,21 +49,26 @@ impl SqlNode {
         cluster: Arc<dyn Cluster>,
         clock: Arc<dyn SqlClock>,
     ) -> Arc<Self> {
-        let row_ids = RowIds::new(cluster.node_id());
-        let (catalog, catalog_turn) = (CatalogCache::default(), tokio::sync::Mutex::new(()));
-        Arc::new(Self { database, cluster, clock, catalog, row_ids, catalog_turn })
+        Self::with_job_timing(database, cluster, clock, JobTiming::default())
     }
 
-    /// Reads all descriptors as of now and replaces the cache; returns the catalog's version.
+    /// The same, where drivers of jobs give signs and are missed at other times than usual.
+    pub fn with_job_timing(
+        database: Arc<dyn Database>,
+        cluster: Arc<dyn Cluster>,
+        clock: Arc<dyn SqlClock>,
+        job_timing: JobTiming,
+    ) -> Arc<Self> {
+        let row_ids = RowIds::new(cluster.node_id());
+        let (catalog, jobs, table_ids, job_ids) = Default::default();
+        Arc::new(Self { database, cluster, clock, catalog, row_ids, jobs, job_timing, table_ids, job_ids })
+    }
+
+    /// Reads what has changed in the catalog; returns the moment as of which it is known now.
     ///
     /// # Errors
     /// Range 1 cannot be read.
-    pub async fn refresh_catalog(&self) -> Result<u64, SqlError> {
+    pub async fn refresh_catalog(&self) -> Result<Timestamp, SqlError> {
         self.catalog.refresh(self.database.as_ref()).await
-    }
-
-    /// Version of the cached catalog; 0 before the first refresh.
-    pub fn catalog_version(&self) -> u64 {
-        self.catalog.snapshot().version
     }
 }

@@ -158,6 +158,7 @@ fn bound_text(bound: &BoundStatement) -> String {
         | Bound::Rollback
         | Bound::ShowTables
         | Bound::ShowClusterSettings
+        | Bound::ShowJobs
         | Bound::ShowVariable { .. }
         | Bound::SetVariable { .. }
         | Bound::ResetAll

@@ -92,6 +92,7 @@ const FORMATS: &[Format] = &[
         ],
     ),
     ("sql/src/catalog/descriptor_format.rs", Byte, &["table_descriptor"]),
+    ("sql/src/ddl/job_format.rs", Byte, &["job", "job_sign"]),
     ("sql/src/program/expr_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/output_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/program_format.rs", Byte, &["scan_program"]),

@@ -5,7 +5,7 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, Span};
+use quorate_engine::kv::{Fence, Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::publication::Verdict;
@@ -49,6 +49,10 @@ pub(super) enum ClusterRequest {
     CreateRange { span: Span },
     /// To range 1's leaseholder: remove the ranges of these keys.
     DropRanges { span: Span },
+    /// As `CreateRange`, if the fence holds.
+    CreateRangeFenced { span: Span, fence: Fence },
+    /// As `DropRanges`, if the fence holds.
+    DropRangesFenced { span: Span, fence: Fence },
     /// To range 1's leaseholder: wait until all live nodes have this version of the catalog.
     AwaitCatalog { version: u64 },
     /// To range 1's leaseholder: how is the cluster?
@@ -187,6 +191,8 @@ const PUBLISH_RANGES: u8 = 15;
 const SPLIT_RANGE: u8 = 16;
 const TIME: u8 = 17;
 const REMOVE_NODE: u8 = 18;
+const CREATE_RANGE_FENCED: u8 = 19;
+const DROP_RANGES_FENCED: u8 = 20;
 
 const DONE: u8 = 1;
 const LEASE: u8 = 2;
@@ -238,6 +244,14 @@ pub(super) fn encode_request(request: &ClusterRequest) -> Vec<u8> {
         }
         ClusterRequest::CreateRange { span } => put_span(writer.u8(CREATE_RANGE), span),
         ClusterRequest::DropRanges { span } => put_span(writer.u8(DROP_RANGES), span),
+        ClusterRequest::CreateRangeFenced { span, fence } => {
+            put_span(writer.u8(CREATE_RANGE_FENCED), span);
+            put_fence(&mut writer, fence);
+        }
+        ClusterRequest::DropRangesFenced { span, fence } => {
+            put_span(writer.u8(DROP_RANGES_FENCED), span);
+            put_fence(&mut writer, fence);
+        }
         ClusterRequest::AwaitCatalog { version } => {
             writer.u8(AWAIT_CATALOG).varint(*version);
         }
@@ -294,6 +308,14 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
         },
         CREATE_RANGE => ClusterRequest::CreateRange { span: take_span(&mut reader)? },
         DROP_RANGES => ClusterRequest::DropRanges { span: take_span(&mut reader)? },
+        CREATE_RANGE_FENCED => ClusterRequest::CreateRangeFenced {
+            span: take_span(&mut reader)?,
+            fence: take_fence(&mut reader)?,
+        },
+        DROP_RANGES_FENCED => ClusterRequest::DropRangesFenced {
+            span: take_span(&mut reader)?,
+            fence: take_fence(&mut reader)?,
+        },
         AWAIT_CATALOG => ClusterRequest::AwaitCatalog { version: reader.varint()? },
         STATUS => ClusterRequest::Status,
         TIME => ClusterRequest::Time,
@@ -310,6 +332,14 @@ pub(super) fn decode_request(bytes: &[u8]) -> Result<ClusterRequest, CodecError>
     };
     reader.finish()?;
     Ok(request)
+}
+
+fn put_fence(writer: &mut Writer, fence: &Fence) {
+    writer.bytes(fence.key.as_ref()).bytes(&fence.prefix);
+}
+
+fn take_fence(reader: &mut Reader<'_>) -> Result<Fence, CodecError> {
+    Ok(Fence { key: Key::new(owned(reader.bytes()?)), prefix: owned(reader.bytes()?) })
 }
 
 /// The bytes of an answer.

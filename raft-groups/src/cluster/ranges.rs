@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, keyspace};
+use quorate_engine::kv::{Database, Fence, KvError, Span, TransactionOptions, keyspace};
 use quorate_placement::repair::{Outlook, outlook};
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{Liveness, RangeView};
@@ -53,10 +53,23 @@ impl Member {
     /// # Errors
     /// [`ClusterError::Refused`] where it cannot be placed, [`ClusterError::Unavailable`] where something is missing.
     pub async fn create_table_range(&self, span: Span) -> Result<(), ClusterError> {
+        self.create_range_if(span, None).await
+    }
+
+    /// As [`Member::create_table_range`]; a call whose fence does not hold, in the transaction that enters the range into the
+    /// directory, does nothing.
+    ///
+    /// # Errors
+    /// [`ClusterError::Refused`] also where the fence does not hold.
+    pub async fn create_fenced_range(&self, span: Span, fence: Fence) -> Result<(), ClusterError> {
+        self.create_range_if(span, Some(fence)).await
+    }
+
+    async fn create_range_if(&self, span: Span, fence: Option<Fence>) -> Result<(), ClusterError> {
         let until = self.boottime() + CREATE_TIMEOUT;
         loop {
             let left = until.saturating_sub(self.boottime());
-            match self.try_create_table_range(&span, left).await {
+            match self.try_create_table_range(&span, fence.as_ref(), left).await {
                 // Something was between two leaseholders, or too slow.
                 Err(error) if is_passing(&error) && self.boottime() + CREATE_PAUSE < until => {
                     tracing::info!(%error, "a range is not made yet; it is tried again");
@@ -67,8 +80,16 @@ impl Member {
         }
     }
 
-    async fn try_create_table_range(&self, span: &Span, timeout: Duration) -> Result<(), ClusterError> {
-        let request = ClusterRequest::CreateRange { span: span.clone() };
+    async fn try_create_table_range(
+        &self,
+        span: &Span,
+        fence: Option<&Fence>,
+        timeout: Duration,
+    ) -> Result<(), ClusterError> {
+        let request = match fence.cloned() {
+            Some(fence) => ClusterRequest::CreateRangeFenced { span: span.clone(), fence },
+            None => ClusterRequest::CreateRange { span: span.clone() },
+        };
         expect_done(self.ask_leader(&request, timeout).await?)?;
         let mut budget = self.database.budget();
         self.router().range_of(&span.start, &mut budget).await?;
@@ -81,6 +102,15 @@ impl Member {
     /// As [`Member::create_table_range`].
     pub async fn drop_table_ranges(&self, span: Span) -> Result<(), ClusterError> {
         expect_done(self.ask_leader(&ClusterRequest::DropRanges { span }, DROP_TIMEOUT).await?)
+    }
+
+    /// As [`Member::drop_table_ranges`], if the fence holds in the transaction that does it.
+    ///
+    /// # Errors
+    /// As [`Member::create_fenced_range`].
+    pub async fn drop_fenced_ranges(&self, span: Span, fence: Fence) -> Result<(), ClusterError> {
+        let request = ClusterRequest::DropRangesFenced { span, fence };
+        expect_done(self.ask_leader(&request, DROP_TIMEOUT).await?)
     }
 
     /// Waits until every live node has confirmed a catalog of this version or a newer one, or its lease on an older one

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Key;
 
 use super::context::{ExecContext, ExecError};
@@ -48,7 +49,7 @@ pub fn fill_hidden(node: &SqlNode, table: &TableDescriptor, row: &mut [Datum]) {
 
 /// The error for a key that exists.
 pub fn duplicate(table: &TableDescriptor, key: &Key) -> SqlError {
-    kv_error::duplicate_key(key, Some(&CatalogSnapshot::new(0, vec![table.clone()])))
+    kv_error::duplicate_key(key, Some(&CatalogSnapshot::new(Timestamp::MIN, vec![table.clone()])))
 }
 
 /// All rows of an operator, counted against the memory of the statement.

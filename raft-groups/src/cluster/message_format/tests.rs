@@ -1,5 +1,6 @@
 //! Messages between members survive their bytes, damaged ones are refused, and the bytes are those of the fixtures.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_engine::kv::Key;
 use quorate_engine::testing::fixture;
@@ -19,6 +20,10 @@ use crate::cluster::status::{MemberStatus, NodeStatus, PeerClock, Presence, Rang
 
 fn span() -> Span {
     Span::new(Key::from(b"a".as_slice()), Key::default())
+}
+
+fn fence() -> Fence {
+    Fence { key: Key::from(b"job".as_slice()), prefix: Bytes::from_static(&[1, 0, 2]) }
 }
 
 fn record() -> NodeRecord {
@@ -77,6 +82,8 @@ fn requests() -> Vec<ClusterRequest> {
             descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1), NodeId(3)]),
         },
         ClusterRequest::Describe { range_id: RangeId(7) },
+        ClusterRequest::CreateRangeFenced { span: span(), fence: fence() },
+        ClusterRequest::DropRangesFenced { span: span(), fence: fence() },
         ClusterRequest::Progress { range_id: RangeId(7), replica_id: ReplicaId(4) },
         ClusterRequest::Collect { descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1)]) },
         ClusterRequest::TransferLease { range_id: RangeId(7), to: NodeId(2) },
