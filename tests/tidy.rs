@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tidy {
+    mod design;
     mod docs;
     mod edges;
     mod formats;

@@ -196,6 +196,16 @@ impl Span {
 pub struct TransactionOptions {
     /// Writes are refused, and nothing needs to be committed.
     pub read_only: bool,
+    /// When the first attempt at the same work began; `None` for the first. Of transactions that wait for each other the
+    /// youngest gives way: whoever is tried again keeps its age, so that it is not the youngest for ever.
+    pub since: Option<Timestamp>,
+}
+
+impl TransactionOptions {
+    /// Of a transaction that only reads.
+    pub const fn reading() -> Self {
+        Self { read_only: true, since: None }
+    }
 }
 
 /// What must hold of a key when its write is committed.
@@ -305,6 +315,8 @@ pub struct ScanServed {
     pub rows_read: u64,
     /// Pairs or outputs returned.
     pub rows_returned: u64,
+    /// Versions stepped over: those of rows read, and of rows that are deleted or too new.
+    pub visited: u64,
 }
 
 /// A store of versioned keys, local or distributed.
@@ -518,6 +530,30 @@ pub trait ScanEvaluator: Send + Sync + 'static {
     /// # Errors
     /// A program of an unknown version, or one that cannot be read.
     fn start(&self, program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError>;
+
+    /// Reads a program's filter alone. By default every row passes.
+    ///
+    /// # Errors
+    /// As [`ScanEvaluator::start`].
+    fn filter(&self, program: &ScanProgram) -> Result<Box<dyn ScanFilter>, ProgramError> {
+        let _ = program;
+        Ok(Box::new(EveryRow))
+    }
+}
+
+/// The filter of programs that have none.
+struct EveryRow;
+
+impl ScanFilter for EveryRow {
+    fn passes(&mut self, _: &[u8], _: &Value) -> bool {
+        true
+    }
+}
+
+/// The filter of a program: which rows its output depends on.
+pub trait ScanFilter: Send {
+    /// Whether the program's output may depend on a row. Also where the filter fails on it: the statement would, too.
+    fn passes(&mut self, key: &[u8], value: &Value) -> bool;
 }
 
 /// One run of a program over the pairs of one page.

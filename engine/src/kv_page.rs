@@ -33,6 +33,7 @@ pub struct PageBuilder {
     rows_max: u64,
     bytes_max: u64,
     rows_read: u64,
+    visited: u64,
     bytes: u64,
     is_stopped: bool,
 }
@@ -52,6 +53,7 @@ impl PageBuilder {
             rows_max: request.rows_max.max(1),
             bytes_max: request.bytes_max,
             rows_read: 0,
+            visited: 0,
             bytes: 0,
             is_stopped: false,
         })
@@ -86,6 +88,11 @@ impl PageBuilder {
         })
     }
 
+    /// Notes how many versions were stepped over for the page.
+    pub fn visited(&mut self, versions: u64) {
+        self.visited = versions;
+    }
+
     /// Ends the page; `resume` is what is left to visit.
     ///
     /// # Errors
@@ -102,7 +109,12 @@ impl PageBuilder {
                 (ScanRows::Outputs(outputs), count)
             }
         };
-        let served = ScanServed { rows_read: self.rows_read, rows_returned, ..ScanServed::default() };
+        let served = ScanServed {
+            rows_read: self.rows_read,
+            rows_returned,
+            visited: self.visited,
+            ..ScanServed::default()
+        };
         Ok(ScanPage { rows, resume, is_stopped: self.is_stopped, served })
     }
 }

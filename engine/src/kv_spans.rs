@@ -1,4 +1,4 @@
-//! [`ReadSpans`]: what a transaction has read, as few spans.
+//! [`ReadSpans`]: keys that a transaction has read, or written, as few spans.
 //!
 //! Spans that overlap or touch become one. Beyond [`READ_SPANS_MAX`] neighbours are merged with what lies between them,
 //! those with the longest common prefix first: a merged span claims more than was read (and may cause a needless

@@ -7,8 +7,8 @@
 //! 2. The write waits in the transaction's [`kv_buffer::WriteBuffer`]; nothing is sent before COMMIT. The transaction's
 //!    own reads see it from there.
 //! 3. At COMMIT the [`clock::HybridClock`] gives a timestamp above all that were seen, never above the
-//!    [`clock::ClockBound`] on the disk. What was read ([`kv_spans::ReadSpans`]) must not have changed since:
-//!    [`mvcc::changed_in`].
+//!    [`clock::ClockBound`] on the disk. What was read ([`kv_reads::Reads`]) must not have changed since:
+//!    [`mvcc::ChangeScan`].
 //! 4. [`mvcc::put`] makes a version of it: [`mvcc::key_format::data_key`] appends the timestamp, inverted, so that the
 //!    newest version of a key comes first. Where the transaction is not over yet, an [`mvcc::Intent`] is laid instead,
 //!    and [`mvcc::intent::resolve`] makes the version later.
@@ -38,6 +38,7 @@ pub mod hlc;
 pub mod kv;
 pub mod kv_buffer;
 pub mod kv_page;
+pub mod kv_reads;
 pub mod kv_spans;
 pub mod local;
 pub mod memory;

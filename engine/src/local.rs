@@ -17,12 +17,12 @@ use crate::clock::{ClockError, HybridClock};
 use crate::hlc::Timestamp;
 use crate::kv::{
     ChangesPage, ChangesRequest, Committed, Database, Direction, Key, KvError, ScanEvaluator, ScanPage,
-    ScanRequest, Sequence, Span, Transaction, TransactionOptions, Value, Write, WriteCondition,
+    ScanProgram, ScanRequest, Sequence, Span, Transaction, TransactionOptions, Value, Write, WriteCondition,
 };
 use crate::kv_buffer::{ScanPlan, WriteBuffer};
 use crate::kv_page::covered;
-use crate::kv_spans::ReadSpans;
-use crate::mvcc::{self, MvccError, PageError, ReadAt};
+use crate::kv_reads::{ReadSpan, Reads};
+use crate::mvcc::{self, ChangeWindow, MvccError, PageError, ReadAt, Refreshed, Visits};
 use crate::store::{Batch, Durability, Snapshot, Store, StoreError};
 
 /// Most bytes of one transaction here (design.md section 12, "transaction"): there is no command to fit it into.
@@ -61,7 +61,7 @@ impl Database for LocalDatabase {
             shared: self.shared.clone(),
             options,
             buffer: WriteBuffer::new(LOCAL_TRANSACTION_MAX_BYTES),
-            reads: ReadSpans::new(),
+            reads: Reads::new(),
             is_over: false,
         }))
     }
@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// Commits writes if all that was read is unchanged.
-    fn commit(&self, reads: &Reads<'_>, writes: &[Write]) -> Result<Timestamp, KvError> {
+    fn commit(&self, reads: &Dependence<'_>, writes: &[Write]) -> Result<Timestamp, KvError> {
         let mut poison = self.commit.lock();
         if let Some(error) = poison.as_ref() {
             return Err(store_error(error));
@@ -99,7 +99,7 @@ impl Shared {
         result.map(|()| timestamp)
     }
 
-    fn check(&self, reads: &Reads<'_>, writes: &[Write], timestamp: Timestamp) -> Result<(), KvError> {
+    fn check(&self, reads: &Dependence<'_>, writes: &[Write], timestamp: Timestamp) -> Result<(), KvError> {
         if let (Some(deadline), Some(first)) = (reads.deadline, writes.first())
             && timestamp >= deadline
         {
@@ -107,8 +107,27 @@ impl Shared {
             return Err(KvError::Retry { key: first.key.clone(), reason });
         }
         let snapshot = self.store.snapshot();
-        check_reads(snapshot.as_ref(), reads, timestamp)?;
+        self.check_reads(snapshot.as_ref(), reads, timestamp)?;
         check_conditions(snapshot.as_ref(), writes)
+    }
+
+    /// There is no other work on this store that a large refresh could keep waiting: it is done in one go.
+    fn check_reads(
+        &self,
+        snapshot: &dyn Snapshot,
+        reads: &Dependence<'_>,
+        commit: Timestamp,
+    ) -> Result<(), KvError> {
+        let spans: Vec<ReadSpan> = reads.reads.iter().collect();
+        let window = ChangeWindow { after: reads.at, upto: commit, own: None };
+        let limits = (window, Visits::UNLIMITED);
+        match mvcc::refresh(snapshot, &spans, limits, self.evaluator.as_ref()).map_err(page_error)? {
+            Refreshed::Unchanged | Refreshed::Left(_) => Ok(()),
+            Refreshed::Changed { key, timestamp } => {
+                let reason = format!("read at {}, changed at {timestamp}", reads.at);
+                Err(KvError::Retry { key, reason })
+            }
+        }
     }
 
     fn write(&self, writes: &[Write], timestamp: Timestamp) -> Result<(), StoreError> {
@@ -121,22 +140,10 @@ impl Shared {
 }
 
 /// What a commit depends on.
-struct Reads<'a> {
-    spans: &'a ReadSpans,
+struct Dependence<'a> {
+    reads: &'a Reads,
     at: Timestamp,
     deadline: Option<Timestamp>,
-}
-
-fn check_reads(snapshot: &dyn Snapshot, reads: &Reads<'_>, commit: Timestamp) -> Result<(), KvError> {
-    for span in reads.spans.iter() {
-        if let Some((key, changed)) =
-            mvcc::changed_in(snapshot, &span, reads.at, commit, None).map_err(read_error)?
-        {
-            let reason = format!("read at {}, changed at {changed}", reads.at);
-            return Err(KvError::Retry { key, reason });
-        }
-    }
-    Ok(())
 }
 
 fn check_conditions(snapshot: &dyn Snapshot, writes: &[Write]) -> Result<(), KvError> {
@@ -158,7 +165,7 @@ struct LocalTransaction {
     options: TransactionOptions,
     read_timestamp: Timestamp,
     buffer: WriteBuffer,
-    reads: ReadSpans,
+    reads: Reads,
     is_over: bool,
 }
 
@@ -170,25 +177,23 @@ impl LocalTransaction {
 
     /// The value of a key in the store, remembered as read.
     fn read(&mut self, snapshot: &dyn Snapshot, key: &Key) -> Result<Option<Value>, KvError> {
-        self.note_read(Span::point(key.clone()));
+        self.note_read(Span::point(key.clone()), None);
         let found = mvcc::get(snapshot, key, self.read_at()).map_err(read_error)?;
         Ok(found.map(|found| found.value))
     }
 
     /// Remembers what was read, unless nothing will depend on it.
-    fn note_read(&mut self, span: Span) {
+    fn note_read(&mut self, span: Span, program: Option<&ScanProgram>) {
         if !self.options.read_only {
-            self.reads.add(span);
+            self.reads.add(span, program);
         }
     }
 
     fn page(&self, request: &ScanRequest) -> Result<ScanPage, KvError> {
         let snapshot = self.shared.store.snapshot();
         let evaluator = self.shared.evaluator.as_ref();
-        mvcc::read_page(snapshot.as_ref(), request, self.read_at(), evaluator).map_err(|error| match error {
-            PageError::Mvcc(error) => read_error(error),
-            PageError::Program(error) => KvError::Program(error),
-        })
+        mvcc::read_page(snapshot.as_ref(), request, (self.read_at(), Visits::PAGE), evaluator)
+            .map_err(page_error)
     }
 
     fn refuse_if_over(&self) -> Result<(), KvError> {
@@ -235,7 +240,8 @@ impl Transaction for LocalTransaction {
             }
         };
         // Where the program stopped early, the whole span is remembered: too much is right, too little is not.
-        self.note_read(covered(&request.span, request.direction, page.resume.as_ref()));
+        let span = covered(&request.span, request.direction, page.resume.as_ref());
+        self.note_read(span, request.program.as_ref());
         Ok(page)
     }
 
@@ -244,7 +250,7 @@ impl Transaction for LocalTransaction {
         let shared = self.shared.clone();
         let snapshot = shared.store.snapshot();
         let page = mvcc::changes_in(snapshot.as_ref(), &request, self.read_at()).map_err(read_error)?;
-        self.note_read(covered(&request.span, Direction::Forward, page.resume.as_ref()));
+        self.note_read(covered(&request.span, Direction::Forward, page.resume.as_ref()), None);
         Ok(page)
     }
 
@@ -267,7 +273,7 @@ impl Transaction for LocalTransaction {
         if writes.is_empty() {
             return Ok(Committed { timestamp: self.read_timestamp });
         }
-        let reads = Reads { spans: &self.reads, at: self.read_timestamp, deadline };
+        let reads = Dependence { reads: &self.reads, at: self.read_timestamp, deadline };
         Ok(Committed { timestamp: self.shared.commit(&reads, &writes)? })
     }
 
@@ -280,6 +286,13 @@ impl Transaction for LocalTransaction {
 /// There are no intents and no uncertainty here: both would be somebody else's store.
 fn read_error(error: MvccError) -> KvError {
     KvError::Storage(error.to_string())
+}
+
+fn page_error(error: PageError) -> KvError {
+    match error {
+        PageError::Mvcc(error) => read_error(error),
+        PageError::Program(error) => KvError::Program(error),
+    }
 }
 
 fn store_error(error: &StoreError) -> KvError {

@@ -112,6 +112,15 @@ impl Batch {
     pub fn size_bytes(&self) -> usize {
         self.bytes
     }
+
+    /// Bytes of the keys and values that it sets: without those of what it removes.
+    pub fn put_bytes(&self) -> usize {
+        let put = |change: &Change| match change {
+            Change::Put(_, key, value) => key.len() + value.len(),
+            Change::Delete(..) | Change::DeleteRange(..) => 0,
+        };
+        self.changes.iter().map(put).sum()
+    }
 }
 
 /// Whether a write waits for the disk.

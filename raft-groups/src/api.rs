@@ -8,6 +8,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
     ChangesPage, ChangesRequest, Key, ProgramError, ScanPage, ScanRequest, Span, Write,
 };
+use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId};
 use uuid::Uuid;
@@ -57,10 +58,10 @@ pub enum Request {
         read: ReadAt,
     },
     /// May a transaction that read these spans at `after` read them at `upto` instead? Yes if nothing was written in
-    /// between; nothing will be afterwards.
+    /// between that counts; nothing will be afterwards.
     Refresh {
         /// What was read.
-        spans: Vec<Span>,
+        spans: Vec<ReadSpan>,
         /// When it was read.
         after: Timestamp,
         /// The new read timestamp.
@@ -104,7 +105,7 @@ pub struct CommitRequest {
     /// Its read timestamp.
     pub read_timestamp: Timestamp,
     /// What it read there; refreshed under the commit's latches when its timestamp has to rise.
-    pub read_spans: Vec<Span>,
+    pub read_spans: Vec<ReadSpan>,
     /// Its writes, by key, one a key.
     pub writes: Vec<Write>,
     /// The commit timestamp must lie below it: the catalog's lease.
@@ -128,8 +129,11 @@ pub enum Response {
     Page(ScanPage),
     /// To [`Request::Changes`]. `resume` is cut as that of a page.
     Changes(ChangesPage),
-    /// To [`Request::Refresh`].
-    Refreshed,
+    /// To [`Request::Refresh`]: nothing that counts has changed, but for what is left to be asked for.
+    Refreshed {
+        /// What was not looked at: there was too much for one answer.
+        left: Vec<ReadSpan>,
+    },
     /// To [`Request::Commit`]: durable on a quorum and visible at this timestamp, which the local clock has passed.
     Committed(Timestamp),
     /// To [`Request::QueryTransaction`].
@@ -143,6 +147,8 @@ pub enum Response {
         /// Where intents may be left: there were too many for one command.
         rest: Vec<Span>,
     },
+    /// To [`Transact::Settle`].
+    Settled,
     /// To [`Transact::Sweep`].
     Swept(Swept),
 }
@@ -201,6 +207,10 @@ pub enum RangeError {
         /// Whose intent it is.
         holder: Box<Holder>,
     },
+    /// A commit's transaction has read more than is looked at again under latches. Nothing was done: with its intents laid,
+    /// what it read can be refreshed in pages.
+    #[error("more was read than can be looked at again in one step")]
+    TooMuchRead,
     /// A write's condition does not hold. Nothing was done.
     #[error("key {key} exists already")]
     ConditionFailed {

@@ -1,12 +1,13 @@
 //! Bytes of requests to ranges and of their answers, as they travel between nodes (`Service::Range`).
 //!
-//! Version 1: a version byte, then the pieces of `engine::codec::value` in the order of the fields; each enum is a byte
+//! A version byte, then the pieces of `engine::codec::value` in the order of the fields; each enum is a byte
 //! of its own, from 1. Decoding trusts nothing: damaged bytes are a [`CodecError`], never a panic and never a large
 //! reservation.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
-use quorate_engine::kv::{Key, Span};
+use quorate_engine::kv::{Key, ScanProgram, Span};
+use quorate_engine::kv_reads::ReadSpan;
 
 use crate::api::{RangeError, RangeRequest, Response};
 
@@ -18,7 +19,7 @@ mod tests;
 mod transact;
 
 /// Newest version of these bytes.
-const API_VERSION: u8 = 1;
+const API_VERSION: u8 = 2;
 
 /// The bytes of a request.
 pub fn encode_request(request: &RangeRequest) -> Vec<u8> {
@@ -80,6 +81,17 @@ pub(crate) fn put_span(writer: &mut Writer, span: &Span) {
 pub(crate) fn take_span(reader: &mut Reader<'_>) -> Result<Span, CodecError> {
     let start = take_key(reader)?;
     Ok(Span::new(start, take_key(reader)?))
+}
+
+/// Appends a span that was read.
+fn put_read_span(writer: &mut Writer, read: &ReadSpan) {
+    put_span(writer, &read.span);
+    writer.optional_bytes(read.filter.as_ref().map(|program| program.0.as_ref()));
+}
+
+/// Reads a span that was read.
+fn take_read_span(reader: &mut Reader<'_>) -> Result<ReadSpan, CodecError> {
+    Ok(ReadSpan { span: take_span(reader)?, filter: take_value(reader)?.map(ScanProgram) })
 }
 
 /// Appends a list with its length before it.

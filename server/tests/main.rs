@@ -5,6 +5,7 @@
 
 mod clocks;
 mod copies;
+mod crowd;
 mod damage;
 mod demo;
 mod descriptors;

@@ -63,6 +63,8 @@ pub struct Session {
     variables: Variables,
     texts: Texts,
     transaction: TransactionState,
+    /// When the first attempt began at work that has lost against others, and may be tried again.
+    tried_since: Option<Timestamp>,
     /// How often a transaction of this session has changed its own catalog.
     staged_count: u64,
     deallocated: Vec<Deallocated>,
@@ -86,6 +88,7 @@ impl Session {
             variables,
             texts: Texts::default(),
             transaction: TransactionState::Idle,
+            tried_since: None,
             staged_count: 0,
             deallocated: Vec::new(),
         }
@@ -172,8 +175,10 @@ impl Session {
     pub async fn sync(&mut self) -> Result<(), SqlError> {
         match std::mem::take(&mut self.transaction) {
             TransactionState::Open(open) if open.kind == Kind::Implicit => {
+                let age = open.age();
                 let result = open.commit(&self.node).await;
                 self.variables.end(result.is_ok());
+                self.note_age(age, &result);
                 result
             }
             other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed) => {
@@ -352,9 +357,21 @@ impl Session {
     /// Fails the transaction after an error.
     pub(crate) async fn after<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
         if result.is_err() {
+            if let TransactionState::Open(open) = &self.transaction {
+                let age = open.age();
+                self.note_age(age, &result);
+            }
             self.fail_transaction().await;
         }
         result
+    }
+
+    /// Remembers when work began that has lost against others: whoever repeats it keeps its age.
+    pub(crate) fn note_age<T>(&mut self, age: Option<Timestamp>, result: &Result<T, SqlError>) {
+        self.tried_since = match result {
+            Err(error) if error.state == SqlState::SerializationFailure => age,
+            Ok(_) | Err(_) => None,
+        };
     }
 }
 

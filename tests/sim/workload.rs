@@ -272,7 +272,7 @@ impl Client {
     }
 
     async fn attempt(&mut self, id: OpId, kind: Kind) -> Result<Committed, KvError> {
-        let options = TransactionOptions { read_only: kind.is_read_only() };
+        let options = TransactionOptions { read_only: kind.is_read_only(), ..TransactionOptions::default() };
         let transaction = self.database.begin(options).await?;
         let mut recorded = Recorded { workload: &self.workload, id, transaction };
         let (rng, padding_max) = (&mut self.rng, self.workload.padding_max);
@@ -459,7 +459,7 @@ pub async fn read_all(
 ) -> Result<(), KvError> {
     let id = workload.history.invoke(machine, "read");
     let result = async {
-        let transaction = database.begin(TransactionOptions { read_only: true }).await?;
+        let transaction = database.begin(TransactionOptions::reading()).await?;
         let mut recorded = Recorded { workload, id, transaction };
         recorded.get(keys).await?;
         recorded.transaction.commit(None).await

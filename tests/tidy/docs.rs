@@ -1,4 +1,5 @@
-//! ARCHITECTURE.md against the tree: its code map names every module, its glossary every word of the field.
+//! ARCHITECTURE.md against the tree: its code map names every module, its glossary every word of the field, and what it
+//! says to open is there.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +26,29 @@ const TERMS: [&str; 16] = [
     "resolved timestamp",
     "term",
     "voter",
+];
+
+/// What people come to change, each with a row that says where.
+const CHANGES: [&str; 19] = [
+    "SQL statement",
+    "TLS",
+    "backup",
+    "command kind",
+    "follower read",
+    "format on disk",
+    "hash join",
+    "heartbeat",
+    "job",
+    "merge",
+    "message",
+    "metric",
+    "policy field",
+    "safeguard",
+    "scan program",
+    "secondary index",
+    "setting",
+    "simulator invariant",
+    "type",
 ];
 
 /// The part of the page below a heading, up to the next heading of the same or a higher level.
@@ -97,6 +121,26 @@ fn has_word(source: &str, name: &str) -> bool {
         .any(|(at, _)| !source[..at].ends_with(is_part) && !source[at + name.len()..].starts_with(is_part))
 }
 
+/// The table of changes has a row for each of [`CHANGES`], and what a row says to open is there.
+fn changes(tree: &Tree) -> Vec<Violation> {
+    let table = section(tree.get(PATH).unwrap_or_default(), "## To change something");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let rows: Vec<(&str, &str)> = rows.filter(|(name, _)| *name != "to change").collect();
+    let absent = CHANGES.iter().filter(|name| !rows.iter().any(|(row, _)| row == *name));
+    let mut found: Vec<Violation> =
+        absent.map(|name| Violation::of_file(PATH, format!("nothing says how to change: {name}"))).collect();
+    for (name, files) in rows {
+        let paths: Vec<&str> =
+            files.split('`').skip(1).step_by(2).filter(|path| path.contains('/')).collect();
+        if paths.is_empty() {
+            found.push(Violation::of_file(PATH, format!("no file to open for: {name}")));
+        }
+        let gone = paths.iter().filter(|path| !tree.has(path));
+        found.extend(gone.map(|path| Violation::of_file(PATH, format!("{path}, for {name}, is not there"))));
+    }
+    found
+}
+
 /// Links in the pages at the root that point into the repository have a file or folder there.
 fn links(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -108,9 +152,7 @@ fn links(tree: &Tree) -> Vec<Violation> {
                 continue;
             }
             let target = format!("{base}{}", target.trim_end_matches('/'));
-            let exists =
-                tree.files().any(|(file, _)| file == target || file.starts_with(&format!("{target}/")));
-            if !exists {
+            if !tree.has(&target) {
                 found.push(Violation::of_file(path, format!("a link to {target}, which is not there")));
             }
         }
@@ -152,6 +194,23 @@ fn glossary_can_fail() {
     page += "- **more**: `RangeId` and `RangeIdentity`\n";
     let tree = Tree::of(&[(PATH, &page), ("a.rs", "struct RangeId; struct MyRangeIdentity;")]);
     assert_found(&glossary(&tree), &["lacks lease", "names RangeIdentity"]);
+}
+
+#[test]
+fn changes_begin_with_files_that_are_there() {
+    assert_none(&changes(&repository()));
+}
+
+#[test]
+fn changes_can_fail() {
+    let mut page = "## To change something\n\n| to change | open |\n|---|---|\n".to_owned();
+    for name in CHANGES.iter().filter(|name| **name != "TLS") {
+        page += &format!("| {name} | `a/b.rs`, then `c/`; `Word` |\n");
+    }
+    page += "| more | `a/gone.rs` |\n| nothing | later |\n";
+    let tree = Tree::of(&[(PATH, &page), ("a/b.rs", ""), ("c/d.rs", "")]);
+    let texts = ["to change: TLS", "a/gone.rs, for more, is not there", "no file to open for: nothing"];
+    assert_found(&changes(&tree), &texts);
 }
 
 #[test]

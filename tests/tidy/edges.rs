@@ -4,7 +4,7 @@ use super::manifest::{Entry, entries};
 use super::tree::{Tree, Violation};
 use super::{assert_found, assert_none, repository};
 
-/// A crate and those of ours that it may depend on (design: the rooms). Everything else is a violation.
+/// A crate and those of ours that it may depend on (design.md section 2). Everything else is a violation.
 const EDGES: [(&str, &[&str]); 7] = [
     ("placement", &[]),
     ("engine", &[]),

@@ -73,6 +73,13 @@ impl Tree {
         self.files.get(path).map(String::as_str)
     }
 
+    /// Whether there is a file, or a folder with files, of this path.
+    pub fn has(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        let folder = format!("{path}/");
+        self.files.contains_key(path) || self.files.keys().any(|file| file.starts_with(&folder))
+    }
+
     /// Rust sources.
     pub fn rust(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files().filter(|(path, _)| path.ends_with(".rs"))

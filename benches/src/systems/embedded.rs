@@ -113,7 +113,7 @@ impl From<KvError> for OpError {
 
 impl EmbeddedClient {
     async fn write(&self, rows: &[(u64, String)]) -> Result<(), OpError> {
-        let mut transaction = self.database.begin(TransactionOptions { read_only: false }).await?;
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
         transaction.start_statement();
         for (key, value) in rows {
             transaction.write(Write::put(key_of(*key), value.clone().into_bytes().into()))?;
@@ -126,7 +126,7 @@ impl EmbeddedClient {
 #[async_trait]
 impl KvClient for EmbeddedClient {
     async fn put(&mut self, key: u64, value: &str) -> Result<(), OpError> {
-        let mut transaction = self.database.begin(TransactionOptions { read_only: false }).await?;
+        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
         transaction.start_statement();
         transaction.write(Write::put(key_of(key), value.as_bytes().to_vec().into()))?;
         transaction.commit(None).await?;
@@ -141,14 +141,14 @@ impl KvClient for EmbeddedClient {
     }
 
     async fn get(&mut self, key: u64) -> Result<Option<String>, OpError> {
-        let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+        let mut transaction = self.database.begin(TransactionOptions::reading()).await?;
         transaction.start_statement();
         let found = transaction.get_many(vec![key_of(key)]).await?;
         Ok(found.into_iter().next().flatten().map(|value| text(&value)))
     }
 
     async fn scan(&mut self, from: u64, limit: usize) -> Result<Vec<(u64, String)>, OpError> {
-        let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+        let mut transaction = self.database.begin(TransactionOptions::reading()).await?;
         transaction.start_statement();
         let end = keyspace::table_span(TABLE_ID).end;
         let mut next = Some(Span::new(key_of(from), end));

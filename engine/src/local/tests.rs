@@ -61,7 +61,9 @@ impl LocalRunner {
         if command.name == "begin" {
             let read_only = args.next_pos() == Some("readonly");
             args.reject_next()?;
-            let transaction = block_on(self.database.begin(TransactionOptions { read_only }))?;
+            let transaction = block_on(
+                self.database.begin(TransactionOptions { read_only, ..TransactionOptions::default() }),
+            )?;
             let output = format!("reads at {}", transaction.read_timestamp());
             self.transactions.insert(name.to_owned(), transaction);
             return Ok(output);
@@ -176,7 +178,7 @@ fn local_transfers_keep_the_sum() {
         block_on(transaction.commit(None)).map(|_| ())
     };
     let sum = || -> u64 {
-        let mut transaction = block_on(database.begin(TransactionOptions { read_only: true })).unwrap();
+        let mut transaction = block_on(database.begin(TransactionOptions::reading())).unwrap();
         let found = block_on(transaction.get_many((0..ACCOUNTS).map(account).collect())).unwrap();
         found.into_iter().map(number).sum()
     };

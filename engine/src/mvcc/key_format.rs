@@ -108,6 +108,16 @@ pub fn decode_txn_key(encoded: &[u8]) -> Result<(Key, Uuid), CodecError> {
     Ok((Key::from(anchor), transaction))
 }
 
+/// The prefix of the anchor in a record's key, as [`data_prefix`] gives it.
+///
+/// # Errors
+/// A key that [`txn_key`] does not write.
+pub fn split_txn_key(encoded: &[u8]) -> Result<&[u8], CodecError> {
+    let id =
+        encoded.split_last_chunk::<16>().ok_or(CodecError::Truncated { what: "transaction record key" })?;
+    Ok(id.0)
+}
+
 /// Bounds of the records whose anchors lie in a span; an empty end stays "to the end".
 pub fn txn_span(span: &Span) -> (Vec<u8>, Vec<u8>) {
     data_span(span)

@@ -24,17 +24,21 @@ mod page;
 mod read;
 pub mod record;
 pub mod record_format;
+mod refresh;
 mod scan;
 pub mod stats;
 pub mod version_format;
+mod visits;
 mod write;
 
-pub use changed::changed_in;
+pub use changed::{ChangeScan, ChangeWindow, Changed, Filter};
 pub use changes::changes_in;
 pub use intent::Intent;
 pub use page::{PageError, read_page};
 pub use read::{get, newest};
+pub use refresh::{Refreshed, refresh};
 pub use scan::MvccScan;
+pub use visits::Visits;
 pub use write::put;
 
 use crate::codec::CodecError;

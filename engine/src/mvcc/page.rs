@@ -1,6 +1,6 @@
-//! One page of a scan: the pairs of a snapshot through the request's program.
+//! One page of a scan: the pairs of a snapshot through the request's program, within its visits.
 
-use super::{MvccError, MvccScan, ReadAt};
+use super::{MvccError, MvccScan, ReadAt, Visits};
 use crate::kv::{ProgramError, ScanEvaluator, ScanPage, ScanRequest};
 use crate::kv_page::{PageBuilder, PageFlow, remaining};
 use crate::store::Snapshot;
@@ -16,27 +16,32 @@ pub enum PageError {
     Program(#[from] ProgramError),
 }
 
-/// Reads one page. Its `served` names no range and no node yet.
+/// Reads one page, which ends at a limit of the request's or when the visits are used up, with or without pairs. Its
+/// `served` names no range and no node yet.
 ///
 /// # Errors
 /// See [`PageError`].
 pub fn read_page(
     snapshot: &dyn Snapshot,
     request: &ScanRequest,
-    at: ReadAt,
+    (at, visits): (ReadAt, Visits),
     evaluator: &dyn ScanEvaluator,
 ) -> Result<ScanPage, PageError> {
     let mut page = PageBuilder::new(request, evaluator)?;
     if request.span.is_empty() {
         return Ok(page.finish(None)?);
     }
-    let mut scan = MvccScan::new(snapshot, &request.span, request.direction, at);
-    while let Some((key, _, value)) = scan.next()? {
+    let mut scan = MvccScan::within(snapshot, &request.span, (request.direction, at), visits);
+    let rest = loop {
+        let Some((key, _, value)) = scan.next()? else {
+            break scan.paused().and_then(|last| remaining(&request.span, request.direction, last));
+        };
         match page.push(&key, value)? {
             PageFlow::More => {}
-            PageFlow::Full => return Ok(page.finish(remaining(&request.span, request.direction, &key))?),
-            PageFlow::Stop => return Ok(page.finish(None)?),
+            PageFlow::Full => break remaining(&request.span, request.direction, &key),
+            PageFlow::Stop => break None,
         }
-    }
-    Ok(page.finish(None)?)
+    };
+    page.visited(scan.visits().steps());
+    Ok(page.finish(rest)?)
 }

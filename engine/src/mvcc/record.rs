@@ -40,7 +40,7 @@ pub struct TransactionRecord {
     pub attempt: u32,
     /// First key it wrote; fixed for its life, and where this record lies.
     pub anchor: Key,
-    /// When the transaction started.
+    /// When the transaction started, over all attempts at the same work: its age among those that wait for each other.
     pub started: Timestamp,
     /// Commit timestamp, provisional before the commit.
     pub timestamp: Timestamp,
@@ -69,6 +69,11 @@ pub fn get(
 pub fn put(batch: &mut Batch, record: &TransactionRecord) {
     let key = key_format::txn_key(&record.anchor, record.transaction);
     batch.put(Family::Txn, key, record_format::encode(record));
+}
+
+/// Bytes that a record takes in the store, its key included.
+pub fn size_bytes(record: &TransactionRecord) -> usize {
+    key_format::txn_key(&record.anchor, record.transaction).len() + record_format::encode(record).len()
 }
 
 /// Removes a record.

@@ -3,12 +3,15 @@
 //! The scan walks the data keys and, beside them, the intents: it stops at whichever comes first. Versions that do not
 //! matter are stepped over, and beyond a few of them jumped over by a seek, so that a key with a long history costs one
 //! seek and a key with one version costs one step.
+//!
+//! Invariant: a scan visits no more than its [`Visits`] allow, and then says where it stopped: what lies between two live
+//! pairs may be millions of deleted ones.
 
 use super::key_format::{data_prefix, data_prefix_end, data_span, split_data_key, user_key, version_of};
 use super::{MvccError, ReadAt, intent_format, version_format};
 use crate::hlc::Timestamp;
 use crate::kv::{Direction, Key, Span, Value};
-use crate::mvcc::Intent;
+use crate::mvcc::{Intent, Visits};
 use crate::store::{Cursor, Family, Snapshot};
 
 /// Versions of one key that are stepped over before a seek is cheaper.
@@ -25,6 +28,9 @@ pub struct MvccScan<'a> {
     is_started: bool,
     /// The next intent in the way, with the prefix of its key.
     blocked: Option<Blocked>,
+    visits: Visits,
+    /// The key after which it stopped for want of visits.
+    paused: Option<Key>,
 }
 
 /// An intent that the scan must not pass.
@@ -38,8 +44,18 @@ struct Blocked {
 type Met = Option<(Timestamp, Option<Value>)>;
 
 impl<'a> MvccScan<'a> {
-    /// A scan over the keys of `span`. Nothing is read yet.
+    /// A scan over the keys of `span`, however many there are. Nothing is read yet.
     pub fn new(snapshot: &'a dyn Snapshot, span: &Span, direction: Direction, at: ReadAt) -> Self {
+        Self::within(snapshot, span, (direction, at), Visits::UNLIMITED)
+    }
+
+    /// A scan that ends when its visits are used up.
+    pub fn within(
+        snapshot: &'a dyn Snapshot,
+        span: &Span,
+        (direction, at): (Direction, ReadAt),
+        visits: Visits,
+    ) -> Self {
         let (start, end) = data_span(span);
         Self {
             data: snapshot.cursor(Family::Data, &start, &end),
@@ -49,16 +65,33 @@ impl<'a> MvccScan<'a> {
             prefix: Vec::new(),
             is_started: false,
             blocked: None,
+            visits,
+            paused: None,
         }
     }
 
-    /// The next live pair with the timestamp of its version; `None` at the end.
+    /// The last key that was visited, where the scan ended for want of visits before the end of its span.
+    pub fn paused(&self) -> Option<&Key> {
+        self.paused.as_ref()
+    }
+
+    /// What was visited so far.
+    pub fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
+    /// The next live pair with the timestamp of its version; `None` at the end, or where the visits are used up
+    /// ([`MvccScan::paused`]).
     ///
     /// # Errors
     /// [`MvccError::Intent`] and [`MvccError::Uncertain`] as drawn in [`crate::mvcc`], at the key where they lie.
     #[expect(clippy::should_implement_trait, reason = "an iterator of results would go on after an error")]
     pub fn next(&mut self) -> Result<Option<(Key, Timestamp, Value)>, MvccError> {
         loop {
+            if self.is_started && self.visits.are_spent() {
+                self.paused = Some(user_key(&self.prefix)?);
+                return Ok(None);
+            }
             self.advance()?;
             let met = match self.data.key() {
                 None => return self.end(),
@@ -90,6 +123,7 @@ impl<'a> MvccScan<'a> {
             if !self.is_at_prefix() {
                 return Ok(());
             }
+            self.visits.step();
             match self.direction {
                 Direction::Forward => self.data.next()?,
                 Direction::Reverse => self.data.prev()?,
@@ -127,6 +161,7 @@ impl<'a> MvccScan<'a> {
         let limit = self.at.limit();
         let mut steps = 0;
         while timestamp > limit {
+            self.visits.step();
             if steps < STEPS_MAX {
                 self.data.next()?;
             } else {
@@ -150,6 +185,7 @@ impl<'a> MvccScan<'a> {
                 return Ok(met);
             }
             met = Some(self.version(timestamp)?);
+            self.visits.step();
             self.data.prev()?;
             match self.data.key().filter(|key| key.starts_with(&self.prefix)) {
                 None => return Ok(met),
@@ -167,8 +203,9 @@ impl<'a> MvccScan<'a> {
     }
 
     /// The version under the data cursor.
-    fn version(&self, timestamp: Timestamp) -> Result<(Timestamp, Option<Value>), MvccError> {
+    fn version(&mut self, timestamp: Timestamp) -> Result<(Timestamp, Option<Value>), MvccError> {
         let value = self.data.value().unwrap_or_default();
+        self.visits.read(value.len());
         Ok((timestamp, version_format::decode(value)?))
     }
 

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::kv::{Flow, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Value};
+use crate::kv::{Flow, ProgramError, ScanEvaluator, ScanFilter, ScanProgram, ScanRun, Value};
 
 /// Runs programs in text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +47,22 @@ impl ScanEvaluator for TextEvaluator {
             other => return Err(error(format!("unknown program {other}"))),
         };
         Ok(Box::new(TextRun { program, seen: 0 }))
+    }
+
+    fn filter(&self, program: &ScanProgram) -> Result<Box<dyn ScanFilter>, ProgramError> {
+        let text = String::from_utf8_lossy(&program.0).into_owned();
+        Ok(Box::new(TextFilter { wanted: text.strip_prefix("match ").map(str::to_owned) }))
+    }
+}
+
+/// What `match` refuses does not pass; everything else does.
+struct TextFilter {
+    wanted: Option<String>,
+}
+
+impl ScanFilter for TextFilter {
+    fn passes(&mut self, _: &[u8], value: &Value) -> bool {
+        self.wanted.as_ref().is_none_or(|text| value.escape_ascii().to_string().contains(text))
     }
 }
 

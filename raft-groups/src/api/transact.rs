@@ -1,7 +1,7 @@
 //! What a transaction over several ranges asks of them, and what others ask about it (design.md section 7).
 //!
 //! ```text
-//!   coordinator   LayIntents (first with the record, at the anchor) ── LayIntents … ── Refresh … ── End ── Resolve …
+//!   coordinator   LayIntents (first with the record, at the anchor) ── LayIntents … ── Refresh … ── End ── Resolve … ── Settle
 //!                      Heartbeat ────────────────────────────────────────────────▶
 //!   whoever meets an intent   Push (at the anchor) ── Resolve (where it was met)
 //! ```
@@ -31,6 +31,8 @@ pub enum Transact {
     /// How is the owner of an intent? Answered with [`super::Response::State`]; one that has given no sign of life is
     /// aborted by the question.
     Push(PushRequest),
+    /// The intents of these transactions, which are over, are gone; answered with [`super::Response::Settled`].
+    Settle(Vec<RecordId>),
     /// What is left of transactions in a range; answered with [`super::Response::Swept`].
     Sweep(SweepRequest),
     /// Turns intents into what became of their transaction; answered with [`super::Response::Resolved`].
@@ -46,8 +48,10 @@ pub struct TransactionMeta {
     pub anchor: Key,
     /// Its attempt, from 1.
     pub attempt: u32,
-    /// When it started: its rank among those that wait for each other.
+    /// When this attempt started: its requests are refused when that is too long ago.
     pub started: Timestamp,
+    /// When the first attempt at the same work started: its rank among those that wait for each other.
+    pub age: Timestamp,
     /// When it reads.
     pub read_timestamp: Timestamp,
 }
@@ -55,16 +59,16 @@ pub struct TransactionMeta {
 impl TransactionMeta {
     /// Its rank.
     pub fn rank(&self) -> Rank {
-        Rank { started: self.started, id: self.id }
+        Rank { age: self.age, id: self.id }
     }
 }
 
 /// Which of two transactions gives way: the smaller rank is the older one, and goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// When it started.
-    pub started: Timestamp,
-    /// Its id, for those that started at the same time.
+    /// When it started, or the first of the attempts of which it is one.
+    pub age: Timestamp,
+    /// Its id, for those of the same age.
     pub id: Uuid,
 }
 
@@ -217,6 +221,9 @@ impl Transact {
             Self::Push(request) => vec![Span::point(request.holder.anchor.clone())],
             Self::Resolve(request) => request.spans.clone(),
             Self::Sweep(request) => vec![request.span.clone()],
+            Self::Settle(records) => {
+                records.iter().map(|record| Span::point(record.anchor.clone())).collect()
+            }
         }
     }
 
@@ -228,6 +235,7 @@ impl Transact {
             | Self::Heartbeat { .. }
             | Self::Push(_)
             | Self::Resolve(_)
+            | Self::Settle(_)
             | Self::Sweep(_) => false,
         }
     }

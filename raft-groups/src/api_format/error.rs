@@ -24,6 +24,7 @@ const LOCKED: u8 = 12;
 const BUSY: u8 = 13;
 const TOO_OLD: u8 = 14;
 const DAMAGED: u8 = 15;
+const TOO_MUCH_READ: u8 = 16;
 
 pub(super) fn put(writer: &mut Writer, error: &RangeError) {
     match error {
@@ -62,6 +63,9 @@ pub(super) fn put(writer: &mut Writer, error: &RangeError) {
         }
         RangeError::TooOld => {
             writer.u8(TOO_OLD);
+        }
+        RangeError::TooMuchRead => {
+            writer.u8(TOO_MUCH_READ);
         }
         RangeError::Refused(detail) => {
             writer.u8(REFUSED).text(detail);
@@ -108,6 +112,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeError, CodecError> {
             RangeError::Program(ProgramError { sqlstate: take_text(reader)?, message: take_text(reader)? })
         }
         TOO_OLD => RangeError::TooOld,
+        TOO_MUCH_READ => RangeError::TooMuchRead,
         REFUSED => RangeError::Refused(take_text(reader)?),
         STORAGE => RangeError::Storage(take_text(reader)?),
         DAMAGED => RangeError::Damaged(take_text(reader)?),

@@ -6,7 +6,10 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{ChangesRequest, Direction, ScanProgram, ScanRequest, Write, WriteCondition};
 use quorate_placement::topology::RangeId;
 
-use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
+use super::{
+    put_key, put_list, put_read_span, put_span, take_key, take_list, take_read_span, take_span, take_value,
+    transact,
+};
 use crate::api::{CommitRequest, RangeRequest, ReadAt, Request};
 
 const GET: u8 = 1;
@@ -33,7 +36,7 @@ pub(super) fn put(writer: &mut Writer, request: &RangeRequest) {
             put_read_at(writer, read);
         }
         Request::Refresh { spans, after, upto, own } => {
-            put_list(writer.u8(REFRESH), spans, put_span);
+            put_list(writer.u8(REFRESH), spans, put_read_span);
             writer.timestamp(*after).timestamp(*upto);
             transact::put_owner(writer, *own);
         }
@@ -54,7 +57,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<RangeRequest, CodecError> 
         SCAN => Request::Scan { scan: take_scan(reader)?, read: take_read_at(reader)? },
         CHANGES => Request::Changes { changes: take_changes(reader)?, read: take_read_at(reader)? },
         REFRESH => Request::Refresh {
-            spans: take_list(reader, take_span)?,
+            spans: take_list(reader, take_read_span)?,
             after: reader.timestamp()?,
             upto: reader.timestamp()?,
             own: transact::take_owner(reader)?,
@@ -113,7 +116,7 @@ fn take_changes(reader: &mut Reader<'_>) -> Result<ChangesRequest, CodecError> {
 fn put_commit(writer: &mut Writer, commit: &CommitRequest) {
     writer.uuid(commit.transaction).u32(commit.attempt);
     writer.timestamp(commit.started).timestamp(commit.read_timestamp);
-    put_list(writer, &commit.read_spans, put_span);
+    put_list(writer, &commit.read_spans, put_read_span);
     put_list(writer, &commit.writes, put_write);
     writer.bool(commit.deadline.is_some()).timestamp(commit.deadline.unwrap_or_default());
 }
@@ -124,7 +127,7 @@ fn take_commit(reader: &mut Reader<'_>) -> Result<CommitRequest, CodecError> {
         attempt: reader.u32()?,
         started: reader.timestamp()?,
         read_timestamp: reader.timestamp()?,
-        read_spans: take_list(reader, take_span)?,
+        read_spans: take_list(reader, take_read_span)?,
         writes: take_list(reader, take_write)?,
         deadline: take_deadline(reader)?,
     })

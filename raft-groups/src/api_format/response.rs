@@ -5,7 +5,10 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::kv::{Change, ChangesPage, Key, ScanPage, ScanRows, ScanServed, Value};
 
-use super::{put_key, put_list, put_span, take_key, take_list, take_span, take_value, transact};
+use super::{
+    put_key, put_list, put_read_span, put_span, take_key, take_list, take_read_span, take_span, take_value,
+    transact,
+};
 use crate::api::{Response, TransactionOutcome};
 
 const VALUES: u8 = 1;
@@ -17,7 +20,8 @@ const INTENTS_LAID: u8 = 6;
 const STATE: u8 = 7;
 const RESOLVED: u8 = 8;
 const SWEPT: u8 = 9;
-const CHANGES: u8 = 10;
+const SETTLED: u8 = 10;
+const CHANGES: u8 = 11;
 
 const PAIRS: u8 = 1;
 const OUTPUTS: u8 = 2;
@@ -33,9 +37,7 @@ pub(super) fn put(writer: &mut Writer, response: &Response) {
         }),
         Response::Page(page) => put_page(writer.u8(PAGE), page),
         Response::Changes(page) => put_changes(writer.u8(CHANGES), page),
-        Response::Refreshed => {
-            writer.u8(REFRESHED);
-        }
+        Response::Refreshed { left } => put_list(writer.u8(REFRESHED), left, put_read_span),
         Response::Committed(timestamp) => {
             writer.u8(COMMITTED).timestamp(*timestamp);
         }
@@ -44,6 +46,9 @@ pub(super) fn put(writer: &mut Writer, response: &Response) {
             writer.u8(INTENTS_LAID).timestamp(*timestamp);
         }
         Response::State(state) => transact::put_state(writer.u8(STATE), *state),
+        Response::Settled => {
+            writer.u8(SETTLED);
+        }
         Response::Swept(swept) => transact::put_swept(writer.u8(SWEPT), swept),
         Response::Resolved { rest } => put_list(writer.u8(RESOLVED), rest, put_span),
     }
@@ -54,11 +59,12 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Response, CodecError> {
         VALUES => Response::Values(take_list(reader, take_value)?),
         PAGE => Response::Page(take_page(reader)?),
         CHANGES => Response::Changes(take_changes(reader)?),
-        REFRESHED => Response::Refreshed,
+        REFRESHED => Response::Refreshed { left: take_list(reader, take_read_span)? },
         COMMITTED => Response::Committed(reader.timestamp()?),
         OUTCOME => Response::Outcome(take_outcome(reader)?),
         INTENTS_LAID => Response::IntentsLaid(reader.timestamp()?),
         STATE => Response::State(transact::take_state(reader)?),
+        SETTLED => Response::Settled,
         SWEPT => Response::Swept(transact::take_swept(reader)?),
         RESOLVED => Response::Resolved { rest: take_list(reader, take_span)? },
         other => return Err(reader.invalid(u64::from(other))),
@@ -82,7 +88,7 @@ fn put_page(writer: &mut Writer, page: &ScanPage) {
     writer.bool(page.is_stopped);
     let served = &page.served;
     writer.varint(served.range_id).varint(served.node_id);
-    writer.varint(served.rows_read).varint(served.rows_returned);
+    writer.varint(served.rows_read).varint(served.rows_returned).varint(served.visited);
 }
 
 fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
@@ -98,6 +104,7 @@ fn take_page(reader: &mut Reader<'_>) -> Result<ScanPage, CodecError> {
         node_id: reader.varint()?,
         rows_read: reader.varint()?,
         rows_returned: reader.varint()?,
+        visited: reader.varint()?,
     };
     Ok(ScanPage { rows, resume, is_stopped, served })
 }

@@ -67,9 +67,14 @@ fn write() -> impl Strategy<Value = Write> {
     })
 }
 
+fn read_span() -> impl Strategy<Value = ReadSpan> {
+    (span(), prop::option::of(bytes()))
+        .prop_map(|(span, filter)| ReadSpan { span, filter: filter.map(ScanProgram) })
+}
+
 fn commit() -> impl Strategy<Value = CommitRequest> {
     let times = (time(), time(), prop::option::of(time()));
-    (any::<u128>(), any::<u32>(), times, list(span()), list(write())).prop_map(
+    (any::<u128>(), any::<u32>(), times, list(read_span()), list(write())).prop_map(
         |(id, attempt, (started, read_timestamp, deadline), read_spans, writes)| CommitRequest {
             transaction: Uuid::from_u128(id),
             attempt,
@@ -83,12 +88,13 @@ fn commit() -> impl Strategy<Value = CommitRequest> {
 }
 
 fn meta() -> impl Strategy<Value = TransactionMeta> {
-    (any::<u128>(), key(), any::<u32>(), time(), time()).prop_map(
-        |(id, anchor, attempt, started, read_timestamp)| TransactionMeta {
+    (any::<u128>(), key(), any::<u32>(), (time(), time()), time()).prop_map(
+        |(id, anchor, attempt, (started, age), read_timestamp)| TransactionMeta {
             id: Uuid::from_u128(id),
             anchor,
             attempt,
             started,
+            age,
             read_timestamp,
         },
     )
@@ -129,7 +135,7 @@ fn transact() -> impl Strategy<Value = Transact> {
             .prop_map(|(timestamp, deadline)| Decision::Commit { timestamp, deadline }),
         Just(Decision::Abort),
     ];
-    let rank = (time(), any::<u128>()).prop_map(|(started, id)| Rank { started, id: Uuid::from_u128(id) });
+    let rank = (time(), any::<u128>()).prop_map(|(age, id)| Rank { age, id: Uuid::from_u128(id) });
     prop_oneof![
         (meta(), any::<u32>(), list(write()), any::<bool>()).prop_map(
             |(transaction, sequence, writes, with_record)| Transact::LayIntents(IntentsRequest {
@@ -166,7 +172,7 @@ fn request() -> impl Strategy<Value = RangeRequest> {
         (list(key()), read_at()).prop_map(|(keys, read)| Request::Get { keys, read }),
         (scan(), read_at()).prop_map(|(scan, read)| Request::Scan { scan, read }),
         (changes(), read_at()).prop_map(|(changes, read)| Request::Changes { changes, read }),
-        (list(span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
+        (list(read_span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
             |(spans, after, upto, own)| {
                 Request::Refresh { spans, after, upto, own: own.map(Uuid::from_u128) }
             }
@@ -191,11 +197,8 @@ fn page() -> impl Strategy<Value = ScanPage> {
         list((key(), bytes())).prop_map(ScanRows::Pairs),
         list(bytes()).prop_map(ScanRows::Outputs),
     ];
-    let served = any::<[u64; 4]>().prop_map(|[range_id, node_id, rows_read, rows_returned]| ScanServed {
-        range_id,
-        node_id,
-        rows_read,
-        rows_returned,
+    let served = any::<[u64; 5]>().prop_map(|[range_id, node_id, rows_read, rows_returned, visited]| {
+        ScanServed { range_id, node_id, rows_read, rows_returned, visited }
     });
     (rows, prop::option::of(span()), any::<bool>(), served)
         .prop_map(|(rows, resume, is_stopped, served)| ScanPage { rows, resume, is_stopped, served })
@@ -220,7 +223,7 @@ fn response() -> impl Strategy<Value = Response> {
         list(prop::option::of(bytes())).prop_map(Response::Values),
         page().prop_map(Response::Page),
         changes_page().prop_map(Response::Changes),
-        Just(Response::Refreshed),
+        list(read_span()).prop_map(|left| Response::Refreshed { left }),
         time().prop_map(Response::Committed),
         time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),
         time().prop_map(Response::IntentsLaid),
@@ -303,8 +306,9 @@ proptest! {
 
 #[test]
 fn newer_versions_are_refused() {
-    for known in [decode_request(&[2]).map(|_| ()), decode_answer(&[2]).map(|_| ())] {
-        assert!(matches!(known, Err(CodecError::Version { found: 2, known: 1, .. })), "{known:?}");
+    let newer = [API_VERSION + 1];
+    for known in [decode_request(&newer).map(|_| ()), decode_answer(&newer).map(|_| ())] {
+        assert!(matches!(known, Err(CodecError::Version { found: 3, known: 2, .. })), "{known:?}");
     }
 }
 
@@ -315,7 +319,10 @@ fn bytes_are_as_in_the_fixtures() {
         attempt: 2,
         started: Timestamp::from_raw(1),
         read_timestamp: Timestamp::from_raw(3),
-        read_spans: vec![Span::point(Key::from(b"k".as_slice()))],
+        read_spans: vec![ReadSpan {
+            span: Span::point(Key::from(b"k".as_slice())),
+            filter: Some(ScanProgram(Bytes::from_static(b"filter"))),
+        }],
         writes: vec![
             Write::insert(Key::from(b"k".as_slice()), Bytes::from_static(b"v")),
             Write::delete(Key::from(b"l".as_slice())),
@@ -331,6 +338,7 @@ fn bytes_are_as_in_the_fixtures() {
         anchor: Key::from(b"k".as_slice()),
         attempt: 2,
         started: Timestamp::from_raw(1),
+        age: Timestamp::from_raw(1),
         read_timestamp: Timestamp::from_raw(3),
     };
     let decision =

@@ -18,6 +18,7 @@ const END: u8 = 3;
 const PUSH: u8 = 4;
 const RESOLVE: u8 = 5;
 const SWEEP: u8 = 6;
+const SETTLE: u8 = 7;
 
 const INTENTS: u8 = 1;
 const RECORDS: u8 = 2;
@@ -46,10 +47,11 @@ pub(super) fn put(writer: &mut Writer, step: &Transact) {
         Transact::Push(request) => {
             put_holder(writer.u8(PUSH), &request.holder);
             writer.bool(request.pusher.is_some());
-            if let Some(Rank { started, id }) = request.pusher {
-                writer.timestamp(started).uuid(id);
+            if let Some(Rank { age, id }) = request.pusher {
+                writer.timestamp(age).uuid(id);
             }
         }
+        Transact::Settle(records) => put_list(writer.u8(SETTLE), records, put_record_id),
         Transact::Sweep(request) => {
             put_span(writer.u8(SWEEP), &request.span);
             put_leftover(writer, &request.wanted);
@@ -78,12 +80,13 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Transact, CodecError> {
         PUSH => {
             let holder = take_holder(reader)?;
             let pusher = if reader.bool()? {
-                Some(Rank { started: reader.timestamp()?, id: reader.uuid()? })
+                Some(Rank { age: reader.timestamp()?, id: reader.uuid()? })
             } else {
                 None
             };
             Transact::Push(PushRequest { holder, pusher })
         }
+        SETTLE => Transact::Settle(take_list(reader, take_record_id)?),
         SWEEP => Transact::Sweep(SweepRequest { span: take_span(reader)?, wanted: take_leftover(reader)? }),
         RESOLVE => Transact::Resolve(ResolveRequest {
             transaction: reader.uuid()?,
@@ -118,7 +121,7 @@ fn take_leftover(reader: &mut Reader<'_>) -> Result<Leftover, CodecError> {
 
 fn put_meta(writer: &mut Writer, meta: &TransactionMeta) {
     put_key(writer.uuid(meta.id), &meta.anchor);
-    writer.u32(meta.attempt).timestamp(meta.started).timestamp(meta.read_timestamp);
+    writer.u32(meta.attempt).timestamp(meta.started).timestamp(meta.age).timestamp(meta.read_timestamp);
 }
 
 fn take_meta(reader: &mut Reader<'_>) -> Result<TransactionMeta, CodecError> {
@@ -127,6 +130,7 @@ fn take_meta(reader: &mut Reader<'_>) -> Result<TransactionMeta, CodecError> {
         anchor: take_key(reader)?,
         attempt: reader.u32()?,
         started: reader.timestamp()?,
+        age: reader.timestamp()?,
         read_timestamp: reader.timestamp()?,
     })
 }

@@ -1,6 +1,7 @@
 //! A call to another node that ends early where the node has fallen silent.
 //!
-//! A long timeout suits a slow answer, not a dead node: whoever answers slowly still sends heartbeats.
+//! A long timeout suits a slow answer, not a dead node: whoever answers slowly still sends heartbeats. A waiting call looks
+//! at the earliest moment at which the node can have been silent for long enough, and not before.
 
 use std::time::Duration;
 
@@ -13,8 +14,6 @@ use crate::transport::Lane;
 
 /// A node that was asked and of which nothing at all is heard for this long is taken to be gone: four heartbeats.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(800);
-/// How often a waiting call looks whether the node asked has fallen silent.
-const SILENCE_CHECK: Duration = Duration::from_millis(100);
 
 /// A call to be made.
 pub(crate) struct Call {
@@ -62,12 +61,16 @@ impl Call {
 /// Ends when nothing was heard of a node for [`SILENCE_MAX`], counted from now at the earliest.
 async fn fallen_silent(rpc: &Rpc, clock: &dyn PhysicalClock, node: NodeId) {
     let begun = clock.boottime();
+    if node == rpc.node() {
+        return std::future::pending().await;
+    }
     loop {
-        tokio::time::sleep(SILENCE_CHECK).await;
         let waited = clock.boottime().saturating_sub(begun);
-        let silent = rpc.last_heard(node).unwrap_or(Duration::MAX);
-        if node != rpc.node() && waited.min(silent) >= SILENCE_MAX {
+        let silent = waited.min(rpc.last_heard(node).unwrap_or(Duration::MAX));
+        if silent >= SILENCE_MAX {
             return;
         }
+        // Before that it cannot have been silent for so long.
+        tokio::time::sleep(SILENCE_MAX - silent).await;
     }
 }

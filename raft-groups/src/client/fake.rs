@@ -15,7 +15,8 @@ use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Value, Write};
 use quorate_engine::memory::MemoryStore;
-use quorate_engine::mvcc;
+use quorate_engine::mvcc::record::TransactionRecord;
+use quorate_engine::mvcc::{self, ChangeWindow, Visits};
 use quorate_engine::store::{Batch, Durability, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
@@ -26,7 +27,7 @@ use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::evaluate::{
     Effects, Evaluated, changes, commit, end, get, heartbeat, intents, push, query_transaction, refresh,
-    resolve, scan, sweep,
+    resolve, scan, settle, sweep,
 };
 use crate::local_ranges::{
     GroupRole, LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus,
@@ -169,13 +170,22 @@ impl FakeWorld {
 
     /// Records of transactions anywhere but in the system range.
     pub fn records(&self) -> usize {
+        self.all_records().len()
+    }
+
+    /// Those of them that still name intents.
+    pub fn unsettled(&self) -> usize {
+        self.all_records().iter().filter(|record| !record.intent_spans.is_empty()).count()
+    }
+
+    fn all_records(&self) -> Vec<TransactionRecord> {
         let state = self.state.lock();
         let all = |range: &FakeRange| {
             let span = &range.descriptor.span;
-            mvcc::record::records_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap().len()
+            mvcc::record::records_in(range.store.snapshot().as_ref(), span, usize::MAX).unwrap()
         };
         let tables = state.ranges.iter().filter(|(id, _)| id.0 != 1);
-        tables.map(|(_, range)| all(range)).sum()
+        tables.flat_map(|(_, range)| all(range)).collect()
     }
 
     /// The node that leads.
@@ -456,6 +466,8 @@ impl FakeRanges {
     }
 }
 
+/// So few that a refresh of some keys takes several pages.
+const REFRESH_VISITS: Visits = Visits::new(2, u64::MAX);
 /// How long a played range keeps whoever asks for a transaction that is alive.
 const PENDING_WAIT: Duration = Duration::from_millis(10);
 
@@ -485,6 +497,7 @@ fn name(step: &Transact) -> &'static str {
         Transact::Push(_) => "push",
         Transact::Resolve(_) => "resolve",
         Transact::Sweep(_) => "sweep",
+        Transact::Settle(_) => "settle",
     }
 }
 
@@ -494,10 +507,10 @@ fn spans_of(request: &Request) -> Vec<Span> {
         Request::Get { keys, .. } => points(keys),
         Request::Scan { scan, .. } => vec![scan.span.clone()],
         Request::Changes { changes, .. } => vec![changes.span.clone()],
-        Request::Refresh { spans, .. } => spans.clone(),
+        Request::Refresh { spans, .. } => spans.iter().map(|read| read.span.clone()).collect(),
         Request::Commit(commit) => {
             let writes = commit.writes.iter().map(|write| Span::point(write.key.clone()));
-            writes.chain(commit.read_spans.iter().cloned()).collect()
+            writes.chain(commit.read_spans.iter().map(|read| read.span.clone())).collect()
         }
         Request::QueryTransaction { anchor, .. } => vec![Span::point(anchor.clone())],
         Request::Transact(step) => step.spans(),
@@ -527,7 +540,7 @@ impl Serving<'_> {
             }
             Request::Scan { scan, read } => {
                 self.note_reads([scan.span.clone()], *read);
-                let mut page = scan::evaluate(snapshot, scan, *read, &CountPairs)?;
+                let mut page = scan::evaluate(snapshot, scan, (*read, Visits::PAGE), &CountPairs)?;
                 (page.served.range_id, page.served.node_id) = (self.range.descriptor.range_id.0, self.node.0);
                 Ok(Response::Page(page))
             }
@@ -536,8 +549,10 @@ impl Serving<'_> {
                 changes::evaluate(snapshot, changes, *read).map(Response::Changes)
             }
             Request::Refresh { spans, after, upto, own } => {
-                self.note_reads(spans.iter().cloned(), exactly(*upto));
-                refresh::evaluate(snapshot, spans, *after, *upto, *own).map(|()| Response::Refreshed)
+                self.note_reads(spans.iter().map(|read| read.span.clone()), exactly(*upto));
+                let window = ChangeWindow { after: *after, upto: *upto, own: *own };
+                let left = refresh::evaluate(snapshot, spans, (window, None), REFRESH_VISITS, &CountPairs)?;
+                Ok(Response::Refreshed { left })
             }
             Request::QueryTransaction { transaction, anchor, started } => {
                 let now = self.now();
@@ -550,10 +565,11 @@ impl Serving<'_> {
             }
             Request::Commit(request) => {
                 let floor = self.floor(&request.writes, request.read_timestamp);
-                match commit::evaluate(snapshot, request, floor)? {
+                match commit::evaluate(snapshot, request, floor, &CountPairs)? {
                     commit::Outcome::Repeated(timestamp) => Ok(Response::Committed(timestamp)),
                     commit::Outcome::Commits(effects) => {
-                        self.note_reads(request.read_spans.iter().cloned(), exactly(effects.timestamp));
+                        let read = request.read_spans.iter().map(|read| read.span.clone());
+                        self.note_reads(read, exactly(effects.timestamp));
                         let response = Response::Committed(effects.timestamp);
                         Ok(self.apply(effects, response))
                     }
@@ -585,6 +601,7 @@ impl Serving<'_> {
                 let now = self.now();
                 sweep::evaluate(snapshot, &sweep::find(snapshot, request, now)?, now)
             }
+            Transact::Settle(records) => settle::evaluate(snapshot, records),
             Transact::Resolve(request) => {
                 let found = resolve::find(snapshot, request)?;
                 resolve::evaluate(snapshot, request.transaction, request.outcome, &found)

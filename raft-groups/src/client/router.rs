@@ -429,6 +429,7 @@ impl Router {
             | RangeError::Uncertain { .. }
             | RangeError::Conflict { .. }
             | RangeError::Locked { .. }
+            | RangeError::TooMuchRead
             | RangeError::ConditionFailed { .. }
             | RangeError::PastDeadline { .. }
             | RangeError::Busy { .. }
@@ -553,6 +554,7 @@ pub(crate) fn answered_error(error: RangeError, fallback: &Key) -> KvError {
         RangeError::Refused(detail) => KvError::Storage(format!("the range refused the request: {detail}")),
         RangeError::Storage(detail) | RangeError::Damaged(detail) => KvError::Storage(detail),
         other @ (RangeError::NotLeaseholder { .. }
+        | RangeError::TooMuchRead
         | RangeError::Mismatch { .. }
         | RangeError::Ambiguous { .. }) => retry(fallback.clone(), other.to_string()),
     }

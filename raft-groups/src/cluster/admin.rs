@@ -183,7 +183,7 @@ impl Member {
     }
 
     async fn token_hash(&self) -> Result<Option<[u8; TOKEN_HASH_BYTES]>, KvError> {
-        let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+        let mut transaction = self.database.begin(TransactionOptions::reading()).await?;
         let row = transaction.get_many(vec![token_key()]).await?.pop().flatten();
         row.map(|row| decode_token_hash(&row).map_err(|error| system::damaged(&token_key(), &error)))
             .transpose()

@@ -81,7 +81,7 @@ impl Member {
         self.with_board(|board, now| board.placed(descriptor.range_id, leader, now.boot));
         self.create_replicas(&descriptor, leader).await?;
         let mut budget = self.database.budget();
-        let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+        let mut transaction = self.database.begin(TransactionOptions::reading()).await?;
         // The first strong read is the proof that the range has a leaseholder.
         transaction.get_many(vec![span.start.clone()]).await?;
         self.router().range_of(&span.start, &mut budget).await?;

@@ -173,7 +173,7 @@ impl Member {
         }
         let mut last = None;
         for _ in 0..CHANGE_ATTEMPTS_MAX {
-            let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await?;
+            let mut transaction = self.database.begin(TransactionOptions::reading()).await?;
             match system::read_directory(transaction.as_mut(), span).await {
                 Ok(rows) => {
                     found.extend(rows);

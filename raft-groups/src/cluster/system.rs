@@ -60,7 +60,7 @@ pub(super) async fn read_part(
     let span = Span::prefix(keyspace::system_prefix(part));
     let mut last = None;
     for _ in 0..CHANGE_ATTEMPTS_MAX {
-        let mut transaction = database.begin(TransactionOptions { read_only: true }).await?;
+        let mut transaction = database.begin(TransactionOptions::reading()).await?;
         match scan_all(transaction.as_mut(), span.clone()).await {
             Err(error @ KvError::Retry { .. }) => last = Some(error),
             done => return done,

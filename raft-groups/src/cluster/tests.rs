@@ -270,6 +270,6 @@ async fn put(member: &Member, key: &Key, text: &'static str) {
 }
 
 async fn get(member: &Member, key: &Key) -> Result<Option<Bytes>, quorate_engine::kv::KvError> {
-    let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+    let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
     Ok(transaction.get_many(vec![key.clone()]).await?.pop().unwrap())
 }

@@ -5,10 +5,12 @@
 //! transaction read is looked at again up to its commit timestamp (21).
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES, Write, WriteCondition};
-use quorate_engine::mvcc;
+use quorate_engine::kv::{
+    COMMAND_MAX_BYTES, KEY_MAX_BYTES, ScanEvaluator, VALUE_MAX_BYTES, Write, WriteCondition,
+};
 use quorate_engine::mvcc::intent::intent_at;
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
+use quorate_engine::mvcc::{self, ChangeWindow, Visits};
 use quorate_engine::store::{Batch, Snapshot};
 use uuid::Uuid;
 
@@ -35,16 +37,20 @@ pub enum Outcome {
     Commits(Effects),
 }
 
+/// What is visited to look again, under latches, at what a transaction has read: some milliseconds' worth.
+const REFRESH_VISITS: Visits = Visits::new(10_000, 4 << 20);
+
 /// Decides a commit.
 ///
 /// # Errors
 /// Nothing is done for: [`RangeError::TooOld`], [`RangeError::Refused`] (given up, beyond a limit),
-/// [`RangeError::ConditionFailed`],
-/// [`RangeError::Conflict`], [`RangeError::Locked`], [`RangeError::PastDeadline`].
+/// [`RangeError::ConditionFailed`], [`RangeError::Conflict`], [`RangeError::Locked`], [`RangeError::PastDeadline`],
+/// [`RangeError::TooMuchRead`].
 pub fn evaluate(
     snapshot: &dyn Snapshot,
     request: &CommitRequest,
     floor: Floor,
+    evaluator: &dyn ScanEvaluator,
 ) -> Result<Outcome, RangeError> {
     check_limits(&request.writes)?;
     let anchor = request.anchor().ok_or_else(|| RangeError::Refused("a commit without writes".to_owned()))?;
@@ -57,11 +63,24 @@ pub fn evaluate(
     refuse_intents(snapshot, &request.writes, None)?;
     let newest = check_conditions(snapshot, &request.writes, floor)?;
     let timestamp = floor.now.max(request.read_timestamp.next()).max(floor.read.next()).max(newest.next());
-    refresh::evaluate(snapshot, &request.read_spans, request.read_timestamp, timestamp, None)?;
+    refresh(snapshot, request, (timestamp, floor), evaluator)?;
     if request.deadline.is_some_and(|deadline| timestamp >= deadline) {
         return Err(RangeError::PastDeadline { timestamp });
     }
     Ok(Outcome::Commits(effects(request, timestamp)))
+}
+
+/// What was read has to be the same at the commit's timestamp.
+fn refresh(
+    snapshot: &dyn Snapshot,
+    request: &CommitRequest,
+    (upto, floor): (Timestamp, Floor),
+    evaluator: &dyn ScanEvaluator,
+) -> Result<(), RangeError> {
+    let window = ChangeWindow { after: request.read_timestamp, upto, own: None };
+    let limits = (window, floor.written);
+    let left = refresh::evaluate(snapshot, &request.read_spans, limits, REFRESH_VISITS, evaluator)?;
+    if left.is_empty() { Ok(()) } else { Err(RangeError::TooMuchRead) }
 }
 
 fn known(record: &TransactionRecord, request: &CommitRequest) -> Result<Outcome, RangeError> {
@@ -130,7 +149,6 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
     for write in &request.writes {
         mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
     }
-    let size_delta = i64::try_from(batch.size_bytes()).unwrap_or(i64::MAX);
     let record = TransactionRecord {
         status: TransactionStatus::Committed,
         transaction: request.transaction,
@@ -143,7 +161,7 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
         in_flight: Vec::new(),
     };
     record::put(&mut batch, &record);
-    Effects { batch, timestamp, size_delta }
+    Effects::of(batch, timestamp, 0)
 }
 
 /// A request may come from another node: what it promises is checked here once.

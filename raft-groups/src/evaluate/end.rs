@@ -59,9 +59,10 @@ fn decide(record: TransactionRecord, request: &EndRequest, now: Timestamp) -> Re
             (TransactionStatus::Committed, timestamp, Outcome::Committed { attempt, timestamp })
         }
     };
+    let before = record::size_bytes(&record);
     let record =
         TransactionRecord { status, timestamp, intent_spans: request.intent_spans.clone(), ..record };
-    Ok(Evaluated::Writes(put(&record, now.max(timestamp)), ended(outcome)))
+    Ok(Evaluated::Writes(put(&record, now.max(timestamp), before), ended(outcome)))
 }
 
 fn ended(outcome: Outcome) -> Response {

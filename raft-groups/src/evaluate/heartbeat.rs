@@ -31,9 +31,10 @@ pub fn evaluate(
         }
         TransactionStatus::Aborted => ended(Outcome::Aborted),
         TransactionStatus::Pending | TransactionStatus::Staging => {
+            let before = record::size_bytes(&record);
             let record = TransactionRecord { heartbeat: record.heartbeat.max(now), ..record };
             let response = Response::State(TransactionState::Pending);
-            Ok(Evaluated::Writes(query_transaction::put(&record, now), response))
+            Ok(Evaluated::Writes(query_transaction::put(&record, now, before), response))
         }
     }
 }

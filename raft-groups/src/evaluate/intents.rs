@@ -52,7 +52,6 @@ pub fn evaluate(
         floor.now.max(transaction.read_timestamp.next()).max(floor.read.next()).max(newest.next());
     let mut batch = Batch::new();
     let stands_at = lay(snapshot, &mut batch, request, timestamp)?;
-    let size_delta = i64::try_from(batch.size_bytes()).unwrap_or(i64::MAX);
     if let Some(record) = &record {
         record::put(&mut batch, record);
     }
@@ -60,7 +59,7 @@ pub fn evaluate(
     if batch.changes().is_empty() {
         return Ok(Evaluated::Answer(response));
     }
-    Ok(Evaluated::Writes(Effects { batch, timestamp, size_delta }, response))
+    Ok(Evaluated::Writes(Effects::of(batch, timestamp, 0), response))
 }
 
 /// What there is of a record that goes with the intents.
@@ -96,7 +95,7 @@ fn pending(request: &IntentsRequest, now: Timestamp) -> TransactionRecord {
         transaction: transaction.id,
         attempt: transaction.attempt,
         anchor: transaction.anchor.clone(),
-        started: transaction.started,
+        started: transaction.age,
         timestamp: transaction.read_timestamp,
         heartbeat: now,
         intent_spans: Vec::new(),

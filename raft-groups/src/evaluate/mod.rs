@@ -14,11 +14,12 @@ pub mod query_transaction;
 pub mod refresh;
 pub mod resolve;
 pub mod scan;
+pub mod settle;
 pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
-use quorate_engine::mvcc::{Intent, MvccError};
+use quorate_engine::mvcc::{Intent, MvccError, PageError};
 use quorate_engine::store::Batch;
 
 use crate::api::{Holder, RangeError, Response};
@@ -45,8 +46,17 @@ pub struct Effects {
     pub batch: Batch,
     /// Newest timestamp written.
     pub timestamp: Timestamp,
-    /// About how many bytes the range grows by.
+    /// By how many bytes the range grows: versions, intents and records.
     pub size_delta: i64,
+}
+
+impl Effects {
+    /// The effects of a batch that replaces or removes so many bytes of what is stored.
+    fn of(batch: Batch, timestamp: Timestamp, removed: usize) -> Self {
+        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let size_delta = signed(batch.put_bytes()).saturating_sub(signed(removed));
+        Self { batch, timestamp, size_delta }
+    }
 }
 
 /// What evaluation makes of a step of a transaction.
@@ -72,6 +82,13 @@ fn mvcc_error(error: MvccError) -> RangeError {
         MvccError::Uncertain { key, timestamp } => RangeError::Uncertain { key, timestamp },
         MvccError::Intent { key, intent } => RangeError::Locked { key, holder: Box::new(holder(&intent)) },
         MvccError::Store(error) => error.into(),
+    }
+}
+
+fn page_error(error: PageError) -> RangeError {
+    match error {
+        PageError::Mvcc(error) => mvcc_error(error),
+        PageError::Program(error) => RangeError::Program(error),
     }
 }
 

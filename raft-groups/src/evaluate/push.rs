@@ -34,7 +34,7 @@ pub fn evaluate(
         let effects = prevent(holder.transaction, &holder.anchor, holder.started, now);
         return Ok(Evaluated::Writes(effects, ended(Outcome::Aborted)));
     };
-    let rank = Rank { started: record.started, id: record.transaction };
+    let rank = Rank { age: record.started, id: record.transaction };
     match record.status {
         TransactionStatus::Committed => Ok(Evaluated::Answer(ended(Outcome::Committed {
             attempt: record.attempt,

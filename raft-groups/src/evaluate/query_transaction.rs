@@ -49,7 +49,8 @@ pub fn evaluate(
 
 /// A transaction that is not over ends here, without effect; where its intents lie stays known.
 pub(super) fn aborted(record: TransactionRecord, now: Timestamp) -> Effects {
-    put(&TransactionRecord { status: TransactionStatus::Aborted, timestamp: now, ..record }, now)
+    let before = record::size_bytes(&record);
+    put(&TransactionRecord { status: TransactionStatus::Aborted, timestamp: now, ..record }, now, before)
 }
 
 /// A transaction without a record can never have one that says otherwise.
@@ -66,12 +67,12 @@ pub(super) fn prevent(transaction: Uuid, anchor: &Key, started: Timestamp, now: 
         intent_spans: Vec::new(),
         in_flight: Vec::new(),
     };
-    put(&record, now)
+    put(&record, now, 0)
 }
 
-/// The record alone, written at `now`.
-pub(super) fn put(record: &TransactionRecord, now: Timestamp) -> Effects {
+/// The record alone, written at `now` in place of one of `before` bytes.
+pub(super) fn put(record: &TransactionRecord, now: Timestamp, before: usize) -> Effects {
     let mut batch = Batch::new();
     record::put(&mut batch, record);
-    Effects { batch, timestamp: now, size_delta: 0 }
+    Effects::of(batch, now, before)
 }

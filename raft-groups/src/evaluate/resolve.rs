@@ -115,11 +115,9 @@ pub fn evaluate(
     if batch.changes().is_empty() {
         return Ok(Evaluated::Answer(response));
     }
-    let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let size_delta = signed(batch.size_bytes()) - signed(intents);
     let timestamp = match outcome {
         Outcome::Committed { timestamp, .. } => timestamp,
         Outcome::Aborted => Timestamp::MIN,
     };
-    Ok(Evaluated::Writes(Effects { batch, timestamp, size_delta }, response))
+    Ok(Evaluated::Writes(Effects::of(batch, timestamp, intents), response))
 }

@@ -1,20 +1,20 @@
 //! `Scan`: one page of pairs, or of what a program makes of them.
 
 use quorate_engine::kv::{ScanEvaluator, ScanPage, ScanRequest};
-use quorate_engine::mvcc::{self, PageError};
+use quorate_engine::mvcc::{self, Visits};
 use quorate_engine::store::Snapshot;
 
-use super::{ANSWER_BYTES_MAX, mvcc_error};
+use super::{ANSWER_BYTES_MAX, page_error};
 use crate::api::{RangeError, ReadAt};
 
-/// Reads one page; `resume` is what is left of the request's own span. Who served it is filled in by the caller.
+/// Reads one page, within its visits; `resume` is what is left of the request's own span. Who served it is filled in by the caller.
 ///
 /// # Errors
 /// [`RangeError::Uncertain`], and [`RangeError::Program`] for an error of the statement.
 pub fn evaluate(
     snapshot: &dyn Snapshot,
     scan: &ScanRequest,
-    read: ReadAt,
+    (read, visits): (ReadAt, Visits),
     evaluator: &dyn ScanEvaluator,
 ) -> Result<ScanPage, RangeError> {
     let at = mvcc::ReadAt { timestamp: read.timestamp, uncertainty_limit: read.uncertainty_limit };
@@ -23,8 +23,5 @@ pub fn evaluate(
         bytes_max: scan.bytes_max.clamp(1, ANSWER_BYTES_MAX),
         ..scan.clone()
     };
-    mvcc::read_page(snapshot, &bounded, at, evaluator).map_err(|error| match error {
-        PageError::Mvcc(error) => mvcc_error(error),
-        PageError::Program(error) => RangeError::Program(error),
-    })
+    mvcc::read_page(snapshot, &bounded, (at, visits), evaluator).map_err(page_error)
 }

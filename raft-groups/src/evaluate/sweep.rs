@@ -22,8 +22,11 @@ const INTENT_AGE_MICROS: u64 = 2 * TRANSACTION_EXPIRY_MICROS;
 const LOOK_MAX: usize = 4_096;
 /// Records that one command removes.
 const FORGET_MAX: usize = 1_024;
-/// Transactions that the asker is told of for one page: where there are as many, it asks again.
+/// Owners of old intents that the asker is told of for one page: where there are as many, it asks again.
 pub const TOLD_MAX: usize = 16;
+/// Transactions whose records are kept for their intents alone, of which the asker is told for one page: those whose
+/// coordinators have died before they could say that the intents are gone.
+const ENDED_TOLD_MAX: usize = 256;
 
 /// What a page of sweeping found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,8 +71,9 @@ fn find_records(
         let record = record_format::decode(bytes).map_err(|error| mvcc_error(error.into()))?;
         looked += 1;
         look_at(&record, now, found);
-        let is_full =
-            looked >= LOOK_MAX || found.forget.len() >= FORGET_MAX || found.swept.ended.len() >= TOLD_MAX;
+        let is_full = looked >= LOOK_MAX
+            || found.forget.len() >= FORGET_MAX
+            || found.swept.ended.len() >= ENDED_TOLD_MAX;
         if is_full {
             found.swept.next = Some(RecordId { transaction: record.transaction, anchor: record.anchor });
             return Ok(());
@@ -135,10 +139,11 @@ fn store_error(error: StoreError) -> RangeError {
 /// # Errors
 /// The store failed, or holds damaged bytes.
 pub fn evaluate(snapshot: &dyn Snapshot, found: &Found, now: Timestamp) -> Result<Evaluated, RangeError> {
-    let mut batch = Batch::new();
+    let (mut batch, mut removed) = (Batch::new(), 0);
     for RecordId { transaction, anchor } in &found.forget {
         let record = record::get(snapshot, anchor, *transaction).map_err(mvcc_error)?;
-        if record.is_some_and(|record| ended_long_ago(&record, now).is_some()) {
+        if let Some(record) = record.filter(|record| ended_long_ago(record, now).is_some()) {
+            removed += record::size_bytes(&record);
             record::delete(&mut batch, anchor, *transaction);
         }
     }
@@ -146,5 +151,5 @@ pub fn evaluate(snapshot: &dyn Snapshot, found: &Found, now: Timestamp) -> Resul
     if batch.changes().is_empty() {
         return Ok(Evaluated::Answer(response));
     }
-    Ok(Evaluated::Writes(Effects { batch, timestamp: Timestamp::MIN, size_delta: 0 }, response))
+    Ok(Evaluated::Writes(Effects::of(batch, Timestamp::MIN, removed), response))
 }

@@ -2,10 +2,12 @@
 //! taken them.
 //!
 //! Timestamps are seconds. `commit ID put=k/v insert=k/v delete=k span=a-b read=T now=T floor=T written=T deadline=T
-//! started=T attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N [reverse]`; `refresh a-z after=T upto=T`;
+//! started=T attempt=N`; `get KEY… at=T limit=T`; `scan a-z at=T rows=N bytes=N visits=N [reverse]`;
+//! `refresh a-z after=T upto=T written=T visits=N`; spans of a commit or a refresh are read through `filter=TEXT`;
 //! `query ID anchor=k started=T now=T`; `lay ID anchor=k put=… insert=… delete=… sequence=N read=T now=T floor=T
-//! written=T started=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
-//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `versions` shows everything stored.
+//! written=T started=T age=T attempt=N [record]`; `beat ID anchor=k now=T`; `end ID anchor=k commit=T|abort deadline=T now=T span=a-b`;
+//! `push ID anchor=k written=T started=T now=T pusher=T/ID`; `resolve ID commit=T attempt=N SPAN…`; `sweep intents SPAN now=T`; `sweep records SPAN after=ID/k resolved=ID/k now=T`; `settle ID/k…`;
+//! `versions` shows everything stored.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,16 +18,18 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
     Direction, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRequest, ScanRows, ScanRun, Span, Write,
 };
+use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::memory::MemoryStore;
 use quorate_engine::mvcc::intent::{Outcome, intents_in};
-use quorate_engine::mvcc::{key_format, record_format, version_format};
+use quorate_engine::mvcc::{ChangeWindow, Visits, key_format, record_format, version_format};
 use quorate_engine::store::{Durability, Family, Store};
+use quorate_engine::testing::evaluator::{TextEvaluator, program};
 use quorate_engine::testing::script::run_folder;
 use uuid::Uuid;
 
 use super::{
     Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
-    scan, sweep,
+    scan, settle, sweep,
 };
 use crate::api::{
     CommitRequest, Decision, EndRequest, Holder, IntentsRequest, Leftover, PushRequest, RangeError, Rank,
@@ -77,6 +81,16 @@ impl Words {
         Ok(seconds(self.number(key)?.unwrap_or(default)))
     }
 
+    fn visits(&self) -> Result<Visits, Box<dyn Error>> {
+        Ok(Visits::new(self.number("visits")?.unwrap_or(u64::MAX), u64::MAX))
+    }
+
+    /// Spans that were read, through the filter that the words name.
+    fn reads(&self, spans: &[String]) -> Vec<ReadSpan> {
+        let filter = self.all("filter").first().map(|text| program(&format!("match {text}")));
+        spans.iter().map(|text| ReadSpan { span: span(text), filter: filter.clone() }).collect()
+    }
+
     fn floor(&self, now: Timestamp) -> Result<commit::Floor, Box<dyn Error>> {
         let written = self.number("written")?.map(seconds);
         Ok(commit::Floor { now, read: self.time("floor", 0)?, written })
@@ -100,6 +114,11 @@ fn span(text: &str) -> Span {
 
 fn id(text: &str) -> Result<Uuid, Box<dyn Error>> {
     Ok(Uuid::from_u128(text.parse()?))
+}
+
+fn record(text: &String) -> Result<RecordId, Box<dyn Error>> {
+    let (name, anchor) = text.split_once('/').ok_or("ID/KEY")?;
+    Ok(RecordId { transaction: id(name)?, anchor: key(anchor) })
 }
 
 fn writes(words: &Words) -> Result<Vec<Write>, Box<dyn Error>> {
@@ -135,12 +154,12 @@ impl Runner {
             attempt: u32::try_from(words.number("attempt")?.unwrap_or(1))?,
             started: words.time("started", 100)?,
             read_timestamp: words.time("read", 100)?,
-            read_spans: words.all("span").iter().map(|text| span(text)).collect(),
+            read_spans: words.reads(&words.all("span")),
             writes: writes(words)?,
             deadline: words.number("deadline")?.map(seconds),
         };
         let floor = words.floor(now)?;
-        match commit::evaluate(&*self.store.snapshot(), &request, floor) {
+        match commit::evaluate(&*self.store.snapshot(), &request, floor, &TextEvaluator) {
             Ok(commit::Outcome::Commits(effects)) => Ok(format!("commits {}", self.apply(effects)?)),
             Ok(commit::Outcome::Repeated(timestamp)) => Ok(format!("committed before at {timestamp}\n")),
             Err(error) => Ok(format!("{error}\n")),
@@ -172,6 +191,7 @@ impl Runner {
             anchor: key(words.all("anchor").first().ok_or("anchor=KEY")?),
             attempt: u32::try_from(words.number("attempt")?.unwrap_or(1))?,
             started: words.time("started", 100)?,
+            age: words.time("age", words.number("started")?.unwrap_or(100))?,
             read_timestamp: words.time("read", 100)?,
         })
     }
@@ -210,7 +230,7 @@ impl Runner {
         let meta = Self::meta(words)?;
         let pusher = words.all("pusher").first().map(|text| {
             let (started, name) = text.split_once('/').ok_or("pusher=T/ID")?;
-            Ok::<_, Box<dyn Error>>(Rank { started: seconds(started.parse()?), id: id(name)? })
+            Ok::<_, Box<dyn Error>>(Rank { age: seconds(started.parse()?), id: id(name)? })
         });
         let holder = Holder {
             transaction: meta.id,
@@ -236,11 +256,12 @@ impl Runner {
         Ok(format!("found {}: {}", keys.join(" "), self.step(evaluated)?))
     }
 
+    fn settle(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let records = words.words.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        self.step(settle::evaluate(&*self.store.snapshot(), &records))
+    }
+
     fn sweep(&self, words: &Words) -> Result<String, Box<dyn Error>> {
-        let record = |text: &String| {
-            let (name, anchor) = text.split_once('/').ok_or("ID/KEY")?;
-            Ok::<_, Box<dyn Error>>(RecordId { transaction: id(name)?, anchor: key(anchor) })
-        };
         let now = words.time("now", 1000)?;
         let wanted = match words.words.first().map(String::as_str) {
             Some("intents") => Leftover::Intents,
@@ -296,7 +317,12 @@ impl Runner {
             rows_max: words.number("rows")?.unwrap_or(u64::MAX),
             bytes_max: words.number("bytes")?.unwrap_or(u64::MAX),
         };
-        match scan::evaluate(&*self.store.snapshot(), &request, Self::read_at(words)?, &NoPrograms) {
+        match scan::evaluate(
+            &*self.store.snapshot(),
+            &request,
+            (Self::read_at(words)?, words.visits()?),
+            &NoPrograms,
+        ) {
             Ok(page) => {
                 let mut text = match page.rows {
                     ScanRows::Pairs(pairs) => {
@@ -315,10 +341,17 @@ impl Runner {
 
     fn refresh(&self, words: &Words) -> Result<String, Box<dyn Error>> {
         let own = words.all("own").first().map(|text| id(text)).transpose()?;
-        let spans: Vec<_> = words.words.iter().map(|word| span(word)).collect();
+        let spans = words.reads(&words.words);
         let (after, upto) = (words.time("after", 0)?, words.time("upto", 1000)?);
-        Ok(match refresh::evaluate(&*self.store.snapshot(), &spans, after, upto, own) {
-            Ok(()) => "unchanged\n".to_owned(),
+        let written = words.number("written")?.map(seconds);
+        let limits = (ChangeWindow { after, upto, own }, written);
+        let visits = words.visits()?;
+        Ok(match refresh::evaluate(&*self.store.snapshot(), &spans, limits, visits, &TextEvaluator) {
+            Ok(left) if left.is_empty() => "unchanged\n".to_owned(),
+            Ok(left) => {
+                let left = left.iter().map(|read| format!(" {}-{}", read.span.start, read.span.end));
+                format!("unchanged so far; left:{}\n", left.collect::<String>())
+            }
             Err(error) => format!("{error}\n"),
         })
     }
@@ -377,6 +410,7 @@ impl goldenscript::Runner for Runner {
             "push" => self.push(&words),
             "resolve" => self.resolve(&words),
             "sweep" => self.sweep(&words),
+            "settle" => self.settle(&words),
             "versions" => self.versions(),
             other => Err(format!("no command {other}").into()),
         }

@@ -256,7 +256,7 @@ impl fmt::Debug for RaftGroup {
     }
 }
 
-/// openraft's settings, whose reasons are in the notes on openraft, section 7.
+/// openraft's settings, whose reasons are in docs/design/openraft.md.
 fn raft_config(range_id: RangeId, timing: &GroupTiming, takes_grant: bool) -> Result<Config, ConfigError> {
     let share = |percent: u64| {
         let promise = u64::try_from(timing.vote_promise.as_millis()).unwrap_or(u64::MAX);

@@ -13,7 +13,7 @@
 //! - After [`RaftGroup::shutdown`] nothing of the group is written any more, and no apply is under way.
 //! - Entries are cut off only up to what is applied and synced here; who needs them gets a [`snapshot`].
 //!
-//! openraft's contracts, with the places in its source, are collected in the project's notes on it; the version is
+//! openraft's contracts, with the places in its source, are collected in docs/design/openraft.md; the version is
 //! pinned because each release may change them.
 
 mod applied_format;

@@ -13,6 +13,7 @@
 pub mod apply;
 pub mod beats;
 pub(crate) mod damage;
+mod ended;
 mod hand_over;
 pub mod holdings;
 mod members;
@@ -32,9 +33,11 @@ use parking_lot::{Mutex, RwLock};
 use quorate_engine::clock::{HybridClock, PhysicalClock};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{ScanEvaluator, Span};
+use quorate_engine::kv_reads::ReadSpan;
+use quorate_engine::mvcc::ChangeWindow;
 use quorate_engine::store::Store;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::api::{RangeError, RangeRequest, Request, Response};
 use crate::blocking::Blocking;
@@ -50,6 +53,7 @@ use crate::splits::trigger::Attempts;
 
 use apply::AppliedState;
 use damage::Damage;
+use ended::Ended;
 use propose::InFlight;
 use raft_task::RaftTask;
 
@@ -127,8 +131,10 @@ pub struct Replica {
     end_lease: Mutex<Option<LogPosition>>,
     /// What it has met on its disk.
     damage: Damage,
-    /// Told when a transaction whose record lies here may have ended.
-    ended: Notify,
+    /// Who waits for transactions whose records lie here.
+    ended: Ended,
+    /// Whether the breaker is open, as long as anybody waits for that: the ticker looks.
+    tripped: watch::Sender<bool>,
     /// Told when leadership, lease or applied state may have changed.
     changed: Notify,
 }
@@ -189,7 +195,8 @@ impl Replica {
             gate: tokio::sync::RwLock::new(()),
             end_lease: Mutex::new(None),
             damage: Damage::default(),
-            ended: Notify::new(),
+            ended: Ended::default(),
+            tripped: watch::Sender::new(false),
             changed: Notify::new(),
         })
     }
@@ -239,7 +246,9 @@ impl Replica {
             Request::Get { keys, read } => self.get(keys, read).await,
             Request::Scan { scan, read } => self.scan(scan, read).await,
             Request::Changes { changes, read } => self.changes(changes, read).await,
-            Request::Refresh { spans, after, upto, own } => self.refresh(spans, after, upto, own).await,
+            Request::Refresh { spans, after, upto, own } => {
+                self.refresh(spans, ChangeWindow { after, upto, own }).await
+            }
             Request::Transact(step) => self.transact(step).await,
             Request::Commit(commit) => self.commit(commit).await,
             Request::QueryTransaction { transaction, anchor, started } => {
@@ -253,13 +262,15 @@ impl Replica {
         let descriptor = self.descriptor();
         let own = &descriptor.span;
         let all = |spans: &[Span]| spans.iter().all(|span| span.is_empty() || own.covers(span));
+        let all_read =
+            |reads: &[ReadSpan]| reads.iter().all(|read| read.span.is_empty() || own.covers(&read.span));
         let covers = match request {
             Request::Get { keys, .. } => keys.iter().all(|key| own.contains(key)),
             Request::Scan { scan, .. } => all(std::slice::from_ref(&scan.span)),
             Request::Changes { changes, .. } => all(std::slice::from_ref(&changes.span)),
-            Request::Refresh { spans, .. } => all(spans),
+            Request::Refresh { spans, .. } => all_read(spans),
             Request::Commit(commit) => {
-                commit.writes.iter().all(|write| own.contains(&write.key)) && all(&commit.read_spans)
+                commit.writes.iter().all(|write| own.contains(&write.key)) && all_read(&commit.read_spans)
             }
             Request::QueryTransaction { anchor, .. } => own.contains(anchor),
             Request::Transact(step) => all(&step.spans()),

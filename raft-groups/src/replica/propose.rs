@@ -103,7 +103,7 @@ impl Intention {
             Self::Commit(commit) => {
                 let writes =
                     commit.writes.iter().map(|write| (Span::point(write.key.clone()), Access::Exclusive));
-                let reads = commit.read_spans.iter().map(|span| (span.clone(), Access::Shared));
+                let reads = commit.read_spans.iter().map(|read| (read.span.clone(), Access::Shared));
                 LatchSpans::new(writes.chain(reads))
             }
             Self::Transact(step) => step.latches(),
@@ -167,7 +167,9 @@ impl Replica {
         anchor: Key,
         started: Timestamp,
     ) -> Result<Response, RangeError> {
-        self.write(Intention::QueryTransaction { transaction, anchor, started }).await
+        let answer = self.write(Intention::QueryTransaction { transaction, anchor, started }).await;
+        self.ended.tell(transaction);
+        answer
     }
 
     pub(super) async fn write(self: &Arc<Self>, intention: Intention) -> Result<Response, RangeError> {
@@ -254,7 +256,8 @@ impl Replica {
         match intention {
             Intention::Commit(request) => {
                 let floor = self.floor(&request.writes, now);
-                match commit::evaluate(snapshot.as_ref(), request, floor)? {
+                let evaluator = self.shared.evaluator.as_ref();
+                match commit::evaluate(snapshot.as_ref(), request, floor, evaluator)? {
                     commit::Outcome::Repeated(timestamp) => {
                         Ok(Evaluated::Answer(Response::Committed(timestamp)))
                     }
@@ -282,8 +285,8 @@ impl Replica {
     /// A commit reads, in effect, at its own timestamp: nothing is written below it into what it read.
     fn protect_reads(&self, request: &CommitRequest, timestamp: Timestamp) {
         let mut cache = self.cache.lock();
-        for span in &request.read_spans {
-            cache.add(span, timestamp);
+        for read in &request.read_spans {
+            cache.add(&read.span, timestamp);
         }
     }
 

@@ -301,9 +301,10 @@ impl Replica {
         lease.mark()
     }
 
-    /// What the store's ticker calls all the time: a comparison, unless something is due.
+    /// What the store's ticker calls all the time: two comparisons, unless somebody waits or something is due.
     /// A heartbeat that its Raft task need not send is added to `beats`.
     pub fn tick(self: &Arc<Self>, now: u64, beats: &mut Beats) {
+        self.look_at_breaker(now);
         if now < self.due_hint.load(Ordering::Relaxed) || !self.is_due(now) {
             return;
         }

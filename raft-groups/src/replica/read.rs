@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{ChangesRequest, Key, ScanRequest, Span};
+use quorate_engine::kv_reads::ReadSpan;
+use quorate_engine::mvcc::{ChangeWindow, Visits};
 use quorate_engine::store::Snapshot;
-use uuid::Uuid;
 
 use super::Replica;
 use super::serve::{Deadline, ServingTerm};
@@ -46,14 +47,27 @@ impl Replica {
         scan: ScanRequest,
         read: ReadAt,
     ) -> Result<Response, RangeError> {
-        let footprint = Footprint {
-            spans: vec![scan.span.clone()],
-            timestamp: read.timestamp,
-            is_long: scan.rows_max > INLINE_ROWS_MAX,
-        };
         let scan = Arc::new(scan);
+        if scan.rows_max <= INLINE_ROWS_MAX {
+            let answer = self.scan_page(&scan, (read, Visits::INLINE), false).await?;
+            if !is_paused(&answer, scan.rows_max) {
+                return Ok(answer);
+            }
+        }
+        self.scan_page(&scan, (read, Visits::PAGE), true).await
+    }
+
+    async fn scan_page(
+        self: &Arc<Self>,
+        scan: &Arc<ScanRequest>,
+        (read, visits): (ReadAt, Visits),
+        is_long: bool,
+    ) -> Result<Response, RangeError> {
+        let footprint = Footprint { spans: vec![scan.span.clone()], timestamp: read.timestamp, is_long };
+        let scan = Arc::clone(scan);
         let evaluate = move |this: &Self, snapshot: &dyn Snapshot| {
-            let mut page = evaluate::scan::evaluate(snapshot, &scan, read, this.shared.evaluator.as_ref())?;
+            let evaluator = this.shared.evaluator.as_ref();
+            let mut page = evaluate::scan::evaluate(snapshot, &scan, (read, visits), evaluator)?;
             page.served.range_id = this.range_id.0;
             page.served.node_id = this.shared.node_id.0;
             Ok(Response::Page(page))
@@ -80,15 +94,18 @@ impl Replica {
 
     pub(super) async fn refresh(
         self: &Arc<Self>,
-        spans: Vec<Span>,
-        after: Timestamp,
-        upto: Timestamp,
-        own: Option<Uuid>,
+        spans: Vec<ReadSpan>,
+        window: ChangeWindow,
     ) -> Result<Response, RangeError> {
-        let footprint = Footprint { spans: spans.clone(), timestamp: upto, is_long: true };
+        let keys = spans.iter().map(|read| read.span.clone()).collect();
+        let footprint = Footprint { spans: keys, timestamp: window.upto, is_long: true };
         let spans = Arc::new(spans);
-        let evaluate = move |_: &Self, snapshot: &dyn Snapshot| {
-            evaluate::refresh::evaluate(snapshot, &spans, after, upto, own).map(|()| Response::Refreshed)
+        let evaluate = move |this: &Self, snapshot: &dyn Snapshot| {
+            // Asked once the snapshot is there: what is applied is marked before the store shows it.
+            let limits = (window, this.applied.lock().newest_write);
+            let evaluator = this.shared.evaluator.as_ref();
+            let left = evaluate::refresh::evaluate(snapshot, &spans, limits, Visits::PAGE, evaluator)?;
+            Ok(Response::Refreshed { left })
         };
         self.read(footprint, evaluate).await
     }
@@ -139,5 +156,13 @@ impl Replica {
     /// Answers what depends on the data alone, if this replica served from before to now.
     pub(super) fn if_still_serving<T>(&self, term: ServingTerm, answer: T) -> Option<T> {
         self.still_serves(term).then_some(answer)
+    }
+}
+
+/// Whether a page ended for want of visits: neither its rows nor its span are at their end.
+fn is_paused(answer: &Response, rows_max: u64) -> bool {
+    match answer {
+        Response::Page(page) => page.resume.is_some() && page.served.rows_read < rows_max,
+        _ => false,
     }
 }

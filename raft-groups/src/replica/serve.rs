@@ -8,17 +8,17 @@ use quorate_engine::clock::ClockError;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Span;
 use quorate_placement::topology::NodeId;
+use tokio::sync::watch;
 
 use super::Replica;
+use super::raft_task::Members;
 use crate::api::RangeError;
 use crate::clock_bound::timestamp_within;
 use crate::concurrency::latch::{LatchError, LatchGuard};
 use crate::concurrency::latch_table::LatchSpans;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::breaker::{Missing, Trip, explain, tripped};
-
-/// How often whoever waits looks at the breaker.
-const BREAKER_POLL: Duration = Duration::from_millis(50);
+use crate::raft::RaftGroup;
 
 /// The term in which a replica serves: what was read in one term is answered in that term, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,13 @@ impl Replica {
             if self.remaining(deadline).is_zero() {
                 return Err(self.unavailable("its leader got no lease in time".to_owned()));
             }
-            let _ = tokio::time::timeout(BREAKER_POLL, changed).await;
+            let mut health = self.watch_breaker();
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tripped_open(&mut health) => {}
+                () = tokio::time::sleep(self.remaining(deadline)) => {}
+            }
         }
     }
 
@@ -124,9 +130,15 @@ impl Replica {
 
     /// Why the breaker is open, if it is.
     pub(super) fn trip(&self) -> Option<Trip> {
-        let now = self.shared.now();
+        self.trip_at(self.shared.now(), |group| self.members(group))
+    }
+
+    fn trip_at(&self, now: u64, members: impl Fn(&RaftGroup) -> Members) -> Option<Trip> {
         let evidence_at = match self.task.group().filter(|_| self.leads()) {
-            Some(group) => self.lease.lock().evidence(now, &self.members(&group)),
+            Some(group) => {
+                let members = members(&group);
+                self.lease.lock().evidence(now, &members)
+            }
             None => self.lease.lock().evidence_at(),
         };
         tripped(&self.shared.timing, now, evidence_at, self.in_flight.oldest())
@@ -206,11 +218,35 @@ impl Replica {
     pub(super) async fn or_tripped<T>(&self, work: impl Future<Output = T>) -> Result<T, RangeError> {
         tokio::pin!(work);
         loop {
-            match tokio::time::timeout(BREAKER_POLL, work.as_mut()).await {
-                Ok(done) => return Ok(done),
-                Err(_) => self.check_breaker()?,
+            let mut health = self.watch_breaker();
+            tokio::select! {
+                biased;
+                done = work.as_mut() => return Ok(done),
+                () = tripped_open(&mut health) => self.check_breaker()?,
             }
         }
+    }
+
+    /// Whether the breaker is open, from now on: as long as this is held, the ticker looks at each tick.
+    fn watch_breaker(&self) -> watch::Receiver<bool> {
+        let health = self.tripped.subscribe();
+        // What was found for others may be long over.
+        if *health.borrow() {
+            self.note_trip(self.trip().is_some());
+        }
+        health
+    }
+
+    /// What the ticker does where somebody waits.
+    pub(super) fn look_at_breaker(&self, now: u64) {
+        if self.tripped.receiver_count() > 0 {
+            let seen = |group: &RaftGroup| Members { group: group.membership_seen(), me: self.replica_id };
+            self.note_trip(self.trip_at(now, seen).is_some());
+        }
+    }
+
+    fn note_trip(&self, is_open: bool) {
+        self.tripped.send_if_modified(|was_open| std::mem::replace(was_open, is_open) != is_open);
     }
 
     /// Takes note of a timestamp that came with a request.
@@ -256,5 +292,13 @@ impl Replica {
         let this = Arc::clone(self);
         let done = self.shared.blocking.run(move || work(&this)).await;
         done.map_err(|error| RangeError::Storage(error.to_string()))
+    }
+}
+
+/// Ends when the breaker is open.
+async fn tripped_open(health: &mut watch::Receiver<bool>) {
+    if health.wait_for(|is_open| *is_open).await.is_err() {
+        // The replica is gone, and whoever waits for it with it.
+        std::future::pending::<()>().await;
     }
 }

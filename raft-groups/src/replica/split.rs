@@ -20,8 +20,6 @@ use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
-use quorate_engine::mvcc::key_format::{data_span, split_data_key, user_key};
-use quorate_engine::store::{Family, Snapshot, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::Replica;
@@ -32,14 +30,11 @@ use crate::blocking::pause;
 use crate::command_format::{Command, CommandKind, SplitCommand};
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::safeguard::{self, Safeguard};
+use crate::splits::count::Counting;
 use crate::splits::key::{SizeCount, SplitPoint};
 use crate::splits::nursery::FirstLeader;
 use crate::splits::trigger::{Attempts, Ended};
 
-/// Bytes that are counted in one go, apart from the last key.
-const PAGE_BYTES_MAX: u64 = 4 << 20;
-/// Versions that are counted in one go.
-const PAGE_VERSIONS_MAX: usize = 50_000;
 /// Pause between pages: splits are no emergency.
 const PAGE_PAUSE: Duration = Duration::from_millis(5);
 /// Longest wait for the requests of the right side that came before: those that come after wait behind the split.
@@ -58,65 +53,6 @@ pub(crate) struct SplitPlan {
     pub right_id: RangeId,
 }
 
-/// Counting under way.
-#[derive(Default)]
-struct Counting {
-    count: SizeCount,
-    /// The key whose versions are being counted: its prefix, and its bytes so far.
-    open: Option<(Vec<u8>, u64)>,
-    /// First data key that is not counted; `None` for "from the start".
-    next: Option<Vec<u8>>,
-}
-
-impl Counting {
-    /// Counts one page. True when nothing is left.
-    fn page(&mut self, snapshot: &dyn Snapshot, span: &Span) -> Result<bool, StoreError> {
-        let (start, end) = data_span(span);
-        let from = self.next.take().unwrap_or(start);
-        let mut cursor = snapshot.cursor(Family::Data, &from, &end);
-        cursor.next()?;
-        let (mut bytes, mut versions) = (0, 0);
-        while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
-            let size = (key.len() + value.len()) as u64;
-            bytes += size;
-            versions += 1;
-            self.version(key, size)?;
-            if bytes >= PAGE_BYTES_MAX || versions >= PAGE_VERSIONS_MAX {
-                let mut next = key.to_vec();
-                next.push(0);
-                self.next = Some(next);
-                return Ok(false);
-            }
-            cursor.next()?;
-        }
-        self.close()?;
-        Ok(true)
-    }
-
-    fn version(&mut self, key: &[u8], size: u64) -> Result<(), StoreError> {
-        let damaged = |error: quorate_engine::codec::CodecError| StoreError::Corruption(error.to_string());
-        let (prefix, _) = split_data_key(key).map_err(damaged)?;
-        match &mut self.open {
-            Some((open, bytes)) if open == prefix => {
-                *bytes += size;
-                Ok(())
-            }
-            Some(_) | None => {
-                self.close()?;
-                self.open = Some((prefix.to_vec(), size));
-                Ok(())
-            }
-        }
-    }
-
-    fn close(&mut self) -> Result<(), StoreError> {
-        let Some((prefix, bytes)) = self.open.take() else { return Ok(()) };
-        let key = user_key(&prefix).map_err(|error| StoreError::Corruption(error.to_string()))?;
-        self.count.visit(key, bytes);
-        Ok(())
-    }
-}
-
 impl Replica {
     /// Counts the range's bytes by key, as of several moments near now. Also says for which generation.
     pub(crate) async fn count_size(self: &Arc<Self>) -> Result<(u64, SizeCount), RangeError> {
@@ -132,7 +68,7 @@ impl Replica {
             let (back, is_done) = counted.await?;
             counting = back;
             if is_done.map_err(|error| self.or_damaged(error.into()))? {
-                return Ok((descriptor.generation, counting.count));
+                return Ok((descriptor.generation, counting.into_count()));
             }
             pause(PAGE_PAUSE).await;
         }
@@ -246,16 +182,20 @@ impl Replica {
             return Ok(());
         }
         let until = self.deadline_within(BACK_PRESSURE_WAIT_MAX).min(deadline);
-        while self.holds_writers() {
+        loop {
             let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !self.holds_writers() {
+                return Ok(());
+            }
             if self.remaining(until).is_zero() {
                 let size_bytes = self.applied.lock().size_bytes;
                 return Err(RangeError::Busy { range_id: self.range_id, size_bytes });
             }
-            // Only the split's own apply wakes this, and the end of an attempt.
-            let _ = tokio::time::timeout(self.remaining(until).min(PAGE_PAUSE * 10), changed).await;
+            // The split's own apply wakes this, and the end of an attempt.
+            let _ = tokio::time::timeout(self.remaining(until), changed).await;
         }
-        Ok(())
     }
 
     fn holds_writers(&self) -> bool {

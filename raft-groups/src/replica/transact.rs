@@ -14,12 +14,12 @@ use uuid::Uuid;
 use super::Replica;
 use super::propose::Intention;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, Request, ResolveRequest, Response,
-    SweepRequest, Transact, TransactionState,
+    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, Request, ResolveRequest,
+    Response, SweepRequest, Transact, TransactionState,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
-use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve, sweep};
+use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve, settle, sweep};
 
 /// How long a question about a transaction that is alive waits for its end: short beside any timeout of a request.
 const PUSH_WAIT_MAX: Duration = Duration::from_millis(400);
@@ -35,6 +35,7 @@ pub(super) enum Step {
     Push(PushRequest),
     Resolve { transaction: Uuid, outcome: Outcome, found: resolve::Found },
     Sweep(sweep::Found),
+    Settle(Vec<RecordId>),
 }
 
 impl Step {
@@ -49,13 +50,14 @@ impl Step {
             Self::Push(request) => LatchSpans::new([exclusive(&request.holder.anchor)]),
             Self::Resolve { found, .. } => LatchSpans::new(found.keys.iter().map(exclusive)),
             Self::Sweep(found) => LatchSpans::new(found.forget.iter().map(|id| exclusive(&id.anchor))),
+            Self::Settle(records) => LatchSpans::new(records.iter().map(|id| exclusive(&id.anchor))),
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::LayIntents(request) => request.writes.iter().map(Write::size_bytes).sum(),
-            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) | Self::Sweep(_) => 0,
+            Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) | Self::Sweep(_) | Self::Settle(_) => 0,
             Self::Resolve { found, .. } => found.bytes,
         }
     }
@@ -66,6 +68,7 @@ impl Step {
             Self::Heartbeat { .. } | Self::End(_) | Self::Push(_) => false,
             Self::Resolve { found, .. } => found.keys.len() > INLINE_KEYS_MAX,
             Self::Sweep(found) => found.forget.len() > INLINE_KEYS_MAX,
+            Self::Settle(records) => records.len() > INLINE_KEYS_MAX,
         }
     }
 
@@ -77,6 +80,7 @@ impl Step {
             | Self::Heartbeat { .. }
             | Self::Push(_)
             | Self::Resolve { .. }
+            | Self::Settle(_)
             | Self::Sweep(_) => false,
         }
     }
@@ -86,9 +90,17 @@ impl Step {
         matches!(self, Self::LayIntents(_))
     }
 
-    /// Whether it may have ended a transaction: whoever waits for that looks again.
-    fn ends(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Push(_))
+    /// The transaction that it may have ended: whoever waits for that looks again.
+    fn ends(&self) -> Option<Uuid> {
+        match self {
+            Self::End(request) => Some(request.transaction.id),
+            Self::Push(request) => Some(request.holder.transaction),
+            Self::LayIntents(_)
+            | Self::Heartbeat { .. }
+            | Self::Resolve { .. }
+            | Self::Settle(_)
+            | Self::Sweep(_) => None,
+        }
     }
 }
 
@@ -111,14 +123,15 @@ impl Replica {
             Transact::Push(request) => self.push(request).await,
             Transact::Resolve(request) => self.resolve(request).await,
             Transact::Sweep(request) => self.sweep(request).await,
+            Transact::Settle(records) => self.step(Step::Settle(records)).await,
         }
     }
 
     async fn step(self: &Arc<Self>, step: Step) -> Result<Response, RangeError> {
         let ends = step.ends();
         let response = self.write(Intention::Transact(step)).await?;
-        if ends && matches!(response, Response::State(TransactionState::Ended(_))) {
-            self.ended.notify_waiters();
+        if let (Some(transaction), Response::State(TransactionState::Ended(_))) = (ends, &response) {
+            self.ended.tell(transaction);
         }
         Ok(response)
     }
@@ -126,8 +139,9 @@ impl Replica {
     /// Asks for a transaction; while it is alive, until it ends or [`PUSH_WAIT_MAX`] is over.
     async fn push(self: &Arc<Self>, request: PushRequest) -> Result<Response, RangeError> {
         let until = self.shared.physical.boottime() + PUSH_WAIT_MAX;
+        let waiting = self.ended.wait_for(request.holder.transaction);
         loop {
-            let ended = self.ended.notified();
+            let ended = waiting.told().notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
             let response = self.step(Step::Push(request.clone())).await?;
@@ -190,6 +204,7 @@ impl Replica {
                 resolve::evaluate(snapshot, *transaction, *outcome, found)
             }
             Step::Sweep(found) => sweep::evaluate(snapshot, found, now),
+            Step::Settle(records) => settle::evaluate(snapshot, records),
         }
     }
 

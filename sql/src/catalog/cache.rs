@@ -54,7 +54,7 @@ impl CatalogCache {
     /// Range 1 cannot be read, or holds bytes that cannot.
     pub async fn refresh(&self, database: &dyn Database) -> Result<Timestamp, SqlError> {
         let known = self.current.read().clone();
-        let options = TransactionOptions { read_only: true };
+        let options = TransactionOptions::reading();
         let mut transaction = database.begin(options).await.map_err(|error| sql_error(error, None))?;
         let changes = read_changes(transaction.as_mut(), known.as_of).await?;
         let as_of = transaction.read_timestamp();

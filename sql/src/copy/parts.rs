@@ -123,12 +123,15 @@ impl Parts {
 
 async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> Result<(), SqlError> {
     let mut attempts = Attempts::new(&node);
+    let mut since = None;
     loop {
         // The lease comes first: it may be for a newer catalog than the one that the COPY began with.
         let deadline = CatalogWait::new(&node, &CancelToken::new()).lease().await?;
         check_table(&node, &table)?;
         let attempt = async {
-            let mut transaction = node.database.begin(TransactionOptions::default()).await?;
+            let options = TransactionOptions { since, ..TransactionOptions::default() };
+            let mut transaction = node.database.begin(options).await?;
+            since.get_or_insert(transaction.read_timestamp());
             transaction.start_statement();
             for write in &part.writes {
                 transaction.write(write.clone())?;

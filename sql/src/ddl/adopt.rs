@@ -131,7 +131,7 @@ struct Seen {
 
 impl Seen {
     async fn look(node: &SqlNode) -> Result<Self, KvError> {
-        let mut transaction = node.database.begin(TransactionOptions { read_only: true }).await?;
+        let mut transaction = node.database.begin(TransactionOptions::reading()).await?;
         let jobs = rows::read_jobs(transaction.as_mut()).await?;
         let mut signs = BTreeMap::new();
         for job in jobs.iter().filter(|job| !job.step.is_over()) {

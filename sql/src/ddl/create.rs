@@ -51,7 +51,7 @@ async fn is_taken(node: &SqlNode, name: &str) -> Result<bool, SqlError> {
     let mut attempts = CatalogAttempts::new(node);
     loop {
         let found = async {
-            let mut transaction = node.database.begin(TransactionOptions { read_only: true }).await?;
+            let mut transaction = node.database.begin(TransactionOptions::reading()).await?;
             rows::read_table_id(transaction.as_mut(), name).await
         };
         match found.await {

@@ -205,7 +205,7 @@ impl Driver {
     }
 
     async fn row(&self, node: &SqlNode) -> Result<Option<Job>, SqlError> {
-        let options = TransactionOptions { read_only: true };
+        let options = TransactionOptions::reading();
         let mut transaction = node.database.begin(options).await.map_err(|error| sql_error(error, None))?;
         rows::read_job(transaction.as_mut(), self.job.id).await.map_err(|error| sql_error(error, None))
     }

@@ -130,7 +130,7 @@ pub async fn all_jobs(node: &SqlNode) -> Result<Vec<Job>, SqlError> {
     let mut attempts = CatalogAttempts::new(node);
     loop {
         let found = async {
-            let mut transaction = node.database.begin(TransactionOptions { read_only: true }).await?;
+            let mut transaction = node.database.begin(TransactionOptions::reading()).await?;
             read_jobs(transaction.as_mut()).await
         };
         match found.await {

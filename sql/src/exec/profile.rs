@@ -11,6 +11,8 @@ pub struct RangeProfile {
     pub rows_read: u64,
     /// Rows or groups that came back.
     pub rows_returned: u64,
+    /// Versions that were stepped over.
+    pub visited: u64,
     /// Pages asked for.
     pub pages: u64,
 }
@@ -65,18 +67,19 @@ impl Profile {
     /// Counts a page of a scan.
     pub fn add_page(&mut self, number: usize, served: ScanServed) {
         let place = Place::Range { range_id: served.range_id, node_id: served.node_id };
-        self.add(number, place, (served.rows_read, served.rows_returned));
+        self.add(number, place, served);
     }
 
     /// Counts keys that were asked for: how many existed, and what was made of them.
     pub fn add_points(&mut self, number: usize, rows_read: u64, rows_returned: u64) {
-        self.add(number, Place::Points, (rows_read, rows_returned));
+        self.add(number, Place::Points, ScanServed { rows_read, rows_returned, ..ScanServed::default() });
     }
 
-    fn add(&mut self, number: usize, place: Place, (rows_read, rows_returned): (u64, u64)) {
+    fn add(&mut self, number: usize, place: Place, served: ScanServed) {
         let profile = self.slot(number).ranges.entry(place).or_default();
-        profile.rows_read += rows_read;
-        profile.rows_returned += rows_returned;
+        profile.rows_read += served.rows_read;
+        profile.rows_returned += served.rows_returned;
+        profile.visited += served.visited;
         profile.pages += 1;
     }
 

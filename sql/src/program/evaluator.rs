@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_engine::codec::CodecError;
-use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Value};
+use quorate_engine::kv::{Flow, Key, ProgramError, ScanEvaluator, ScanFilter, ScanProgram, ScanRun, Value};
 
 use super::output_format;
 use super::program_format::{Program, ProgramOutput};
@@ -36,6 +36,18 @@ impl ScanEvaluator for Evaluator {
     fn start(&self, program: &ScanProgram) -> Result<Box<dyn ScanRun>, ProgramError> {
         let program = Program::decode(program).map_err(|error| program_error(error.into()))?;
         Ok(Box::new(Run::new(program)))
+    }
+
+    fn filter(&self, program: &ScanProgram) -> Result<Box<dyn ScanFilter>, ProgramError> {
+        let program = Program::decode(program).map_err(|error| program_error(error.into()))?;
+        Ok(Box::new(Run::new(program)))
+    }
+}
+
+/// A program's run as far as its filter: what the output would hold is not looked at.
+impl ScanFilter for Run<Program> {
+    fn passes(&mut self, key: &[u8], value: &Value) -> bool {
+        self.filter(key, value).unwrap_or(true)
     }
 }
 
@@ -88,13 +100,10 @@ impl<P: Borrow<Program>> Run<P> {
         if self.rest == Some(0) {
             return Ok(Flow::Stop);
         }
-        let program = self.program.borrow();
-        if let Some(filter) = &program.filter {
-            decode(program, &self.by_filter, (key, value), &mut self.row)?;
-            if !is_true(filter, &self.row, &EvalContext::default())? {
-                return Ok(Flow::Continue);
-            }
+        if !self.filter(key, value)? {
+            return Ok(Flow::Continue);
         }
+        let program = self.program.borrow();
         if self.reads_output {
             decode(program, &self.by_output, (key, value), &mut self.row)?;
         }
@@ -110,6 +119,14 @@ impl<P: Borrow<Program>> Run<P> {
             }
         }
         Ok(self.count_row())
+    }
+
+    /// Whether a pair passes the filter, whose columns are decoded then.
+    fn filter(&mut self, key: &[u8], value: &Value) -> Result<bool, SqlError> {
+        let program = self.program.borrow();
+        let Some(filter) = &program.filter else { return Ok(true) };
+        decode(program, &self.by_filter, (key, value), &mut self.row)?;
+        is_true(filter, &self.row, &EvalContext::default())
     }
 
     /// One row less to put out.

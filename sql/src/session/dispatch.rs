@@ -214,7 +214,8 @@ impl Session {
         let now = self.now_micros();
         let read_only = read_only.unwrap_or_else(|| self.variables.is_read_only_by_default());
         self.variables.begin();
-        self.transaction = TransactionState::Open(OpenTransaction::new(kind, read_only, now));
+        let opened = OpenTransaction::new(kind, read_only, now).again(self.tried_since);
+        self.transaction = TransactionState::Open(opened);
     }
 
     pub(crate) fn now_micros(&self) -> i64 {
@@ -227,8 +228,10 @@ impl Session {
                 if open.kind == Kind::Implicit {
                     warn_no_transaction(sink);
                 }
+                let age = open.age();
                 let result = open.commit(&self.node).await;
                 self.variables.end(result.is_ok());
+                self.note_age(age, &result);
                 result.map(|()| tag("COMMIT"))
             }
             TransactionState::Failed => {
@@ -249,6 +252,7 @@ impl Session {
                     warn_no_transaction(sink);
                 }
                 open.rollback(&self.node).await;
+                self.tried_since = None;
             }
             TransactionState::Failed => {}
             TransactionState::Idle => warn_no_transaction(sink),

@@ -11,7 +11,9 @@ use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use super::{Binding, Session};
 use crate::bind::BoundDml;
+use crate::cancel::CancelToken;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::lease::CatalogWait;
 use crate::copy::output::Lines;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::{ExecContext, ExecError, Limits};
@@ -94,6 +96,18 @@ impl Session {
         run: &Run<'_>,
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
+        let result = self.run_attempts(binding, run, sink).await;
+        let age = self.tried_since;
+        self.note_age(age, &result);
+        result
+    }
+
+    async fn run_attempts(
+        &mut self,
+        binding: &Binding,
+        run: &Run<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
         let node = Arc::clone(&self.node);
         let mut attempts = Attempts::new(&node);
         let mut rebound: Option<Arc<Binding>> = None;
@@ -126,19 +140,45 @@ impl Session {
         let plan = statement.plan(&eval)?;
         check_writes(&plan, self.is_read_only())?;
         let read_only = matches!(plan, Plan::Query { .. });
-        let mut transaction = node.database.begin(TransactionOptions { read_only }).await?;
+        let options = TransactionOptions { read_only, since: self.tried_since };
+        let mut transaction = node.database.begin(options).await?;
+        self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
+        let tables = tables_of(&plan);
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
-        } else {
-            // From here on nothing cancels: a commit that was sent is awaited to its end.
-            run.limits.cancel.check()?;
-            transaction.commit(lease).await?;
+            return result;
         }
+        let deadline = match lease {
+            Some(_) => Some(lease_of_now(&node, &tables, &run.limits.cancel).await?),
+            None => None,
+        };
+        // From here on nothing cancels: a commit that was sent is awaited to its end.
+        run.limits.cancel.check()?;
+        transaction.commit(deadline).await?;
         result
     }
+}
+
+/// The lease on the catalog as it was renewed while a statement ran, which may have been for longer than one lasts: it is
+/// as good as that of its binding where its tables are what they were.
+async fn lease_of_now(
+    node: &SqlNode,
+    tables: &[Arc<TableDescriptor>],
+    cancel: &CancelToken,
+) -> Result<Timestamp, ExecError> {
+    let lease = CatalogWait::new(node, cancel).lease().await?;
+    let catalog = node.catalog.snapshot();
+    let is_same = |table: &Arc<TableDescriptor>| {
+        catalog.table_by_id(table.id).is_some_and(|now| now.version == table.version)
+    };
+    if tables.iter().all(is_same) {
+        return Ok(lease);
+    }
+    let reason = "a table was changed or dropped meanwhile".to_owned();
+    Err(KvError::Retry { key: Key::default(), reason }.into())
 }
 
 /// Fails where the lease on the catalog ends before a statement reads: its binding may be of an older catalog then.

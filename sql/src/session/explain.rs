@@ -49,8 +49,12 @@ fn measured(profile: &Profile) -> Vec<String> {
                 Place::Points => "Point lookups".to_owned(),
                 Place::Range { range_id, node_id } => format!("Range r{range_id} on node n{node_id}"),
             };
+            // Rows that are deleted, and old versions: what else a scan has to step over.
+            let others = range.visited.saturating_sub(range.rows_read);
+            let others =
+                if others == 0 { String::new() } else { format!(", {others} other versions visited") };
             format!(
-                "{place}: {} rows read, {} rows returned, {} pages",
+                "{place}: {} rows read{others}, {} rows returned, {} pages",
                 range.rows_read, range.rows_returned, range.pages
             )
         })

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Transaction, TransactionOptions};
 
 use super::sink::TransactionStatus;
@@ -40,6 +41,8 @@ pub struct OpenTransaction {
     pub read_only: bool,
     /// `now()`.
     pub now_micros: i64,
+    /// When the first attempt at the same work began, where this is a further one.
+    since: Option<Timestamp>,
     /// The store's transaction, from the first statement on that needs it: it reads as of then.
     kv: Option<Box<dyn Transaction>>,
     /// Tables that it used, with the versions that its statements were bound with.
@@ -52,7 +55,17 @@ impl OpenTransaction {
     /// A transaction that has done nothing.
     pub fn new(kind: Kind, read_only: bool, now_micros: i64) -> Self {
         let (tables, staged) = (BTreeMap::new(), StagedDdl::default());
-        Self { kind, read_only, now_micros, kv: None, tables, staged }
+        Self { kind, read_only, now_micros, since: None, kv: None, tables, staged }
+    }
+
+    /// The same for work that was tried before: it keeps its age.
+    pub fn again(self, since: Option<Timestamp>) -> Self {
+        Self { since, ..self }
+    }
+
+    /// When the first attempt at its work began; `None` where it has not begun.
+    pub fn age(&self) -> Option<Timestamp> {
+        self.since
     }
 
     /// The store's transaction, begun where it was not yet.
@@ -61,8 +74,10 @@ impl OpenTransaction {
     /// The store's.
     pub async fn begin(&mut self, node: &SqlNode) -> Result<&mut Box<dyn Transaction>, SqlError> {
         if self.kv.is_none() {
-            let options = TransactionOptions { read_only: self.read_only };
-            self.kv = Some(node.database.begin(options).await.map_err(|error| sql_error(error, None))?);
+            let options = TransactionOptions { read_only: self.read_only, since: self.since };
+            let kv = node.database.begin(options).await.map_err(|error| sql_error(error, None))?;
+            self.since.get_or_insert(kv.read_timestamp());
+            self.kv = Some(kv);
         }
         self.kv.as_mut().ok_or_else(not_begun)
     }

@@ -73,7 +73,7 @@ impl LocalCluster {
     async fn check(&self, fence: &Fence) -> Result<(), SqlError> {
         let Some(database) = self.database.get() else { return Ok(()) };
         let holds = async {
-            let mut transaction = database.begin(TransactionOptions { read_only: true }).await?;
+            let mut transaction = database.begin(TransactionOptions::reading()).await?;
             fence.holds(transaction.as_mut()).await
         };
         match holds.await {

@@ -10,8 +10,11 @@ use uuid::Uuid;
 
 use crate::hlc::Timestamp;
 use crate::kv::{Change, ChangesRequest, Direction, Key, ScanRequest, ScanRows, Span, Value};
+use crate::kv_reads::ReadSpan;
 use crate::mvcc::intent::{self, Intent, IntentKind, Laid};
-use crate::mvcc::{self, MvccError, MvccScan, PageError, ReadAt, read_page, stats};
+use crate::mvcc::{
+    self, ChangeWindow, MvccError, MvccScan, PageError, ReadAt, Refreshed, Visits, read_page, stats,
+};
 use crate::store::{Batch, Snapshot};
 use crate::testing::both::BothStore;
 use crate::testing::evaluator::TextEvaluator;
@@ -223,16 +226,17 @@ fn scan(snapshot: &dyn Snapshot, span: &Span, direction: Direction, at: ReadAt) 
 fn scan_pages(
     snapshot: &dyn Snapshot,
     request: &ScanRequest,
-    at: ReadAt,
+    (at, visits): (ReadAt, Visits),
 ) -> Result<Vec<(Key, Value)>, Found> {
     let mut found = Vec::new();
     let mut rest = Some(request.span.clone());
     while let Some(span) = rest {
         let request = ScanRequest { span, ..request.clone() };
-        let page = read_page(snapshot, &request, at, &TextEvaluator).map_err(|error| match error {
-            PageError::Mvcc(error) => found_error(error),
-            PageError::Program(error) => panic!("{error}"),
-        })?;
+        let page =
+            read_page(snapshot, &request, (at, visits), &TextEvaluator).map_err(|error| match error {
+                PageError::Mvcc(error) => found_error(error),
+                PageError::Program(error) => panic!("{error}"),
+            })?;
         let ScanRows::Pairs(pairs) = page.rows else { panic!("pairs were asked for") };
         assert!(pairs.len() as u64 <= request.rows_max);
         assert_eq!(page.served.rows_read, pairs.len() as u64);
@@ -240,6 +244,22 @@ fn scan_pages(
         rest = page.resume;
     }
     Ok(found)
+}
+
+fn changed_in(snapshot: &dyn Snapshot, span: &Span, limits: (ChangeWindow, Visits)) -> Found {
+    let mut reads = vec![ReadSpan::whole(span.clone())];
+    loop {
+        match mvcc::refresh(snapshot, &reads, limits, &TextEvaluator) {
+            Ok(Refreshed::Unchanged) => return Found::Nothing,
+            Ok(Refreshed::Changed { key, timestamp }) => return Found::Uncertain(key, timestamp.raw()),
+            Ok(Refreshed::Left(left)) => {
+                assert!(left[0].span.start > reads[0].span.start, "each page gets on: {left:?}");
+                reads = left;
+            }
+            Err(PageError::Mvcc(error)) => return found_error(error),
+            Err(PageError::Program(error)) => panic!("{error}"),
+        }
+    }
 }
 
 fn check_read(snapshot: &dyn Snapshot, naive: &Naive, read: &Read) {
@@ -267,13 +287,19 @@ fn check_read(snapshot: &dyn Snapshot, naive: &Naive, read: &Read) {
             obstacle @ (Found::Uncertain(..) | Found::Intent(_) | Found::Nothing) => Err(obstacle),
         })
         .collect();
-    assert_eq!(scan_pages(snapshot, &request, at), pairs, "pages {span:?} {direction:?} {at:?}");
+    for visits in [Visits::UNLIMITED, Visits::new(1, u64::MAX), Visits::new(3, 5)] {
+        assert_eq!(
+            scan_pages(snapshot, &request, (at, visits)),
+            pairs,
+            "pages {span:?} {direction:?} {at:?} {visits:?}"
+        );
+    }
 
-    let changed = match mvcc::changed_in(snapshot, &span, timestamp, limit, None) {
-        Ok(None) => Found::Nothing,
-        Ok(Some((key, timestamp))) => Found::Uncertain(key, timestamp.raw()),
-        Err(error) => found_error(error),
-    };
+    let window = ChangeWindow { after: timestamp, upto: limit, own: None };
+    let changed = changed_in(snapshot, &span, (window, Visits::UNLIMITED));
+    // In pages an intent is met only after the versions before it.
+    let paged = changed_in(snapshot, &span, (window, Visits::new(1, u64::MAX)));
+    assert_eq!(paged == Found::Nothing, changed == Found::Nothing, "{paged:?}, {changed:?} {span:?} {at:?}");
     let wanted = if span.is_empty() { Found::Nothing } else { naive.changed(&span, read.at, limit.raw()) };
     assert_eq!(changed, wanted, "changed {span:?} {at:?}");
 

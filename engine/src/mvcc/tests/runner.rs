@@ -9,11 +9,16 @@ use uuid::Uuid;
 
 use crate::hlc::Timestamp;
 use crate::kv::{Change, ChangesRequest, Direction, Key, Span, Value};
+use crate::kv_reads::ReadSpan;
 use crate::mvcc::intent::{self, Intent, IntentKind, Laid, Outcome};
 use crate::mvcc::record::{self, InFlightWrite, TransactionRecord, TransactionStatus};
-use crate::mvcc::{self, MvccError, MvccScan, ReadAt, key_format, stats, version_format};
+use crate::mvcc::{
+    self, ChangeWindow, MvccError, MvccScan, PageError, ReadAt, Refreshed, Visits, key_format, stats,
+    version_format,
+};
 use crate::store::{Batch, Family};
 use crate::testing::both::{BothStore, show_batch};
+use crate::testing::evaluator::{TextEvaluator, program};
 use crate::testing::script::unescape;
 
 type Output = Result<String, Box<dyn Error>>;
@@ -132,13 +137,17 @@ impl MvccRunner {
             Some(other) => return Err(format!("no direction {other}").into()),
         };
         let (at, max) = (read_at(args)?, number(args, "max", usize::MAX)?);
+        let visits = Visits::new(args.take_key("visits").map_or(Ok(u64::MAX), str::parse)?, u64::MAX);
         let snapshot = self.store.store().snapshot();
-        let mut scan = MvccScan::new(snapshot.as_ref(), &span(args), direction, at);
+        let mut scan = MvccScan::within(snapshot.as_ref(), &span(args), (direction, at), visits);
         let mut output = String::new();
         for _ in 0..max {
             match scan.next() {
                 Ok(None) => {
-                    output.push_str("end\n");
+                    match scan.paused() {
+                        None => output.push_str("end\n"),
+                        Some(last) => writeln!(output, "paused after {last}")?,
+                    }
                     break;
                 }
                 Ok(Some((key, timestamp, value))) => {
@@ -166,10 +175,22 @@ impl MvccRunner {
         let after = timestamp(args.take_key("after").ok_or("after= is missing")?)?;
         let own = args.take_key("own").map(str::parse).transpose()?.map(Uuid::from_u128);
         let upto = timestamp(args.take_key("upto").unwrap_or("max"))?;
-        match mvcc::changed_in(self.store.store().snapshot().as_ref(), &span(args), after, upto, own) {
-            Ok(None) => Ok("unchanged".to_owned()),
-            Ok(Some((key, timestamp))) => Ok(format!("{key} changed at {}", show_time(timestamp))),
-            Err(error) => show_error(error),
+        let filter = args.take_key("filter").map(|text| program(&format!("match {text}")));
+        let visits = Visits::new(args.take_key("visits").map_or(Ok(u64::MAX), str::parse)?, u64::MAX);
+        let reads = [ReadSpan { span: span(args), filter }];
+        let snapshot = self.store.store().snapshot();
+        let limits = (ChangeWindow { after, upto, own }, visits);
+        match mvcc::refresh(snapshot.as_ref(), &reads, limits, &TextEvaluator) {
+            Ok(Refreshed::Unchanged) => Ok("unchanged".to_owned()),
+            Ok(Refreshed::Changed { key, timestamp }) => {
+                Ok(format!("{key} changed at {}", show_time(timestamp)))
+            }
+            Ok(Refreshed::Left(left)) => {
+                let left = left.iter().map(|read| format!("[{}, {})", read.span.start, read.span.end));
+                Ok(format!("unchanged so far; left: {}", left.collect::<String>()))
+            }
+            Err(PageError::Mvcc(error)) => show_error(error),
+            Err(PageError::Program(error)) => Err(error.into()),
         }
     }
 

@@ -28,7 +28,7 @@ impl DistributedTransaction {
                 Some(_) => return Err(unexpected("another answer than changes")),
             };
             let visited = page.resume.as_ref().map_or(&part.span.end, |rest| &rest.start);
-            self.reads.add(Span::new(part.span.start.clone(), visited.clone()));
+            self.reads.add(Span::new(part.span.start.clone(), visited.clone()), None);
             page.resume = match page.resume {
                 Some(rest) => Some(Span::new(rest.start, request.span.end)),
                 None => behind(&request.span, &part.span),

@@ -99,6 +99,7 @@ impl DistributedTransaction {
             anchor,
             attempt: commit.attempt,
             started: commit.started,
+            age: self.age,
             read_timestamp: commit.read_timestamp,
         };
         let coordinator = Coordinator {
@@ -115,7 +116,8 @@ impl DistributedTransaction {
         committed
     }
 
-    /// Sends the commit to its range; `None`, and nothing was sent, where it does not fit into one command of one range.
+    /// Sends the commit to its range; `None`, and nothing was proposed, where it does not fit into one command of one range,
+    /// or where more was read than that range looks at again in one step.
     ///
     /// # Errors
     /// Before anything was sent: no range.
@@ -136,6 +138,7 @@ impl DistributedTransaction {
             Ok(Response::Committed(timestamp)) => Event::Committed(timestamp),
             Ok(_) => Event::Lost("the range gave another answer than to a commit".to_owned()),
             Err(SendError::Stale) => Event::Stale,
+            Err(SendError::Answered(RangeError::TooMuchRead)) => return Ok(None),
             Err(SendError::Answered(error)) => Event::Answered(error),
             Err(SendError::Unavailable { range_id, detail }) => {
                 Event::Answered(RangeError::Unavailable { range_id, detail })
@@ -179,7 +182,7 @@ fn fits(range: &RangeDescriptor, commit: &CommitRequest) -> bool {
     let bytes: usize = commit.writes.iter().map(Write::size_bytes).sum();
     bytes <= ONE_COMMAND_MAX_BYTES
         && commit.writes.iter().all(|write| range.span.contains(&write.key))
-        && commit.read_spans.iter().all(|span| range.span.covers(span))
+        && commit.read_spans.iter().all(|read| range.span.covers(&read.span))
 }
 
 fn finish(outcome: Outcome, commit: &CommitRequest, range_id: u64) -> Result<Timestamp, KvError> {

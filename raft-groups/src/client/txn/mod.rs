@@ -21,7 +21,7 @@ use quorate_engine::kv::{
     ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions, Value, Write,
 };
 use quorate_engine::kv_buffer::WriteBuffer;
-use quorate_engine::kv_spans::ReadSpans;
+use quorate_engine::kv_reads::Reads;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
@@ -34,12 +34,14 @@ use crate::clock_guard::ClockEpoch;
 use crate::safeguard::{self, Safeguard};
 use resolver::Resolver;
 
+mod by_range;
 mod changes;
 mod commit;
 pub mod commit_steps;
 mod read;
 mod refresh;
 mod resolver;
+mod settler;
 mod sweeper;
 mod two_phase;
 pub mod two_phase_steps;
@@ -111,11 +113,12 @@ impl Database for DistributedDatabase {
         refuse_beyond_wall(clock, now)?;
         Ok(Box::new(DistributedTransaction {
             shared: Arc::clone(&self.shared),
+            age: options.since.map_or(now, |since| since.min(now)),
             options,
             started: now,
-            since,
+            trusted_since: since,
             read: ReadAt { timestamp: now, uncertainty_limit: clock.uncertainty_limit().max(now) },
-            reads: ReadSpans::new(),
+            reads: Reads::new(),
             buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
             budget: self.shared.budget(),
             is_over: false,
@@ -144,10 +147,12 @@ struct DistributedTransaction {
     shared: Arc<Shared>,
     options: TransactionOptions,
     started: Timestamp,
+    /// When the first attempt at the same work began.
+    age: Timestamp,
     /// From when on the clock must have been trusted.
-    since: ClockEpoch,
+    trusted_since: ClockEpoch,
     read: ReadAt,
-    reads: ReadSpans,
+    reads: Reads,
     buffer: WriteBuffer,
     budget: QuorumBudget,
     is_over: bool,
@@ -163,7 +168,7 @@ impl DistributedTransaction {
 
     /// Looked at last, like a lease: what was read with a clock that is wrong is not answered, however it was read.
     fn check_clock(&self) -> Result<(), KvError> {
-        self.shared.router.check_clock(Some(self.since)).map(|_| ())
+        self.shared.router.check_clock(Some(self.trusted_since)).map(|_| ())
     }
 }
 

@@ -114,7 +114,7 @@ impl DistributedTransaction {
             Some(Response::Page(page)) => page,
             Some(_) => return Err(unexpected("another answer than a page")),
         };
-        self.reads.add(visited(part, page.resume.as_ref()));
+        self.reads.add(visited(part, page.resume.as_ref()), part.program.as_ref());
         match plan {
             ScanPlan::Direct => Ok(Some(page)),
             ScanPlan::Raw(_) => {

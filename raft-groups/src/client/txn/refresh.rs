@@ -1,18 +1,15 @@
 //! Is all that a transaction has read the same at a later time? Asked of all ranges at once.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use futures::StreamExt;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{KvError, Span};
-use quorate_placement::topology::RangeId;
+use quorate_engine::kv::KvError;
+use quorate_engine::kv_reads::ReadSpan;
 use uuid::Uuid;
 
+use super::by_range::{Part, by_range};
 use crate::api::{RangeError, Rank, Request, Response};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{Router, SendError, read_error, unexpected};
-use crate::descriptor::RangeDescriptor;
 
 /// Ranges that one transaction asks at the same time.
 pub(super) const RANGES_AT_ONCE_MAX: usize = 16;
@@ -21,7 +18,7 @@ pub(super) const RANGES_AT_ONCE_MAX: usize = 16;
 #[derive(Clone)]
 pub(super) struct Refresh {
     /// What was read.
-    pub spans: Vec<Span>,
+    pub spans: Vec<ReadSpan>,
     /// When it was read.
     pub after: Timestamp,
     /// When it shall have been read.
@@ -30,28 +27,6 @@ pub(super) struct Refresh {
     pub own: Option<Uuid>,
     /// Its rank, then.
     pub rank: Option<Rank>,
-}
-
-/// The parts of some spans that lie in one range.
-pub(super) type Part = (Arc<RangeDescriptor>, Vec<Span>);
-
-/// Cuts spans at the bounds of ranges, as far as they are known here; keys that no range holds are left out.
-pub(super) async fn by_range(
-    router: &Router,
-    spans: Vec<Span>,
-    budget: &mut QuorumBudget,
-) -> Result<Vec<Part>, KvError> {
-    let mut parts: BTreeMap<RangeId, Part> = BTreeMap::new();
-    for span in spans {
-        let mut rest = Some(span);
-        while let Some(span) = rest.take().filter(|span| !span.is_empty()) {
-            let Some(range) = router.range_from(&span.start, budget).await? else { break };
-            let Some(here) = range.span.intersection(&span) else { break };
-            rest = super::read::behind(&span, &here);
-            parts.entry(range.range_id).or_insert_with(|| (range, Vec::new())).1.push(here);
-        }
-    }
-    Ok(parts.into_values().collect())
 }
 
 /// Asks all ranges.
@@ -77,25 +52,28 @@ pub(super) async fn refresh(
     Ok(())
 }
 
-/// Asks one range; what it no longer holds comes back.
+/// Asks one range, page after page; what it no longer holds comes back.
 async fn ask(
     router: &Router,
     refresh: &Refresh,
-    (range, spans): Part,
+    (range, mut spans): Part<ReadSpan>,
     mut budget: QuorumBudget,
-) -> (Result<Vec<Span>, KvError>, QuorumBudget) {
+) -> (Result<Vec<ReadSpan>, KvError>, QuorumBudget) {
     let Refresh { after, upto, own, rank, .. } = *refresh;
-    let start = spans.first().map(|span| span.start.clone()).unwrap_or_default();
-    let request = Request::Refresh { spans: spans.clone(), after, upto, own };
-    let answer = match router.send_as(&range, request, &mut budget, rank).await {
-        Ok(Response::Refreshed) => Ok(Vec::new()),
-        Ok(_) => Err(unexpected("another answer than to a refresh")),
-        Err(SendError::Stale) => Ok(spans),
-        Err(SendError::Answered(RangeError::Conflict { key, timestamp })) => {
-            let reason = format!("it was read at {after} and written by another transaction at {timestamp}");
-            Err(KvError::Retry { key, reason })
-        }
-        Err(error) => Err(read_error(error, &start)),
-    };
-    (answer, budget)
+    while let Some(first) = spans.first() {
+        let start = first.span.start.clone();
+        let request = Request::Refresh { spans: spans.clone(), after, upto, own };
+        spans = match router.send_as(&range, request, &mut budget, rank).await {
+            Ok(Response::Refreshed { left }) => left,
+            Ok(_) => return (Err(unexpected("another answer than to a refresh")), budget),
+            Err(SendError::Stale) => return (Ok(spans), budget),
+            Err(SendError::Answered(RangeError::Conflict { key, timestamp })) => {
+                let reason =
+                    format!("it was read at {after} and written by another transaction at {timestamp}");
+                return (Err(KvError::Retry { key, reason }), budget);
+            }
+            Err(error) => return (Err(read_error(error, &start)), budget),
+        };
+    }
+    (Ok(Vec::new()), budget)
 }

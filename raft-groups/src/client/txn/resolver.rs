@@ -1,4 +1,4 @@
-//! Resolves the intents of transactions that are over, behind their answers.
+//! Resolves the intents of transactions that are over, behind their answers, and tells their records when all are gone.
 //!
 //! Bounded in number and time: what is left undone is done by whoever meets the intents, as the record says.
 
@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use quorate_engine::kv::{KvError, Span};
+use quorate_engine::kv::{Key, KvError, Span};
 use tokio::sync::Semaphore;
 
-use super::refresh::{Part, RANGES_AT_ONCE_MAX, by_range};
-use crate::api::{Request, ResolveRequest, Response, Transact};
+use super::by_range::{Part, by_range};
+use super::refresh::RANGES_AT_ONCE_MAX;
+use super::settler::Settler;
+use crate::api::{RecordId, Request, ResolveRequest, Response, Transact};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{Router, SendError, read_error, unexpected};
 use crate::safeguard;
@@ -28,38 +30,51 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 pub(super) struct Resolver {
     queue: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
+    settler: Settler,
 }
 
 impl Resolver {
     pub(super) fn new() -> Self {
-        Self { queue: Arc::new(Semaphore::new(QUEUED_MAX)), at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+        Self {
+            queue: Arc::new(Semaphore::new(QUEUED_MAX)),
+            at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            settler: Settler::default(),
+        }
     }
 
-    /// Takes a transaction's intents in, if there is room.
-    pub(super) fn enqueue(&self, router: &Arc<Router>, request: ResolveRequest, wait: QuorumBudget) {
+    /// Takes the intents of the transaction with a record at `anchor` in, if there is room.
+    pub(super) fn enqueue(
+        &self,
+        router: &Arc<Router>,
+        (request, anchor): (ResolveRequest, Key),
+        wait: QuorumBudget,
+    ) {
         let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return };
         let (at_once, router) = (Arc::clone(&self.at_once), Arc::clone(router));
+        let (settler, record) = (self.settler.clone(), RecordId { transaction: request.transaction, anchor });
         tokio::spawn(async move {
             let _place = place;
-            resolve_in_rounds(&at_once, &router, request, wait).await;
+            if resolve_in_rounds(&at_once, &router, request, wait).await {
+                settler.note(&router, record, wait);
+            }
         });
     }
 }
 
-/// Nobody has a turn while it pauses: those whose ranges cannot be reached keep no others waiting.
+/// Whether all intents are gone. Nobody has a turn while it pauses: those whose ranges cannot be reached keep no others waiting.
 async fn resolve_in_rounds(
     at_once: &Semaphore,
     router: &Router,
     mut request: ResolveRequest,
     wait: QuorumBudget,
-) {
+) -> bool {
     let mut pause = PAUSE_FIRST;
     for _ in 0..ROUNDS_MAX {
-        let Ok(turn) = at_once.acquire().await else { return };
+        let Ok(turn) = at_once.acquire().await else { return false };
         safeguard::reach("txn-before-resolve");
         let mut budget = wait;
         request.spans = match resolve_all(router, request.clone(), &mut budget).await {
-            Ok(left) if left.is_empty() => return,
+            Ok(left) if left.is_empty() => return true,
             Ok(left) => left,
             Err(error) => {
                 tracing::debug!(transaction = %request.transaction, %error, "intents not resolved yet");
@@ -70,6 +85,7 @@ async fn resolve_in_rounds(
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
+    false
 }
 
 /// What became of the intents in one range.
@@ -111,7 +127,7 @@ pub(super) async fn resolve_all(
 async fn resolve_part(
     router: &Router,
     request: &ResolveRequest,
-    (range, mut spans): Part,
+    (range, mut spans): Part<Span>,
     mut budget: QuorumBudget,
 ) -> (Resolved, QuorumBudget) {
     while !spans.is_empty() {

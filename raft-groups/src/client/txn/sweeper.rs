@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use quorate_engine::kv::Span;
 use quorate_engine::mvcc::intent::Outcome;
 
@@ -24,6 +25,8 @@ use crate::local_ranges::LocalRanges;
 
 /// Pause between two pages: sweeping is slow, so that it takes nothing from others.
 const PAGE_PAUSE: Duration = Duration::from_millis(50);
+/// Transactions whose intents are resolved at the same time.
+const RESOLVED_AT_ONCE_MAX: usize = 16;
 /// Pages of one range in one round: what is left waits for the next.
 const PAGES_MAX: usize = 1_000;
 
@@ -90,9 +93,12 @@ impl DistributedDatabase {
         for _ in 0..PAGES_MAX {
             let wanted = Leftover::Records { after, resolved: std::mem::take(&mut resolved) };
             let Swept { ended, next, .. } = self.sweep_page(range, wanted).await?;
-            for transaction in ended {
-                resolved.extend(self.resolve_ended(transaction).await);
+            let gone = ended.into_iter().map(|transaction| self.resolve_ended(transaction));
+            let mut gone = futures::stream::iter(gone).buffer_unordered(RESOLVED_AT_ONCE_MAX);
+            while let Some(id) = gone.next().await {
+                resolved.extend(id);
             }
+            drop(gone);
             if next.is_none() && resolved.is_empty() {
                 return Ok(());
             }

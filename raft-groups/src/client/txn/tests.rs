@@ -327,7 +327,7 @@ async fn txn_keys_without_a_range_are_told_as_such() {
 #[tokio::test(start_paused = true)]
 async fn txn_that_only_reads_writes_nothing() {
     let setup = setup().await;
-    let mut reader = setup.one.begin(TransactionOptions { read_only: true }).await.unwrap();
+    let mut reader = setup.one.begin(TransactionOptions::reading()).await.unwrap();
     assert!(matches!(reader.write(Write::delete(key("b"))), Err(KvError::Unsupported(_))));
     let mut transaction = begin(&setup.one).await;
     get(transaction.as_mut(), "n").await.unwrap();

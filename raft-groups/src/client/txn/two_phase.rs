@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Span, Write};
+use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::kv_spans::ReadSpans;
 use quorate_engine::mvcc::intent::Outcome;
 
@@ -45,7 +46,7 @@ pub(super) struct Coordinator {
     pub transaction: TransactionMeta,
     /// By key, not empty; the first is the anchor.
     pub writes: Arc<Vec<Write>>,
-    pub read_spans: Vec<Span>,
+    pub read_spans: Vec<ReadSpan>,
     pub deadline: Option<Timestamp>,
     pub budget: QuorumBudget,
     /// How many writes went with the record.
@@ -275,7 +276,8 @@ impl Coordinator {
     /// Resolves behind the answer.
     fn resolve(&self, outcome: Outcome) {
         let resolver = &self.shared.resolver;
-        resolver.enqueue(&self.shared.router, self.resolution(outcome), self.shared.budget());
+        let intents = (self.resolution(outcome), self.transaction.anchor.clone());
+        resolver.enqueue(&self.shared.router, intents, self.shared.budget());
     }
 
     async fn finish(&self, end: End) -> Result<Timestamp, KvError> {

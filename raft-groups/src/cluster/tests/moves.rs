@@ -114,7 +114,7 @@ async fn rows(member: &Member) -> usize {
     let reading = async {
         loop {
             let read = async {
-                let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+                let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
                 system::scan_all(transaction.as_mut(), table(100)).await
             };
             match read.await {

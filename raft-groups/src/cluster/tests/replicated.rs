@@ -64,7 +64,7 @@ async fn eventually<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
 }
 
 async fn read_all(member: &Member, span: &Span) -> Result<Vec<Key>, quorate_engine::kv::KvError> {
-    let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+    let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
     let pairs = system::scan_all(transaction.as_mut(), span.clone()).await?;
     Ok(pairs.into_iter().map(|(key, _)| key).collect())
 }
@@ -145,7 +145,7 @@ fn balance(value: Option<&Bytes>) -> i64 {
 
 /// The sum of all accounts, as one transaction sees it.
 async fn sum(member: &Member, spans: &[Span]) -> Result<i64, quorate_engine::kv::KvError> {
-    let mut transaction = member.database().begin(TransactionOptions { read_only: true }).await?;
+    let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
     let mut sum = 0;
     for span in spans {
         let keys = (0..ACCOUNTS).map(|number| row(span, number)).collect();

@@ -1,6 +1,7 @@
 //! What a healthy range promises to transactions.
 
 use quorate_engine::kv::{Direction, ScanRequest, ScanRows, Span, Write};
+use quorate_engine::kv_reads::ReadSpan;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use uuid::Uuid;
 
@@ -106,7 +107,7 @@ async fn lost_update_is_refused() {
     let mut tasks = Vec::new();
     for number in 0..8 {
         let mut request = leader.commit_request(vec![Write::put(key("counter"), bytes(&number.to_string()))]);
-        request.read_spans = vec![Span::point(key("counter"))];
+        request.read_spans = vec![ReadSpan::whole(Span::point(key("counter")))];
         tasks.push(leader.commit(request));
     }
     let answers = futures::future::join_all(tasks).await;

@@ -82,7 +82,7 @@ impl Nodes {
     }
 
     async fn jobs(&self) -> Vec<Job> {
-        let mut transaction = self.database.begin(TransactionOptions { read_only: true }).await.unwrap();
+        let mut transaction = self.database.begin(TransactionOptions::reading()).await.unwrap();
         read_jobs(transaction.as_mut()).await.unwrap()
     }
 

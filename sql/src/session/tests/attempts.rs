@@ -39,8 +39,12 @@ pub(super) struct Script {
     pub(super) keys_at_once: usize,
     /// Bytes of the longest program that was sent.
     pub(super) program_bytes: usize,
+    /// The next page of a scan comes when this is told.
+    held_scan: Option<tokio::sync::oneshot::Receiver<()>>,
     /// What commits were to lie below.
     deadlines: Vec<Option<Timestamp>>,
+    /// When the work of each transaction was said to have begun, and when the transaction did.
+    ages: Vec<(Option<Timestamp>, Timestamp)>,
 }
 
 #[derive(Clone)]
@@ -57,10 +61,10 @@ struct FlakyTransaction {
 #[async_trait]
 impl Database for Flaky {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
-        Ok(Box::new(FlakyTransaction {
-            inner: self.inner.begin(options).await?,
-            script: self.script.clone(),
-        }))
+        let since = options.since;
+        let inner = self.inner.begin(options).await?;
+        self.script.lock().ages.push((since, inner.read_timestamp()));
+        Ok(Box::new(FlakyTransaction { inner, script: self.script.clone() }))
     }
 }
 
@@ -97,6 +101,10 @@ impl Transaction for FlakyTransaction {
             script.program_bytes = script.program_bytes.max(bytes);
             if script.is_stuck { None } else { Some(script.scans.pop_front().flatten()) }
         };
+        let held = self.script.lock().held_scan.take();
+        if let Some(held) = held {
+            let _ = held.await;
+        }
         match next {
             None => std::future::pending().await,
             Some(Some(error)) => Err(error),
@@ -185,6 +193,52 @@ async fn attempts_are_repeated_while_nothing_was_sent() {
     );
     script.lock().scans = [Some(retry())].into();
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["3"]);
+}
+
+/// Whether each transaction but the first, of those begun, has the age of the first.
+fn are_one_work(ages: &[(Option<Timestamp>, Timestamp)]) -> bool {
+    let (first, rest) = ages.split_first().expect("something was begun");
+    first.0.is_none() && rest.iter().all(|(since, _)| *since == Some(first.1))
+}
+
+/// Work that is tried again, by the session or by its client, is not the youngest each time.
+#[tokio::test]
+async fn attempts_keep_the_age_of_the_first() {
+    let (mut session, script, _) = session_with_rows(3).await;
+    script.lock().commits = [retry(), retry()].into();
+    sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap();
+    let ages = std::mem::take(&mut script.lock().ages);
+    assert!(ages.len() == 3 && are_one_work(&ages), "{ages:?}");
+
+    // What was done is done: the next statement is as young as it is.
+    script.lock().commits = [retry(), retry()].into();
+    for _ in 0..2 {
+        sql(&mut session, "BEGIN").await.unwrap();
+        sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap();
+        let error = sql(&mut session, "COMMIT").await.unwrap_err();
+        assert_eq!(error.state, SqlState::SerializationFailure);
+    }
+    // One that fails at once, and is ended by its client.
+    script.lock().scans = [Some(retry())].into();
+    sql(&mut session, "BEGIN").await.unwrap();
+    sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap_err();
+    sql(&mut session, "ROLLBACK").await.unwrap();
+    sql(&mut session, "BEGIN; UPDATE t SET b = b + 1; COMMIT").await.unwrap();
+    let ages = std::mem::take(&mut script.lock().ages);
+    assert!(ages.len() == 4 && are_one_work(&ages), "{ages:?}");
+
+    // Who gives up, or fails for another reason, has nothing to try again.
+    for end in ["ROLLBACK", "SELECT 1/0 FROM t"] {
+        script.lock().scans = [Some(retry())].into();
+        sql(&mut session, "BEGIN; UPDATE t SET b = b + 1").await.unwrap_err();
+        sql(&mut session, "ROLLBACK").await.unwrap();
+        sql(&mut session, "BEGIN; SELECT b FROM t").await.unwrap();
+        let _ = sql(&mut session, end).await;
+        let _ = sql(&mut session, "ROLLBACK").await;
+        script.lock().ages.clear();
+        sql(&mut session, "UPDATE t SET b = b + 1").await.unwrap();
+        assert_eq!(script.lock().ages.iter().filter(|(since, _)| since.is_some()).count(), 0, "{end}");
+    }
 }
 
 fn unknown() -> KvError {
@@ -286,16 +340,43 @@ async fn attempts_at_the_catalog_of_many_sessions_all_succeed() {
     assert_eq!(first.node.catalog.snapshot().tables().count(), 101);
 }
 
-/// A lease that was given after the statement was bound may be for a newer catalog: no commit relies on it.
+/// A statement may run for longer than a lease lasts: it commits under the one that holds at its end.
 #[tokio::test]
-async fn attempts_commit_under_the_lease_of_their_binding() {
+async fn attempts_commit_under_the_lease_of_their_end() {
     let (mut session, script, cluster) = session_with_rows(3).await;
     let first = cluster.leases();
     script.lock().commits = [retry()].into();
     sql(&mut session, "UPDATE t SET b = b + 1000").await.unwrap();
-    assert_eq!(cluster.leases(), first + 4, "two around the binding, then one an attempt");
+    assert_eq!(
+        cluster.leases(),
+        first + 6,
+        "two around the binding, then one before and one behind each attempt"
+    );
     let until = |number| Some(LocalCluster::lease_until(number));
-    assert_eq!(script.lock().deadlines, [until(first + 2), until(first + 3)]);
+    assert_eq!(script.lock().deadlines, [until(first + 3), until(first + 5)]);
+}
+
+/// A lease that was given while the statement ran may be for a newer catalog: where its tables are others there, it is
+/// bound and run again.
+#[tokio::test]
+async fn attempts_whose_tables_change_meanwhile_are_bound_again() {
+    let (mut session, script, cluster) = session_with_rows(3).await;
+    let mut other = session.node.session(SessionOptions::default());
+    // The first attempt waits for its only page while the table is made anew.
+    let (hold, held) = tokio::sync::oneshot::channel();
+    script.lock().held_scan = Some(held);
+    let updating = tokio::spawn(async move { sql(&mut session, "UPDATE t SET b = b + 1000").await });
+    while script.lock().held_scan.is_some() {
+        tokio::task::yield_now().await;
+    }
+    for text in ["DROP TABLE t", "CREATE TABLE t (a INT PRIMARY KEY, b INT)", "INSERT INTO t VALUES (1, 5)"] {
+        sql(&mut other, text).await.unwrap();
+    }
+    let before = cluster.leases();
+    hold.send(()).unwrap();
+    updating.await.unwrap().unwrap();
+    assert!(cluster.leases() > before + 2, "there was a second attempt");
+    assert_eq!(sql(&mut other, "SELECT a, b FROM t").await.unwrap(), ["1\t1005"]);
 }
 
 /// What ON CONFLICT leaves is the same with and without a read; only the statements that need one read.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::mvcc::intent::Outcome;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -69,7 +70,7 @@ async fn transfer(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Do
 
 /// Adds up all accounts, page by page.
 async fn audit(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Done, KvError> {
-    let mut transaction = database.begin(TransactionOptions { read_only: true }).await?;
+    let mut transaction = database.begin(TransactionOptions::reading()).await?;
     let direction = if rng.random_bool(0.5) { Direction::Forward } else { Direction::Reverse };
     let mut reads: BTreeMap<&'static str, i64> = ACCOUNTS.iter().map(|name| (*name, OPENING)).collect();
     let mut rest = Some(span("a", "z"));
@@ -103,6 +104,7 @@ async fn die(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Option<
         anchor: key(names[0]),
         attempt: 1,
         started: now,
+        age: now,
         read_timestamp: now,
     };
     let writes = BTreeMap::from([(names[0], reads[names[0]] - 1), (names[1], reads[names[1]] + 1)]);
@@ -128,7 +130,7 @@ async fn die(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Option<
         let router = database.router();
         let mut budget = database.budget();
         let range = router.range_of(&key(name), &mut budget).await?;
-        let spans = vec![Span::point(key(name))];
+        let spans = vec![ReadSpan::whole(Span::point(key(name)))];
         let request = Request::Refresh { spans, after: now, upto: timestamp, own: Some(meta.id) };
         if router.send(&range, request, &mut budget).await.is_err() {
             return Ok(None);

@@ -36,6 +36,7 @@ impl ByHand {
             anchor: key(anchor),
             attempt: 1,
             started: now,
+            age: now,
             read_timestamp: now,
         };
         Self { database: database.clone(), meta }
@@ -97,7 +98,7 @@ async fn txn_over_several_ranges_commits_as_one() {
     wait_for_no_intents(&setup).await;
     let steps = setup.world.take_steps();
     assert_eq!(steps[..4], ["lay with record", "lay", "lay", "commit"], "{steps:?}");
-    assert!(steps[4..].iter().all(|step| *step == "resolve" || *step == "push"), "{steps:?}");
+    assert!(steps[4..].iter().all(|step| matches!(*step, "resolve" | "push" | "settle")), "{steps:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -387,6 +388,28 @@ async fn txn_writers_that_wait_for_each_other_go_on() {
     wait_for_no_intents(&setup).await;
 }
 
+/// A transaction that was tried before is as old as its first attempt: the one in its way began later, and gives way.
+#[tokio::test(start_paused = true)]
+async fn txn_tried_again_is_older_than_those_that_began_since() {
+    let setup = setup().await;
+    let first_try = begin(&setup.one).await.read_timestamp();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let young = ByHand::begin(&setup.two, 1, "n").await;
+    young.lay("n", "young").await;
+    let commit = async |anchor: &str, since| {
+        let options = TransactionOptions { since, ..TransactionOptions::default() };
+        let mut transaction = setup.one.begin(options).await.unwrap();
+        for name in [anchor, "n"] {
+            transaction.write(Write::put(key(name), value("old"))).unwrap();
+        }
+        tokio::time::timeout(Duration::from_secs(1), transaction.commit(None)).await
+    };
+    assert!(commit("c", None).await.is_err(), "the younger of both waits");
+    young.beat().await;
+    commit("b", Some(first_try)).await.expect("the older one does not").unwrap();
+    assert_eq!(get(begin(&setup.two).await.as_mut(), "n").await.unwrap(), Some(value("old")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn txn_scan_goes_on_in_the_next_range_unless_its_program_has_enough() {
     let setup = setup().await;
@@ -524,6 +547,53 @@ async fn txn_leftovers_are_swept_where_nobody_meets_them() {
     tokio::time::sleep(Duration::from_secs(11 * 60)).await;
     sweep().await;
     assert_eq!(setup.world.records(), 0);
+}
+
+/// Records go as fast as they come: at two thousand commits over ranges a second none is older than fifteen minutes.
+#[tokio::test(start_paused = true)]
+async fn txn_records_go_as_fast_as_they_come() {
+    const TRANSACTIONS: usize = 4_000;
+    const RATE_WANTED: f64 = 2_000.0;
+    let setup = setup().await;
+    for chunk in (0..TRANSACTIONS).collect::<Vec<_>>().chunks(200) {
+        let pairs = chunk.iter().map(|number| {
+            let (left, right) = (format!("b{number}"), format!("n{number}"));
+            let one = &setup.one;
+            async move { put(one, &[(&left, "1"), (&right, "1")]).await }
+        });
+        futures::future::join_all(pairs).await;
+        wait_for_no_intents(&setup).await;
+    }
+    assert_eq!(setup.world.records(), TRANSACTIONS);
+    let settled = async {
+        while setup.world.unsettled() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, settled).await.expect("the resolver tells the records");
+    tokio::time::sleep(TRANSACTION_AGE_MAX + Duration::from_secs(10)).await;
+    let begun = tokio::time::Instant::now();
+    let ranges = setup.world.node(N1, setup.one.router().clock());
+    setup.one.sweep_records(ranges.as_ref()).await;
+    let rate = TRANSACTIONS as f64 / begun.elapsed().as_secs_f64();
+    assert_eq!(setup.world.records(), 0);
+    assert!(rate > RATE_WANTED, "{rate:.0} records a second");
+}
+
+/// A coordinator that dies before it has told its record: whoever sweeps resolves once more, and the record goes.
+#[tokio::test(start_paused = true)]
+async fn txn_records_that_nobody_settled_go_with_the_sweep() {
+    let setup = setup().await;
+    for number in 0..600_u128 {
+        let (left, right) = (format!("b{number}"), format!("n{number}"));
+        let by_hand = ByHand::begin(&setup.one, number + 1, &left).await;
+        let timestamp = by_hand.lay(&left, "1").await.max(by_hand.lay(&right, "1").await);
+        by_hand.commit(timestamp).await;
+    }
+    tokio::time::sleep(TRANSACTION_AGE_MAX + Duration::from_secs(10)).await;
+    let ranges = setup.world.node(N1, setup.one.router().clock());
+    setup.one.sweep_records(ranges.as_ref()).await;
+    assert_eq!((setup.world.intents(), setup.world.records()), (0, 0));
 }
 
 /// Nobody else asks for the ranges' keys: what the sweeper knows of them is what its own node holds.

@@ -1,0 +1,121 @@
+//! A crowd of requests that wait at one node: they cost each other time, and nobody a leader.
+//!
+//! The crowd is at a gateway within this process, a member of the cluster like any other: no node takes as many clients.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use quorate::config::OnLoss;
+use quorate::metrics;
+use quorate::node::{Listeners, Node, NodeConfig};
+use quorate_placement::topology::Locality;
+use quorate_sql::cancel::CancelToken;
+use quorate_sql::error::SqlError;
+use quorate_sql::error::SqlState;
+use quorate_sql::node::SqlNode;
+use quorate_sql::session::{Session, SessionOptions};
+use quorate_sql::testing::recorder::Recorder;
+use tempfile::TempDir;
+
+use crate::support::{Cluster, DEADLINE};
+
+/// Requests that are on their way at the same time, from the first moment on.
+const CROWD: usize = 20_000;
+/// How long each may take to be answered, one way or the other.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(120);
+
+/// A node of the cluster in this process; its directory goes with it.
+struct Gateway {
+    node: Node,
+    _directory: TempDir,
+}
+
+impl Gateway {
+    async fn join(cluster: &Cluster) -> (Self, Arc<SqlNode>) {
+        let directory = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listeners = Listeners::bind(any, any, any).await.unwrap();
+        let config = NodeConfig {
+            data_dir: directory.path().to_owned(),
+            address: listeners.peer_address().unwrap(),
+            locality: Locality::default(),
+            join: cluster.nodes.iter().map(crate::support::Node::host).collect(),
+            on_loss: OnLoss::Refuse,
+            nodes_in_process: 1,
+        };
+        let node = Node::start(config, listeners, metrics::install().unwrap()).await.unwrap();
+        let ready = tokio::time::timeout(DEADLINE, node.ready()).await.expect("it joins in time");
+        (Self { node, _directory: directory }, ready.expect("it is a member"))
+    }
+}
+
+/// How many of the crowd were answered with what they wanted, and how many by what is not known.
+#[derive(Debug, Default)]
+struct Answers {
+    done: u64,
+    unknown: u64,
+    refused: u64,
+}
+
+async fn add_one(session: &mut Session) -> Result<(), SqlError> {
+    let statements = session.parse("UPDATE hot SET v = v + 1 WHERE k = 1")?;
+    let prepared = session.prepare(&statements[0], &[]).await?;
+    session.run(&prepared, &[], &CancelToken::new(), &mut Recorder::default()).await.map(|_| ())
+}
+
+async fn crowd(sql: &Arc<SqlNode>) -> Answers {
+    let tasks: Vec<_> = (0..CROWD)
+        .map(|_| {
+            let mut session = sql.session(SessionOptions::default());
+            tokio::spawn(async move { add_one(&mut session).await })
+        })
+        .collect();
+    let mut answers = Answers::default();
+    for task in tasks {
+        match tokio::time::timeout(ANSWERED_WITHIN, task).await.expect("each is answered in time").unwrap() {
+            Ok(()) => answers.done += 1,
+            Err(error) if error.state == SqlState::StatementCompletionUnknown => answers.unknown += 1,
+            Err(_) => answers.refused += 1,
+        }
+    }
+    answers
+}
+
+/// The longest wait of a client of another table, one statement after the other.
+fn longest_wait(cluster: &Cluster, is_over: &AtomicBool) -> Duration {
+    let mut longest = Duration::ZERO;
+    for key in 0.. {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let begun = Instant::now();
+        cluster.nodes[key % 3].psql_run(&format!("INSERT INTO calm VALUES ({key}, 0)"));
+        longest = longest.max(begun.elapsed());
+    }
+    longest
+}
+
+#[test]
+fn crowd_that_waits_at_one_node_costs_no_leader() {
+    let cluster = Cluster::running();
+    cluster.nodes[0].psql_run("CREATE TABLE hot (k INT8 PRIMARY KEY, v INT8); INSERT INTO hot VALUES (1, 0)");
+    cluster.nodes[0].psql_run("CREATE TABLE calm (k INT8 PRIMARY KEY, v INT8)");
+    let elections = || cluster.metric("quorate_raft_elections_total", &["reason=\"silence\""]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (gateway, sql) = runtime.block_on(Gateway::join(&cluster));
+    let before = elections();
+    let is_over = AtomicBool::new(false);
+    let (answers, longest) = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| longest_wait(&cluster, &is_over));
+        let answers = runtime.block_on(crowd(&sql));
+        is_over.store(true, Ordering::Relaxed);
+        (answers, waits.join().expect("each statement of the other client is done"))
+    });
+    println!("{answers:?}; the other client waited {longest:?} at most");
+    assert_eq!(elections(), before, "a range with a leader got another one");
+    let sum: u64 = cluster.nodes[0].psql_run("SELECT v FROM hot").trim().parse().unwrap();
+    assert!((answers.done..=answers.done + answers.unknown).contains(&sum), "{answers:?}, but {sum}");
+    assert!(answers.done > 0, "{answers:?}");
+    runtime.block_on(gateway.node.shutdown());
+}
