@@ -39,7 +39,7 @@ use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
 use quorate_raft_groups::safeguard;
-use quorate_sql::ddl::adopt::JobTiming;
+use quorate_sql::ddl::timing::JobTiming;
 use quorate_sql::node::SqlNode;
 use quorate_sql::program::scan_evaluator;
 use tokio::net::UnixListener;

@@ -19,12 +19,14 @@ pub mod create;
 pub mod driver;
 pub mod drop;
 pub mod held;
+pub mod id_block;
 pub mod ids;
 pub mod job;
 pub mod job_format;
 pub mod job_steps;
 pub mod rows;
 pub mod staged;
+pub mod timing;
 
 #[cfg(test)]
 mod tests;

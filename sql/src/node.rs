@@ -9,9 +9,9 @@ use quorate_engine::kv::Database;
 
 use crate::catalog::cache::CatalogCache;
 use crate::cluster::Cluster;
-use crate::ddl::adopt::JobTiming;
 use crate::ddl::held::JobsHeld;
-use crate::ddl::ids::IdBlock;
+use crate::ddl::id_block::IdBlock;
+use crate::ddl::timing::JobTiming;
 use crate::error::SqlError;
 use crate::storage::rowid::RowIds;
 

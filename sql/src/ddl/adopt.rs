@@ -32,24 +32,6 @@ const SHOWN_JOBS_MAX: usize = 50;
 /// Most rows that are removed at once.
 const REMOVED_MAX: usize = 500;
 
-/// When drivers give signs, and when they are missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobTiming {
-    /// Time between two signs of life.
-    pub sign: Duration,
-    /// A claim without a sign for this long is over.
-    pub expiry: Duration,
-    /// Time between two looks for jobs that nobody drives.
-    pub look: Duration,
-}
-
-impl Default for JobTiming {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { sign: seconds(2), expiry: seconds(10), look: seconds(3) }
-    }
-}
-
 impl SqlNode {
     /// Gives signs of life of the jobs that are driven here, and drives those that nobody does: for as long as it is polled.
     pub async fn run_jobs(&self) {

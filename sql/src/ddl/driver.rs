@@ -7,6 +7,7 @@ use quorate_engine::kv::TransactionOptions;
 
 use super::held::JobHold;
 use super::job::{Job, JobStep};
+use super::job_format;
 use super::job_steps::{JobEffect, JobEvent, JobMachine};
 use super::rows::{self, Along, Turned};
 use crate::catalog::descriptor::TableDescriptor;
@@ -143,7 +144,7 @@ impl Driver {
     }
 
     async fn make_range(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
-        let made = node.cluster.create_table_range(self.job.span(), self.job.fence()).await;
+        let made = node.cluster.create_table_range(self.job.span(), job_format::fence(&self.job)).await;
         if let Err(error) = made {
             return self.unless_replaced(node, error).await;
         }
@@ -173,7 +174,7 @@ impl Driver {
     }
 
     async fn drop_ranges(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
-        let dropped = node.cluster.drop_table_ranges(self.job.span(), self.job.fence()).await;
+        let dropped = node.cluster.drop_table_ranges(self.job.span(), job_format::fence(&self.job)).await;
         if let Err(error) = dropped {
             return self.unless_replaced(node, error).await;
         }

@@ -3,6 +3,7 @@
 
 use quorate_engine::kv::{Key, KvError, TransactionOptions, Write};
 
+use super::id_block::IdBlock;
 use crate::catalog::keys;
 use crate::error::SqlError;
 use crate::node::SqlNode;
@@ -12,13 +13,6 @@ use crate::retry::CatalogAttempts;
 const SYSTEM_TABLE_ID_LAST: u64 = 100;
 /// Ids of one block.
 const BLOCK_IDS: u64 = 8;
-
-/// Ids that this node may give out: those above `last` up to `end`.
-#[derive(Debug, Default)]
-pub struct IdBlock {
-    last: u64,
-    end: u64,
-}
 
 /// Takes the id of a new table.
 ///

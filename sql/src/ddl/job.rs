@@ -1,10 +1,7 @@
 //! [`Job`]: a change of the catalog that is under way, as its row says.
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Fence, Span, keyspace};
-
-use super::job_format;
-use crate::catalog::keys;
+use quorate_engine::kv::{Span, keyspace};
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,11 +109,6 @@ impl Job {
     /// All keys of its table.
     pub fn span(&self) -> Span {
         keyspace::table_span(self.table_id)
-    }
-
-    /// What must be so in range 1 for a call of this driver, at this step, to take effect.
-    pub fn fence(&self) -> Fence {
-        Fence { key: keys::job_key(self.id), prefix: job_format::fence_prefix(self.epoch, self.step).into() }
     }
 }
 

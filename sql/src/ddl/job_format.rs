@@ -12,7 +12,10 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
+use quorate_engine::kv::Fence;
+
 use super::job::{Claim, DriverSign, Job, JobKind, JobOrigin, JobStep};
+use crate::catalog::keys;
 
 /// Newest version of both.
 pub const JOB_FORMAT_VERSION: u8 = 1;
@@ -30,8 +33,13 @@ const DONE: u8 = 4;
 const UNDONE: u8 = 5;
 
 /// What the bytes of a job begin with.
-pub fn fence_prefix(epoch: u64, step: JobStep) -> Vec<u8> {
+fn fence_prefix(epoch: u64, step: JobStep) -> Vec<u8> {
     head(epoch, step).finish()
+}
+
+/// What must be so in range 1 for a call of the job's driver, at the step where it stands, to take effect.
+pub fn fence(job: &Job) -> Fence {
+    Fence { key: keys::job_key(job.id), prefix: fence_prefix(job.epoch, job.step).into() }
 }
 
 fn head(epoch: u64, step: JobStep) -> Writer {

@@ -11,9 +11,9 @@ use quorate_engine::local::LocalDatabase;
 use quorate_engine::memory::MemoryStore;
 use tokio::sync::Notify;
 
-use crate::ddl::adopt::JobTiming;
 use crate::ddl::job::Job;
 use crate::ddl::rows::read_jobs;
+use crate::ddl::timing::JobTiming;
 use crate::error::SqlError;
 use crate::node::SqlNode;
 use crate::program::scan_evaluator;
