@@ -21,6 +21,8 @@ use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
 
 /// Longest wait for a new range: directory, replicas, election, first read.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for one attempt at it: whoever was asked may have died without a word.
+const CREATE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before it is tried again.
 const CREATE_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for the removal of ranges.
@@ -32,7 +34,10 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait, of these, for reports of nodes that a new leaseholder has not heard yet.
 const REPORTS_WAIT: Duration = Duration::from_millis(1_200);
 const _: () = assert!(REPORTS_WAIT.as_millis() < STATUS_TIMEOUT.as_millis());
+/// Longest wait for one leaseholder's answer: a lease has run out by then, and it may have died without a word.
+const AWAIT_CATALOG_ATTEMPT: Duration = Duration::from_secs(13);
 const _: () = assert!(AWAIT_CATALOG_TIMEOUT.as_secs() > 2 * CATALOG_LEASE.as_secs());
+const _: () = assert!(AWAIT_CATALOG_ATTEMPT.as_secs() > CATALOG_LEASE.as_secs() + 2);
 
 /// One range, for SHOW RANGES.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +73,7 @@ impl Member {
     async fn create_range_if(&self, span: Span, fence: Option<Fence>) -> Result<(), ClusterError> {
         let until = self.boottime() + CREATE_TIMEOUT;
         loop {
-            let left = until.saturating_sub(self.boottime());
+            let left = until.saturating_sub(self.boottime()).min(CREATE_ATTEMPT_TIMEOUT);
             match self.try_create_table_range(&span, fence.as_ref(), left).await {
                 // Something was between two leaseholders, or too slow.
                 Err(error) if is_passing(&error) && self.boottime() + CREATE_PAUSE < until => {
@@ -120,7 +125,16 @@ impl Member {
     /// [`ClusterError::Unavailable`]: range 1 has no leaseholder that answers in time.
     pub async fn await_catalog(&self, version: u64) -> Result<(), ClusterError> {
         let request = ClusterRequest::AwaitCatalog { version };
-        expect_done(self.ask_leader(&request, AWAIT_CATALOG_TIMEOUT).await?)
+        let until = self.boottime() + AWAIT_CATALOG_TIMEOUT;
+        loop {
+            let left = until.saturating_sub(self.boottime()).min(AWAIT_CATALOG_ATTEMPT);
+            match self.ask_leader(&request, left).await {
+                Err(error) if is_passing(&error) && self.boottime() + CREATE_PAUSE < until => {
+                    tokio::time::sleep(CREATE_PAUSE).await;
+                }
+                answer => return expect_done(answer?),
+            }
+        }
     }
 
     /// The ranges that overlap a span, by start key; those of the directory, and range 1.

@@ -161,8 +161,6 @@ impl Replica {
 
 /// Whether a page ended for want of visits: neither its rows nor its span are at their end.
 fn is_paused(answer: &Response, rows_max: u64) -> bool {
-    match answer {
-        Response::Page(page) => page.resume.is_some() && page.served.rows_read < rows_max,
-        _ => false,
-    }
+    let Response::Page(page) = answer else { return false };
+    page.resume.is_some() && page.served.rows_read < rows_max
 }
