@@ -33,11 +33,13 @@ pub enum Safeguard {
     DamagedReplaced,
     /// Heartbeats past the Raft task are taken only by a replica that surely follows their leader.
     BeatsOfFollowers,
+    /// Ranges are made and removed only for who still holds the job's claim.
+    JobEpochChecked,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -51,6 +53,7 @@ impl Safeguard {
         Self::CopiesRefused,
         Self::DamagedReplaced,
         Self::BeatsOfFollowers,
+        Self::JobEpochChecked,
     ];
 
     /// Its name on a command line.
@@ -69,6 +72,7 @@ impl Safeguard {
             Self::CopiesRefused => "copies-refused",
             Self::DamagedReplaced => "damaged-replaced",
             Self::BeatsOfFollowers => "beats-of-followers",
+            Self::JobEpochChecked => "job-epoch-checked",
         }
     }
 }
