@@ -11,6 +11,7 @@ mod tidy {
     mod edges;
     mod formats;
     mod hygiene;
+    mod layers;
     mod leaks;
     mod manifest;
     mod metrics;

@@ -1,7 +1,7 @@
 //! What is asked of a range and what it answers: the vocabulary that replicas and clients share.
 //!
 //! A [`RangeRequest`] names the range and the generation that the sender believes in; a replica that does not cover
-//! the keys answers [`RangeError::Mismatch`] with what it knows. The wire form is `api_format`.
+//! the keys answers [`RangeError::Mismatch`] with what it knows. The bytes are those of `wire::range` and its neighbours.
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;

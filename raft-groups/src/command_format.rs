@@ -21,7 +21,9 @@ use quorate_engine::kv::Key;
 use quorate_engine::store::{Batch, Change, Family};
 use quorate_placement::topology::{RangeId, ReplicaId};
 
+use crate::cluster::version::{ClusterVersion, Feature};
 use crate::decode::{Decoder, FormatError, put_bytes, put_count};
+use crate::raft::EntryCommand;
 
 /// Most bytes of keys and values in one command (design.md section 12).
 pub const COMMAND_MAX_BYTES: usize = 1 << 20;
@@ -36,6 +38,8 @@ const SPLIT: u8 = 3;
 const KIND_AT: usize = 1 + 5 * 8;
 /// Least bytes of a change: kind, family and two lengths or one.
 const CHANGE_BYTES_MIN: usize = 2 + 4;
+/// Most bytes of a change besides its key and value.
+const CHANGE_HEAD_BYTES_MAX: usize = 2 + 2 * 4;
 
 /// One command: what a request became when it was evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +72,15 @@ pub enum CommandKind {
     },
     /// The range becomes two (design.md section 6).
     Split(SplitCommand),
+}
+
+impl CommandKind {
+    /// What the cluster's version must allow before it is proposed: a replica that does not know a kind stops.
+    pub fn feature(&self) -> Feature {
+        match self {
+            Self::Write(_) | Self::EndLease { .. } | Self::Split(_) => Feature::FirstCommands,
+        }
+    }
 }
 
 /// How a range becomes two. Evaluated while a latch is held over all of the right side.
@@ -124,18 +137,51 @@ pub enum CommandError {
         /// Bytes of its keys and values, or all of its bytes.
         bytes: usize,
     },
+    /// The cluster's version does not allow the kind yet.
+    #[error(
+        "the cluster is at version {version}, and such a command may be proposed from version {since} on"
+    )]
+    NotYet {
+        /// The cluster's version.
+        version: u32,
+        /// The one from which on it may be.
+        since: u32,
+    },
     /// A change of a family that commands must not touch.
     #[error("a command must not change the family {}", .0.name())]
     ForeignFamily(Family),
 }
 
 impl Command {
-    /// The bytes.
+    /// The bytes, in those of an entry of the command's term: nothing copies them any more.
     ///
     /// # Errors
-    /// Where the command is too large, or changes what is not a user's.
-    pub fn encode(&self) -> Result<Bytes, CommandError> {
-        let mut out = vec![VERSION];
+    /// Where the command is too large, changes what is not a user's, or is of a kind that the cluster's version does not
+    /// allow.
+    pub fn encode(&self, cluster: &ClusterVersion) -> Result<EntryCommand, CommandError> {
+        let feature = self.kind.feature();
+        if !cluster.allows(feature) {
+            return Err(CommandError::NotYet { version: cluster.get(), since: feature.since() });
+        }
+        let command = EntryCommand::build(self.term, self.capacity(), |out| self.put(out))?;
+        let bytes = command.size_bytes();
+        if bytes > COMMAND_ENCODED_MAX_BYTES { Err(CommandError::TooLarge { bytes }) } else { Ok(command) }
+    }
+
+    /// Enough for the bytes, so that they are not moved while they grow.
+    fn capacity(&self) -> usize {
+        let body = match &self.kind {
+            CommandKind::Write(batch) => {
+                4 + batch.size_bytes() + batch.changes().len().saturating_mul(CHANGE_HEAD_BYTES_MAX)
+            }
+            CommandKind::EndLease { .. } => 2 * 8,
+            CommandKind::Split(split) => 6 * 8 + 4 + split.at.len(),
+        };
+        KIND_AT + 1 + body.min(COMMAND_ENCODED_MAX_BYTES)
+    }
+
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), CommandError> {
+        out.push(VERSION);
         out.extend_from_slice(&self.term.to_be_bytes());
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.extend_from_slice(&self.closed.raw().to_be_bytes());
@@ -147,12 +193,12 @@ impl Command {
                     return Err(CommandError::TooLarge { bytes: batch.size_bytes() });
                 }
                 out.push(1);
-                put_count(&mut out, batch.changes().len());
-                batch.changes().iter().try_for_each(|change| encode_change(&mut out, change))?;
+                put_count(out, batch.changes().len());
+                batch.changes().iter().try_for_each(|change| encode_change(out, change))?;
             }
             CommandKind::Split(split) => {
                 out.push(SPLIT);
-                split.encode(&mut out);
+                split.encode(out);
             }
             CommandKind::EndLease { read_high_water, closed } => {
                 out.push(END_LEASE);
@@ -160,10 +206,7 @@ impl Command {
                 out.extend_from_slice(&closed.raw().to_be_bytes());
             }
         }
-        if out.len() > COMMAND_ENCODED_MAX_BYTES {
-            return Err(CommandError::TooLarge { bytes: out.len() });
-        }
-        Ok(out.into())
+        Ok(())
     }
 
     /// Reads a command.

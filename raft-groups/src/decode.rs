@@ -3,6 +3,8 @@
 //! Invariant: nothing is allocated on the word of a length that the bytes at hand do not back.
 
 use bytes::{Buf, Bytes};
+use quorate_engine::codec::CodecError;
+use quorate_engine::codec::value::{Reader, Writer};
 
 /// Why bytes are not what a format promises.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,4 +150,25 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn put_count(out: &mut Vec<u8>, count: usize) {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     out.extend_from_slice(&count.to_be_bytes());
+}
+
+/// Appends a list, with its length before it, to a format of `engine::codec::value`.
+pub(crate) fn put_list<T>(writer: &mut Writer, items: &[T], put: impl Fn(&mut Writer, &T)) {
+    writer.count(items.len());
+    for item in items {
+        put(writer, item);
+    }
+}
+
+/// Reads a list. Memory grows with the items read, not with the number claimed.
+pub(crate) fn take_list<T>(
+    reader: &mut Reader<'_>,
+    take: impl Fn(&mut Reader<'_>) -> Result<T, CodecError>,
+) -> Result<Vec<T>, CodecError> {
+    let count = reader.items()?;
+    let mut items = Vec::new();
+    for _ in 0..count {
+        items.push(take(reader)?);
+    }
+    Ok(items)
 }

@@ -3,7 +3,6 @@
 //! Invariant: this crate does not know SQL, tonic, pgwire or sockets.
 
 pub mod api;
-pub mod api_format;
 pub mod assembly;
 pub mod blocking;
 pub mod client;
@@ -15,12 +14,12 @@ pub mod concurrency;
 pub mod decode;
 pub mod descriptor;
 pub mod evaluate;
-pub mod heartbeat_format;
+pub mod heartbeat;
 pub mod identity;
 pub mod lease;
 pub mod local_ranges;
 pub mod raft;
-pub mod raft_message_format;
+pub mod raft_message;
 pub mod range_format;
 pub mod range_service;
 pub mod replica;
@@ -32,3 +31,5 @@ pub mod tasks;
 pub mod telling;
 pub mod testing;
 pub mod transport;
+pub mod versions;
+pub mod wire;

@@ -97,6 +97,9 @@ pub trait LocalRanges: Send + Sync + 'static {
     /// Sets the size beyond which ranges of this node are split.
     fn set_range_max_bytes(&self, bytes: u64);
 
+    /// The cluster is at this version, or a newer one: commands of newer kinds may be proposed.
+    fn set_cluster_version(&self, version: u32);
+
     /// Sets how many bytes of snapshots this node sends in a second.
     fn set_snapshot_rate(&self, bytes: u64);
 

@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 use quorate_placement::topology::NodeId;
 
 use crate::api::RangeError;
-use crate::api_format::{decode_request, encode_answer};
 use crate::local_ranges::LocalRanges;
 use crate::rpc::Handler;
+use crate::wire::range::read_request;
+use crate::wire::range_answer::write_answer;
 
 /// Asks the local replicas for other nodes.
 pub struct RangeService {
@@ -27,11 +28,11 @@ impl Handler for RangeService {
     fn handle(&self, from: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
         let ranges = Arc::clone(&self.ranges);
         Box::pin(async move {
-            let answer = match decode_request(&payload) {
+            let answer = match read_request(payload) {
                 Ok(request) => ranges.execute(request).await,
                 Err(error) => Err(RangeError::Refused(format!("request of {from} cannot be read: {error}"))),
             };
-            encode_answer(&answer).into()
+            write_answer(&answer)
         })
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use quorate_engine::clock::HybridClock;
@@ -26,15 +26,14 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::clock_guard::{ClockChange, ClockDoubt, ClockEpoch, ClockGuard, Reading, Stamp};
 use crate::safeguard::{self, Safeguard};
-use crate::transport::{Lane, Receiver, SendError, Transport};
+use crate::transport::{Lane, Message, Receiver, SendError, Transport};
+use crate::versions::{Protocols, VersionRange};
 
 /// Requests of one service that a node works on at a time; each holds at most one message in memory.
 pub const HANDLERS_MAX: usize = 8_192;
 /// How often messages with an unbelievable time are told about.
 const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(5);
-/// Version of the envelope.
-const ENVELOPE_VERSION: u8 = 2;
-/// Bytes of the envelope before the payload: version, kind, service, id, hybrid time, wall time, synced position.
+/// Bytes of the envelope before the payload: protocol, kind, service, id, hybrid time, wall time, synced position.
 const ENVELOPE_BYTES: usize = 3 + 8 + 8 + 8 + 8;
 
 /// What time it is, and what time others say it is.
@@ -167,32 +166,39 @@ pub enum RpcError {
     Disconnected,
 }
 
+/// A message: a fixed head, since every message has all of it and most are small, and what its service makes of the rest.
+/// The head begins with the protocol in which both are written, the newest that sender and receiver speak.
 struct Envelope {
+    protocol: u8,
     kind: Kind,
     service: Service,
     id: u64,
     time: Timestamp,
     wall_micros: u64,
     synced: u64,
-    payload: Bytes,
+    payload: Message,
 }
 
 impl Envelope {
-    fn encode(&self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(ENVELOPE_BYTES + self.payload.len());
-        bytes.put_u8(ENVELOPE_VERSION);
+    fn encode(self) -> Message {
+        let mut bytes = Vec::with_capacity(ENVELOPE_BYTES);
+        bytes.put_u8(self.protocol);
         bytes.put_u8(self.kind.code());
         bytes.put_u8(self.service.code());
         bytes.put_u64(self.id);
         bytes.put_u64(self.time.raw());
         bytes.put_u64(self.wall_micros);
         bytes.put_u64(self.synced);
-        bytes.extend_from_slice(&self.payload);
-        bytes.freeze()
+        self.payload.behind(&bytes)
     }
 
-    fn decode(mut bytes: Bytes) -> Option<Self> {
-        if bytes.len() < ENVELOPE_BYTES || bytes.get_u8() != ENVELOPE_VERSION {
+    /// Reads a message; `None` where it is damaged, or in a protocol that is not spoken here.
+    fn decode(mut bytes: Bytes, spoken: VersionRange) -> Option<Self> {
+        if bytes.len() < ENVELOPE_BYTES {
+            return None;
+        }
+        let protocol = bytes.get_u8();
+        if !spoken.contains(protocol.into()) {
             return None;
         }
         let kind = bytes.get_u8();
@@ -202,16 +208,14 @@ impl Envelope {
         let time = Timestamp::from_raw(bytes.get_u64());
         let wall_micros = bytes.get_u64();
         let synced = bytes.get_u64();
-        Some(Self { kind, service, id, time, wall_micros, synced, payload: bytes })
+        Some(Self { protocol, kind, service, id, time, wall_micros, synced, payload: bytes.into() })
     }
 }
 
 /// The service that a message asks, for whoever looks at messages from outside; `None` for answers.
 pub fn asked_service(message: &[u8]) -> Option<Service> {
     match message {
-        [ENVELOPE_VERSION, kind, service, ..] if *kind == Kind::Request.code() => {
-            Service::from_code(*service)
-        }
+        [_, kind, service, ..] if *kind == Kind::Request.code() => Service::from_code(*service),
         _ => None,
     }
 }
@@ -270,6 +274,8 @@ pub struct Rpc {
     heard: Mutex<HashMap<NodeId, Heard>>,
     /// Whose position is told; none in tests without a store.
     store: OnceLock<Arc<dyn Store>>,
+    /// What is spoken with others; the protocols of this release where nothing else was set.
+    protocols: OnceLock<Arc<Protocols>>,
     /// When a message with an unbelievable time was told about last; zero for never.
     refusal_told: AtomicU64,
     this: std::sync::Weak<Self>,
@@ -291,6 +297,7 @@ impl Rpc {
             next_id,
             heard: Mutex::new(HashMap::new()),
             store: OnceLock::new(),
+            protocols: OnceLock::new(),
             refusal_told: AtomicU64::new(0),
             this: this.clone(),
         })
@@ -323,13 +330,14 @@ impl Rpc {
     pub async fn call(
         &self,
         destination: Destination,
-        payload: Bytes,
+        payload: impl Into<Message>,
         timeout: Duration,
     ) -> Result<Bytes, RpcError> {
         let Destination { node: to, lane, service } = destination;
+        let payload = payload.into();
         if to == self.node {
             let handler = self.handler(service).ok_or(RpcError::Refused)?;
-            let answer = handler.handle(self.node, payload);
+            let answer = handler.handle(self.node, payload.into_bytes());
             return tokio::time::timeout(timeout, answer).await.map_err(|_| RpcError::TimedOut(timeout));
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -337,7 +345,7 @@ impl Rpc {
         let asked = self.clock.reading().boot;
         self.waiting_on(lane).lock().insert(id, Waiter { to, asked, answer: sender });
         let _guard = Forget { waiting: self.waiting_on(lane), id };
-        let envelope = self.envelope(Kind::Request, service, id, payload);
+        let envelope = self.envelope(Kind::Request, to, (service, id), payload);
         self.transport.send(to, lane, envelope.encode()).map_err(RpcError::NotSent)?;
         match tokio::time::timeout(timeout, receiver).await {
             Ok(Ok(answer)) => answer,
@@ -362,6 +370,17 @@ impl Rpc {
     /// Sets the store whose synced position goes with every message; the first one set stays.
     pub fn tell_positions_of(&self, store: Arc<dyn Store>) {
         let _ = self.store.set(store);
+    }
+
+    /// Sets what is spoken with others; the first one set stays.
+    pub fn speak(&self, protocols: Arc<Protocols>) {
+        let _ = self.protocols.set(protocols);
+    }
+
+    /// What is spoken with a node: see [`Protocols::with`]. Whoever makes messages that an older protocol does not have
+    /// asks here first.
+    pub fn protocol_with(&self, node: NodeId) -> u32 {
+        self.protocols.get_or_init(Arc::default).with(node)
     }
 
     /// How far each node's store is synced, by the messages that came since this process started.
@@ -389,10 +408,12 @@ impl Rpc {
         result
     }
 
-    fn envelope(&self, kind: Kind, service: Service, id: u64, payload: Bytes) -> Envelope {
+    fn envelope(&self, kind: Kind, to: NodeId, (service, id): (Service, u64), payload: Message) -> Envelope {
+        // A protocol's number fits: see `versions`.
+        let protocol = u8::try_from(self.protocol_with(to)).unwrap_or(u8::MAX);
         let wall_micros = self.clock.reading().wall_micros;
         let synced = self.store.get().map_or(0, |store| store.positions().synced);
-        Envelope { kind, service, id, time: self.clock.now(), wall_micros, synced, payload }
+        Envelope { protocol, kind, service, id, time: self.clock.now(), wall_micros, synced, payload }
     }
 
     /// Whether it was some time ago that a message with an unbelievable time was told about.
@@ -432,7 +453,7 @@ impl Rpc {
             return;
         };
         let mut future: Pin<Box<_>> =
-            Box::pin(tokio::task::unconstrained(handler.handle(from, request.payload)));
+            Box::pin(tokio::task::unconstrained(handler.handle(from, request.payload.into_bytes())));
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => self.answer(asker, Kind::Answer, answer),
             Poll::Pending => {
@@ -447,7 +468,7 @@ impl Rpc {
 
     fn answer(&self, asker: Asker, kind: Kind, payload: Bytes) {
         let Asker { node, lane, service, id } = asker;
-        let envelope = self.envelope(kind, service, id, payload);
+        let envelope = self.envelope(kind, node, (service, id), payload.into());
         // An answer that cannot be sent is a lost answer: the asker's timeout deals with it.
         let _ = self.transport.send(node, lane, envelope.encode());
     }
@@ -455,8 +476,9 @@ impl Rpc {
 
 impl Receiver for Rpc {
     fn receive(&self, from: NodeId, lane: Lane, message: Bytes) {
-        let Some(envelope) = Envelope::decode(message) else {
-            tracing::warn!(%from, "message of an unknown version or damaged, dropped");
+        let spoken = self.protocols.get_or_init(Arc::default).own();
+        let Some(envelope) = Envelope::decode(message, spoken) else {
+            tracing::warn!(%from, "message in a protocol that is not spoken here, or damaged; dropped");
             return;
         };
         // Whatever the time: one of the two clocks is wrong, and this may tell which.
@@ -479,7 +501,7 @@ impl Receiver for Rpc {
         self.hear(from, envelope.synced);
         match envelope.kind {
             Kind::Request => self.work(from, lane, envelope),
-            Kind::Answer => self.wake(lane, envelope.id, Ok(envelope.payload)),
+            Kind::Answer => self.wake(lane, envelope.id, Ok(envelope.payload.into_bytes())),
             Kind::Refusal => self.wake(lane, envelope.id, Err(RpcError::Refused)),
         }
     }

@@ -199,6 +199,10 @@ impl LocalRanges for RangeStore {
         self.shared.outgrown.notify_one();
     }
 
+    fn set_cluster_version(&self, version: u32) {
+        self.shared.cluster_version.raise(version);
+    }
+
     fn set_snapshot_rate(&self, bytes: u64) {
         self.shared.snapshots.set_rate(bytes);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use quorate_raft_groups::cluster::ClusterNode;
 use quorate_raft_groups::cluster::bootstrap::{self, BootstrapTransport};
-use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{ExitStatus, StatusArguments, StatusFormat};

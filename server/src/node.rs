@@ -39,6 +39,7 @@ use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
 use quorate_raft_groups::safeguard;
+use quorate_raft_groups::versions::Versions;
 use quorate_sql::ddl::timing::JobTiming;
 use quorate_sql::node::SqlNode;
 use quorate_sql::program::scan_evaluator;
@@ -312,6 +313,7 @@ fn cluster_config(
         },
         join: config.join.clone(),
         command_socket: None,
+        versions: Versions::of_process(),
         seed: rand::random(),
     })
 }

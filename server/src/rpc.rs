@@ -1,7 +1,9 @@
 //! Between nodes, over gRPC: one stream per lane from each node to each other ([`link`]), and what answers them
-//! ([`service`]). Implements `raft_groups::transport::Transport`; the only room of tonic and prost.
+//! ([`service`]). Implements `raft_groups::transport::Transport`; the only room of tonic; prost's
+//! other one is `raft_groups::wire`, which makes what is in the frames.
 
 pub mod ask;
+pub mod frame;
 pub mod link;
 pub mod service;
 pub mod socket;
@@ -14,7 +16,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::tasks::Tasks;
-use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, Receiver, SendError, Transport};
+use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, Message, Receiver, SendError, Transport};
 
 use link::Link;
 
@@ -24,8 +26,6 @@ pub mod proto {
     tonic::include_proto!("quorate.peer.v1");
 }
 
-/// Version of the protocol between nodes, checked in each hello.
-pub const PROTOCOL_VERSION: u32 = 1;
 /// Largest gRPC message in bytes: a frame of one largest message, with its framing.
 pub const FRAME_MAX_BYTES: usize = MESSAGE_MAX_BYTES + (64 << 10);
 
@@ -48,7 +48,7 @@ pub trait Peers: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why not, in words: another cluster, an old copy of a data directory, …
-    async fn admit(&self, hello: &[u8]) -> Result<NodeId, String>;
+    async fn admit(&self, hello: Bytes) -> Result<NodeId, String>;
 
     /// A node does not believe what this one says of itself.
     async fn denied(&self, by: NodeId);
@@ -100,7 +100,7 @@ impl GrpcTransport {
 }
 
 impl Transport for GrpcTransport {
-    fn send(&self, to: NodeId, lane: Lane, message: Bytes) -> Result<(), SendError> {
+    fn send(&self, to: NodeId, lane: Lane, message: Message) -> Result<(), SendError> {
         if message.len() > MESSAGE_MAX_BYTES {
             return Err(SendError::TooLarge);
         }

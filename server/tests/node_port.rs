@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use quorate::rpc::ask::ask;
 use quorate_placement::topology::{Locality, NodeId, StoreId};
-use quorate_raft_groups::cluster::bootstrap_format::{
-    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, encode_bootstrap_request,
-};
+use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::node_format::NodeRecord;
+use quorate_raft_groups::versions::Versions;
+use quorate_raft_groups::wire::bootstrap::{read_answer, write_request};
 
 use crate::support::{Cluster, Node, quorate, text_of, wait_for};
 
@@ -22,10 +22,11 @@ async fn forge_join(node: &Node, store: u64) -> BootstrapAnswer {
         locality: "zone=z".parse::<Locality>().unwrap(),
         incarnation: 0,
         started: Default::default(),
+        versions: Versions::OWN,
     };
-    let request = encode_bootstrap_request(&BootstrapRequest::Join(record));
-    let answer = ask(&node.host(), request.into(), Duration::from_secs(10)).await.expect("an answer");
-    decode_bootstrap_answer(&answer).expect("readable")
+    let request = write_request(&BootstrapRequest::Join(record));
+    let answer = ask(&node.host(), request, Duration::from_secs(10)).await.expect("an answer");
+    read_answer(answer).expect("readable")
 }
 
 /// Ids of the nodes, as status tells.

@@ -74,3 +74,72 @@ fn slow_disk_silences_no_node() {
         assert!(!node.log().contains("panicked"), "n{}\n{}", node.number, node.log());
     }
 }
+
+/// What a sync takes where all disks are slow.
+const ALL_SLOW_MILLIS: &str = "1000";
+/// Clients that write meanwhile.
+const WRITERS: usize = 12;
+/// What a sync takes where a leader dies: a vote that took longer than 0.7 s would not be waited for.
+const VOTE_MILLIS: &str = "250";
+/// Most that may pass until ranges have leaders again, with votes and first entries that take their syncs.
+const LED_WITHIN: Duration = Duration::from_secs(12);
+
+/// Disks whose syncs take a second cost throughput: a write waits for some of them, longer than it may now and then, and no
+/// range loses its leader.
+#[test]
+fn slow_disks_everywhere_cost_no_leader() {
+    let mut cluster = Cluster::prepare();
+    let library = preload("slow_sync", cluster.path());
+    let slow = cluster.path().join("slow");
+    std::fs::write(&slow, "0").unwrap();
+    let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("SLOW_FILE", slow.to_str().unwrap())];
+    cluster.nodes.iter_mut().for_each(|node| node.start_with(&environment));
+    cluster.init();
+    cluster.await_ready();
+    cluster.nodes[0].psql_run("CREATE TABLE t (id INT8 PRIMARY KEY)");
+    let elections = || cluster.metric("quorate_raft_elections_total", &["reason=\"silence\""]);
+    let before = elections();
+
+    std::fs::write(&slow, ALL_SLOW_MILLIS).unwrap();
+    let end = Instant::now() + SLOW_FOR;
+    let written: Vec<(usize, Vec<String>)> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let node = &cluster.nodes[writer % 3];
+                scope.spawn(move || {
+                    let rows = (0..).map(|row| u32::try_from(writer * 1_000_000 + row).unwrap());
+                    let answers = rows.take_while(|_| Instant::now() < end).map(|row| write(node, row));
+                    let (done, failed): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
+                    (done.len(), failed.into_iter().filter_map(Result::err).collect())
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    let acknowledged: usize = written.iter().map(|(done, _)| done).sum();
+    let failed: Vec<&String> = written.iter().flat_map(|(_, failed)| failed).collect();
+    println!("{acknowledged} writes in {SLOW_FOR:?}, {} waited for too long", failed.len());
+    assert_eq!(elections(), before, "ranges with a leader got another one");
+    let is_late = |error: &&&String| error.contains("not known whether") || error.contains("is unavailable");
+    assert!(failed.iter().all(|error| is_late(&error)), "{failed:?}");
+    assert!(acknowledged >= WRITERS, "writers have written now and then: {acknowledged}");
+    let rows: usize = cluster.nodes[1].psql_run("SELECT count(*) FROM t").trim().parse().unwrap();
+    assert!(
+        (acknowledged..=acknowledged + failed.len()).contains(&rows),
+        "{rows} rows, {acknowledged} acknowledged"
+    );
+
+    // A leader dies: the next one's vote waits for its own sync, and not behind what others write.
+    std::fs::write(&slow, VOTE_MILLIS).unwrap();
+    cluster.nodes[0].kill();
+    let begun = Instant::now();
+    let mut row = 900_000_000;
+    wait_for("a write by the nodes that are left", || {
+        // What is told as unknown may have been written.
+        row += 1;
+        write(&cluster.nodes[1], row)
+    });
+    let took = begun.elapsed();
+    println!("led again after {took:?}");
+    assert!(took < LED_WITHIN, "{took:?}");
+}

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Binding needs no parameter values and no clock, so that a prepared statement is bound once and planned each time it
-//! runs ([`crate::plan::plan`]). Invariant: what is bound needs no further check of names or types.
+//! runs ([`crate::planner::plan`]). Invariant: what is bound needs no further check of names or types.
 
 use std::sync::Arc;
 
@@ -32,7 +32,6 @@ mod suggest;
 mod table;
 mod write;
 
-pub use operator::symbol as operator_symbol;
 pub use select::scan as select_scan;
 
 use parameters::Parameters;
@@ -100,7 +99,7 @@ impl BoundStatement {
 /// Kinds of bound statements.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bound {
-    /// Queries and changes of rows: planned by [`crate::plan::plan`], then run by the executor.
+    /// Queries and changes of rows: planned by [`crate::planner::plan`], then run by the executor.
     Dml(BoundDml),
     /// `EXPLAIN [ANALYZE]`.
     Explain {

@@ -100,14 +100,7 @@ pub enum Expr {
     },
 }
 
-/// Where a cast comes from, which decides what happens to text that is longer than its type allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CastKind {
-    /// Written by the user: `CAST(x AS t)`, `x::t`. Too long text is cut.
-    Explicit,
-    /// Inserted where a value goes into a column. Too long text is an error (22001), trailing spaces apart.
-    Assignment,
-}
+pub use crate::types::cast::CastKind;
 
 impl Expr {
     /// Type of what it computes.
@@ -231,6 +224,28 @@ pub enum BinaryOp {
     And,
     /// `OR`, three-valued.
     Or,
+}
+
+impl BinaryOp {
+    /// How an operator is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Modulo => "%",
+            Self::Concat => "||",
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::And => "AND",
+            Self::Or => "OR",
+        }
+    }
 }
 
 macro_rules! scalar_functions {

@@ -76,10 +76,11 @@ pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
     if index_format::decode_whole_key(&layout, key.as_ref(), &mut row).is_err() {
         return error;
     }
-    let names = layout.key.iter().filter_map(|position| Some(table.columns.get(*position)?.name.as_str()));
-    let values = layout.key.iter().filter_map(|position| {
-        let datum = row.get(*position)?;
-        Some(text::to_text(datum, &layout.data_type(*position)).unwrap_or_else(|| "null".to_owned()))
+    let names =
+        layout.primary().positions().filter_map(|position| Some(table.columns.get(position)?.name.as_str()));
+    let values = layout.primary().positions().filter_map(|position| {
+        let datum = row.get(position)?;
+        Some(text::to_text(datum, &layout.data_type(position)).unwrap_or_else(|| "null".to_owned()))
     });
     let (names, values) = (names.collect::<Vec<_>>().join(", "), values.collect::<Vec<_>>().join(", "));
     error.with_detail(format!("Key ({names})=({values}) already exists."))

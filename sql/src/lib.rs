@@ -17,6 +17,7 @@ pub mod node;
 pub mod optimize;
 pub mod parser;
 pub mod plan;
+pub mod planner;
 pub mod program;
 pub mod retry;
 #[cfg(test)]

@@ -1,10 +1,6 @@
-//! Plans and what is done with them: made from bound statements ([`plan`]), kept for the next run
-//! ([`template`]), and their printed form ([`explain`]).
+//! Plans: what the executor runs ([`node`]), and their printed form ([`explain`]).
+//!
+//! Invariant: a plan is data. Nothing here knows who makes plans (binder, planner, rules) or who runs them.
 
-pub mod build;
 pub mod explain;
-pub mod memory;
 pub mod node;
-pub mod template;
-
-pub use build::{plan, plan_query};

@@ -19,7 +19,7 @@ use crate::expr::eval::{EvalContext, eval};
 use crate::parser::parse;
 use crate::plan::explain::explain;
 use crate::plan::node::Query;
-use crate::plan::plan;
+use crate::planner::plan;
 use crate::types::text::{from_text, to_text};
 use crate::types::{DataType, Datum};
 
@@ -98,7 +98,7 @@ impl Scripts {
         let parameters = typed.map(|(data_type, value)| from_text(value, data_type));
         let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
         let plan = plan(dml, &EvalContext { parameters: &parameters, now_micros: NOW_MICROS })?;
-        Ok(explain(&plan, &[]).join("\n"))
+        Ok(explain(&plan, &Default::default()).join("\n"))
     }
 
     /// An expression's type and value, computed once after folding and once without; both must be the same.
@@ -138,7 +138,7 @@ fn table_text(table: &TableDescriptor) -> String {
         }
         lines.push(line);
     }
-    lines.push(format!("key {:?}", table.primary_key));
+    lines.push(format!("key {:?}", table.primary().column_ids().collect::<Vec<_>>()));
     lines.join("\n")
 }
 

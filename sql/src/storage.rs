@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! key    0x02 | table id, 8 bytes | index id (1: primary) | key columns, order-preserving (engine::codec::key)
-//! value  version | column id delta and type tag, value | …        (columns that are not in the key; NULL is absent)
+//! value  of the primary index:
+//!        version | column id delta and type tag, value | …        (columns that are not in the key; NULL is absent)
 //! ```
 //!
 //! Invariant: every format here has a version byte or a fixed key prefix, and a fixture that a test opens.
@@ -12,30 +13,25 @@ pub mod index_format;
 pub mod key_text;
 pub mod layout;
 pub mod row_format;
+pub mod row_writes;
 pub mod rowid;
 pub mod type_format;
 
 use quorate_engine::codec::CodecError;
-use quorate_engine::kv::{KEY_MAX_BYTES, Key, VALUE_MAX_BYTES, Value};
+#[cfg(test)]
+use quorate_engine::kv::{Key, Value};
 
 use crate::error::{SqlError, SqlState};
 use crate::types::{Datum, Row};
 use layout::TableLayout;
 
-/// Key and value of a full row.
+/// Key and value of a full row in the primary index.
 ///
 /// # Errors
 /// 54000 for a row or a key beyond the limits.
-pub fn encode_row(layout: &TableLayout, row: &[Datum]) -> Result<(Key, Value), SqlError> {
-    let key = index_format::encode_key(layout, row)?;
-    if key.len() > KEY_MAX_BYTES {
-        return Err(too_large("primary key", key.len(), KEY_MAX_BYTES));
-    }
-    let value = row_format::encode(layout, row);
-    if value.len() > VALUE_MAX_BYTES {
-        return Err(too_large("row", value.len(), VALUE_MAX_BYTES));
-    }
-    Ok((key, value.into()))
+#[cfg(test)]
+pub(crate) fn encode_row(layout: &TableLayout, row: &[Datum]) -> Result<(Key, Value), SqlError> {
+    row_writes::entry(layout, layout.primary(), row)
 }
 
 /// The full row of a key and its value.
@@ -48,14 +44,6 @@ pub fn decode_row(layout: &TableLayout, key: &[u8], value: &[u8]) -> Result<Row,
     index_format::decode_key(layout, &wanted, key, &mut row)?;
     row_format::decode(layout, &wanted, value, &mut row)?;
     Ok(row)
-}
-
-fn too_large(what: &str, size: usize, limit: usize) -> SqlError {
-    SqlError::new(
-        SqlState::ProgramLimitExceeded,
-        format!("{what} of {size} bytes is beyond the limit of {limit} bytes"),
-    )
-    .with_hint("Split it over several rows or columns, or store it outside of the database.")
 }
 
 impl From<CodecError> for SqlError {

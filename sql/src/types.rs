@@ -1,4 +1,5 @@
-//! Types and values of SQL: what a column may hold ([`DataType`]) and one value of it ([`Datum`]).
+//! Types and values of SQL: what a column may hold ([`DataType`]) and one value of it ([`Datum`]). What is known of a type
+//! is in its file in [`builtin`], which says how to add one.
 //!
 //! Invariant: a [`Datum`] stored or returned for a column is `Null` or of the column's type; integers of all widths
 //! are one variant and checked against their width when they are assigned, and so are floats: a REAL is a double that
@@ -8,11 +9,16 @@ use std::fmt;
 
 use bigdecimal::BigDecimal;
 
+use kind::{Kind, match_pair, match_value};
+
+pub mod builtin;
 pub mod calendar;
 pub mod cast;
 pub mod compare;
 pub mod datetime;
 pub mod float;
+pub mod info;
+pub(crate) mod kind;
 pub mod numeric;
 pub mod text;
 
@@ -98,22 +104,7 @@ impl DataType {
     /// The type without length, precision and scale, which expressions do not carry on.
     #[must_use]
     pub fn base(self) -> Self {
-        match self {
-            Self::Numeric { .. } => Self::NUMERIC,
-            Self::Varchar { .. } => Self::Varchar { length_max: None },
-            Self::Char { .. } => Self::Char { length: None },
-            Self::Bool
-            | Self::Int2
-            | Self::Int4
-            | Self::Int8
-            | Self::Float4
-            | Self::Float8
-            | Self::Text
-            | Self::Date
-            | Self::Timestamp
-            | Self::TimestampTz
-            | Self::Unknown => self,
-        }
+        self.info().base
     }
 
     /// Whether it is one of the three integer types.
@@ -142,59 +133,29 @@ impl Datum {
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
+
+    /// Estimate of the bytes that it takes beside its own, as in a text's buffer.
+    pub fn heap_bytes(&self) -> usize {
+        match_value!(self, 0, K, value => K::heap_bytes(value))
+    }
 }
 
 /// Equality as constants: the same value with the same text. NaN is itself, the two zeros differ, and so do `1.0` and
 /// `1.00`. What SQL calls equal is [`compare::equal`].
 impl PartialEq for Datum {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) => true,
-            (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Int(a), Self::Int(b)) | (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
-            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
-            (Self::Numeric(a), Self::Numeric(b)) => {
-                a.fractional_digit_count() == b.fractional_digit_count() && a == b
-            }
-            (Self::Text(a), Self::Text(b)) | (Self::Char(a), Self::Char(b)) => a == b,
-            (Self::Date(a), Self::Date(b)) => a == b,
-            (
-                Self::Null
-                | Self::Bool(_)
-                | Self::Int(_)
-                | Self::Float(_)
-                | Self::Numeric(_)
-                | Self::Text(_)
-                | Self::Char(_)
-                | Self::Date(_)
-                | Self::Timestamp(_),
-                _,
-            ) => false,
-        }
+        match_pair!(self, other, K, a, b => K::is_same(a, b), self.is_null() && other.is_null())
     }
 }
 
 impl fmt::Display for DataType {
     /// PostgreSQL's name of the type, as `format_type` prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool => f.write_str("boolean"),
-            Self::Int2 => f.write_str("smallint"),
-            Self::Int4 => f.write_str("integer"),
-            Self::Int8 => f.write_str("bigint"),
-            Self::Float4 => f.write_str("real"),
-            Self::Float8 => f.write_str("double precision"),
-            Self::Numeric { precision: Some(precision), scale } => write!(f, "numeric({precision},{scale})"),
-            Self::Numeric { precision: None, .. } => f.write_str("numeric"),
-            Self::Text => f.write_str("text"),
-            Self::Varchar { length_max: Some(length) } => write!(f, "character varying({length})"),
-            Self::Varchar { length_max: None } => f.write_str("character varying"),
-            Self::Char { length: Some(length) } => write!(f, "character({length})"),
-            Self::Char { length: None } => f.write_str("character"),
-            Self::Date => f.write_str("date"),
-            Self::Timestamp => f.write_str("timestamp without time zone"),
-            Self::TimestampTz => f.write_str("timestamp with time zone"),
-            Self::Unknown => f.write_str("unknown"),
+        let info = self.info();
+        f.write_str(info.name)?;
+        match info.parameters.and_then(|parameters| (parameters.text)(*self)) {
+            Some(parameters) => write!(f, "({parameters})"),
+            None => Ok(()),
         }
     }
 }

@@ -131,6 +131,8 @@ points! {
         UnknownLost = "path: unknown commit is not in",
     }
     stories {
+        /// Ranges were led as before when all disks had been slow for long.
+        SlowDisksKeptLeaders = "leaders kept while all disks were slow",
         /// A range was split while its replicas changed.
         SplitDuringChange = "story: range split while its replicas changed",
         /// The right side of a split was served before the left side's leader had applied the split.

@@ -25,6 +25,7 @@ use quorate_raft_groups::identity::StoreIdentity;
 use quorate_raft_groups::local_ranges::LocalRanges;
 use quorate_raft_groups::store::RangeStore;
 use quorate_raft_groups::transport::Receiver;
+use quorate_raft_groups::versions::{VersionRange, Versions};
 use quorate_sql::node::SqlNode;
 use quorate_sql::program::scan_evaluator;
 use tokio::runtime::{Builder, Runtime};
@@ -260,6 +261,7 @@ impl Boot {
             addresses: addresses(machine),
             join: (1..=site.founders).map(address).collect(),
             command_socket: None,
+            versions: versions(machine),
             seed: std::array::from_fn(|at| seed.rotate_left(u32::try_from(at).unwrap_or(0)).to_le_bytes()[0]),
         };
         let made = blocking.run(move || ClusterNode::new(config)).await;
@@ -279,6 +281,13 @@ impl Boot {
         tokio::spawn(async move { sql.run_jobs().await });
         Ok(())
     }
+}
+
+/// What a machine's release can: those with even numbers run the one after this, so that every cluster is a mixed one.
+fn versions(machine: MachineId) -> Versions {
+    let VersionRange { oldest, newest } = Versions::OWN.protocols;
+    let protocols = VersionRange { oldest, newest: newest + u32::from(machine.is_multiple_of(2)) };
+    Versions { protocols, ..Versions::OWN }
 }
 
 fn addresses(machine: MachineId) -> NodeAddresses {

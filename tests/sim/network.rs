@@ -15,7 +15,7 @@ use quorate_placement::topology::NodeId;
 use quorate_raft_groups::cluster::bootstrap::BootstrapTransport;
 use quorate_raft_groups::cluster::hello::Hello;
 use quorate_raft_groups::rpc::{Service, asked_service};
-use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, SendError, Transport};
+use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, Message, SendError, Transport};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::oneshot;
@@ -339,8 +339,8 @@ struct SimTransport {
 }
 
 impl Transport for SimTransport {
-    fn send(&self, to: NodeId, lane: Lane, message: Bytes) -> Result<(), SendError> {
-        self.network.send((self.machine, self.node), to, lane, message)
+    fn send(&self, to: NodeId, lane: Lane, message: Message) -> Result<(), SendError> {
+        self.network.send((self.machine, self.node), to, lane, message.into_bytes())
     }
 }
 

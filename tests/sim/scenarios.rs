@@ -14,6 +14,7 @@ mod old_disks;
 mod outage;
 mod rebuilt_task;
 mod replaced_driver;
+mod slow_disks;
 mod split_and_move;
 
 use std::sync::atomic::Ordering;
@@ -229,6 +230,13 @@ pub const ALL: &[Scenario] = &[
         how: How::Told(replaced_driver::tell),
         wants: &[Point::JobTakenOver, Point::DriverReplaced],
         machines: Some(3),
+    },
+    Scenario {
+        name: "slow-disks",
+        story: "section 6: log writes of a second cost ranges their leaders",
+        how: How::Told(slow_disks::tell),
+        wants: &[Point::SlowDisk, Point::SlowDisksKeptLeaders],
+        machines: None,
     },
     Scenario {
         name: "reader-ahead",

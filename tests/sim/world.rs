@@ -14,7 +14,7 @@ use quorate_placement::topology::{NodeId, RangeId};
 use quorate_raft_groups::client::txn::DistributedDatabase;
 use quorate_raft_groups::cluster::admin::{AdminCommand, AdminRequest};
 use quorate_raft_groups::cluster::bootstrap::ask;
-use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::range_command::RangeCommand;
 use quorate_raft_groups::local_ranges::{LocalRanges, ReplicaStatus};
 use quorate_sql::catalog::keys;

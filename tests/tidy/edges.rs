@@ -22,7 +22,7 @@ const LINKED_BY: [(&str, &[&str]); 8] = [
     ("sqlparser", &["sql"]),
     ("tonic", &["server", "benches"]),
     ("tonic-prost", &["server", "benches"]),
-    ("prost", &["server", "benches"]),
+    ("prost", &["raft-groups", "server", "benches"]),
     ("pgwire", &["server"]),
     ("axum", &["server"]),
 ];

@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("sqlparser", &["sql/src/parser/", "sql/src/parser.rs"]),
     ("tonic", &["server/", "benches/src/systems/etcd/"]),
     ("tonic_prost", &["server/", "benches/src/systems/etcd/"]),
-    ("prost", &["server/", "benches/src/systems/etcd/"]),
+    ("prost", &["raft-groups/src/wire/", "server/src/rpc/", "benches/src/systems/etcd/"]),
     ("pgwire", &["server/"]),
     ("axum", &["server/"]),
     ("tokio_postgres", &["server/", "benches/"]),
@@ -72,7 +72,15 @@ fn rooms_can_fail() {
         ("sql/src/bind.rs", "use {sqlparser::ast, std::fmt};\nfn my_sqlparser::x()"),
         ("server/src/pgwire.rs", "use pgwire::api; use crate::pgwire::x;"),
         ("benches/src/peer.rs", "use ::tonic::Status;"),
+        ("raft-groups/src/wire/pieces.rs", "#[derive(prost::Message)]"),
+        ("raft-groups/src/api.rs", "#[derive(prost::Message)]"),
     ]);
-    let texts = ["replica.rs:3: openraft", "store.rs:1: rocksdb", "bind.rs:1: sqlparser", "peer.rs:1: tonic"];
+    let texts = [
+        "replica.rs:3: openraft",
+        "store.rs:1: rocksdb",
+        "bind.rs:1: sqlparser",
+        "peer.rs:1: tonic",
+        "api.rs:1: prost",
+    ];
     assert_found(&rooms(&tree), &texts);
 }

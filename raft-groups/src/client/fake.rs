@@ -355,6 +355,8 @@ impl LocalRanges for FakeRanges {
 
     fn set_range_max_bytes(&self, _: u64) {}
 
+    fn set_cluster_version(&self, _: u32) {}
+
     fn set_snapshot_rate(&self, _: u64) {}
 
     fn offer_range_ids(&self, _: Range<u64>) {}

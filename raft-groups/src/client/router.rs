@@ -22,7 +22,6 @@ use super::call::{Call, CallError};
 use super::range_cache::{RANGES_CACHED_MAX, RangeCache};
 use super::route::{Failure, Route, Step};
 use crate::api::{RangeError, RangeRequest, Request, Response, Transact};
-use crate::api_format::{decode_answer, encode_request};
 use crate::clock_guard::{ClockDoubt, ClockEpoch};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
@@ -30,6 +29,8 @@ use crate::rpc::{Rpc, Service};
 use crate::safeguard::{self, Safeguard};
 use crate::telling::shown;
 use crate::transport::Lane;
+use crate::wire::range::write_request;
+use crate::wire::range_answer::read_answer;
 
 mod directory;
 mod locks;
@@ -360,11 +361,11 @@ impl Router {
                 Err(_) => Attempt::NoAnswer(format!("no answer within {}", shown(left))),
             };
         }
-        let payload = encoded.get_or_insert_with(|| encode_request(message).into()).clone();
+        let payload = encoded.get_or_insert_with(|| write_request(message)).clone();
         let timeout = left.min(if waits_for_quorum(message) { COMMIT_ATTEMPT_MAX } else { READ_ATTEMPT_MAX });
         let call = Call { to: node, lane: Lane::Data, service: Service::Range, payload, timeout };
         match call.watched(&self.rpc, self.clock.physical().as_ref()).await {
-            Ok(bytes) => decode_answer(&bytes).map_or_else(
+            Ok(bytes) => read_answer(bytes).map_or_else(
                 |error| Attempt::NoAnswer(format!("its answer cannot be read: {error}")),
                 Attempt::Answered,
             ),

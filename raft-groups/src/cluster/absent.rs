@@ -13,7 +13,7 @@ use quorate_placement::topology::NodeId;
 
 use super::board::SUSPECT_AFTER;
 use super::bootstrap::ask;
-use super::bootstrap_format::{BootstrapAnswer, BootstrapRequest, Identity};
+use super::bootstrap_message::{BootstrapAnswer, BootstrapRequest, Identity};
 use super::member::Member;
 use super::node_format::NodeRecord;
 
@@ -124,6 +124,7 @@ mod tests {
             locality: Locality::default(),
             incarnation: 4,
             started: Timestamp::MIN,
+            versions: crate::versions::Versions::OWN,
         };
         let well = Identity { store_id: StoreId(7), node_id: Some(NodeId(2)), hello: None, refusal: None };
         assert_eq!(absence_by(&record, &well), None);

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::ClusterNode;
 use super::admin_format::{TOKEN_HASH_BYTES, decode_token_hash, encode_token_hash, token_key};
 use super::bootstrap::Created;
-use super::bootstrap_format::BootstrapAnswer;
+use super::bootstrap_message::BootstrapAnswer;
 use super::error::ClusterError;
 use super::member::Member;
 use super::range_command::RangeCommand;

@@ -1,5 +1,4 @@
-//! Bytes of what the registry keeps beside its nodes: the hash of the token for commands, and the nodes that were removed;
-//! and of commands in a larger message.
+//! Bytes of what the registry keeps beside its nodes: the hash of the token for commands, and the nodes that were removed.
 //!
 //! Version 1 of each: a version byte; the 32 bytes of the hash; or the store id of the node and when it was removed.
 
@@ -8,9 +7,6 @@ use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, keyspace};
 use quorate_placement::topology::{NodeId, StoreId};
-
-use super::admin::{AdminCommand, AdminRequest, Token};
-use super::range_command::{put_range_command, take_range_command};
 
 /// Newest version of the hash's bytes.
 const TOKEN_VERSION: u8 = 1;
@@ -81,44 +77,6 @@ pub fn decode_removed(bytes: &[u8]) -> Result<RemovedNode, CodecError> {
     let removed = RemovedNode { store_id: StoreId(reader.u64()?), at: reader.timestamp()? };
     reader.finish()?;
     Ok(removed)
-}
-
-const INIT: u8 = 1;
-const RANGE: u8 = 2;
-const REMOVE_NODE: u8 = 3;
-const NEW_TOKEN: u8 = 4;
-
-/// Appends a command to a larger message.
-pub(super) fn put_admin(writer: &mut Writer, request: &AdminRequest) {
-    writer.optional_bytes(request.token.as_ref().map(|token| token.reveal().as_bytes()));
-    writer.bool(request.store_id.is_some()).u64(request.store_id.map_or(0, |store| store.0));
-    match &request.command {
-        AdminCommand::Init => {
-            writer.u8(INIT);
-        }
-        AdminCommand::Range(command) => put_range_command(writer.u8(RANGE), command),
-        AdminCommand::RemoveNode(node) => {
-            writer.u8(REMOVE_NODE).varint(node.0);
-        }
-        AdminCommand::NewToken => {
-            writer.u8(NEW_TOKEN);
-        }
-    }
-}
-
-/// Reads a command within a larger message.
-pub(super) fn take_admin(reader: &mut Reader<'_>) -> Result<AdminRequest, CodecError> {
-    let token = reader.optional_bytes()?.map(std::str::from_utf8).transpose();
-    let token = token.map_err(|_| reader.invalid(0))?.map(Token::new);
-    let (is_meant, store_id) = (reader.bool()?, StoreId(reader.u64()?));
-    let command = match reader.u8()? {
-        INIT => AdminCommand::Init,
-        RANGE => AdminCommand::Range(take_range_command(reader)?),
-        REMOVE_NODE => AdminCommand::RemoveNode(NodeId(reader.varint()?)),
-        NEW_TOKEN => AdminCommand::NewToken,
-        other => return Err(reader.invalid(u64::from(other))),
-    };
-    Ok(AdminRequest { token, store_id: is_meant.then_some(store_id), command })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{Liveness, PendingChange};
 
 use super::member::REPORT_INTERVAL;
-use super::message_format::{NodeReport, ReplicaReport};
+use super::message::{NodeReport, ReplicaReport};
 use super::status::ChangeStatus;
 use crate::descriptor::ReplicaDescriptor;
 

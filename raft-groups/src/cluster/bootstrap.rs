@@ -24,19 +24,17 @@ use quorate_placement::view::{NodeView, View};
 use rand::RngExt;
 use uuid::Uuid;
 
-use super::ClusterNode;
 use super::admin::Origin;
-use super::bootstrap_format::{
-    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, decode_bootstrap_request,
-    encode_bootstrap_answer, encode_bootstrap_request,
-};
+use super::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use super::error::ClusterError;
 use super::local_state::Membership;
 use super::member::Member;
 use super::node_format::NodeRecord;
+use super::{ClusterNode, version};
 use crate::client::router::SYSTEM_RANGE;
 use crate::descriptor::RangeDescriptor;
 use crate::telling::Tell;
+use crate::wire::bootstrap::{read_answer, read_request, write_answer, write_request};
 
 /// How often a node without a cluster asks for one.
 const JOIN_INTERVAL: Duration = Duration::from_millis(500);
@@ -75,9 +73,9 @@ pub async fn ask(
     request: &BootstrapRequest,
     timeout: Duration,
 ) -> Result<BootstrapAnswer, String> {
-    let payload = encode_bootstrap_request(request).into();
+    let payload = write_request(request);
     let answer = transport.call(address, payload, timeout).await?;
-    decode_bootstrap_answer(&answer).map_err(|error| format!("its answer cannot be read: {error}"))
+    read_answer(answer).map_err(|error| format!("its answer cannot be read: {error}"))
 }
 
 /// A cluster that was created.
@@ -90,11 +88,11 @@ pub struct Created {
 }
 
 pub(super) async fn handle(node: &Arc<ClusterNode>, payload: Bytes, origin: Origin) -> Bytes {
-    let answer = match decode_bootstrap_request(&payload) {
+    let answer = match read_request(payload) {
         Ok(request) => node.answer(request, origin).await,
         Err(error) => BootstrapAnswer::Refused(format!("the request cannot be read: {error}")),
     };
-    encode_bootstrap_answer(&answer).into()
+    write_answer(&answer)
 }
 
 impl ClusterNode {
@@ -197,6 +195,7 @@ impl ClusterNode {
             cluster_id,
             node_id,
             founders: founders.len() as u64,
+            cluster_version: version::first_of(&founders),
             system: RangeDescriptor::new(SYSTEM_RANGE, keyspace::system_span(), &nodes),
             nodes: founders,
         }
@@ -258,6 +257,9 @@ impl ClusterNode {
 
     /// Takes the place that the cluster gives this node, unless an `init` here came first.
     async fn adopt(&self, membership: Membership) -> Result<(), ClusterError> {
+        if let Some(reason) = version::refusal(self.config.versions.cluster, membership.cluster_version) {
+            return Err(ClusterError::Refused(reason));
+        }
         {
             let _one_at_a_time = self.joining.lock().await;
             if self.local.membership().is_some() || self.initialising.load(Ordering::SeqCst) {
@@ -353,6 +355,9 @@ impl ClusterNode {
         let (Some(membership), Some(member)) = (self.local.membership(), self.member.get()) else {
             return BootstrapAnswer::Uninitialised { hint: self.absence() };
         };
+        if let Some(reason) = version::refusal(record.versions.cluster, member.cluster_version().get()) {
+            return BootstrapAnswer::Refused(reason);
+        }
         let known = membership.nodes.iter().find(|known| known.store_id == record.store_id);
         let node_id = match known {
             Some(known) => known.node_id,
@@ -363,7 +368,8 @@ impl ClusterNode {
         };
         let nodes = self.registry.all();
         let system = member.router().system_range().as_ref().clone();
-        BootstrapAnswer::Joined(Membership { node_id, nodes, system, ..membership })
+        let cluster_version = member.cluster_version().get();
+        BootstrapAnswer::Joined(Membership { node_id, nodes, system, cluster_version, ..membership })
     }
 
     /// Gives a store an id that nobody knows, once it has answered at the address that it names.

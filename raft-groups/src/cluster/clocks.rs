@@ -9,7 +9,7 @@ use metrics::{Unit, describe_gauge, gauge};
 use quorate_placement::topology::NodeId;
 
 use super::member::Member;
-use super::message_format::{ClusterRequest, PeerReport};
+use super::message::{ClusterRequest, PeerReport};
 use super::status::PeerClock;
 use crate::clock_guard::ClockDoubt;
 

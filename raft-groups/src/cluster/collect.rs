@@ -11,7 +11,7 @@ use futures::future::join_all;
 use quorate_placement::topology::RangeId;
 
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{LocalRangeError, ReplicaStatus};
 

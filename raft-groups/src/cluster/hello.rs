@@ -4,16 +4,14 @@
 //! has taken; a store that has lost what it had synced was opened below the position that it has told them. It must not
 //! vote, since it has forgotten what it acknowledged. Nobody listens to it (`starts`).
 //!
-//! Bytes, version 2: version, cluster id, node id, store id, incarnation, mark, opened position, address. Version 1 ended
-//! with the incarnation, and is not believed: it says nothing of what its store holds.
+//! A greeting also says which protocols its sender speaks (`versions`). Its bytes are those of `wire::member`.
 
-use quorate_engine::codec::CodecError;
-use quorate_engine::codec::value::{Reader, Writer};
+use bytes::Bytes;
 use quorate_placement::topology::{NodeId, StoreId};
 use uuid::Uuid;
 
-/// Newest version of these bytes.
-const HELLO_VERSION: u8 = 2;
+use crate::versions::VersionRange;
+use crate::wire::{self, WireError};
 
 /// Who somebody says to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +30,8 @@ pub struct Hello {
     pub opened: u64,
     /// Where it can be asked whether it is that.
     pub address: String,
+    /// Protocols that it speaks.
+    pub protocols: VersionRange,
 }
 
 /// Why a peer is not believed.
@@ -144,9 +144,37 @@ pub enum HelloError {
         /// The node.
         node_id: NodeId,
     },
+    /// It speaks no protocol that this node speaks.
+    #[error(
+        "{node_id} (at {address}) speaks protocol {theirs}, and {own} protocol {ours}: {}",
+        upgrade(*.node_id, *.theirs, *.own, *.ours)
+    )]
+    NoCommonProtocol {
+        /// The node.
+        node_id: NodeId,
+        /// Where it says to be.
+        address: String,
+        /// What it speaks.
+        theirs: VersionRange,
+        /// This node.
+        own: NodeId,
+        /// What this node speaks.
+        ours: VersionRange,
+    },
     /// Its bytes cannot be read.
-    #[error("its greeting cannot be read: {0}")]
-    Damaged(CodecError),
+    #[error(
+        "its greeting cannot be read: {0}. Releases of before protocol 1 greet otherwise: if it runs one, upgrade it"
+    )]
+    Damaged(WireError),
+}
+
+/// Which of two nodes is to be upgraded, where their protocols do not meet.
+fn upgrade(node_id: NodeId, theirs: VersionRange, own: NodeId, ours: VersionRange) -> String {
+    let (older, least) =
+        if theirs.newest < ours.oldest { (node_id, ours.oldest) } else { (own, theirs.oldest) };
+    format!(
+        "{older} runs the older release; upgrade it to one that speaks protocol {least}, and start it again"
+    )
 }
 
 impl HelloError {
@@ -161,6 +189,7 @@ impl HelloError {
             | Self::FarAhead { .. }
             | Self::NotThere { .. }
             | Self::NotTaken { .. }
+            | Self::NoCommonProtocol { .. }
             | Self::Damaged(_) => false,
         }
     }
@@ -168,48 +197,17 @@ impl HelloError {
 
 impl Hello {
     /// The bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::versioned(HELLO_VERSION);
-        put_hello(&mut writer, self);
-        writer.finish()
+    pub fn encode(&self) -> Bytes {
+        wire::member::write_hello(self)
     }
 
     /// Reads the bytes.
     ///
     /// # Errors
     /// [`HelloError::Damaged`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, HelloError> {
-        read(bytes).map_err(HelloError::Damaged)
+    pub fn decode(bytes: Bytes) -> Result<Self, HelloError> {
+        wire::member::read_hello(bytes).map_err(HelloError::Damaged)
     }
-}
-
-fn read(bytes: &[u8]) -> Result<Hello, CodecError> {
-    let (mut reader, version) = Reader::versioned(bytes, HELLO_VERSION, "greeting")?;
-    if version < HELLO_VERSION {
-        return Err(reader.invalid(u64::from(version)));
-    }
-    let hello = take_hello(&mut reader)?;
-    reader.finish()?;
-    Ok(hello)
-}
-
-/// Appends a greeting to a larger message.
-pub(super) fn put_hello(writer: &mut Writer, hello: &Hello) {
-    writer.uuid(hello.cluster_id).varint(hello.node_id.0).u64(hello.store_id.0).varint(hello.incarnation);
-    writer.u64(hello.mark).varint(hello.opened).text(&hello.address);
-}
-
-/// Reads a greeting within a larger message.
-pub(super) fn take_hello(reader: &mut Reader<'_>) -> Result<Hello, CodecError> {
-    Ok(Hello {
-        cluster_id: reader.uuid()?,
-        node_id: NodeId(reader.varint()?),
-        store_id: StoreId(reader.u64()?),
-        incarnation: reader.varint()?,
-        mark: reader.u64()?,
-        opened: reader.varint()?,
-        address: reader.text()?.to_owned(),
-    })
 }
 
 #[cfg(test)]
@@ -225,6 +223,7 @@ mod tests {
             mark: 0x1122_3344_5566_7788,
             opened: 70_000,
             address: "b:7001".to_owned(),
+            protocols: VersionRange { oldest: 1, newest: 2 },
         }
     }
 
@@ -232,7 +231,35 @@ mod tests {
     fn hello_bytes_are_as_in_the_fixture() {
         let bytes = hello(0x0123_4567_89ab_cdef, 300).encode();
         let stored = quorate_engine::testing::fixture::check(env!("CARGO_MANIFEST_DIR"), "hello", &bytes);
-        assert_eq!(Hello::decode(&stored), Ok(hello(0x0123_4567_89ab_cdef, 300)));
-        assert!(matches!(Hello::decode(&stored[1..]), Err(HelloError::Damaged(_))));
+        assert_eq!(Hello::decode(stored.into()), Ok(hello(0x0123_4567_89ab_cdef, 300)));
+        assert!(matches!(Hello::decode(bytes.slice(1..)), Err(HelloError::Damaged(_))));
+    }
+
+    #[test]
+    fn hello_of_before_protocols_is_not_read() {
+        // Version 2 of the format that was spoken before, with a cluster's id.
+        let old = [&[2][..], &[7; 16], &[2]].concat();
+        let error = Hello::decode(old.into()).unwrap_err();
+        assert!(error.to_string().contains("upgrade it"), "{error}");
+    }
+
+    #[test]
+    fn hello_without_a_common_protocol_names_the_older_node() {
+        let told = |theirs: (u32, u32), ours: (u32, u32)| {
+            let range = |(oldest, newest)| VersionRange { oldest, newest };
+            let (theirs, ours) = (range(theirs), range(ours));
+            let (node_id, address, own) = (NodeId(2), "b:1".to_owned(), NodeId(1));
+            HelloError::NoCommonProtocol { node_id, address, theirs, own, ours }.to_string()
+        };
+        assert_eq!(
+            told((1, 2), (3, 4)),
+            "n2 (at b:1) speaks protocol 1 to 2, and n1 protocol 3 to 4: n2 runs the older release; upgrade it to one \
+             that speaks protocol 3, and start it again"
+        );
+        let text = told((3, 4), (1, 2));
+        assert!(
+            text.contains("n1 runs the older release; upgrade it to one that speaks protocol 3"),
+            "{text}"
+        );
     }
 }

@@ -18,7 +18,7 @@ use rand::RngExt;
 use super::board::{Board, Moment};
 use super::error::ClusterError;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::ranges::{is_listed, table_keys};
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_RANGE_ID};
 use crate::client::router::directory_key;

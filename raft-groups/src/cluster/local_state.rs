@@ -3,7 +3,7 @@
 //! One value in the family `range`, under range id 0 and kind 24: the store's own number, and from `init` or join on the
 //! [`Membership`]: the cluster, this node's id, range 1's descriptor, and the last known rows of the registry.
 //!
-//! Version 1: store id, then a flag and the membership. Writing the membership, synced, is the moment at which a node
+//! Version 2: store id, then a flag and the membership; version 1 said nothing of versions. Writing the membership, synced, is the moment at which a node
 //! belongs to a cluster; the store's identity follows it, and is created again where a crash came between.
 
 use std::sync::Arc;
@@ -17,13 +17,16 @@ use quorate_placement::topology::{NodeId, StoreId};
 use uuid::Uuid;
 
 use super::node_format::{NodeRecord, put_node, take_node};
-use crate::api_format::{put_list, take_list};
+use super::version::FIRST;
 use crate::blocking::Blocking;
+use crate::decode::{put_list, take_list};
 use crate::descriptor::RangeDescriptor;
 use crate::range_format::{get_descriptor, put_descriptor};
 
 /// Newest version of these bytes.
-const LOCAL_STATE_VERSION: u8 = 1;
+const LOCAL_STATE_VERSION: u8 = 2;
+/// The version from which on it has the cluster's version, and its rows say what their releases can.
+const VERSIONS_SINCE: u8 = 2;
 /// Range id 0 (what belongs to the store as a whole) and a kind of its own.
 const LOCAL_STATE_KEY: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 24];
 
@@ -36,6 +39,8 @@ pub struct Membership {
     pub node_id: NodeId,
     /// Nodes that the cluster was created with; their ids are 1 to this number.
     pub founders: u64,
+    /// The cluster's version, as known last.
+    pub cluster_version: u32,
     /// Range 1, as known last.
     pub system: RangeDescriptor,
     /// The registry, as known last.
@@ -113,28 +118,29 @@ fn encode(store_id: StoreId, membership: Option<&Membership>) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<(StoreId, Option<Membership>), CodecError> {
-    let (mut reader, _) = Reader::versioned(bytes, LOCAL_STATE_VERSION, "cluster state of the store")?;
+    let (mut reader, version) = Reader::versioned(bytes, LOCAL_STATE_VERSION, "cluster state of the store")?;
     let store_id = StoreId(reader.u64()?);
-    let membership = if reader.bool()? { Some(take_membership(&mut reader)?) } else { None };
+    let has_versions = version >= VERSIONS_SINCE;
+    let membership = if reader.bool()? { Some(take_membership(&mut reader, has_versions)?) } else { None };
     reader.finish()?;
     Ok((store_id, membership))
 }
 
-/// Appends a membership to a larger message.
-pub(crate) fn put_membership(writer: &mut Writer, membership: &Membership) {
+fn put_membership(writer: &mut Writer, membership: &Membership) {
     writer.uuid(membership.cluster_id).varint(membership.node_id.0).varint(membership.founders);
+    writer.u32(membership.cluster_version);
     put_descriptor(writer, &membership.system);
     put_list(writer, &membership.nodes, put_node);
 }
 
-/// Reads a membership within a larger message.
-pub(crate) fn take_membership(reader: &mut Reader<'_>) -> Result<Membership, CodecError> {
+fn take_membership(reader: &mut Reader<'_>, has_versions: bool) -> Result<Membership, CodecError> {
     Ok(Membership {
         cluster_id: reader.uuid()?,
         node_id: NodeId(reader.varint()?),
         founders: reader.varint()?,
+        cluster_version: if has_versions { reader.u32()? } else { FIRST },
         system: get_descriptor(reader)?,
-        nodes: take_list(reader, take_node)?,
+        nodes: take_list(reader, |reader| take_node(reader, has_versions))?,
     })
 }
 
@@ -147,6 +153,7 @@ mod tests {
     use quorate_placement::topology::{Locality, RangeId};
 
     use super::*;
+    use crate::versions::Versions;
 
     fn membership() -> Membership {
         let system = RangeDescriptor::new(RangeId(1), keyspace::system_span(), &[NodeId(1), NodeId(2)]);
@@ -159,11 +166,13 @@ mod tests {
             locality: Locality::default(),
             incarnation: 1,
             started: Timestamp::from_micros(9),
+            versions: Versions::OWN,
         };
         Membership {
             cluster_id: Uuid::from_u128(5),
             node_id: NodeId(2),
             founders: 2,
+            cluster_version: 7,
             system,
             nodes: vec![node],
         }
@@ -172,9 +181,24 @@ mod tests {
     #[test]
     fn local_state_bytes_are_as_in_the_fixture() {
         let bytes = encode(StoreId(77), Some(&membership()));
-        let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "local_state", &bytes);
+        let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "local_state_2", &bytes);
         assert_eq!(decode(&stored), Ok((StoreId(77), Some(membership()))));
         assert!(decode(&stored[..40]).is_err());
+    }
+
+    #[test]
+    fn local_state_bytes_of_before_versions_are_read() {
+        // Version 1 is the same but for the cluster's version, and those of its one node at the end.
+        let mut old = encode(StoreId(77), Some(&membership()));
+        old.truncate(old.len() - 4);
+        let version_at = 1 + 8 + 1 + 16 + 2;
+        assert_eq!(old.drain(version_at..version_at + 4).collect::<Vec<_>>(), [0, 0, 0, 7]);
+        old[0] = 1;
+        let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "local_state", &old);
+        let mut expected = membership();
+        expected.nodes[0].versions = Versions::UNTOLD;
+        expected.cluster_version = FIRST;
+        assert_eq!(decode(&stored), Ok((StoreId(77), Some(expected))));
     }
 
     #[tokio::test]

@@ -23,17 +23,16 @@ use super::change::drive::Changes;
 use super::contact::Contact;
 use super::error::ClusterError;
 use super::local_state::{LocalState, Membership};
-use super::message_format::{
-    ClusterAnswer, ClusterRequest, NodeReport, ReplicaReport, decode_answer, encode_request,
-};
+use super::message::{ClusterAnswer, ClusterRequest, NodeReport, ReplicaReport};
 use super::node_format::{NodeRecord, decode_node, encode_node, node_key};
 use super::registry::Registry;
 use super::service::ClusterService;
 use super::settings::{
-    self, NODE_DEAD_AFTER, RANGE_MAX_BYTES, SNAPSHOT_RATE, STATEMENT_QUORUM_WAIT, SettingValue, Settings,
-    name_of_key, setting_key,
+    self, CLUSTER_VERSION, NODE_DEAD_AFTER, RANGE_MAX_BYTES, SNAPSHOT_RATE, STATEMENT_QUORUM_WAIT,
+    SettingValue, Settings, name_of_key, parse_version, setting_key,
 };
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_NODE_ID};
+use super::version::{self, ClusterVersion, FIRST};
 use super::{DiskSpace, MemberHost};
 use crate::blocking::Blocking;
 use crate::client::call::{Call, CallError};
@@ -47,6 +46,7 @@ use crate::range_service::RangeService;
 use crate::rpc::{Rpc, Service};
 use crate::telling::{Telling, shown};
 use crate::transport::Lane;
+use crate::wire::cluster::{read_answer, write_request};
 
 /// How often a node reports (design.md section 12).
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -103,6 +103,7 @@ pub struct Member {
     host: Arc<dyn MemberHost>,
     pub(super) database: DistributedDatabase,
     settings: Settings,
+    pub(super) version: ClusterVersion,
     pub(super) catalog: CatalogLease,
     listener: OnceLock<Arc<dyn CatalogListener>>,
     pub(super) contact: Contact,
@@ -153,6 +154,7 @@ impl Member {
             host: config.host,
             database: DistributedDatabase::new(router, config.evaluator, rng.random()),
             settings: Settings::default(),
+            version: ClusterVersion::new(config.membership.cluster_version),
             catalog: CatalogLease::default(),
             listener: OnceLock::new(),
             board: Mutex::new(None),
@@ -165,6 +167,7 @@ impl Member {
             rng: Mutex::new(rng),
             stop: config.stop,
         });
+        member.take_version(config.membership.cluster_version);
         member.rpc.register(Service::Range, RangeService::new(Arc::clone(&member.ranges)));
         member.rpc.register(Service::Cluster, ClusterService::new(&member));
         if member.registry.ids().iter().any(|node| *node != member.node_id()) {
@@ -313,6 +316,12 @@ impl Member {
     /// [`ClusterError::Setting`] for an unknown name or value, and errors of range 1.
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), ClusterError> {
         let (setting, value) = settings::check(name, value)?;
+        if let (CLUSTER_VERSION, Some(version)) = (setting.name, parse_version(value.as_bytes())) {
+            self.raise_version(version).await?;
+            self.settings.set(setting.name, value);
+            self.take_version(version);
+            return Ok(());
+        }
         let write = Write::put(setting_key(setting.name), value.clone().into_bytes().into());
         self.write_system(write).await?;
         self.settings.set(setting.name, value);
@@ -321,6 +330,9 @@ impl Member {
     }
 
     fn apply_settings(&self) {
+        if let Some(version) = self.settings.number(CLUSTER_VERSION) {
+            self.take_version(u32::try_from(version).unwrap_or(FIRST));
+        }
         if let Some(millis) = self.settings.number(STATEMENT_QUORUM_WAIT) {
             self.database.set_quorum_wait(Duration::from_millis(millis));
         }
@@ -549,10 +561,10 @@ impl Member {
         request: &ClusterRequest,
         timeout: Duration,
     ) -> Result<ClusterAnswer, CallError> {
-        let payload = encode_request(request).into();
+        let payload = write_request(request);
         let call = Call { to: node, lane: Lane::Control, service: Service::Cluster, payload, timeout };
         let answer = call.watched(&self.rpc, self.clock.physical().as_ref()).await?;
-        decode_answer(&answer)
+        read_answer(answer)
             .map_err(|error| CallError::NoAnswer(format!("its answer cannot be read: {error}")))
     }
 
@@ -611,8 +623,10 @@ impl Member {
         let node = self.node_id();
         let key = node_key(node);
         let mut transaction = self.database.begin(TransactionOptions::default()).await?;
-        let mut rows = transaction.get_many(vec![key.clone(), removed_key(node)]).await?.into_iter();
-        let (row, removed) = (rows.next().flatten(), rows.next().flatten());
+        let version_key = setting_key(CLUSTER_VERSION);
+        let keys = vec![key.clone(), removed_key(node), version_key.clone()];
+        let mut rows = transaction.get_many(keys).await?.into_iter();
+        let (row, removed, version) = (rows.next().flatten(), rows.next().flatten(), rows.next().flatten());
         if removed.is_some() {
             return Err(ClusterError::Refused(format!(
                 "{node} was removed from the cluster with quorate node remove: nobody listens to it, and it serves \
@@ -633,6 +647,19 @@ impl Member {
                 return std::future::pending().await;
             }
         }
+        match version.and_then(|value| parse_version(&value)) {
+            // The first one of a new cluster, or of one of before versions.
+            None => {
+                let version = self.version.get().to_string();
+                transaction.write(Write::put(version_key, version.into_bytes().into()))?;
+            }
+            Some(version) => {
+                if let Some(reason) = version::refusal(self.record.versions.cluster, version) {
+                    self.host.give_up(reason);
+                    return std::future::pending().await;
+                }
+            }
+        }
         transaction.write(Write::put(key, encode_node(&self.record).into()))?;
         transaction.commit(None).await?;
         Ok(())
@@ -648,17 +675,18 @@ impl Member {
         let removed = system::read_part(&self.database, keyspace::SYSTEM_REMOVED_NODES).await?;
         self.registry.forget(removed.iter().filter_map(|(key, _)| removed_of_key(key)));
         self.registry.learn(records?);
-        if let Some(mut membership) = self.local.membership() {
-            membership.nodes = self.registry.all();
-            membership.system = self.router().system_range().as_ref().clone();
-            self.local.save(membership, &self.blocking).await?;
-        }
         let rows = system::read_part(&self.database, keyspace::SYSTEM_SETTINGS).await?;
         let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
         let values =
             rows.iter().filter_map(|(key, value)| Some((name_of_key(key)?.to_owned(), text(value)?)));
         self.settings.replace(values.collect());
         self.apply_settings();
+        if let Some(mut membership) = self.local.membership() {
+            membership.nodes = self.registry.all();
+            membership.cluster_version = self.version.get();
+            membership.system = self.router().system_range().as_ref().clone();
+            self.local.save(membership, &self.blocking).await?;
+        }
         Ok(())
     }
 

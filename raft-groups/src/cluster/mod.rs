@@ -32,13 +32,14 @@ use crate::identity::{self, StoreIdentity};
 use crate::local_ranges::{LocalRangeError, LocalRanges};
 use crate::rpc::Rpc;
 use crate::telling::Tellings;
+use crate::versions::{Protocols, Versions};
 
 mod absent;
 pub mod admin;
 pub mod admin_format;
 pub mod board;
 pub mod bootstrap;
-pub mod bootstrap_format;
+pub mod bootstrap_message;
 pub mod catalog;
 mod change;
 mod clocks;
@@ -49,12 +50,12 @@ pub mod hello;
 mod leader;
 pub mod local_state;
 pub mod member;
-mod message_format;
+pub(crate) mod message;
 pub mod node_format;
 mod own_status;
 mod place;
 mod placement_log;
-mod publication;
+pub(crate) mod publication;
 mod publish;
 pub mod range_command;
 mod ranges;
@@ -69,8 +70,8 @@ mod splitting;
 mod spread;
 pub mod starts;
 pub mod status;
-mod status_format;
 mod system;
+pub mod version;
 mod watching;
 
 use admin::Origin;
@@ -112,6 +113,8 @@ pub struct ClusterConfig {
     pub join: Vec<String>,
     /// Where commands come in on its own machine, as a person there can name it.
     pub command_socket: Option<String>,
+    /// What its release can: [`Versions::OWN`], except in tests.
+    pub versions: Versions,
     /// Seed of ids and jitter; from the operating system, except in a simulation.
     pub seed: [u8; 32],
 }
@@ -214,7 +217,7 @@ impl ClusterNode {
         let mut rng = StdRng::from_seed(config.seed);
         let local = Arc::new(LocalState::open(Arc::clone(&config.store), StoreId(rng.random()))?);
         let starts = refusal::load_starts(config.store.as_ref())?;
-        let registry = Arc::new(Registry::default());
+        let registry = Arc::new(Registry::new(Protocols::new(config.versions.protocols)));
         if let Some(membership) = local.membership() {
             registry.learn(membership.nodes);
         }
@@ -250,6 +253,9 @@ impl ClusterNode {
         }
         tokio::spawn(Arc::clone(self).keep_positions_forever());
         if let Some(membership) = self.local.membership() {
+            if let Some(reason) = version::refusal(self.config.versions.cluster, membership.cluster_version) {
+                return Err(ClusterError::Refused(reason));
+            }
             self.check_place(&membership).await?;
             return match self.become_member(membership, false).await {
                 Err(ClusterError::NotBelieved(_)) => Ok(()),
@@ -311,6 +317,7 @@ impl ClusterNode {
             mark: self.mark,
             opened: self.config.store.positions().opened,
             address: self.config.addresses.address.clone(),
+            protocols: self.config.versions.protocols,
         })
     }
 
@@ -350,6 +357,7 @@ impl ClusterNode {
             locality,
             incarnation: identity.map_or(0, |identity| identity.incarnation),
             started: self.config.clock.last(),
+            versions: self.config.versions,
         }
     }
 
@@ -390,6 +398,7 @@ impl ClusterNode {
         }
         let MemberParts { rpc, ranges } =
             self.config.host.open(identity).await.map_err(ClusterError::Refused)?;
+        rpc.speak(Arc::clone(&self.registry.protocols));
         // Written down before the replica was made; where range 1 has changed since, others know better.
         let is_founder =
             membership.system.replica_on(identity.node_id).is_some() && membership.system.is_as_created();
@@ -434,7 +443,7 @@ impl ClusterNode {
         Ok(identified.await.map_err(|lost| ClusterError::Refused(lost.to_string()))??)
     }
 
-    /// Answers what was said to this node's address, or to its command socket; see [`bootstrap_format`].
+    /// Answers what was said to this node's address, or to its command socket; see [`bootstrap_message`].
     pub async fn handle_bootstrap(self: &Arc<Self>, payload: Bytes, origin: Origin) -> Bytes {
         bootstrap::handle(self, payload, origin).await
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::ClusterNode;
 use super::bootstrap::ask;
-use super::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use super::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use super::error::ClusterError;
 use super::local_state::Membership;
 use crate::identity::IdentityError;
@@ -78,6 +78,7 @@ mod tests {
             locality: Locality::default(),
             incarnation: 1,
             started: Timestamp::MIN,
+            versions: crate::versions::Versions::OWN,
         }
     }
 
@@ -87,6 +88,7 @@ mod tests {
             cluster_id: Uuid::nil(),
             node_id: NodeId(own),
             founders: 3,
+            cluster_version: 1,
             system: RangeDescriptor::unknown(RangeId(1)),
             nodes: nodes.iter().map(|(id, address)| record(*id, address)).collect(),
         };

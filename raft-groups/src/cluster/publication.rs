@@ -20,7 +20,7 @@ use crate::descriptor::{NEW_GENERATION, RangeDescriptor};
 
 /// What becomes of one publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It stands in the directory now, or stood there, or something newer does.
     Stands,
     /// Not yet: others have to be published before it, or its leader has split it again meanwhile.

@@ -13,7 +13,7 @@ use quorate_placement::topology::RangeId;
 
 use super::error::ClusterError;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::publication::{Rows, Verdict};
 use super::ranges::{is_listed, table_keys};
 use super::system::{self, CHANGE_ATTEMPTS_MAX};

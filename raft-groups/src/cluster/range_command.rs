@@ -6,15 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_engine::codec::CodecError;
-use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::kv::{Key, Span};
 use quorate_placement::repair::tier_lost;
 use quorate_placement::topology::{NodeId, RangeId};
 
-use super::bootstrap_format::BootstrapAnswer;
+use super::bootstrap_message::BootstrapAnswer;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use crate::client::call::CallError;
 use crate::descriptor::RangeDescriptor;
 
@@ -68,59 +66,6 @@ pub enum LookAt {
     Range,
     /// The status of the cluster: a node is unknown, or does not answer.
     Status,
-}
-
-impl LookAt {
-    /// Its byte in a message.
-    pub(super) fn code(self) -> u8 {
-        match self {
-            Self::Ranges => 1,
-            Self::Range => 2,
-            Self::Status => 3,
-        }
-    }
-
-    /// What a byte means.
-    pub(super) fn of(code: u8) -> Option<Self> {
-        [Self::Ranges, Self::Range, Self::Status].into_iter().find(|look_at| look_at.code() == code)
-    }
-}
-
-const MOVE: u8 = 1;
-const SPLIT: u8 = 2;
-const TRANSFER: u8 = 3;
-
-pub(super) fn put_range_command(writer: &mut Writer, command: &RangeCommand) {
-    match command {
-        RangeCommand::Move { range_id, from, to, share_tier } => {
-            writer.u8(MOVE).varint(range_id.0).varint(from.0).varint(to.0).bool(*share_tier);
-        }
-        RangeCommand::Split { range_id, at } => {
-            writer.u8(SPLIT).varint(range_id.0).optional_bytes(at.as_ref().map(Key::as_ref));
-        }
-        RangeCommand::TransferLeader { range_id, to } => {
-            writer.u8(TRANSFER).varint(range_id.0).varint(to.0);
-        }
-    }
-}
-
-pub(super) fn take_range_command(reader: &mut Reader<'_>) -> Result<RangeCommand, CodecError> {
-    Ok(match reader.u8()? {
-        MOVE => RangeCommand::Move {
-            range_id: RangeId(reader.varint()?),
-            from: NodeId(reader.varint()?),
-            to: NodeId(reader.varint()?),
-            share_tier: reader.bool()?,
-        },
-        SPLIT => RangeCommand::Split {
-            range_id: RangeId(reader.varint()?),
-            at: reader.optional_bytes()?.map(|bytes| Key::new(owned(bytes))),
-        },
-        TRANSFER => {
-            RangeCommand::TransferLeader { range_id: RangeId(reader.varint()?), to: NodeId(reader.varint()?) }
-        }
-        other => return Err(reader.invalid(u64::from(other))),
-    })
 }
 
 /// A refusal.

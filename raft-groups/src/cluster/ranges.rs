@@ -12,7 +12,7 @@ use super::board::{Board, CATALOG_LEASE};
 use super::clocks::clocks_of;
 use super::error::ClusterError;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::node_format::NodeRecord;
 use super::status::{ClusterStatus, DiskSyncs, MemberStatus, NodeStatus, RangeStatus};
 use super::system::{self, CHANGE_ATTEMPTS_MAX};

@@ -24,7 +24,7 @@ use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::NodeId;
 
 use super::bootstrap::ask;
-use super::bootstrap_format::{BootstrapAnswer, BootstrapRequest, Identity};
+use super::bootstrap_message::{BootstrapAnswer, BootstrapRequest, Identity};
 use super::error::ClusterError;
 use super::hello::{Hello, HelloError};
 use super::starts::{Starts, decode_starts, encode_starts, starts_key};
@@ -181,10 +181,17 @@ impl ClusterNode {
     /// [`HelloError`]: the connection must be closed.
     pub async fn admit(&self, hello: &Hello) -> Result<(), HelloError> {
         self.check_cluster(hello)?;
+        self.check_protocol(hello)?;
         let registered = self.registry.check(hello)?;
-        if registered <= hello.incarnation && self.starts.lock().knows(hello) {
-            return Ok(());
+        if registered > hello.incarnation || !self.starts.lock().knows(hello) {
+            self.believe(hello, registered).await?;
         }
+        self.registry.protocols.learn(hello.node_id, hello.incarnation, hello.protocols);
+        Ok(())
+    }
+
+    /// Checks a greeting that is news, and writes down that it is believed.
+    async fn believe(&self, hello: &Hello, registered: u64) -> Result<(), HelloError> {
         // First of all, so that nobody is judged by what somebody else says.
         self.check_there(hello).await?;
         let _one_at_a_time = self.admitting.lock().await;
@@ -223,6 +230,17 @@ impl ClusterNode {
             return Err(HelloError::Myself { node_id });
         }
         Ok(())
+    }
+
+    /// Somebody who speaks nothing that this node speaks is told which of both is the older one.
+    fn check_protocol(&self, hello: &Hello) -> Result<(), HelloError> {
+        let (theirs, ours) = (hello.protocols, self.registry.protocols.own());
+        if ours.common(theirs).is_some() {
+            return Ok(());
+        }
+        let own = self.local.membership().map_or(NodeId(0), |membership| membership.node_id);
+        let (node_id, address) = (hello.node_id, hello.address.clone());
+        Err(HelloError::NoCommonProtocol { node_id, address, theirs, own, ours })
     }
 
     /// Whoever is at the address in a greeting must say that it greets like this: anybody could send one.

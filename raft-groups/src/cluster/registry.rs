@@ -3,6 +3,7 @@
 //! Here the transport finds addresses, and the handshake what it may believe of a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
@@ -10,10 +11,13 @@ use tokio::sync::Notify;
 
 use super::hello::{Hello, HelloError};
 use super::node_format::NodeRecord;
+use crate::versions::Protocols;
 
 /// The copy.
 #[derive(Debug, Default)]
 pub struct Registry {
+    /// What is spoken with them.
+    pub(super) protocols: Arc<Protocols>,
     nodes: Mutex<BTreeMap<NodeId, NodeRecord>>,
     /// Nodes that were removed: they stay so.
     removed: Mutex<BTreeSet<NodeId>>,
@@ -22,6 +26,11 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// An empty copy, of a node that speaks these.
+    pub fn new(protocols: Protocols) -> Self {
+        Self { protocols: Arc::new(protocols), ..Self::default() }
+    }
+
     /// Takes rows over. A row of an earlier start of a node never replaces that of a later one.
     pub(super) fn learn(&self, records: impl IntoIterator<Item = NodeRecord>) {
         let mut nodes = self.nodes.lock();
@@ -31,6 +40,8 @@ impl Registry {
                 continue;
             }
             if known.is_none_or(|known| known.incarnation <= record.incarnation) {
+                let spoken = record.versions.protocols;
+                self.protocols.learn(record.node_id, record.incarnation, spoken);
                 nodes.insert(record.node_id, record);
             }
         }
@@ -101,6 +112,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::versions::{PROTOCOLS, Versions};
 
     #[tokio::test]
     async fn registry_tells_another_store_and_strangers() {
@@ -114,6 +126,7 @@ mod tests {
             locality: Locality::default(),
             incarnation: 4,
             started: Timestamp::MIN,
+            versions: Versions::OWN,
         }]);
         let hello = Hello {
             cluster_id: Uuid::from_u128(1),
@@ -123,6 +136,7 @@ mod tests {
             mark: 1,
             opened: 0,
             address: "b:1".to_owned(),
+            protocols: PROTOCOLS,
         };
         assert_eq!(registry.check(&hello), Ok(4));
         let other = Hello { store_id: StoreId(8), ..hello.clone() };

@@ -15,10 +15,10 @@ use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{Liveness, View};
 
 use super::admin_format::{RemovedNode, encode_removed, removed_key};
-use super::bootstrap_format::BootstrapAnswer;
+use super::bootstrap_message::BootstrapAnswer;
 use super::error::ClusterError;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::node_format::node_key;
 use super::system::CHANGE_ATTEMPTS_MAX;
 

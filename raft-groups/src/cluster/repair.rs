@@ -16,7 +16,7 @@ use rand::RngExt;
 
 use super::error::ClusterError;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::ranges::table_keys;
 use crate::client::router::SYSTEM_RANGE;
 use crate::descriptor::RangeDescriptor;

@@ -9,9 +9,10 @@ use quorate_placement::topology::NodeId;
 
 use super::change::Goal;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest, NodeReport, decode_request, encode_answer};
+use super::message::{ClusterAnswer, ClusterRequest, NodeReport};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRangeError;
+use crate::wire::cluster::{read_request, write_answer};
 
 /// How long a node that was told of a new catalog may take to read it before it says what it has.
 const CATALOG_READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,14 +34,14 @@ impl crate::rpc::Handler for ClusterService {
     fn handle(&self, from: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
         let member = self.member.upgrade();
         Box::pin(async move {
-            let answer = match (member, decode_request(&payload)) {
+            let answer = match (member, read_request(payload)) {
                 (None, _) => ClusterAnswer::Unavailable("the node is stopping".to_owned()),
                 (_, Err(error)) => {
                     ClusterAnswer::Refused(format!("request of {from} cannot be read: {error}"))
                 }
                 (Some(member), Ok(request)) => member.answer(from, request).await,
             };
-            encode_answer(&answer).into()
+            write_answer(&answer)
         })
     }
 }

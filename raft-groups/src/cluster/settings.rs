@@ -27,6 +27,8 @@ pub enum SettingKind {
         /// Largest.
         max: u64,
     },
+    /// The cluster's version, which is judged by those of the nodes (`version`).
+    Version,
 }
 
 /// One setting.
@@ -41,6 +43,9 @@ pub struct Setting {
     /// What it does.
     pub description: &'static str,
 }
+
+/// What nodes may write down (`version`).
+pub const CLUSTER_VERSION: &str = "cluster_version";
 
 /// Size beyond which a range is split.
 pub const RANGE_MAX_BYTES: &str = "range_max_bytes";
@@ -58,7 +63,13 @@ const NODE_DEAD_AFTER_MIN_MS: u64 = 5_000;
 const _: () = assert!(NODE_DEAD_AFTER_MIN_MS as u128 > super::board::SUSPECT_AFTER.as_millis());
 
 /// All settings, by name.
-pub const SETTINGS: [Setting; 4] = [
+pub const SETTINGS: [Setting; 5] = [
+    Setting {
+        name: CLUSTER_VERSION,
+        kind: SettingKind::Version,
+        default: "1",
+        description: "what nodes may write down; raised once all of them run a release that can, and never lowered",
+    },
     Setting {
         name: NODE_DEAD_AFTER,
         kind: SettingKind::Millis { min: NODE_DEAD_AFTER_MIN_MS, max: 86_400_000 },
@@ -125,6 +136,7 @@ pub fn check(name: &str, value: &str) -> Result<(Setting, String), ClusterError>
     let (min, max, unit) = match setting.kind {
         SettingKind::Bytes { min, max } => (min, max, "bytes"),
         SettingKind::Millis { min, max } => (min, max, "ms"),
+        SettingKind::Version => (super::version::FIRST.into(), u32::MAX.into(), "a version"),
     };
     match parse(setting.kind, value) {
         Some(number) if (min..=max).contains(&number) => Ok((*setting, value.trim().to_owned())),
@@ -145,7 +157,7 @@ pub fn parse(kind: SettingKind, text: &str) -> Option<u64> {
     let (number, unit) = text.split_at_checked(digits)?;
     let number: u64 = number.parse().ok()?;
     let factor = match (kind, unit.trim()) {
-        (SettingKind::Bytes { .. }, "" | "B") => 1,
+        (SettingKind::Bytes { .. }, "" | "B") | (SettingKind::Version, "") => 1,
         (SettingKind::Bytes { .. }, "KiB") => 1 << 10,
         (SettingKind::Bytes { .. }, "MiB") => 1 << 20,
         (SettingKind::Bytes { .. }, "GiB") => 1 << 30,
@@ -153,9 +165,15 @@ pub fn parse(kind: SettingKind, text: &str) -> Option<u64> {
         (SettingKind::Millis { .. }, "s") => 1_000,
         (SettingKind::Millis { .. }, "min") => 60_000,
         (SettingKind::Millis { .. }, "h") => 3_600_000,
-        (SettingKind::Bytes { .. } | SettingKind::Millis { .. }, _) => return None,
+        (SettingKind::Bytes { .. } | SettingKind::Millis { .. } | SettingKind::Version, _) => return None,
     };
     number.checked_mul(factor)
+}
+
+/// The version in the row of [`CLUSTER_VERSION`].
+pub(super) fn parse_version(value: &[u8]) -> Option<u32> {
+    let number = parse(SettingKind::Version, std::str::from_utf8(value).ok()?)?;
+    u32::try_from(number).ok()
 }
 
 impl Settings {
@@ -205,7 +223,11 @@ mod tests {
     #[test]
     fn settings_refuse_unknown_names_and_values() {
         for (name, value, said) in [
-            ("range_max", "1MiB", "there are: node_dead_after, range_max_bytes, snapshot_rate, statement"),
+            (
+                "range_max",
+                "1MiB",
+                "there are: cluster_version, node_dead_after, range_max_bytes, snapshot_rate, statement",
+            ),
             ("range_max_bytes", "many", "a number of bytes, for example 256MiB"),
             ("range_max_bytes", "64MB", "a number of bytes"),
             ("range_max_bytes", "1KiB", "between 65536 and 8589934592 bytes"),

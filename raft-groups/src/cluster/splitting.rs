@@ -9,7 +9,7 @@ use quorate_placement::topology::RangeId;
 
 use super::leader::FIRST_RANGE_ID;
 use super::member::Member;
-use super::message_format::ClusterAnswer;
+use super::message::ClusterAnswer;
 use super::service::refusal;
 use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_RANGE_ID};
 use crate::splits::ids::BLOCK_IDS;

@@ -9,7 +9,7 @@ use quorate_placement::view::PendingTransfer;
 
 use super::error::ClusterError;
 use super::member::Member;
-use super::message_format::{ClusterAnswer, ClusterRequest};
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::ranges::table_keys;
 
 /// How often leaders are looked at while they are spread well.

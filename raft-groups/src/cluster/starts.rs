@@ -17,7 +17,7 @@ use quorate_engine::codec::value::{Reader, Writer};
 use quorate_placement::topology::NodeId;
 
 use super::hello::{Hello, HelloError};
-use crate::api_format::{put_list, take_list};
+use crate::decode::{put_list, take_list};
 use crate::safeguard::{self, Safeguard};
 
 /// Newest version of the stored bytes.
@@ -143,12 +143,22 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::versions::PROTOCOLS;
 
     const NODE: NodeId = NodeId(2);
 
     fn hello(incarnation: u64, mark: u64, opened: u64) -> Hello {
         let (cluster_id, store_id, address) = (Uuid::from_u128(1), StoreId(7), "b:1".to_owned());
-        Hello { cluster_id, node_id: NODE, store_id, incarnation, mark, opened, address }
+        Hello {
+            cluster_id,
+            node_id: NODE,
+            store_id,
+            incarnation,
+            mark,
+            opened,
+            address,
+            protocols: PROTOCOLS,
+        }
     }
 
     /// Of start 4, mark 44, opened at 100 and synced up to 150.

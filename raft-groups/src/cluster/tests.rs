@@ -26,6 +26,7 @@ mod ranges;
 mod refusals;
 mod replicated;
 mod splits;
+mod versions;
 
 /// Deadline of everything that is waited for; generous, since paused time costs nothing.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -39,6 +40,8 @@ struct Net {
     /// How far the wall clocks of processes, by their names, are ahead, in microseconds.
     shifts: BTreeMap<&'static str, i64>,
     switchboard: Arc<Switchboard>,
+    /// What the releases of processes, by their names, can; where it is not what this one can.
+    versions: BTreeMap<&'static str, Versions>,
     /// Processes started so far: each has a seed of its own.
     started: Arc<AtomicU64>,
     /// Whether ranges are real; else `world` plays them.
@@ -158,6 +161,7 @@ impl Net {
             network: LocalNetwork::new(),
             physical: TokioClock::new(),
             shifts: BTreeMap::new(),
+            versions: BTreeMap::new(),
             switchboard: Arc::default(),
             started: Arc::default(),
             real: false,
@@ -177,6 +181,16 @@ impl Net {
         store: &Arc<MemoryStore>,
         home: Arc<dyn refusal::StoreHome>,
     ) -> Arc<ClusterNode> {
+        self.try_process_at(name, store, home).await.unwrap()
+    }
+
+    /// The same, if it starts.
+    async fn try_process_at(
+        &self,
+        name: &str,
+        store: &Arc<MemoryStore>,
+        home: Arc<dyn refusal::StoreHome>,
+    ) -> Result<Arc<ClusterNode>, ClusterError> {
         store.reopen();
         let ahead_micros = self.shifts.get(name).copied().unwrap_or_default();
         let physical = Arc::new(ShiftedClock { right: self.physical.clone(), ahead_micros });
@@ -199,12 +213,13 @@ impl Net {
             },
             join: ["a", "b", "c"].map(address).to_vec(),
             command_socket: Some(format!("/{name}/commands.sock")),
+            versions: self.versions.get(name).copied().unwrap_or(Versions::OWN),
             seed: [u8::try_from(seed).unwrap(); 32],
         };
         let node = ClusterNode::new(config).unwrap();
         self.switchboard.nodes.lock().insert(address(name), node.clone());
-        node.start().await.unwrap();
-        node
+        node.start().await?;
+        Ok(node)
     }
 
     /// The process is gone.

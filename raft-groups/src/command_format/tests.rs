@@ -3,6 +3,7 @@
 use quorate_engine::testing::fixture;
 
 use super::*;
+use crate::cluster::version::ClusterVersion;
 
 fn stamp(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
@@ -40,7 +41,7 @@ fn fixtures_are_read_and_written() {
     let commands =
         [("command_write", write_command()), ("command_end_lease", end_lease()), ("command_split", split())];
     for (name, command) in commands {
-        let bytes = command.encode().unwrap();
+        let bytes = command.encode(&ClusterVersion::default()).unwrap().command();
         let found = fixture::check(env!("CARGO_MANIFEST_DIR"), name, &bytes);
         assert_eq!(Command::decode(found.into()).unwrap(), command);
     }
@@ -49,7 +50,7 @@ fn fixtures_are_read_and_written() {
 #[test]
 fn every_cut_and_every_changed_kind_is_an_error() {
     for command in [write_command(), end_lease(), split()] {
-        let bytes = command.encode().unwrap();
+        let bytes = command.encode(&ClusterVersion::default()).unwrap().command();
         for length in 0..bytes.len() {
             assert!(Command::decode(bytes.slice(..length)).is_err(), "{length} bytes");
         }
@@ -61,7 +62,7 @@ fn every_cut_and_every_changed_kind_is_an_error() {
 
 #[test]
 fn unknown_kind_and_version_are_errors() {
-    let bytes = end_lease().encode().unwrap();
+    let bytes = end_lease().encode(&ClusterVersion::default()).unwrap().command();
     let kind_at = KIND_AT;
     assert_eq!(bytes[kind_at], 2);
     for (at, field) in [(0, "version"), (kind_at, "kind")] {
@@ -74,7 +75,7 @@ fn unknown_kind_and_version_are_errors() {
 
 #[test]
 fn lengths_beyond_the_bytes_allocate_nothing() {
-    let mut bytes = write_command().encode().unwrap().to_vec();
+    let mut bytes = write_command().encode(&ClusterVersion::default()).unwrap().command().to_vec();
     let count_at = KIND_AT + 1;
     bytes[count_at..count_at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
     assert!(matches!(Command::decode(bytes.into()), Err(FormatError::Truncated { field: "changes", .. })));
@@ -86,9 +87,9 @@ fn commands_touch_users_data_only() {
         let mut batch = Batch::new();
         batch.put(family, &b"k"[..], &b"v"[..]);
         let command = Command { kind: CommandKind::Write(batch), ..end_lease() };
-        assert_eq!(command.encode(), Err(CommandError::ForeignFamily(family)));
+        assert_eq!(command.encode(&ClusterVersion::default()), Err(CommandError::ForeignFamily(family)));
     }
-    let mut bytes = write_command().encode().unwrap().to_vec();
+    let mut bytes = write_command().encode(&ClusterVersion::default()).unwrap().command().to_vec();
     let family_at = KIND_AT + 1 + 4 + 1;
     assert_eq!(bytes[family_at], 5);
     bytes[family_at] = 1;
@@ -106,9 +107,18 @@ fn largest_command_fits_and_one_byte_more_does_not() {
         Command { kind: CommandKind::Write(batch), ..end_lease() }
     };
     let largest = command(COMMAND_MAX_BYTES - 1);
-    assert_eq!(Command::decode(largest.encode().unwrap()).unwrap(), largest);
+    assert_eq!(
+        Command::decode(largest.encode(&ClusterVersion::default()).unwrap().command()).unwrap(),
+        largest
+    );
     let too_large = CommandError::TooLarge { bytes: COMMAND_MAX_BYTES + 1 };
-    assert_eq!(command(COMMAND_MAX_BYTES).encode(), Err(too_large));
+    assert_eq!(command(COMMAND_MAX_BYTES).encode(&ClusterVersion::default()), Err(too_large));
+}
+
+#[test]
+fn kinds_wait_for_their_version() {
+    let error = end_lease().encode(&ClusterVersion::new(0)).unwrap_err();
+    assert_eq!(error, CommandError::NotYet { version: 0, since: 1 });
 }
 
 #[test]
@@ -119,5 +129,5 @@ fn many_tiny_changes_are_bounded_too() {
     }
     assert_eq!(batch.size_bytes(), COMMAND_MAX_BYTES);
     let command = Command { kind: CommandKind::Write(batch), ..end_lease() };
-    assert!(matches!(command.encode(), Err(CommandError::TooLarge { .. })));
+    assert!(matches!(command.encode(&ClusterVersion::default()), Err(CommandError::TooLarge { .. })));
 }

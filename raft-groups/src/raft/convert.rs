@@ -4,7 +4,6 @@
 //! leader id is Raft's standard one, so that a log id is a term and an index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use bytes::Bytes;
 use openraft::alias::{LogIdOf, StoredMembershipOf, VoteOf};
@@ -12,17 +11,8 @@ use openraft::impls::leader_id_std::LeaderId;
 use openraft::vote::RaftLeaderId;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
+use super::entry_command::EntryCommand;
 use super::types::{EntryPayload, GroupMembership, LogEntry, LogPosition, VoteState};
-
-/// A command's bytes, shared between log, followers' streams and state machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CommandBytes(pub(crate) Bytes);
-
-impl fmt::Display for CommandBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
 
 /// What applying an entry gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +28,7 @@ pub(crate) struct RaftNode(pub(crate) u64);
 openraft::declare_raft_types!(
     /// openraft as this crate uses it.
     pub(crate) TypeConfig:
-        D = CommandBytes,
+        D = EntryCommand,
         R = Outcome,
         NodeId = u64,
         Node = RaftNode,
@@ -98,7 +88,7 @@ pub(crate) fn raft_membership_of(membership: &GroupMembership) -> Result<RaftMem
 pub(crate) fn entry_of(entry: &RaftEntry) -> LogEntry {
     let payload = match &entry.payload {
         openraft::EntryPayload::Blank => EntryPayload::Blank,
-        openraft::EntryPayload::Normal(command) => EntryPayload::Command(command.0.clone()),
+        openraft::EntryPayload::Normal(command) => EntryPayload::Command(command.clone()),
         openraft::EntryPayload::Membership(membership) => EntryPayload::Membership(membership_of(membership)),
     };
     LogEntry { position: position_of(&entry.log_id), payload }
@@ -107,7 +97,7 @@ pub(crate) fn entry_of(entry: &RaftEntry) -> LogEntry {
 pub(crate) fn raft_entry_of(entry: LogEntry) -> Result<RaftEntry, String> {
     let payload = match entry.payload {
         EntryPayload::Blank => openraft::EntryPayload::Blank,
-        EntryPayload::Command(command) => openraft::EntryPayload::Normal(CommandBytes(command)),
+        EntryPayload::Command(command) => openraft::EntryPayload::Normal(command),
         EntryPayload::Membership(membership) => {
             openraft::EntryPayload::Membership(raft_membership_of(&membership)?)
         }

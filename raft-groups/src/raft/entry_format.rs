@@ -1,4 +1,4 @@
-//! Bytes of votes, positions, memberships and entries, shared by the log, the applied state and the messages.
+//! Bytes of votes, positions, memberships and kinds of entries, shared by the log, the applied state and markers.
 //!
 //! ```text
 //! position    term u64 · index u64              optional: 0, or 1 and the position
@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_placement::topology::{NodeId, ReplicaId};
 
-use super::types::{EntryPayload, GroupMembership, LogPosition, VoteState};
+use super::types::{GroupMembership, LogPosition, VoteState};
 use crate::decode::{Decoder, FormatError, put_count};
 
-const BLANK: u8 = 1;
-const MEMBERSHIP: u8 = 2;
-const COMMAND: u8 = 3;
+pub(super) const BLANK: u8 = 1;
+pub(super) const MEMBERSHIP: u8 = 2;
+pub(super) const COMMAND: u8 = 3;
 
 pub(crate) fn put_position(out: &mut Vec<u8>, position: LogPosition) {
     out.extend_from_slice(&position.term.to_be_bytes());
@@ -73,40 +73,14 @@ pub(crate) fn get_membership(decoder: &mut Decoder) -> Result<GroupMembership, F
     for _ in 0..count {
         nodes.insert(ReplicaId(decoder.u64("replica")?), NodeId(decoder.u64("node")?));
     }
-    // A voter without a node could never be reached, and openraft refuses such a membership.
-    match voters.iter().flatten().find(|voter| !nodes.contains_key(voter)) {
+    let membership = GroupMembership { voters, nodes };
+    match membership.voter_without_node() {
         Some(voter) => Err(decoder.invalid("voter without a node", voter.0)),
-        None => Ok(GroupMembership { voters, nodes }),
+        None => Ok(membership),
     }
 }
 
 fn get_voters(decoder: &mut Decoder) -> Result<BTreeSet<ReplicaId>, FormatError> {
     let count = decoder.count("voters", 8)?;
     (0..count).map(|_| decoder.u64("voter").map(ReplicaId)).collect()
-}
-
-pub(crate) fn put_payload(out: &mut Vec<u8>, payload: &EntryPayload) {
-    match payload {
-        EntryPayload::Blank => out.push(BLANK),
-        EntryPayload::Membership(membership) => {
-            out.push(MEMBERSHIP);
-            put_membership(out, membership);
-        }
-        EntryPayload::Command(command) => {
-            out.push(COMMAND);
-            out.extend_from_slice(command);
-        }
-    }
-}
-
-/// Reads a payload up to the end of the bytes.
-pub(crate) fn get_payload(mut decoder: Decoder) -> Result<EntryPayload, FormatError> {
-    let payload = match decoder.u8("kind of entry")? {
-        BLANK => EntryPayload::Blank,
-        MEMBERSHIP => EntryPayload::Membership(get_membership(&mut decoder)?),
-        COMMAND => EntryPayload::Command(decoder.rest()),
-        other => return Err(decoder.invalid("kind of entry", u64::from(other))),
-    };
-    decoder.finish()?;
-    Ok(payload)
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal, ForwardReason, ForwardToLeader};
@@ -26,9 +25,10 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::convert::{
-    CommandBytes, RaftStoredMembership, TypeConfig, log_id_of, membership_of, position_of, raft_entry_of,
-    raft_vote_of, vote_of,
+    RaftStoredMembership, TypeConfig, log_id_of, membership_of, position_of, raft_entry_of, raft_vote_of,
+    vote_of,
 };
+use super::entry_command::EntryCommand;
 use super::log_store::{GroupLog, LogStore, superseded, tell};
 use super::log_writer::{LOG_BYTES_MAX, LogWriter};
 use super::network::{Link, NetworkFactory};
@@ -41,7 +41,7 @@ use super::types::{Applied, GroupMembership, GroupStatus, LogPosition, Role, Vot
 use super::{Applier, LeaseObserver};
 use crate::blocking::Blocking;
 use crate::command_format::COMMAND_ENCODED_MAX_BYTES;
-use crate::raft_message_format::{
+use crate::raft_message::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, VoteReply, VoteRequest,
 };
 use crate::rpc::Rpc;
@@ -432,8 +432,8 @@ impl RaftGroup {
     ///
     /// # Errors
     /// Surely not in the log.
-    pub async fn enqueue(&self, term: u64, command: Bytes) -> Result<Proposal, ProposeError> {
-        let bytes = command.len();
+    pub async fn enqueue(&self, term: u64, command: EntryCommand) -> Result<Proposal, ProposeError> {
+        let bytes = command.size_bytes();
         if bytes > COMMAND_ENCODED_MAX_BYTES {
             return Err(ProposeError::TooLarge { bytes });
         }
@@ -452,7 +452,7 @@ impl RaftGroup {
         self.busy.store(true, Ordering::Relaxed);
         let (responder, outcome) = ProgressResponder::complete_only();
         self.raft
-            .write(CommandBytes(command))
+            .write(command)
             .with_leader(term)
             .responder(responder)
             .await
@@ -464,7 +464,7 @@ impl RaftGroup {
     ///
     /// # Errors
     /// See [`ProposeError::is_ambiguous`].
-    pub async fn propose(&self, term: u64, command: Bytes) -> Result<Applied, ProposeError> {
+    pub async fn propose(&self, term: u64, command: EntryCommand) -> Result<Applied, ProposeError> {
         self.enqueue(term, command).await?.applied().await
     }
 

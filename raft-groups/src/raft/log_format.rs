@@ -10,8 +10,12 @@
 use bytes::Bytes;
 use quorate_placement::topology::RangeId;
 
-use super::entry_format::{get_payload, get_position, get_vote, put_payload, put_position, put_vote};
-use super::types::{LogEntry, LogPosition, VoteState};
+use super::entry_command::EntryCommand;
+use super::entry_format::{
+    BLANK, COMMAND, MEMBERSHIP, get_membership, get_position, get_vote, put_membership, put_position,
+    put_vote,
+};
+use super::types::{EntryPayload, LogEntry, LogPosition, VoteState};
 use crate::decode::{Decoder, FormatError};
 
 const VERSION: u8 = 1;
@@ -20,6 +24,8 @@ const PURGED: u8 = 2;
 const ENTRY: u8 = 3;
 /// After all kinds of a range.
 const KINDS_END: u8 = 4;
+/// Bytes of an entry before its payload's: version, term, kind.
+pub(super) const ENTRY_HEAD_BYTES: usize = 1 + 8 + 1;
 /// Bytes of an entry's key.
 const ENTRY_KEY_BYTES: usize = 17;
 
@@ -82,12 +88,45 @@ pub(crate) fn decode_purged(bytes: Bytes) -> Result<LogPosition, FormatError> {
     Ok(position)
 }
 
-/// The value of an entry; its index stands in the key.
+/// Starts the value of an entry; its payload follows.
+pub(super) fn put_entry_head(out: &mut Vec<u8>, term: u64) {
+    out.push(VERSION);
+    out.extend_from_slice(&term.to_be_bytes());
+}
+
+/// The value of an entry; its index stands in the key. That of a command is shared, not copied. It is also what messages
+/// carry of an entry: other replicas store the same bytes.
 pub(crate) fn encode_entry(entry: &LogEntry) -> Bytes {
-    let mut out = vec![VERSION];
-    out.extend_from_slice(&entry.position.term.to_be_bytes());
-    put_payload(&mut out, &entry.payload);
+    let term = entry.position.term;
+    let mut out = Vec::new();
+    put_entry_head(&mut out, term);
+    match &entry.payload {
+        EntryPayload::Command(command) => return command.stored(term),
+        EntryPayload::Blank => out.push(BLANK),
+        EntryPayload::Membership(membership) => {
+            out.push(MEMBERSHIP);
+            put_membership(&mut out, membership);
+        }
+    }
     out.into()
+}
+
+/// Reads the value of the entry at an index. A command's bytes are shared with it.
+pub(crate) fn decode_stored(index: u64, bytes: Bytes) -> Result<LogEntry, FormatError> {
+    let mut decoder = Decoder::new("a log entry", bytes.clone());
+    decoder.version(VERSION)?;
+    let term = decoder.u64("term")?;
+    let payload = match decoder.u8("kind of entry")? {
+        BLANK => EntryPayload::Blank,
+        MEMBERSHIP => EntryPayload::Membership(get_membership(&mut decoder)?),
+        COMMAND => {
+            decoder.rest();
+            EntryPayload::Command(EntryCommand::of_stored(term, bytes))
+        }
+        other => return Err(decoder.invalid("kind of entry", u64::from(other))),
+    };
+    decoder.finish()?;
+    Ok(LogEntry { position: LogPosition { term, index }, payload })
 }
 
 pub(crate) fn decode_entry(key: &[u8], bytes: Bytes) -> Result<LogEntry, FormatError> {
@@ -99,8 +138,5 @@ pub(crate) fn decode_entry(key: &[u8], bytes: Bytes) -> Result<LogEntry, FormatE
     }
     let index = of_key.u64("index")?;
     of_key.finish()?;
-    let mut decoder = Decoder::new("a log entry", bytes);
-    decoder.version(VERSION)?;
-    let term = decoder.u64("term")?;
-    Ok(LogEntry { position: LogPosition { term, index }, payload: get_payload(decoder)? })
+    decode_stored(index, bytes)
 }

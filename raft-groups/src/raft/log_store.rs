@@ -323,7 +323,7 @@ impl GroupLog {
 
 fn entry_bytes(entry: &RaftEntry) -> usize {
     match &entry.payload {
-        openraft::EntryPayload::Normal(command) => command.0.len(),
+        openraft::EntryPayload::Normal(command) => command.size_bytes(),
         openraft::EntryPayload::Blank | openraft::EntryPayload::Membership(_) => 0,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! group 1 ─ append ──┐
-//! group 2 ─ vote ────┤ bounded queue ─▶ one batch, in the queue's order ─▶ one synced write ─▶ newest completion
-//! group 3 ─ purge ───┘                                                                         of every group
+//! group 2 ─ vote ────┤ bounded queue ─▶ one batch, votes and their groups first ─▶ one synced write ─▶ newest completion
+//! group 3 ─ purge ───┘                                                                                 of every group
 //! ```
 //!
 //! On a node it is a thread; in a simulation a task, with the same batches ([`Blocking`]).
@@ -30,6 +30,7 @@ use quorate_placement::topology::RangeId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::convert::TypeConfig;
+use super::log_queue::{BatchLimits, LogQueue, Queued};
 use crate::blocking::{Blocking, Stalls, pause};
 use crate::safeguard::{self, Safeguard};
 
@@ -37,10 +38,8 @@ use crate::safeguard::{self, Safeguard};
 const QUEUE_REQUESTS_MAX: usize = 4_096;
 /// Bytes that wait, of all groups; what one follower's stream and one leader's append hold besides is bounded there.
 const QUEUE_BYTES_MAX: u32 = 64 << 20;
-/// Requests in one batch: beyond it the completions would come too late.
-const BATCH_REQUESTS_MAX: usize = 1_024;
-/// Bytes in one batch, apart from its last request.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+/// What one batch holds: beyond it the completions would come too late.
+const BATCH_LIMITS: BatchLimits = BatchLimits { requests: 1_024, bytes: 4 << 20 };
 /// Bytes of log that a store takes: beyond it proposals are refused until logs have been cut off. That is done long
 /// before, so that only a store whose replicas cannot apply comes here.
 pub const LOG_BYTES_MAX: u64 = 4 << 30;
@@ -82,6 +81,20 @@ struct Request {
     done: Done,
     /// Its room in the queue, given back when it is done.
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl Queued for Request {
+    fn group(&self) -> RangeId {
+        self.group
+    }
+
+    fn bytes(&self) -> usize {
+        self.batch.size_bytes()
+    }
+
+    fn is_vote(&self) -> bool {
+        matches!(self.done, Done::Vote(_))
+    }
 }
 
 type OnPoison = Box<dyn FnOnce(StoreError) + Send>;
@@ -267,29 +280,44 @@ struct Drain {
 }
 
 impl Drain {
-    fn run(&self, queue: &Receiver<Request>) {
-        while let Ok(first) = queue.recv() {
-            // Whoever has more to append does so before this sync, instead of waiting for the next one.
-            Blocking::yield_thread();
-            let written = self.write(gather(first, queue));
+    fn run(&self, arriving: &Receiver<Request>) {
+        let mut queue = LogQueue::new();
+        loop {
+            if queue.is_empty() {
+                let Ok(first) = arriving.recv() else { return };
+                queue.push(first);
+                // Whoever has more to append does so before this sync, instead of waiting for the next one.
+                Blocking::yield_thread();
+            }
+            arriving.try_iter().for_each(|request| queue.push(request));
+            let written = self.write(queue.next_batch(BATCH_LIMITS));
             self.settle(written);
         }
     }
 
     /// As [`Drain::run`], in a task: a crash finds a batch on the disk or not, and nobody told of it yet.
-    async fn run_as_task(&self, queue: &Receiver<Request>, stalls: &dyn Stalls) {
+    async fn run_as_task(&self, arriving: &Receiver<Request>, stalls: &dyn Stalls) {
+        let mut queue = LogQueue::new();
         loop {
-            match queue.try_recv() {
-                Ok(first) => {
-                    let requests = gather(first, queue);
-                    pause(stalls.log_write()).await;
-                    let written = Blocking::in_place(|| self.write(requests));
-                    pause(stalls.log_write()).await;
-                    self.settle(written);
+            let is_over = loop {
+                match arriving.try_recv() {
+                    Ok(request) => queue.push(request),
+                    Err(TryRecvError::Empty) => break false,
+                    Err(TryRecvError::Disconnected) => break true,
                 }
-                Err(TryRecvError::Empty) => self.shared.wake.notified().await,
-                Err(TryRecvError::Disconnected) => return,
+            };
+            if queue.is_empty() {
+                if is_over {
+                    return;
+                }
+                self.shared.wake.notified().await;
+                continue;
             }
+            let requests = queue.next_batch(BATCH_LIMITS);
+            pause(stalls.log_write()).await;
+            let written = Blocking::in_place(|| self.write(requests));
+            pause(stalls.log_write()).await;
+            self.settle(written);
         }
     }
 
@@ -345,17 +373,6 @@ impl Drain {
 struct Finished {
     group: RangeId,
     done: Done,
-}
-
-fn gather(first: Request, queue: &Receiver<Request>) -> Vec<Request> {
-    let mut bytes = first.batch.size_bytes();
-    let mut requests = vec![first];
-    while requests.len() < BATCH_REQUESTS_MAX && bytes < BATCH_BYTES_MAX {
-        let Ok(next) = queue.try_recv() else { break };
-        bytes += next.batch.size_bytes();
-        requests.push(next);
-    }
-    requests
 }
 
 fn finish(finished: Vec<Finished>) {

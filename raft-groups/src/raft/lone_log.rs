@@ -12,6 +12,7 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::LeaseObserver;
 use super::convert::{TypeConfig, raft_entry_of};
+use super::entry_command::EntryCommand;
 use super::log_store::{GroupLog, LogStore};
 use super::log_writer::LogWriter;
 use super::types::{EntryPayload, LogEntry, LogPosition};
@@ -67,6 +68,7 @@ impl LoneLog {
         for command in commands {
             let position = LogPosition { term: TERM, index: self.last.map_or(1, |last| last.index + 1) };
             self.last = Some(position);
+            let command = EntryCommand::copy_of(TERM, &command);
             let entry = LogEntry { position, payload: EntryPayload::Command(command) };
             entries.push(raft_entry_of(entry).map_err(io::Error::other)?);
         }

@@ -18,9 +18,11 @@
 
 mod applied_format;
 mod convert;
+mod entry_command;
 pub(crate) mod entry_format;
 mod group;
-mod log_format;
+pub(crate) mod log_format;
+mod log_queue;
 mod log_sizes;
 mod log_store;
 mod log_tail;
@@ -41,6 +43,8 @@ use bytes::Bytes;
 use quorate_engine::store::{Batch, StoreError};
 use quorate_placement::topology::ReplicaId;
 
+pub(crate) use applied_format::AppliedMembership;
+pub use entry_command::EntryCommand;
 pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, RaftGroup};
 pub use log_format::group_bounds;
 pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
@@ -50,8 +54,8 @@ pub use rest::Rest;
 pub use seed::{GRANTED_TERM, applied_membership, erase, seed, seed_granted};
 pub use snapshot::install::finish_installs;
 #[cfg(test)]
-pub use snapshot::message_format::{SnapshotBody, SnapshotMessage};
-pub use snapshot::message_format::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};
+pub use snapshot::message::{SnapshotBody, SnapshotMessage};
+pub use snapshot::message::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};
 pub use snapshot::receive::{Admission, SnapshotHost, SnapshotInbox};
 pub use snapshot::{Holdings, KeySpan, SNAPSHOT_RATE_DEFAULT, SnapshotHead, Snapshots, TransferProgress};
 pub use types::{

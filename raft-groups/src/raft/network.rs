@@ -1,4 +1,4 @@
-//! openraft's network over `Rpc`: messages of `raft_message_format`, with a deadline each, in two lanes.
+//! openraft's network over `Rpc`: messages of `raft_message`, with a deadline each, in two lanes.
 //!
 //! Heartbeats and votes go by the control lane, entries by the data lane. A follower's stream keeps several appends in
 //! flight and yields their answers in order. What a lease needs is stamped here: the time before each send, given to
@@ -28,7 +28,7 @@ use super::peers::{Peer, Peers};
 use super::snapshot::send::{Route, SendFailure, send};
 use super::snapshot::{RangeSnapshot, Snapshots};
 use crate::blocking::Blocking;
-use crate::raft_message_format::{
+use crate::raft_message::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, TransferRequest,
     VoteRequest as VoteQuestion,
 };

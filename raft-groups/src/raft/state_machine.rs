@@ -230,7 +230,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let (entry, responder) = next?;
                 let entry = entry_of(&entry);
                 bytes += match &entry.payload {
-                    EntryPayload::Command(command) => command.len(),
+                    EntryPayload::Command(command) => command.size_bytes(),
                     EntryPayload::Blank | EntryPayload::Membership(_) => 0,
                 };
                 entries.push(entry);

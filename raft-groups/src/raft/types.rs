@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
+use super::entry_command::EntryCommand;
 use crate::descriptor::{RangeDescriptor, ReplicaRole};
 
 /// A place in a group's log: a term's leader writes at most one entry at an index.
@@ -69,6 +70,11 @@ impl GroupMembership {
         self.voters.iter().map(|voters| set_newest(voters, stamps)).reduce(Option::min).flatten()
     }
 
+    /// A voter that could never be reached; openraft refuses such a membership.
+    pub(crate) fn voter_without_node(&self) -> Option<ReplicaId> {
+        self.voters.iter().flatten().copied().find(|voter| !self.nodes.contains_key(voter))
+    }
+
     /// Whether a change is under way.
     pub fn is_joint(&self) -> bool {
         self.voters.len() > 1
@@ -95,7 +101,7 @@ pub enum EntryPayload {
     /// A change of members, in effect since it was appended.
     Membership(GroupMembership),
     /// A command, in the bytes of `command_format`.
-    Command(Bytes),
+    Command(EntryCommand),
 }
 
 /// An entry of a group's log.

@@ -16,7 +16,7 @@ use quorate_placement::topology::ReplicaId;
 use super::Replica;
 use crate::command_format::{Command, CommandKind};
 use crate::lease::Event;
-use crate::raft::{Applier, ApplyError, CommittedEntry, EntryPayload, Holdings, LogPosition};
+use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayload, Holdings, LogPosition};
 use crate::splits::nursery::Newborn;
 
 mod birth;
@@ -112,10 +112,10 @@ impl Replica {
     fn apply_command(
         &self,
         entry: LogPosition,
-        bytes: &Bytes,
+        command: &EntryCommand,
         applying: &mut Applying<'_>,
     ) -> Result<EntryOutcome, ApplyError> {
-        let command = Command::decode(bytes.clone())
+        let command = Command::decode(command.command())
             .map_err(|error| ApplyError::Divergence { position: entry, detail: error.to_string() })?;
         if command.term != entry.term {
             return Ok(EntryOutcome::OtherTerm);
@@ -155,7 +155,7 @@ impl Applier for Replica {
                     applying.state.apply_membership(membership);
                     Ok(EntryOutcome::Applied)
                 }
-                EntryPayload::Command(bytes) => self.apply_command(entry.position, bytes, &mut applying),
+                EntryPayload::Command(command) => self.apply_command(entry.position, command, &mut applying),
             };
             let outcome = outcome.inspect_err(|error| self.task.diverged(&error.to_string()))?;
             outcomes.push(outcome.encode());

@@ -23,11 +23,12 @@ use std::time::Duration;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::{Nobody, Replica};
-use crate::heartbeat_format::{BEATS_MAX, Beat, decode_taken, encode_beats};
+use crate::heartbeat::{BEATS_MAX, Beat};
 use crate::lease::{Effect, Event};
 use crate::raft::{LeaseObserver, LogPosition, RaftGroup};
 use crate::rpc::{Rpc, Service};
 use crate::transport::Lane;
+use crate::wire::beats::{read_taken, write_beats};
 
 /// Heartbeats of a store's leaders that are about to be sent.
 #[derive(Default)]
@@ -58,9 +59,9 @@ impl Beats {
 
 async fn send_to(node: NodeId, sent: Vec<Sent>, rpc: Arc<Rpc>, timeout: Duration) {
     let beats: Vec<Beat> = sent.iter().map(|sent| sent.beat).collect();
-    let answer = rpc.call(Service::Heartbeat.at(node, Lane::Leases), encode_beats(&beats), timeout).await;
+    let answer = rpc.call(Service::Heartbeat.at(node, Lane::Leases), write_beats(&beats), timeout).await;
     let taken = match answer {
-        Ok(bytes) => decode_taken(bytes).unwrap_or_else(|error| {
+        Ok(bytes) => read_taken(bytes).unwrap_or_else(|error| {
             tracing::warn!(%node, %error, "an answer to heartbeats was not read");
             Vec::new()
         }),

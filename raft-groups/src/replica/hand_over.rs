@@ -19,7 +19,7 @@ use crate::command_format::{Command, CommandKind, is_end_lease};
 use crate::lease::{Event, HandOver, Quorum};
 use crate::local_ranges::LocalRangeError;
 use crate::raft::{EntryPayload, RaftGroup};
-use crate::raft_message_format::{AppendRequest, MessageBody, RaftMessage};
+use crate::raft_message::{AppendRequest, MessageBody, RaftMessage};
 
 /// How long the parts of a hand-over may take: without success the others elect by themselves, when their promises end.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
@@ -90,7 +90,9 @@ impl Replica {
                 size_delta: 0,
                 kind,
             };
-            let bytes = command.encode().map_err(|error| LocalRangeError::Storage(error.to_string()))?;
+            let bytes = command
+                .encode(&self.shared.cluster_version)
+                .map_err(|error| LocalRangeError::Storage(error.to_string()))?;
             group.enqueue(term, bytes).await
         };
         let applied = match proposal {
@@ -117,7 +119,7 @@ impl Replica {
     pub(super) fn note_end_lease(&self, request: &AppendRequest) {
         let Some(last) = request.entries.last() else { return };
         match &last.payload {
-            EntryPayload::Command(bytes) if is_end_lease(bytes) => {
+            EntryPayload::Command(command) if is_end_lease(command.bytes()) => {
                 *self.end_lease.lock() = Some(last.position)
             }
             EntryPayload::Command(_) | EntryPayload::Blank | EntryPayload::Membership(_) => {}

@@ -41,6 +41,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::api::{RangeError, RangeRequest, Request, Response};
 use crate::blocking::Blocking;
+use crate::cluster::version::ClusterVersion;
 use crate::concurrency::latch::Latches;
 use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
@@ -85,6 +86,8 @@ pub struct Shared {
     pub nursery: Nursery,
     /// Told when a range has outgrown its size.
     pub outgrown: Notify,
+    /// The cluster's version, as seen here.
+    pub cluster_version: ClusterVersion,
     /// Size beyond which a range is split.
     pub range_max_bytes: AtomicU64,
     /// Bytes of writes that may be worked on at a time.

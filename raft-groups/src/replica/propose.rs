@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
@@ -25,7 +24,7 @@ use crate::concurrency::latch::LatchGuard;
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::{self, Effects, Evaluated, commit, query_transaction};
 use crate::lease::Event;
-use crate::raft::{Applied, ProposeError, RaftGroup};
+use crate::raft::{Applied, EntryCommand, ProposeError, RaftGroup};
 
 /// Writes that are evaluated on the spot; more are evaluated on a thread that may block.
 const INLINE_WRITES_MAX: usize = 16;
@@ -306,7 +305,9 @@ impl Replica {
             size_delta: effects.size_delta,
             kind: CommandKind::Write(effects.batch),
         };
-        let bytes = command.encode().map_err(|error| RangeError::Refused(error.to_string()))?;
+        let bytes = command
+            .encode(&self.shared.cluster_version)
+            .map_err(|error| RangeError::Refused(error.to_string()))?;
         let Some(group) = self.task.group() else { return Err(Retry::Again) };
         let _in_flight = self.in_flight.enter(self.shared.now());
         match self.enqueue_and_wait(&group, term, bytes).await {
@@ -325,14 +326,14 @@ impl Replica {
         &self,
         group: &RaftGroup,
         term: u64,
-        bytes: Bytes,
+        command: EntryCommand,
     ) -> Result<Applied, ProposeError> {
         let proposal = {
             let _gate = self.gate.read().await;
             if self.lease.lock().is_handing_over() {
                 return Err(ProposeError::Rejected);
             }
-            group.enqueue(term, bytes).await?
+            group.enqueue(term, command).await?
         };
         proposal.applied().await
     }

@@ -14,7 +14,7 @@ use super::beats::Beats;
 use crate::lease::following::Mark;
 use crate::lease::{Effect, Event, Quorum};
 use crate::raft::{GroupConfig, GroupMembership, GroupTiming, LogCut, RaftError, RaftGroup, Rest};
-use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal};
+use crate::raft_message::{MessageBody, RaftMessage, RaftReply, Refusal};
 
 /// Shortest pause before a Raft task that died is rebuilt.
 const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(200);

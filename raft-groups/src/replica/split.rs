@@ -137,7 +137,9 @@ impl Replica {
                 right_closed: Timestamp::MIN,
             }),
         };
-        let bytes = command.encode().map_err(|error| RangeError::Refused(error.to_string()))?;
+        let bytes = command
+            .encode(&self.shared.cluster_version)
+            .map_err(|error| RangeError::Refused(error.to_string()))?;
         *self.proposed_split.lock() = Some(plan.right_id);
         let group =
             self.task.group().ok_or_else(|| self.unavailable("its Raft task is being rebuilt".to_owned()))?;

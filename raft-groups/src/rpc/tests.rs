@@ -169,23 +169,27 @@ async fn call_from_too_far_in_the_future_is_refused_and_both_know_why() {
 #[test]
 fn envelope_survives_encoding_and_damage_is_noticed() {
     let envelope = Envelope {
+        protocol: 2,
         kind: Kind::Request,
         service: Service::Raft,
         id: 7,
         time: Timestamp::from_micros(9),
         wall_micros: 8,
         synced: 6,
-        payload: Bytes::from_static(b"payload"),
+        payload: Bytes::from_static(b"payload").into(),
     };
-    let bytes = envelope.encode();
-    let back = Envelope::decode(bytes.clone()).unwrap();
+    let bytes = envelope.encode().into_bytes();
+    let spoken = VersionRange { oldest: 1, newest: 2 };
+    let back = Envelope::decode(bytes.clone(), spoken).unwrap();
     assert_eq!(
-        (back.kind, back.service, back.id, back.time, back.wall_micros, back.synced),
-        (Kind::Request, Service::Raft, 7, envelope.time, 8, 6)
+        (back.protocol, back.kind, back.service, back.id, back.time, back.wall_micros, back.synced),
+        (2, Kind::Request, Service::Raft, 7, Timestamp::from_micros(9), 8, 6)
     );
-    assert_eq!(back.payload, envelope.payload);
-    assert!(Envelope::decode(bytes.slice(..ENVELOPE_BYTES - 1)).is_none());
-    let mut unknown = bytes.to_vec();
-    unknown[0] = 9;
-    assert!(Envelope::decode(unknown.into()).is_none());
+    assert_eq!(back.payload.into_bytes(), "payload");
+    assert!(Envelope::decode(bytes.slice(..ENVELOPE_BYTES - 1), spoken).is_none());
+    for other in [0, 3] {
+        let mut unknown = bytes.to_vec();
+        unknown[0] = other;
+        assert!(Envelope::decode(unknown.into(), spoken).is_none());
+    }
 }

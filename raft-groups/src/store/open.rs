@@ -14,8 +14,8 @@ use super::create::erase_replica;
 use super::serve::WAITING_MESSAGES_MAX;
 use super::splits::SPLITS_MAX;
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
+use crate::cluster::version::ClusterVersion;
 use crate::descriptor::RangeDescriptor;
-use crate::heartbeat_format::encode_taken;
 use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
 use crate::range_format::{
     decode_descriptor, decode_published, decode_replica_id, published_key, range_of_descriptor_key,
@@ -29,6 +29,7 @@ use crate::rpc::{Handler, Service};
 use crate::splits::ids::RangeIds;
 use crate::splits::nursery::Nursery;
 use crate::splits::trigger::RANGE_MAX_BYTES_DEFAULT;
+use crate::wire::beats::write_taken;
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,7 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         timing: config.timing,
         nursery: Nursery::default(),
         outgrown: Notify::new(),
+        cluster_version: ClusterVersion::default(),
         range_max_bytes: AtomicU64::new(RANGE_MAX_BYTES_DEFAULT),
         write_bytes: Arc::new(Semaphore::new(WRITE_BYTES_MAX)),
     });
@@ -210,7 +212,7 @@ impl Handler for RaftHandler {
     fn handle(&self, _: NodeId, payload: bytes::Bytes) -> BoxFuture<'static, bytes::Bytes> {
         match self.store.upgrade() {
             Some(store) => store.handle_raft(payload),
-            None => super::serve::refused(crate::raft_message_format::Refusal::Stopped),
+            None => super::serve::refused(crate::raft_message::Refusal::Stopped),
         }
     }
 }
@@ -223,6 +225,6 @@ struct HeartbeatHandler {
 impl Handler for HeartbeatHandler {
     fn handle(&self, _: NodeId, payload: bytes::Bytes) -> BoxFuture<'static, bytes::Bytes> {
         let taken = self.store.upgrade().map(|store| store.take_beats(payload)).unwrap_or_default();
-        Box::pin(std::future::ready(encode_taken(&taken)))
+        Box::pin(std::future::ready(write_taken(&taken)))
     }
 }

@@ -12,9 +12,10 @@ use quorate_placement::topology::RangeId;
 use super::RangeStore;
 use crate::api::{RangeError, RangeRequest, Request, Response};
 use crate::descriptor::RangeDescriptor;
-use crate::heartbeat_format::{Beat, decode_beats};
-use crate::raft_message_format::{RaftMessage, RaftReply, Refusal};
+use crate::heartbeat::Beat;
+use crate::raft_message::{RaftMessage, RaftReply, Refusal};
 use crate::replica::Replica;
+use crate::wire::beats::read_beats;
 
 /// Longest wait of a request or message for the right side of a split (design.md section 6).
 const SPLIT_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -103,7 +104,7 @@ impl RangeStore {
 
     /// Which heartbeats of a message were taken. The others come again as Raft messages.
     pub(super) fn take_beats(&self, payload: Bytes) -> Vec<bool> {
-        let beats = decode_beats(payload).unwrap_or_else(|error| {
+        let beats = read_beats(payload).unwrap_or_else(|error| {
             tracing::warn!(%error, "heartbeats not read");
             Vec::new()
         });

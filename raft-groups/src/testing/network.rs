@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
 use tokio::sync::mpsc;
 
-use crate::transport::{Lane, MESSAGE_MAX_BYTES, Receiver, SendError, Transport};
+use crate::transport::{Lane, MESSAGE_MAX_BYTES, Message, Receiver, SendError, Transport};
 
 /// Messages that wait on one lane of one link.
 const LINK_QUEUE_MAX: usize = 4_096;
@@ -117,10 +117,13 @@ struct LocalTransport {
 }
 
 impl Transport for LocalTransport {
-    fn send(&self, to: NodeId, lane: Lane, message: Bytes) -> Result<(), SendError> {
+    fn send(&self, to: NodeId, lane: Lane, message: Message) -> Result<(), SendError> {
         if message.len() > MESSAGE_MAX_BYTES {
             return Err(SendError::TooLarge);
         }
-        self.network.link(self.node, to, lane).try_send(message).map_err(|_| SendError::Unreachable)
+        self.network
+            .link(self.node, to, lane)
+            .try_send(message.into_bytes())
+            .map_err(|_| SendError::Unreachable)
     }
 }

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use quorate_placement::topology::StoreId;
 use quorate_raft_groups::cluster::admin::{AdminCommand, AdminRequest, Token};
-use quorate_raft_groups::cluster::bootstrap_format::{
-    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, encode_bootstrap_request,
-};
+use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
+use quorate_raft_groups::wire::bootstrap::{read_answer, write_request};
 
 use super::{ask, unreachable_node};
 use crate::cli::{AdminArguments, ExitStatus};
@@ -50,9 +48,9 @@ async fn give_to_socket(
     timeout: Duration,
 ) -> Result<BootstrapAnswer, ExitStatus> {
     let request = AdminRequest { token: None, store_id: Some(store_id), command };
-    let payload = Bytes::from(encode_bootstrap_request(&BootstrapRequest::Admin(request)));
+    let payload = write_request(&BootstrapRequest::Admin(request));
     match ask_socket(socket, payload, timeout).await {
-        Ok(answer) => decode_bootstrap_answer(&answer)
+        Ok(answer) => read_answer(answer)
             .map_err(|error| unreachable_node(&format!("the answer of {host} cannot be read: {error}"))),
         Err(error @ (SocketError::Absent(_) | SocketError::Forbidden(_))) => {
             let whose = match &error {

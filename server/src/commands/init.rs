@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_raft_groups::cluster::admin::{AdminCommand, Token};
-use quorate_raft_groups::cluster::bootstrap_format::BootstrapAnswer;
+use quorate_raft_groups::cluster::bootstrap_message::BootstrapAnswer;
 use quorate_raft_groups::cluster::node_format::NodeRecord;
 use uuid::Uuid;
 

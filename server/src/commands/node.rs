@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::cluster::admin::AdminCommand;
-use quorate_raft_groups::cluster::bootstrap_format::BootstrapAnswer;
+use quorate_raft_groups::cluster::bootstrap_message::BootstrapAnswer;
 use tokio::time::Instant;
 
 use super::{admin, refused};

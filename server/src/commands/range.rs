@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_raft_groups::cluster::admin::AdminCommand;
-use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::range_command::{LookAt, RangeCommand};
 use quorate_raft_groups::cluster::status::{ClusterStatus, RangeStatus};
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! `quorate sql`: the shell, at a URL or on the node that listens at an address.
 
-use quorate_raft_groups::cluster::bootstrap_format::{BootstrapAnswer, BootstrapRequest};
+use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 
 use super::{STATUS_TIMEOUT, ask, refused, unreachable_node};
 use crate::cli::{ExitStatus, SqlArguments};

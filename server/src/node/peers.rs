@@ -31,14 +31,14 @@ impl Peers for ClusterPeers {
 
     fn hello(&self) -> Bytes {
         let hello = self.cluster.upgrade().and_then(|cluster| cluster.hello());
-        hello.map(|hello| hello.encode().into()).unwrap_or_default()
+        hello.map(|hello| hello.encode()).unwrap_or_default()
     }
 
     fn address(&self, node: NodeId) -> Option<String> {
         self.cluster.upgrade()?.address_of(node)
     }
 
-    async fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
+    async fn admit(&self, hello: Bytes) -> Result<NodeId, String> {
         let hello = Hello::decode(hello).map_err(|error| error.to_string())?;
         let cluster = self.cluster.upgrade().ok_or_else(|| "this node is stopping".to_owned())?;
         cluster.admit(&hello).await.map_err(|error| error.to_string())?;

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::Stream;
 use hyper_util::rt::TokioIo;
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::tasks::Tasks;
-use quorate_raft_groups::transport::{Lane, SendError};
+use quorate_raft_groups::transport::{Lane, Message, SendError};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
@@ -24,9 +23,10 @@ use tonic::Code;
 use tonic::transport::Endpoint;
 
 use super::ask::no_connection;
+use super::frame::Frame;
+use super::proto::Hello;
 use super::proto::peer_client::PeerClient;
-use super::proto::{Frame, Hello};
-use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, PROTOCOL_VERSION, lane_code};
+use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, lane_code};
 
 /// Messages that wait on one lane.
 const QUEUE_MAX: usize = 8_192;
@@ -52,7 +52,7 @@ const FAILURE_TOLD_AFTER: Duration = Duration::from_secs(3);
 
 /// The queue of one lane to one node, and the task that empties it. Dropping it ends the stream.
 pub struct Link {
-    queue: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<Message>,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -85,7 +85,7 @@ impl Link {
     ///
     /// # Errors
     /// The connection is down, or the queue is full.
-    pub fn send(&self, message: Bytes) -> Result<(), SendError> {
+    pub fn send(&self, message: Message) -> Result<(), SendError> {
         if !self.shared.open.load(Ordering::Acquire) {
             return Err(SendError::Unreachable);
         }
@@ -105,7 +105,7 @@ impl Drop for Link {
     }
 }
 
-type Queue = Arc<Mutex<mpsc::Receiver<Bytes>>>;
+type Queue = Arc<Mutex<mpsc::Receiver<Message>>>;
 
 impl Shared {
     async fn run(self: Arc<Self>, queue: Queue) {
@@ -193,7 +193,6 @@ impl Shared {
 
     fn hello(&self) -> Frame {
         let hello = Hello {
-            version: PROTOCOL_VERSION,
             to_node: self.to.0,
             lane: lane_code(self.lane),
             introduction: self.membership.peers.hello(),
@@ -212,7 +211,7 @@ impl Shared {
         })
     }
 
-    async fn next_messages(&self, queue: &Queue) -> Option<Vec<Bytes>> {
+    async fn next_messages(&self, queue: &Queue) -> Option<Vec<Message>> {
         let mut queue = queue.lock().await;
         let first = queue.recv().await?;
         // Whatever else is ready to run may have messages, too: one frame is cheaper than two.

@@ -27,9 +27,10 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::frame::Frame;
 use super::proto::peer_server::{Peer, PeerServer};
-use super::proto::{Answer, Delivered, Frame, Hello, Question};
-use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, PROTOCOL_VERSION, lane_from_code};
+use super::proto::{Answer, Delivered, Hello, Question};
+use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, lane_from_code};
 use crate::limited::{LimitedListener, LimitedStream, Limits};
 
 /// Window of the HTTP/2 streams of a connection.
@@ -180,12 +181,6 @@ impl PeerService {
     }
 
     async fn admit(&self, hello: &Hello, membership: &Membership) -> Result<(NodeId, Lane), Status> {
-        if hello.version != PROTOCOL_VERSION {
-            let (theirs, ours) = (hello.version, PROTOCOL_VERSION);
-            return Err(Status::failed_precondition(format!(
-                "protocol {theirs} is not spoken here, but {ours}"
-            )));
-        }
         let lane = lane_from_code(hello.lane).ok_or_else(|| Status::invalid_argument("unknown lane"))?;
         if (lane == Lane::Leases) != self.keeps_leases {
             return Err(Status::invalid_argument("a lane on a connection of another kind"));
@@ -195,7 +190,8 @@ impl PeerService {
             let message = format!("this is {own}, not {}: its address is out of date", NodeId(hello.to_node));
             return Err(Status::failed_precondition(message));
         }
-        let from = membership.peers.admit(&hello.introduction).await.map_err(Status::permission_denied)?;
+        let from =
+            membership.peers.admit(hello.introduction.clone()).await.map_err(Status::permission_denied)?;
         Ok((from, lane))
     }
 }
@@ -220,7 +216,7 @@ impl Peer for PeerService {
             };
             let Some(frame) = frame else { return Ok(Response::new(Delivered {})) };
             for message in frame.messages {
-                membership.receiver.receive(from, lane, message);
+                membership.receiver.receive(from, lane, message.into_bytes());
             }
         }
     }

@@ -42,7 +42,7 @@ impl Peers for FixedPeers {
         self.addresses.lock().get(&node).cloned()
     }
 
-    async fn admit(&self, hello: &[u8]) -> Result<NodeId, String> {
+    async fn admit(&self, hello: Bytes) -> Result<NodeId, String> {
         let same = hello[0] == self.cluster;
         same.then_some(NodeId(u64::from(hello[1]))).ok_or_else(|| "another cluster".to_owned())
     }
@@ -102,7 +102,7 @@ async fn send(transport: &GrpcTransport, to: NodeId, message: Bytes) {
 
 async fn send_on(lane: Lane, transport: &GrpcTransport, to: NodeId, message: Bytes) {
     let sent = async {
-        while transport.send(to, lane, message.clone()).is_err() {
+        while transport.send(to, lane, message.clone().into()).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -135,8 +135,8 @@ async fn messages_arrive_in_order_and_large_ones_too() {
     }
     assert_eq!(next(&mut two).await.2.len(), MESSAGE_MAX_BYTES);
     let too_large = Bytes::from(vec![9; MESSAGE_MAX_BYTES + 1]);
-    assert_eq!(transport.send(N2, Lane::Data, too_large), Err(SendError::TooLarge));
-    assert_eq!(transport.send(NodeId(9), Lane::Data, Bytes::new()), Err(SendError::UnknownNode));
+    assert_eq!(transport.send(N2, Lane::Data, too_large.into()), Err(SendError::TooLarge));
+    assert_eq!(transport.send(NodeId(9), Lane::Data, Message::default()), Err(SendError::UnknownNode));
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn link_comes_back_when_the_node_does() {
     let mut again = listen(peers, &two.address).await;
     let arrived = async {
         loop {
-            let _ = transport.send(N2, Lane::Data, Bytes::from_static(b"after"));
+            let _ = transport.send(N2, Lane::Data, Bytes::from_static(b"after").into());
             if let Ok(message) = again.inbox.try_recv() {
                 break message.2;
             }
@@ -166,9 +166,9 @@ async fn node_of_another_cluster_is_not_let_in() {
     let mut two = listen(FixedPeers::new(N2, 7), "127.0.0.1:0").await;
     let stranger = sender_to(&two.address, 8).await;
     let friend = sender_to(&two.address, 7).await;
-    let _ = stranger.send(N2, Lane::Data, Bytes::from_static(b"stranger"));
+    let _ = stranger.send(N2, Lane::Data, Bytes::from_static(b"stranger").into());
     let refused = async {
-        while stranger.send(N2, Lane::Data, Bytes::from_static(b"stranger")).is_ok() {
+        while stranger.send(N2, Lane::Data, Bytes::from_static(b"stranger").into()).is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -239,9 +239,8 @@ async fn connection_for_leases_takes_nothing_else() {
     assert_eq!(refused.message(), "this connection keeps leases: ask by one of your own");
     let hello = |lane| {
         let introduction = Bytes::from_static(&[7, 1]);
-        let hello =
-            proto::Hello { version: PROTOCOL_VERSION, to_node: 2, lane: lane_code(lane), introduction };
-        futures::stream::iter([proto::Frame { hello: Some(hello), messages: Vec::new() }])
+        let hello = proto::Hello { to_node: 2, lane: lane_code(lane), introduction };
+        futures::stream::iter([frame::Frame { hello: Some(hello), messages: Vec::new() }])
     };
     let refused = client.deliver(hello(Lane::Data)).await.unwrap_err();
     assert_eq!(refused.message(), "a lane on a connection of another kind");

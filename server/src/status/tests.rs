@@ -19,6 +19,7 @@ fn node(id: u64, liveness: Liveness) -> NodeStatus {
         locality: "region=eu,zone=a".parse().unwrap(),
         incarnation: 1,
         started: Timestamp::MIN,
+        versions: quorate_raft_groups::versions::Versions::OWN,
     };
     let heard_ms = Some(if liveness.answers() { 100 } else { 252_000 });
     let (disk_used_bytes, disk_total_bytes) = (25 << 30, 100 << 30);

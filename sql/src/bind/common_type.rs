@@ -11,34 +11,15 @@
 
 use crate::types::DataType;
 use crate::types::cast::{CastRule, cast_rule};
-
-/// Types among which values may be converted at all.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Category {
-    Bool,
-    Number,
-    Text,
-    Time,
-}
+use crate::types::info::Category;
 
 fn category(data_type: DataType) -> Option<Category> {
-    match data_type {
-        DataType::Bool => Some(Category::Bool),
-        DataType::Int2
-        | DataType::Int4
-        | DataType::Int8
-        | DataType::Float4
-        | DataType::Float8
-        | DataType::Numeric { .. } => Some(Category::Number),
-        DataType::Text | DataType::Varchar { .. } | DataType::Char { .. } => Some(Category::Text),
-        DataType::Date | DataType::Timestamp | DataType::TimestampTz => Some(Category::Time),
-        DataType::Unknown => None,
-    }
+    data_type.info().category
 }
 
 /// The type of its category that PostgreSQL stays with once it is there.
 fn is_preferred(data_type: DataType) -> bool {
-    matches!(data_type, DataType::Bool | DataType::Float8 | DataType::Text | DataType::TimestampTz)
+    data_type.info().is_preferred
 }
 
 fn is_implicit(from: DataType, to: DataType) -> bool {

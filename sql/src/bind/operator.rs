@@ -8,26 +8,6 @@ use crate::expr::{BinaryOp, Expr, ScalarFunction, UnaryOp};
 use crate::parser::ast::UnaryOperator;
 use crate::types::DataType;
 
-/// How an operator is written.
-pub fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Subtract => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
-        BinaryOp::Modulo => "%",
-        BinaryOp::Concat => "||",
-        BinaryOp::Equal => "=",
-        BinaryOp::NotEqual => "<>",
-        BinaryOp::Less => "<",
-        BinaryOp::LessOrEqual => "<=",
-        BinaryOp::Greater => ">",
-        BinaryOp::GreaterOrEqual => ">=",
-        BinaryOp::And => "AND",
-        BinaryOp::Or => "OR",
-    }
-}
-
 /// The error of an operator that does not exist for these types.
 pub fn undefined(op: &str, left: DataType, right: DataType, position: u32) -> SqlError {
     let message = format!("operator does not exist: {} {op} {}", left.base(), right.base());
@@ -47,8 +27,8 @@ impl Binder<'_> {
         let (left, right) = (self.parameters.retyped(sides.0), self.parameters.retyped(sides.1));
         match op {
             BinaryOp::And | BinaryOp::Or => {
-                let left = self.condition(left, symbol(op), position)?;
-                let right = self.condition(right, symbol(op), position)?;
+                let left = self.condition(left, op.symbol(), position)?;
+                let right = self.condition(right, op.symbol(), position)?;
                 Ok(tree(op, left, right, DataType::Bool))
             }
             BinaryOp::Concat => self.concat(left, right, position),
@@ -66,7 +46,7 @@ impl Binder<'_> {
 
     fn comparison(&self, op: BinaryOp, left: Expr, right: Expr, position: u32) -> Result<Expr, SqlError> {
         let (left_type, right_type) = (left.data_type(), right.data_type());
-        let undefined = || undefined(symbol(op), left_type, right_type, position);
+        let undefined = || undefined(op.symbol(), left_type, right_type, position);
         let (left_to, right_to) = compared(left_type, right_type).ok_or_else(undefined)?;
         let left = self.coerce(left, left_to, position)?.ok_or_else(undefined)?;
         let right = self.coerce(right, right_to, position)?.ok_or_else(undefined)?;
@@ -113,7 +93,7 @@ impl Binder<'_> {
         if is_time(left_type) || is_time(right_type) {
             return self.date_arithmetic(op, left, right, position);
         }
-        let undefined = || undefined(symbol(op), left_type, right_type, position);
+        let undefined = || undefined(op.symbol(), left_type, right_type, position);
         let common = arithmetic(left_type, right_type).ok_or_else(undefined)?;
         if op == BinaryOp::Modulo && common.is_float() {
             return Err(undefined());
@@ -133,7 +113,7 @@ impl Binder<'_> {
     ) -> Result<Expr, SqlError> {
         use DataType::{Date, Int2, Int4, Timestamp, TimestampTz, Unknown};
         let (left_type, right_type) = (left.data_type(), right.data_type());
-        let undefined = || undefined(symbol(op), left_type, right_type, position);
+        let undefined = || undefined(op.symbol(), left_type, right_type, position);
         let (left_to, right_to, result) = match (op, left_type, right_type) {
             (BinaryOp::Subtract, Date | Unknown, Date) | (BinaryOp::Subtract, Date, Unknown) => {
                 (Date, Date, Int4)
@@ -170,21 +150,10 @@ impl Binder<'_> {
             UnaryOperator::Minus => "-",
         };
         if !data_type.is_number() {
-            let (state, what) = match data_type {
-                DataType::Unknown => (SqlState::AmbiguousFunction, "is not unique"),
-                DataType::Bool
-                | DataType::Int2
-                | DataType::Int4
-                | DataType::Int8
-                | DataType::Float4
-                | DataType::Float8
-                | DataType::Numeric { .. }
-                | DataType::Text
-                | DataType::Varchar { .. }
-                | DataType::Char { .. }
-                | DataType::Date
-                | DataType::Timestamp
-                | DataType::TimestampTz => (SqlState::UndefinedFunction, "does not exist"),
+            let (state, what) = if data_type == DataType::Unknown {
+                (SqlState::AmbiguousFunction, "is not unique")
+            } else {
+                (SqlState::UndefinedFunction, "does not exist")
             };
             let message = format!("operator {what}: {sign} {}", data_type.base());
             return Err(SqlError::new(state, message)
@@ -201,7 +170,7 @@ impl Binder<'_> {
 }
 
 fn not_unique(op: BinaryOp, left: DataType, right: DataType, position: u32) -> SqlError {
-    let message = format!("operator is not unique: {} {} {}", left.base(), symbol(op), right.base());
+    let message = format!("operator is not unique: {} {} {}", left.base(), op.symbol(), right.base());
     SqlError::new(SqlState::AmbiguousFunction, message)
         .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
         .at(position)

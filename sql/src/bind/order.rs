@@ -81,21 +81,8 @@ fn has_own_name(expr: &ast::Expr) -> bool {
 
 /// The catalog's name of a type, by which PostgreSQL names a cast.
 fn type_name(data_type: DataType) -> &'static str {
-    match data_type {
-        DataType::Bool => "bool",
-        DataType::Int2 => "int2",
-        DataType::Int4 => "int4",
-        DataType::Int8 => "int8",
-        DataType::Float4 => "float4",
-        DataType::Float8 => "float8",
-        DataType::Numeric { .. } => "numeric",
-        DataType::Text | DataType::Unknown => "text",
-        DataType::Varchar { .. } => "varchar",
-        DataType::Char { .. } => "bpchar",
-        DataType::Date => "date",
-        DataType::Timestamp => "timestamp",
-        DataType::TimestampTz => "timestamptz",
-    }
+    // Nothing decided it.
+    if data_type == DataType::Unknown { DataType::TEXT } else { data_type }.info().catalog_name
 }
 
 impl Binder<'_> {

@@ -106,11 +106,11 @@ impl Scope {
     /// Positions in the input row of each table's primary key.
     pub fn primary_keys(&self) -> Vec<Vec<usize>> {
         let key = |relation: &Relation| {
-            let position = |id: &u32| {
-                let found = relation.table.columns.iter().position(|column| column.id == *id);
+            let position = |id: u32| {
+                let found = relation.table.columns.iter().position(|column| column.id == id);
                 found.map(|found| found + relation.offset)
             };
-            relation.table.primary_key.iter().filter_map(position).collect()
+            relation.table.primary().column_ids().filter_map(position).collect()
         };
         self.relations.iter().map(key).collect()
     }

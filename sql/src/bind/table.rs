@@ -1,7 +1,7 @@
 //! CREATE TABLE and DROP TABLE.
 
 use super::{Binder, Bound};
-use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
 use crate::error::{SqlError, SqlState};
 use crate::parser::ast;
 use crate::parser::ast::Name;
@@ -29,9 +29,9 @@ impl Binder<'_> {
             }
             columns.push(self.column_descriptor(id, definition)?);
         }
-        let primary_key = primary_key(&mut columns, &create.primary_key)?;
-        let table =
-            TableDescriptor { id: 0, name: create.name.value.clone(), version: 0, columns, primary_key };
+        let name = create.name.value.clone();
+        let indexes = vec![IndexDescriptor::primary(&name, primary_key(&mut columns, &create.primary_key)?)];
+        let table = TableDescriptor { id: 0, name, version: 0, columns, indexes };
         Ok(Bound::CreateTable { if_not_exists: create.if_not_exists, table })
     }
 

@@ -267,7 +267,7 @@ fn check_conflict_target(table: &TableDescriptor, clause: &ast::OnConflict) -> R
     }
     named.sort_unstable();
     named.dedup();
-    let mut key = table.primary_key.clone();
+    let mut key: Vec<u32> = table.primary().column_ids().collect();
     key.sort_unstable();
     if named == key {
         return Ok(());
@@ -284,7 +284,7 @@ fn replaces(table: &TableDescriptor, assignments: &[(usize, Expr)]) -> bool {
     let is_own = |(position, value): &(usize, Expr)| matches!(value, Expr::Column { index, .. } if *index == width + position);
     let is_left = |position: usize| assignments.iter().all(|(assigned, _)| *assigned != position);
     let keeps = |(position, column): (usize, &ColumnDescriptor)| {
-        let is_in_key = table.primary_key.contains(&column.id) && is_read_from_key(column.data_type);
+        let is_in_key = table.primary().has_column(column.id) && is_read_from_key(column.data_type);
         !is_in_key && is_left(position)
     };
     assignments.iter().all(is_own) && !table.columns.iter().enumerate().any(keeps)

@@ -1,27 +1,32 @@
 //! A table's descriptor as stored in range 1.
 //!
 //! ```text
-//! version (1, or 2 with types that came with it) | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
-//!   primary key: column ids
+//! version | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
+//!   1, 2   primary key: column ids
+//!   3      indexes: id, name, kind (1: primary), columns: id, descending
 //! ```
+//!
+//! A table is written in the oldest version that can say all of it, so that nodes of before read what they know. Version
+//! 2 came with new types. Before version 3 there was one index, the primary one, with the name that
+//! [`IndexDescriptor::primary`] gives.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
-use super::descriptor::{ColumnDescriptor, TableDescriptor};
+use super::descriptor::{
+    ColumnDescriptor, IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID, TableDescriptor,
+};
 use crate::program::expr_format::{has_new_type, put_optional_expr, read_optional_expr};
 use crate::storage::type_format::{is_of_version_2, put_type, read_type};
 
-/// Newest version of the format that is read; it is written for tables with types that version 1 does not have.
-pub const DESCRIPTOR_FORMAT_VERSION: u8 = 2;
+/// Newest version of the format that is read.
+pub const DESCRIPTOR_FORMAT_VERSION: u8 = 3;
 const WHAT: &str = "table descriptor";
+const PRIMARY: u8 = 1;
 
 /// The descriptor's bytes.
 pub fn encode(table: &TableDescriptor) -> Vec<u8> {
-    let is_new = |column: &ColumnDescriptor| {
-        is_of_version_2(column.data_type) || column.default.as_ref().is_some_and(has_new_type)
-    };
-    let version = if table.columns.iter().any(is_new) { DESCRIPTOR_FORMAT_VERSION } else { 1 };
+    let version = version_of(table);
     let mut out = Writer::versioned(version);
     out.u64(table.id).text(&table.name).u64(table.version).count(table.columns.len());
     for column in &table.columns {
@@ -29,11 +34,39 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
         out.bool(column.nullable).bool(column.hidden);
         put_optional_expr(&mut out, column.default.as_ref());
     }
-    out.count(table.primary_key.len());
-    table.primary_key.iter().for_each(|id| {
-        out.varint(u64::from(*id));
-    });
+    if version < 3 {
+        out.count(table.primary().columns.len());
+        table.primary().column_ids().for_each(|id| {
+            out.varint(u64::from(id));
+        });
+    } else {
+        out.count(table.indexes.len());
+        table.indexes.iter().for_each(|index| put_index(&mut out, index));
+    }
     out.finish()
+}
+
+/// The oldest version that can say all of a table.
+fn version_of(table: &TableDescriptor) -> u8 {
+    let primary = IndexDescriptor::primary(&table.name, table.primary().column_ids());
+    if table.indexes != [primary] {
+        return 3;
+    }
+    let is_new = |column: &ColumnDescriptor| {
+        is_of_version_2(column.data_type) || column.default.as_ref().is_some_and(has_new_type)
+    };
+    if table.columns.iter().any(is_new) { 2 } else { 1 }
+}
+
+fn put_index(out: &mut Writer, index: &IndexDescriptor) {
+    out.u8(index.id).text(&index.name);
+    match index.kind {
+        IndexKind::Primary => out.u8(PRIMARY),
+    };
+    out.count(index.columns.len());
+    for column in &index.columns {
+        out.varint(u64::from(column.id)).bool(column.descending);
+    }
 }
 
 /// Reads a descriptor.
@@ -41,16 +74,22 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
 /// # Errors
 /// Bytes that do not follow the format, or a newer version.
 pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
-    let (mut reader, _) = Reader::versioned(bytes, DESCRIPTOR_FORMAT_VERSION, WHAT)?;
+    let (mut reader, format) = Reader::versioned(bytes, DESCRIPTOR_FORMAT_VERSION, WHAT)?;
     let id = reader.u64()?;
     let name = reader.text()?.to_owned();
     let version = reader.u64()?;
     let count = reader.items()?;
     let columns = (0..count).map(|_| read_column(&mut reader)).collect::<Result<Vec<_>, _>>()?;
     let count = reader.items()?;
-    let primary_key = (0..count).map(|_| read_column_id(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    let indexes = if format < 3 {
+        let ids = (0..count).map(|_| read_column_id(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+        vec![IndexDescriptor::primary(&name, ids)]
+    } else {
+        (0..count).map(|_| read_index(&mut reader)).collect::<Result<Vec<_>, _>>()?
+    };
     reader.finish()?;
-    Ok(TableDescriptor { id, name, version, columns, primary_key })
+    check_indexes(&indexes)?;
+    Ok(TableDescriptor { id, name, version, columns, indexes })
 }
 
 fn read_column(reader: &mut Reader<'_>) -> Result<ColumnDescriptor, CodecError> {
@@ -64,7 +103,38 @@ fn read_column(reader: &mut Reader<'_>) -> Result<ColumnDescriptor, CodecError> 
     })
 }
 
+fn read_index(reader: &mut Reader<'_>) -> Result<IndexDescriptor, CodecError> {
+    let id = reader.u8()?;
+    let name = reader.text()?.to_owned();
+    let kind = match reader.u8()? {
+        PRIMARY => IndexKind::Primary,
+        other => return Err(reader.invalid(u64::from(other))),
+    };
+    let count = reader.items()?;
+    let column =
+        |_| Ok::<_, CodecError>(IndexColumn { id: read_column_id(reader)?, descending: reader.bool()? });
+    let columns = (0..count).map(column).collect::<Result<Vec<_>, _>>()?;
+    Ok(IndexDescriptor { id, name, kind, columns })
+}
+
 fn read_column_id(reader: &mut Reader<'_>) -> Result<u32, CodecError> {
     let id = reader.varint()?;
     u32::try_from(id).map_err(|_| reader.invalid(id))
+}
+
+/// Each has a key; there is one primary index, at the front, which ascends.
+fn check_indexes(indexes: &[IndexDescriptor]) -> Result<(), CodecError> {
+    let invalid = |index: &IndexDescriptor| CodecError::Invalid { what: WHAT, found: u64::from(index.id) };
+    if let Some(index) = indexes.iter().find(|index| index.columns.is_empty()) {
+        return Err(invalid(index));
+    }
+    let (primary, others) = indexes.split_first().ok_or(CodecError::Truncated { what: WHAT })?;
+    let ascends = primary.columns.iter().all(|column| !column.descending);
+    if primary.id != PRIMARY_INDEX_ID || primary.kind != IndexKind::Primary || !ascends {
+        return Err(invalid(primary));
+    }
+    match others.iter().find(|index| index.kind == IndexKind::Primary) {
+        Some(second) => Err(invalid(second)),
+        None => Ok(()),
+    }
 }

@@ -5,7 +5,8 @@ use quorate_engine::testing::fixture;
 
 use super::descriptor_format::{decode, encode};
 use super::*;
-use crate::testing::tables::{kinds, newer_kinds};
+use crate::catalog::descriptor::{IndexColumn, IndexDescriptor, TableDescriptor};
+use crate::testing::tables::{kinds, named_key, newer_kinds};
 
 #[test]
 fn descriptor_fixture_reads_back() {
@@ -19,6 +20,29 @@ fn descriptor_of_version_2_reads_back() {
     assert_eq!((encode(&kinds())[0], bytes[0]), (1, 2), "only new types need the new version");
     let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "table_descriptor_2", &bytes);
     assert_eq!(decode(&bytes).unwrap(), newer_kinds());
+}
+
+#[test]
+fn descriptor_of_version_3_reads_back() {
+    let bytes = encode(&named_key());
+    assert_eq!(bytes[0], 3, "indexes of its own need the new version");
+    let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "table_descriptor_3", &bytes);
+    assert_eq!(decode(&bytes).unwrap(), named_key());
+}
+
+#[test]
+fn descriptor_without_one_primary_index_in_front_is_refused() {
+    let with = |change: &dyn Fn(&mut TableDescriptor)| {
+        let mut table = named_key();
+        change(&mut table);
+        decode(&encode(&table))
+    };
+    assert!(with(&|_| {}).is_ok());
+    assert!(with(&|table| table.indexes.push(IndexDescriptor::primary("t", [1]))).is_err(), "a second one");
+    assert!(with(&|table| table.indexes[0].id = 2).is_err(), "an id that its keys do not have");
+    assert!(with(&|table| table.indexes[0].columns.clear()).is_err(), "no key");
+    let descending = IndexColumn { id: 1, descending: true };
+    assert!(with(&|table| table.indexes[0].columns[0] = descending).is_err(), "rows are read as ascending");
 }
 
 #[test]
@@ -48,8 +72,8 @@ fn catalog_keys_lie_in_range_1() {
 
 proptest! {
     #[test]
-    fn damaged_descriptors_give_errors(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
-        let mut bytes = encode(&kinds());
+    fn damaged_descriptors_give_errors(newest: bool, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let mut bytes = encode(&if newest { named_key() } else { kinds() });
         for (index, byte) in flips {
             let index = index.index(bytes.len());
             bytes[index] = byte;

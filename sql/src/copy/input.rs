@@ -4,8 +4,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use quorate_engine::kv::Write;
-
 use super::decode::{Decoder, Record, Step};
 use super::parts::Parts;
 use super::row::{RowMaker, with_context};
@@ -18,18 +16,18 @@ use crate::kv_error::sql_error;
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::Run;
 use crate::session::{Completion, Session};
-use crate::storage::encode_row;
 use crate::storage::layout::TableLayout;
+use crate::storage::row_writes::{Check, EntryWrite, row_writes};
 
-/// Rows checked and buffered at once within a transaction.
-const ROWS_AT_ONCE: usize = 1_000;
+/// Keys checked and taken at once within a transaction.
+const KEYS_AT_ONCE: usize = 1_000;
 
 /// Where the rows go.
 enum Target {
     /// Outside BEGIN.
     Parts(Box<Parts>),
-    /// The transaction that is open; the rows that wait to be checked, with their lines.
-    Transaction(Vec<(Write, u64)>),
+    /// The transaction that is open; the keys that wait to be taken once they were checked, with their lines.
+    Transaction(Vec<(EntryWrite, u64)>),
 }
 
 /// A `COPY … FROM STDIN` that runs. Feed it data as it comes, in pieces of any size, then finish or abort it.
@@ -170,15 +168,18 @@ impl CopyIn {
         }
         let line = self.record.line;
         let row = self.rows.row(&self.record, &session.node)?;
-        let encoded = encode_row(&self.layout, &row).map_err(|error| self.rows.at_line(error, &self.record));
-        let (key, value) = encoded?;
+        let writes = row_writes(&self.layout, None, Some(&row));
+        let writes = writes.map_err(|error| self.rows.at_line(error, &self.record))?;
         self.record.clear();
         self.count += 1;
         match &mut self.target {
-            Target::Parts(parts) => parts.add(Write::insert(key, value), line).await,
+            Target::Parts(parts) => {
+                let writes = writes.into_iter().map(|write| write.into_write(Check::AtCommit)).collect();
+                parts.add(writes, line).await
+            }
             Target::Transaction(waiting) => {
-                waiting.push((Write::put(key, value), line));
-                if waiting.len() >= ROWS_AT_ONCE { self.write_waiting(session).await } else { Ok(()) }
+                waiting.extend(writes.into_iter().map(|write| (write, line)));
+                if waiting.len() >= KEYS_AT_ONCE { self.write_waiting(session).await } else { Ok(()) }
             }
         }
     }
@@ -192,7 +193,7 @@ impl CopyIn {
         let node = Arc::clone(&session.node);
         let (first, keys) = (
             waiting.first().map_or(0, |(_, line)| *line),
-            waiting.iter().map(|(write, _)| write.key.clone()),
+            waiting.iter().map(|(write, _)| write.key().clone()),
         );
         let transaction = session.copy_transaction(table).await?;
         let stored = self.limits.guard(&node, transaction.get_many(keys.collect())).await?;
@@ -200,9 +201,10 @@ impl CopyIn {
         let stored = stored.map_err(|error| at(sql_error(error, Some(&catalog)), first))?;
         let mut seen = HashSet::new();
         for ((write, line), stored) in waiting.into_iter().zip(stored) {
-            if stored.is_some() || !seen.insert(write.key.clone()) {
-                return Err(at(duplicate(table, &write.key), line));
+            if stored.is_some() || !seen.insert(write.key().clone()) {
+                return Err(at(duplicate(table, write.key()), line));
             }
+            let write = write.into_write(Check::Done);
             transaction.write(write).map_err(|error| at(sql_error(error, Some(&catalog)), line))?;
         }
         Ok(())

@@ -51,22 +51,25 @@ impl Parts {
         Self { node, table, part: Part::default(), flight: None, committed_line: 0 }
     }
 
-    /// Takes a row; may wait for a part to be committed.
+    /// Takes a row, whose writes are committed together; may wait for a part to be committed.
     ///
     /// # Errors
     /// 23505 for a key that an earlier line has; those of committing a part.
-    pub async fn add(&mut self, write: Write, line: u64) -> Result<(), SqlError> {
-        let bytes = write.size_bytes();
+    pub async fn add(&mut self, writes: Vec<Write>, line: u64) -> Result<(), SqlError> {
+        let bytes = writes.iter().map(Write::size_bytes).sum::<usize>();
         if self.part.bytes + bytes > PART_MAX_BYTES && !self.part.writes.is_empty() {
             self.launch().await?;
         }
-        if let Some(earlier) = self.part.lines.insert(write.key.clone(), line) {
-            let place = format!("COPY {}, line {line} (the same key is on line {earlier}).", self.table.name);
-            return Err(with_context(duplicate(&self.table, &write.key), &place));
+        for write in &writes {
+            if let Some(earlier) = self.part.lines.insert(write.key.clone(), line) {
+                let place =
+                    format!("COPY {}, line {line} (the same key is on line {earlier}).", self.table.name);
+                return Err(with_context(duplicate(&self.table, &write.key), &place));
+            }
         }
         self.part.bytes += bytes;
         self.part.last_line = line;
-        self.part.writes.push(write);
+        self.part.writes.extend(writes);
         Ok(())
     }
 

@@ -1,15 +1,15 @@
-//! DELETE: all keys are read first, then removed.
+//! DELETE: all rows are read first, then removed.
 
 use std::sync::Arc;
 
-use quorate_engine::kv::{Key, Write};
+use quorate_engine::kv::Key;
 
 use super::context::{ExecContext, ExecError};
 use super::memory::Budget;
 use super::operator::Operator;
 use crate::catalog::descriptor::TableDescriptor;
-use crate::storage::index_format;
 use crate::storage::layout::TableLayout;
+use crate::storage::row_writes::{Check, row_writes};
 
 /// Runs a DELETE; returns how many rows were removed.
 ///
@@ -22,17 +22,18 @@ pub async fn delete(
 ) -> Result<u64, ExecError> {
     let layout = TableLayout::of(table);
     let mut budget = Budget::new("DELETE");
-    let mut keys: Vec<Key> = Vec::new();
+    let (mut count, mut writes) = (0, Vec::new());
     while let Some(rows) = source.next(context).await? {
         for row in rows {
-            let key = index_format::encode_key(&layout, &row)?;
-            budget.add(key.len() + size_of::<Key>())?;
-            keys.push(key);
+            count += 1;
+            for write in row_writes(&layout, Some(&row), None)? {
+                budget.add(write.key().len() + size_of::<Key>())?;
+                writes.push(write);
+            }
         }
     }
-    let count = keys.len() as u64;
-    for key in keys {
-        context.write(Write::delete(key))?;
+    for write in writes {
+        context.write(write.into_write(Check::Done))?;
     }
     Ok(count)
 }

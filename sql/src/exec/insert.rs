@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use quorate_engine::kv::{Key, Value, Write};
+use quorate_engine::kv::{Key, Value};
 
 use super::context::{ExecContext, ExecError};
 use super::memory::Budget;
@@ -20,16 +20,16 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::expr::eval::is_true;
 use crate::plan::node::OnConflict;
-use crate::storage::index_format;
+use crate::storage::decode_row;
 use crate::storage::layout::TableLayout;
-use crate::storage::{decode_row, encode_row};
+use crate::storage::row_writes::{Check, EntryWrite, row_writes};
 use crate::types::{Datum, Row};
 
 /// A row on its way in.
 struct Proposed {
     row: Row,
-    key: Key,
-    value: Value,
+    /// It takes a key of each index.
+    writes: Vec<EntryWrite>,
 }
 
 /// A running INSERT.
@@ -64,9 +64,11 @@ impl Insert {
             for mut row in rows {
                 fill_hidden(context.node, &self.table, &mut row);
                 check_not_null(&self.table, &row)?;
-                let (key, value) = encode_row(&self.layout, &row)?;
-                self.budget.add(key.len() + size_of::<Key>())?;
-                proposed.push(Proposed { row, key, value });
+                let writes = row_writes(&self.layout, None, Some(&row))?;
+                for write in &writes {
+                    self.budget.add(write.key().len() + size_of::<Key>())?;
+                }
+                proposed.push(Proposed { row, writes });
             }
             count += self.write_rows(proposed, context).await?;
         }
@@ -93,7 +95,7 @@ impl Insert {
     fn moves_rows(&self) -> bool {
         match &self.on_conflict {
             OnConflict::Update { assignments, .. } => {
-                assignments.iter().any(|(position, _)| self.layout.key.contains(position))
+                assignments.iter().any(|(position, _)| self.layout.primary().has_column(*position))
             }
             OnConflict::Error | OnConflict::Nothing | OnConflict::Replace => false,
         }
@@ -104,30 +106,32 @@ impl Insert {
         rows: Vec<Proposed>,
         context: &mut ExecContext<'_>,
     ) -> Result<u64, ExecError> {
-        let blind: Option<fn(Key, Value) -> Write> = match self.on_conflict {
-            OnConflict::Replace => Some(Write::put),
-            OnConflict::Error if context.is_autocommit => Some(Write::insert),
+        let unread = match self.on_conflict {
+            OnConflict::Replace => Some(Check::Done),
+            OnConflict::Error if context.is_autocommit => Some(Check::AtCommit),
             OnConflict::Error | OnConflict::Nothing | OnConflict::Update { .. } => None,
         };
-        if let Some(write) = blind {
-            let count = rows.len() as u64;
+        let mut count = 0;
+        if let Some(check) = unread {
             for row in rows {
-                self.remember(&row.key)?;
-                context.write(write(row.key, row.value))?;
+                self.write(row, check, context)?;
+                count += 1;
             }
             return Ok(count);
         }
-        let stored = context.get_newest(rows.iter().map(|row| row.key.clone()).collect()).await?;
+        let keys = rows.iter().flat_map(|row| &row.writes).map(|write| write.key().clone());
+        let mut stored = context.get_newest(keys.collect()).await?.into_iter();
         let mut changes = Vec::new();
-        let mut count = 0;
-        for (row, stored) in rows.into_iter().zip(stored) {
-            match stored {
-                None if !self.written.contains(&row.key) => {
-                    self.remember(&row.key)?;
-                    context.write(Write::put(row.key, row.value))?;
+        for row in rows {
+            let found: Vec<_> = row.writes.iter().map(EntryWrite::key).zip(stored.by_ref()).collect();
+            let taken =
+                found.into_iter().find(|(key, stored)| stored.is_some() || self.written.contains(*key));
+            match taken.map(|(key, stored)| (key.clone(), stored)) {
+                None => {
+                    self.write(row, Check::Done, context)?;
                     count += 1;
                 }
-                stored => changes.extend(self.conflict(row, stored, context)?),
+                Some(taken) => changes.extend(self.conflict(&row.row, taken, context)?),
             }
         }
         count += changes.len() as u64;
@@ -135,34 +139,42 @@ impl Insert {
         Ok(count)
     }
 
+    /// Buffers a new row; a second one of the statement with a key of it is an error.
+    fn write(&mut self, row: Proposed, check: Check, context: &mut ExecContext<'_>) -> Result<(), ExecError> {
+        for write in row.writes {
+            if !self.written.insert(write.key().clone()) {
+                return Err(self.again(write.key()).into());
+            }
+            context.write(write.into_write(check))?;
+        }
+        Ok(())
+    }
+
     /// What happens to a row whose key exists, in the store or in this statement.
     fn conflict(
         &mut self,
-        proposed: Proposed,
-        stored: Option<Value>,
+        proposed: &Row,
+        (key, stored): (Key, Option<Value>),
         context: &ExecContext<'_>,
     ) -> Result<Option<Change>, ExecError> {
         match &self.on_conflict {
-            OnConflict::Error | OnConflict::Replace => Err(self.again(&proposed.key).into()),
+            OnConflict::Error | OnConflict::Replace => Err(self.again(&key).into()),
             OnConflict::Nothing => Ok(None),
             OnConflict::Update { assignments, filter } => {
-                let Some(stored) = stored.filter(|_| !self.written.contains(&proposed.key)) else {
+                let Some(stored) = stored.filter(|_| !self.written.contains(&key)) else {
                     return Err(twice().into());
                 };
-                let old = decode_row(&self.layout, proposed.key.as_ref(), &stored)?;
-                let change =
-                    update_stored(&self.table, old, &proposed, (assignments, filter.as_ref()), context)?;
-                if let Some(change) = &change {
-                    self.written.insert(index_format::encode_key(&self.layout, &change.new)?);
-                }
-                Ok(change)
+                let old = decode_row(&self.layout, key.as_ref(), &stored)?;
+                let updated = (assignments.as_slice(), filter.as_ref());
+                let Some(new) = update_stored(&self.table, (&old, proposed), updated, context)? else {
+                    return Ok(None);
+                };
+                let change = row_writes(&self.layout, Some(&old), Some(&new))?;
+                let has_row = |write: &&EntryWrite| !matches!(write, EntryWrite::Remove(_));
+                self.written.extend(change.iter().filter(has_row).map(|write| write.key().clone()));
+                Ok(Some(change))
             }
         }
-    }
-
-    /// Notes a key that is written; a second row with it is an error.
-    fn remember(&mut self, key: &Key) -> Result<(), SqlError> {
-        if self.written.insert(key.clone()) { Ok(()) } else { Err(self.again(key)) }
     }
 
     /// The error of a key that is there already.
@@ -176,22 +188,20 @@ impl Insert {
     }
 }
 
-/// `DO UPDATE`: the change of the stored row, unless its WHERE says no.
+/// `DO UPDATE`: what the stored row becomes, unless its WHERE says no.
 fn update_stored(
     table: &TableDescriptor,
-    old: Row,
-    proposed: &Proposed,
+    (old, proposed): (&Row, &Row),
     (assignments, filter): (&[(usize, Expr)], Option<&Expr>),
     context: &ExecContext<'_>,
-) -> Result<Option<Change>, ExecError> {
-    let both: Vec<Datum> = old.iter().chain(&proposed.row).cloned().collect();
+) -> Result<Option<Row>, ExecError> {
+    let both: Vec<Datum> = old.iter().chain(proposed).cloned().collect();
     if let Some(filter) = filter
         && !is_true(filter, &both, &context.eval)?
     {
         return Ok(None);
     }
-    let new = assign(table, &old, assignments, (&both, &context.eval))?;
-    Ok(Some(Change { old_key: proposed.key.clone(), new }))
+    Ok(Some(assign(table, old, assignments, (&both, &context.eval))?))
 }
 
 fn twice() -> SqlError {

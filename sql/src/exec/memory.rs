@@ -47,15 +47,5 @@ pub fn row_bytes(row: &[Datum]) -> usize {
 }
 
 fn datum_bytes(datum: &Datum) -> usize {
-    let beside = match datum {
-        Datum::Text(text) | Datum::Char(text) => text.capacity(),
-        Datum::Numeric(number) => usize::try_from(number.digits()).unwrap_or(0) / 2 + 8,
-        Datum::Null
-        | Datum::Bool(_)
-        | Datum::Int(_)
-        | Datum::Float(_)
-        | Datum::Date(_)
-        | Datum::Timestamp(_) => 0,
-    };
-    size_of::<Datum>() + beside
+    size_of::<Datum>() + datum.heap_bytes()
 }

@@ -52,11 +52,9 @@ impl Profile {
         self.operators.get(&number)
     }
 
-    /// What the scans read, by range and node.
-    pub fn ranges(&self) -> impl Iterator<Item = (Place, RangeProfile)> {
-        self.operators
-            .values()
-            .flat_map(|operator| operator.ranges.iter().map(|(place, range)| (*place, *range)))
+    /// All operators that did something, with their numbers.
+    pub fn operators(&self) -> impl Iterator<Item = (usize, &OperatorProfile)> {
+        self.operators.iter().map(|(number, operator)| (*number, operator))
     }
 
     /// Counts rows that an operator put out.

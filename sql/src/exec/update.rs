@@ -13,16 +13,11 @@ use crate::error::SqlError;
 use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
 use crate::storage::layout::TableLayout;
-use crate::storage::{encode_row, index_format};
+use crate::storage::row_writes::{EntryWrite, row_writes};
 use crate::types::{Datum, Row};
 
-/// A stored row and what becomes of it.
-pub struct Change {
-    /// Where it is.
-    pub old_key: Key,
-    /// The row that it becomes.
-    pub new: Row,
-}
+/// What becomes of a stored row, in all indexes.
+pub type Change = Vec<EntryWrite>;
 
 /// Runs an UPDATE; returns how many rows were changed.
 ///
@@ -38,7 +33,7 @@ pub async fn update(
     let mut changes = Vec::new();
     for old in collect(source.as_mut(), context, "UPDATE").await? {
         let new = assign(table, &old, assignments, (&old, &context.eval))?;
-        changes.push(Change { old_key: index_format::encode_key(&layout, &old)?, new });
+        changes.push(row_writes(&layout, Some(&old), Some(&new))?);
     }
     let count = changes.len() as u64;
     apply_changes(table, changes, context).await?;
@@ -74,16 +69,19 @@ pub async fn apply_changes(
     changes: Vec<Change>,
     context: &mut ExecContext<'_>,
 ) -> Result<(), ExecError> {
-    let layout = TableLayout::of(table);
     let mut writes = Vec::with_capacity(changes.len());
     let (mut left, mut taken) = (BTreeSet::new(), Vec::new());
-    for change in changes {
-        let (key, value) = encode_row(&layout, &change.new)?;
-        if key != change.old_key {
-            left.insert(change.old_key);
-            taken.push(key.clone());
+    for write in changes.into_iter().flatten() {
+        match write {
+            EntryWrite::Remove(key) => {
+                left.insert(key);
+            }
+            EntryWrite::Take(key, value) => {
+                taken.push(key.clone());
+                writes.push(Write::put(key, value));
+            }
+            EntryWrite::Keep(key, value) => writes.push(Write::put(key, value)),
         }
-        writes.push(Write::put(key, value));
     }
     check_free(table, (&left, &taken), context).await?;
     // Every row's key, moved or not: two of them in one place are a duplicate too.

@@ -38,19 +38,15 @@ pub fn binary(op: BinaryOp, left: &Datum, right: &Datum, data_type: DataType) ->
 /// # Errors
 /// 22003 for the smallest integer of a type.
 pub fn negate(value: &Datum, data_type: DataType) -> Result<Datum, SqlError> {
-    match value {
-        Datum::Int(value) => {
-            let negated = value.checked_neg().ok_or_else(|| integer_out_of_range(data_type))?;
-            check_integer(negated, data_type).map(Datum::Int)
-        }
-        Datum::Float(value) => Ok(Datum::Float(-value)),
-        Datum::Numeric(value) => Ok(Datum::Numeric(-value.clone())),
-        Datum::Null
-        | Datum::Bool(_)
-        | Datum::Text(_)
-        | Datum::Char(_)
-        | Datum::Date(_)
-        | Datum::Timestamp(_) => Err(mistyped("negation")),
+    if let Datum::Int(value) = value {
+        let negated = value.checked_neg().ok_or_else(|| integer_out_of_range(data_type))?;
+        check_integer(negated, data_type).map(Datum::Int)
+    } else if let Datum::Float(value) = value {
+        Ok(Datum::Float(-value))
+    } else if let Datum::Numeric(value) = value {
+        Ok(Datum::Numeric(-value.clone()))
+    } else {
+        Err(mistyped("negation"))
     }
 }
 

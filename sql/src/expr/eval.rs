@@ -177,17 +177,10 @@ fn logic(
 }
 
 fn truth(datum: &Datum) -> Result<Option<bool>, SqlError> {
-    match datum {
-        Datum::Null => Ok(None),
-        Datum::Bool(value) => Ok(Some(*value)),
-        Datum::Int(_)
-        | Datum::Float(_)
-        | Datum::Numeric(_)
-        | Datum::Text(_)
-        | Datum::Char(_)
-        | Datum::Date(_)
-        | Datum::Timestamp(_) => Err(mistyped("a condition")),
+    if let Datum::Bool(value) = datum {
+        return Ok(Some(*value));
     }
+    if datum.is_null() { Ok(None) } else { Err(mistyped("a condition")) }
 }
 
 fn negate_if(negated: bool, truth: Option<bool>) -> Datum {

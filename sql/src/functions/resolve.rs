@@ -84,41 +84,21 @@ pub fn is_lacking(name: &str) -> bool {
 
 /// The number type that a function computes in: integers and REAL stay only where it has them.
 fn number(argument: DataType, keeps_width: bool) -> Option<DataType> {
-    match argument {
-        DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Float4 if keeps_width => Some(argument),
-        DataType::Int2
-        | DataType::Int4
-        | DataType::Int8
-        | DataType::Float4
-        | DataType::Float8
-        | DataType::Unknown => Some(DataType::Float8),
-        DataType::Numeric { .. } => Some(DataType::NUMERIC),
-        DataType::Bool
-        | DataType::Text
-        | DataType::Varchar { .. }
-        | DataType::Char { .. }
-        | DataType::Date
-        | DataType::Timestamp
-        | DataType::TimestampTz => None,
+    let narrower = argument.is_integer() || argument == DataType::Float4;
+    if narrower && keeps_width {
+        Some(argument)
+    } else if narrower || matches!(argument, DataType::Float8 | DataType::Unknown) {
+        Some(DataType::Float8)
+    } else {
+        argument.is_number().then_some(DataType::NUMERIC)
     }
 }
 
 /// The timestamp type that an argument is cast to, and the type of the result.
 fn timestamp(function: ScalarFunction, argument: DataType) -> Option<(DataType, DataType)> {
-    let argument = match argument {
-        DataType::Timestamp => DataType::Timestamp,
-        DataType::Date if function == ScalarFunction::Extract => DataType::Date,
-        DataType::Date | DataType::TimestampTz | DataType::Unknown => DataType::TimestampTz,
-        DataType::Bool
-        | DataType::Int2
-        | DataType::Int4
-        | DataType::Int8
-        | DataType::Float4
-        | DataType::Float8
-        | DataType::Numeric { .. }
-        | DataType::Text
-        | DataType::Varchar { .. }
-        | DataType::Char { .. } => return None,
-    };
+    let keeps = argument == DataType::Timestamp
+        || (argument == DataType::Date && function == ScalarFunction::Extract);
+    let becomes = matches!(argument, DataType::Date | DataType::TimestampTz | DataType::Unknown);
+    let argument = if keeps { argument } else { becomes.then_some(DataType::TimestampTz)? };
     Some((argument, if function == ScalarFunction::Extract { DataType::NUMERIC } else { argument }))
 }

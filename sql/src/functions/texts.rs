@@ -5,8 +5,7 @@ use crate::expr::ScalarFunction;
 use crate::expr::eval::{Arguments, mistyped};
 use crate::functions::invalid_argument;
 use crate::types::Datum;
-use crate::types::compare::unpadded;
-use crate::types::text::to_text;
+use crate::types::text::{to_text, unpadded};
 
 /// Longest text that a function may make, in bytes: twice the largest row, so that no query fills the memory with one.
 const TEXT_MAX_BYTES: usize = 1 << 20;

@@ -11,28 +11,12 @@ use crate::plan::node::Query;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Distinct(input) => match *input {
-            Query::Project(input, group_by)
-                if matches!(*input, Query::Scan { .. }) && !group_by.is_empty() =>
-            {
-                Query::Aggregate { input, group_by, aggregates: Vec::new() }
-            }
-            other @ (Query::Values { .. }
-            | Query::Scan { .. }
-            | Query::Filter(..)
-            | Query::Project(..)
-            | Query::Aggregate { .. }
-            | Query::Sort { .. }
-            | Query::Distinct(_)
-            | Query::Limit { .. }) => Query::Distinct(Box::new(other)),
-        },
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Limit { .. }) => other,
+    bottom_up(query, &|query| {
+        let Query::Distinct(input) = query else { return query };
+        let Query::Project(source, exprs) = *input else { return Query::Distinct(input) };
+        if exprs.is_empty() || !matches!(*source, Query::Scan { .. }) {
+            return Query::Distinct(Box::new(Query::Project(source, exprs)));
+        }
+        Query::Aggregate { input: source, group_by: exprs, aggregates: Vec::new() }
     })
 }

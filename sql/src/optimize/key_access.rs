@@ -17,7 +17,7 @@ use super::push_filter::and;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr};
-use crate::plan::node::{Access, PushDown, Query};
+use crate::plan::node::{Access, Query};
 use crate::storage::index_format::{encode_key_values, primary_span};
 use crate::storage::layout::TableLayout;
 use crate::types::Datum;
@@ -30,23 +30,15 @@ const SPANS_MAX: usize = 1_000;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Scan { table, reverse, pushed, access: Access::Spans(_) } => {
-            let conditions = pushed.filter.clone().map(conjuncts).unwrap_or_default();
-            let (access, filter) = match chosen(&table, &conditions) {
-                Some((access, taken)) => (access, rest(conditions, &taken)),
+    bottom_up(query, &|mut query| {
+        if let Query::Scan { table, access: access @ Access::Spans(_), pushed, .. } = &mut query {
+            let conditions = pushed.filter.take().map(conjuncts).unwrap_or_default();
+            (*access, pushed.filter) = match chosen(table, &conditions) {
+                Some((chosen, taken)) => (chosen, rest(conditions, &taken)),
                 None => (Access::Spans(vec![primary_span(table.id)]), rest(conditions, &[])),
             };
-            Query::Scan { table, access, reverse, pushed: PushDown { filter, ..pushed } }
         }
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+        query
     })
 }
 
@@ -109,7 +101,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
     }
     let layout = TableLayout::of(table);
     let mut constraints: Vec<_> =
-        layout.key.iter().map(|position| constraint(*position, conditions)).collect();
+        layout.primary().positions().map(|position| constraint(position, conditions)).collect();
     let mut counts =
         constraints.iter().map(|constraint| constraint.values.as_ref().map(|(values, _)| values.len()));
     let points = counts.try_fold(1_usize, |all, count| Some(all.saturating_mul(count?)));
@@ -131,7 +123,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
             }
         }
     }
-    if matched == layout.key.len() {
+    if matched == layout.primary().key.len() {
         return Some((Access::Points(prefixes), taken));
     }
     let (lower, upper) = range.unwrap_or((None, None));

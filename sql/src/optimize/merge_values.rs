@@ -13,29 +13,11 @@ use crate::plan::node::Query;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Project(input, exprs) => match *input {
-            Query::Values { rows } => Query::Values {
-                rows: rows
-                    .iter()
-                    .map(|row| exprs.iter().map(|expr| over_row(expr.clone(), row)).collect())
-                    .collect(),
-            },
-            other @ (Query::Scan { .. }
-            | Query::Filter(..)
-            | Query::Project(..)
-            | Query::Aggregate { .. }
-            | Query::Sort { .. }
-            | Query::Distinct(_)
-            | Query::Limit { .. }) => Query::Project(Box::new(other), exprs),
-        },
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+    bottom_up(query, &|query| {
+        let Query::Project(input, exprs) = query else { return query };
+        let Query::Values { rows } = *input else { return Query::Project(input, exprs) };
+        let over = |row: &Vec<Expr>| exprs.iter().map(|expr| over_row(expr.clone(), row)).collect();
+        Query::Values { rows: rows.iter().map(over).collect() }
     })
 }
 

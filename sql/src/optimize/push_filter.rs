@@ -7,42 +7,24 @@
 
 use super::bottom_up;
 use crate::expr::{BinaryOp, Expr};
-use crate::plan::node::{PushDown, Query};
+use crate::plan::node::Query;
 use crate::types::DataType;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Filter(input, filter) => match *input {
-            Query::Scan { table, access, reverse, pushed } if is_plain(&pushed) => {
-                let filter = Some(match pushed.filter {
-                    Some(earlier) => and(earlier, filter),
-                    None => filter,
-                });
-                Query::Scan { table, access, reverse, pushed: PushDown { filter, ..pushed } }
-            }
-            other @ (Query::Values { .. }
-            | Query::Scan { .. }
-            | Query::Filter(..)
-            | Query::Project(..)
-            | Query::Aggregate { .. }
-            | Query::Sort { .. }
-            | Query::Distinct(_)
-            | Query::Limit { .. }) => Query::Filter(Box::new(other), filter),
-        },
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+    bottom_up(query, &|query| {
+        let Query::Filter(mut input, filter) = query else { return query };
+        if let Query::Scan { pushed, .. } = input.as_mut()
+            && pushed.is_filter_only()
+        {
+            pushed.filter = Some(match pushed.filter.take() {
+                Some(earlier) => and(earlier, filter),
+                None => filter,
+            });
+            return *input;
+        }
+        Query::Filter(input, filter)
     })
-}
-
-/// Nothing that changes rows or their number is pushed yet.
-fn is_plain(pushed: &PushDown) -> bool {
-    pushed.project.is_none() && pushed.limit.is_none() && pushed.aggregate.is_none()
 }
 
 /// `left AND right`.

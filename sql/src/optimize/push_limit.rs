@@ -11,41 +11,29 @@
 //! first rows; the Limit node stays, for the offset and because several ranges may answer.
 
 use super::bottom_up;
-use crate::plan::node::{PushDown, Query};
+use crate::plan::node::Query;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Limit { input, offset, limit: Some(limit) } => {
-            let wanted = offset.saturating_add(limit);
-            Query::Limit { input: Box::new(cut(*input, wanted)), offset, limit: Some(limit) }
+    bottom_up(query, &|mut query| {
+        if let Query::Limit { input, offset, limit: Some(limit) } = &mut query {
+            cut(input, offset.saturating_add(*limit));
         }
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+        query
     })
 }
 
-fn cut(query: Query, wanted: u64) -> Query {
+fn cut(query: &mut Query, wanted: u64) {
+    let least = |limit: Option<u64>| Some(limit.map_or(wanted, |limit| limit.min(wanted)));
     match query {
-        Query::Project(input, exprs) => Query::Project(Box::new(cut(*input, wanted)), exprs),
-        Query::Sort { input, keys, limit } => {
-            Query::Sort { input, keys, limit: Some(limit.map_or(wanted, |limit| limit.min(wanted))) }
-        }
-        Query::Scan { table, access, reverse, pushed } if pushed.aggregate.is_none() => {
-            let limit = Some(pushed.limit.map_or(wanted, |limit| limit.min(wanted)));
-            Query::Scan { table, access, reverse, pushed: PushDown { limit, ..pushed } }
-        }
-        other @ (Query::Values { .. }
+        Query::Project(input, _) => cut(input, wanted),
+        Query::Sort { limit, .. } => *limit = least(*limit),
+        Query::Scan { pushed, .. } if pushed.aggregate.is_none() => pushed.limit = least(pushed.limit),
+        Query::Values { .. }
         | Query::Scan { .. }
         | Query::Filter(..)
         | Query::Aggregate { .. }
         | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+        | Query::Limit { .. } => {}
     }
 }

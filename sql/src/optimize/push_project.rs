@@ -15,37 +15,30 @@
 
 use std::convert::Infallible;
 
-use crate::expr::{Aggregate, Expr, SortKey};
+use super::map_inputs;
+use crate::expr::{Aggregate, Expr};
 use crate::plan::node::{PushDown, Query};
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
     match query {
-        Query::Limit { input, offset, limit } => {
-            Query::Limit { input: Box::new(apply(*input)), offset, limit }
+        Query::Project(mut input, exprs) => {
+            if let Query::Scan { table, pushed, .. } = input.as_mut()
+                && is_open(pushed)
+            {
+                pushed.project = (!is_identity(&exprs, table.columns.len())).then_some(exprs);
+                return *input;
+            }
+            let (input, exprs) = narrowed(*input, exprs);
+            Query::Project(Box::new(input), exprs)
         }
-        Query::Distinct(input) => Query::Distinct(Box::new(apply(*input))),
-        Query::Project(input, exprs) => match *input {
-            Query::Scan { table, access, reverse, pushed } if is_open(&pushed) => {
-                let project = (!is_identity(&exprs, table.columns.len())).then_some(exprs);
-                Query::Scan { table, access, reverse, pushed: PushDown { project, ..pushed } }
-            }
-            other @ (Query::Values { .. }
-            | Query::Scan { .. }
-            | Query::Filter(..)
-            | Query::Project(..)
-            | Query::Aggregate { .. }
-            | Query::Sort { .. }
-            | Query::Distinct(_)
-            | Query::Limit { .. }) => {
-                let (input, exprs) = narrowed(other, exprs);
-                Query::Project(Box::new(input), exprs)
-            }
-        },
         Query::Aggregate { input, group_by, aggregates } => aggregate(*input, group_by, aggregates),
-        Query::Filter(input, filter) => Query::Filter(Box::new(apply(*input)), filter),
-        Query::Sort { input, keys, limit } => Query::Sort { input: Box::new(apply(*input)), keys, limit },
-        other @ (Query::Values { .. } | Query::Scan { .. }) => other,
+        other @ (Query::Values { .. }
+        | Query::Scan { .. }
+        | Query::Filter(..)
+        | Query::Sort { .. }
+        | Query::Distinct(_)
+        | Query::Limit { .. }) => map_inputs(other, &mut apply),
     }
 }
 
@@ -108,27 +101,16 @@ fn reaches_scan(query: &Query, needed: &mut Vec<Column>) -> bool {
 }
 
 /// The tree over a scan that sends only these columns.
-fn with_columns(query: Query, needed: &[Column]) -> Query {
-    match query {
-        Query::Sort { input, keys, limit } => {
-            let keys =
-                keys.into_iter().map(|key| SortKey { expr: renumbered(key.expr, needed), ..key }).collect();
-            Query::Sort { input: Box::new(with_columns(*input, needed)), keys, limit }
-        }
-        Query::Filter(input, filter) => {
-            Query::Filter(Box::new(with_columns(*input, needed)), renumbered(filter, needed))
-        }
-        Query::Scan { table, access, reverse, pushed } => {
-            let column = |(index, data_type): &Column| Expr::Column { index: *index, data_type: *data_type };
-            let project = Some(needed.iter().map(column).collect());
-            Query::Scan { table, access, reverse, pushed: PushDown { project, ..pushed } }
-        }
-        other @ (Query::Values { .. }
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+fn with_columns(mut query: Query, needed: &[Column]) -> Query {
+    if let Query::Scan { pushed, .. } = &mut query {
+        let column = |(index, data_type): &Column| Expr::Column { index: *index, data_type: *data_type };
+        pushed.project = Some(needed.iter().map(column).collect());
+        return query;
     }
+    for expr in query.exprs_mut() {
+        *expr = renumbered(expr.clone(), needed);
+    }
+    map_inputs(query, &mut |input| with_columns(input, needed))
 }
 
 /// The expression over a row that has only the needed columns.

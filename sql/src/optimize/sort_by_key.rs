@@ -21,36 +21,21 @@ use crate::types::compare::compare;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
-    bottom_up(query, &|query| match query {
-        Query::Sort { input, keys, limit } => match *input {
-            Query::Scan { table, access, reverse: false, pushed }
-                if pushed.aggregate.is_none() && pushed.project.is_none() =>
-            {
-                let layout = TableLayout::of(&table);
-                match direction(&layout, &access, &keys) {
-                    Some(reverse) => directed(Query::Scan { table, access, reverse, pushed }),
-                    None => {
-                        let input = Box::new(Query::Scan { table, access, reverse: false, pushed });
-                        Query::Sort { input, keys, limit }
-                    }
-                }
+    bottom_up(query, &|query| {
+        let Query::Sort { mut input, keys, limit } = query else { return query };
+        if let Query::Scan { table, access, reverse: reverse @ false, pushed } = input.as_mut()
+            && pushed.aggregate.is_none()
+            && pushed.project.is_none()
+            && let Some(backward) = direction(&TableLayout::of(table), access, &keys)
+        {
+            match access {
+                // Points are read in the order in which they stand.
+                Access::Points(points) if backward => points.reverse(),
+                Access::Points(_) | Access::Spans(_) => *reverse = backward,
             }
-            other @ (Query::Values { .. }
-            | Query::Scan { .. }
-            | Query::Filter(..)
-            | Query::Project(..)
-            | Query::Aggregate { .. }
-            | Query::Sort { .. }
-            | Query::Distinct(_)
-            | Query::Limit { .. }) => Query::Sort { input: Box::new(other), keys, limit },
-        },
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
+            return *input;
+        }
+        Query::Sort { input, keys, limit }
     })
 }
 
@@ -58,7 +43,7 @@ pub fn apply(query: Query) -> Query {
 fn direction(layout: &TableLayout, access: &Access, keys: &[SortKey]) -> Option<bool> {
     let fixed = fixed_columns(layout, access);
     let is_fixed = |position: &usize| fixed.contains(position);
-    let mut key_columns = layout.key.iter().filter(|position| !is_fixed(position));
+    let mut key_columns = layout.primary().positions().filter(|position| !is_fixed(position));
     let mut reverse = None;
     for key in keys {
         let Expr::Column { index, .. } = &key.expr else { return None };
@@ -69,7 +54,7 @@ fn direction(layout: &TableLayout, access: &Access, keys: &[SortKey]) -> Option<
             // All of the key is sorted by already: rows are different in it, so that more keys decide nothing.
             break;
         };
-        if next != index || *reverse.get_or_insert(key.descending) != key.descending {
+        if next != *index || *reverse.get_or_insert(key.descending) != key.descending {
             return None;
         }
     }
@@ -89,12 +74,13 @@ fn fixed_columns(layout: &TableLayout, access: &Access) -> Vec<usize> {
                 };
                 column(index).all(same)
             };
-            layout.key.iter().enumerate().filter(|(index, _)| is_one(*index)).map(|(_, at)| *at).collect()
+            let key = layout.primary().positions().enumerate();
+            key.filter(|(index, _)| is_one(*index)).map(|(_, at)| at).collect()
         }
         Access::Spans(spans) => {
             let [span] = spans.as_slice() else { return Vec::new() };
             let shared = shared_columns(layout, span);
-            layout.key.iter().take(shared).copied().collect()
+            layout.primary().positions().take(shared).collect()
         }
     }
 }
@@ -106,8 +92,9 @@ fn shared_columns(layout: &TableLayout, span: &Span) -> usize {
     let Some(columns) = span.start.as_ref().get(prefix..) else { return 0 };
     let mut decoder = KeyDecoder::new(columns);
     let mut values = Vec::new();
-    for position in &layout.key {
-        let Ok(value) = decode_column(&mut decoder, layout.data_type(*position)) else { break };
+    for column in &layout.primary().key {
+        let of_column = (layout.data_type(column.position), column.order);
+        let Ok(value) = decode_column(&mut decoder, of_column) else { break };
         values.push(value);
         let covers = encode_key_values(layout, &values).is_ok_and(|prefix| Span::prefix(prefix).covers(span));
         if !covers {
@@ -116,22 +103,4 @@ fn shared_columns(layout: &TableLayout, span: &Span) -> usize {
         }
     }
     values.len()
-}
-
-/// Points are turned around here, because they are read in the order in which they stand.
-fn directed(scan: Query) -> Query {
-    match scan {
-        Query::Scan { table, access: Access::Points(mut points), reverse: true, pushed } => {
-            points.reverse();
-            Query::Scan { table, access: Access::Points(points), reverse: false, pushed }
-        }
-        other @ (Query::Values { .. }
-        | Query::Scan { .. }
-        | Query::Filter(..)
-        | Query::Project(..)
-        | Query::Aggregate { .. }
-        | Query::Sort { .. }
-        | Query::Distinct(_)
-        | Query::Limit { .. }) => other,
-    }
 }

@@ -34,7 +34,8 @@ impl Data {
     fn new(table: &TableDescriptor, rows: Vec<Row>) -> Self {
         let layout = TableLayout::of(table);
         let key_of = |row: &Row| {
-            let values: Vec<Datum> = layout.key.iter().map(|position| row[*position].clone()).collect();
+            let values: Vec<Datum> =
+                layout.primary().positions().map(|position| row[position].clone()).collect();
             encode_key_values(&layout, &values).unwrap()
         };
         let mut rows: Vec<(Key, Row)> = rows.into_iter().map(|row| (key_of(&row), row)).collect();
@@ -406,7 +407,7 @@ fn deepest_expressions_fit_the_stack() {
         let tree = tree_of(&tables, &format!("SELECT {expr} AS x FROM t WHERE a = 1 ORDER BY 1"));
         let folded = tree.map_exprs(&mut |expr| fold_constants(expr, &NONE)).unwrap();
         let plan = crate::plan::node::Plan::Query { query: optimize(folded) };
-        assert!(!crate::plan::explain::explain(&plan, &[]).is_empty());
+        assert!(!crate::plan::explain::explain(&plan, &Default::default()).is_empty());
         let crate::plan::node::Plan::Query { query } = plan else { panic!("no query") };
         assert!(data.run(&query).unwrap().is_empty());
     }

@@ -1,9 +1,10 @@
-//! Type names to types.
+//! Type names to types: those with parameters here, others by the names that types say of themselves.
 
-use sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+use sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo};
 
 use crate::error::{SqlError, SqlState};
 use crate::types::DataType;
+use crate::types::info::TypeInfo;
 use crate::types::numeric::NUMERIC_PRECISION_MAX;
 
 /// Longest declared length of text in characters, as in PostgreSQL.
@@ -15,15 +16,8 @@ const TEXT_LENGTH_MAX: u64 = 10_485_760;
 /// 0A000 for types that Quorate lacks, 22023 for lengths and precisions that no type has.
 pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
     Ok(match data_type {
-        SqlType::Bool | SqlType::Boolean => DataType::Bool,
-        SqlType::Int2(None) | SqlType::SmallInt(None) => DataType::Int2,
-        SqlType::Int(None) | SqlType::Int4(None) | SqlType::Integer(None) => DataType::Int4,
-        SqlType::Int8(None) | SqlType::BigInt(None) => DataType::Int8,
-        SqlType::Real | SqlType::Float4 => DataType::Float4,
-        SqlType::Float8 | SqlType::DoublePrecision => DataType::Float8,
         SqlType::Float(info) => float(*info)?,
         SqlType::Numeric(info) | SqlType::Decimal(info) | SqlType::Dec(info) => numeric(*info)?,
-        SqlType::Text => DataType::TEXT,
         SqlType::Varchar(length) | SqlType::CharacterVarying(length) | SqlType::CharVarying(length) => {
             DataType::Varchar { length_max: length.map(|length| text_length(length, "varchar")).transpose()? }
         }
@@ -40,14 +34,11 @@ pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
             let length = CharacterLength::IntegerLength { length, unit: None };
             DataType::Char { length: Some(text_length(length, "char")?) }
         }
-        SqlType::Date => DataType::Date,
-        SqlType::Timestamp(None | Some(6), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-            DataType::Timestamp
-        }
-        SqlType::Timestamp(None | Some(6), TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
-            DataType::TimestampTz
-        }
-        other => return Err(SqlError::unsupported(format!("type {other}"))),
+        SqlType::Timestamp(Some(6), zone) => return convert(&SqlType::Timestamp(None, *zone)),
+        other => match TypeInfo::by_sql_name(&other.to_string()) {
+            Some(info) => info.base,
+            None => return Err(SqlError::unsupported(format!("type {other}"))),
+        },
     })
 }
 

@@ -255,7 +255,7 @@ impl<'a> Convert<'a> {
             && is_comparison(op)
             && operator(before).is_ok_and(is_comparison)
         {
-            let symbol = crate::bind::operator_symbol(op);
+            let symbol = op.symbol();
             let message = format!("syntax error at or near \"{symbol}\"");
             return Err(SqlError::new(SqlState::SyntaxError, message));
         }

@@ -9,6 +9,8 @@
 //!               Sent: distance, dest
 //! ```
 
+use std::collections::BTreeMap;
+
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::SortKey;
 use crate::plan::node::{Access, OnConflict, Plan, PushDown, Query};
@@ -23,9 +25,12 @@ use expr_text::{aggregate_text, expr_text, literal_text};
 /// Most points or spans that are written out; of more only the number.
 const ACCESS_SHOWN_MAX: usize = 5;
 
-/// The lines of a plan. `measured` are what EXPLAIN ANALYZE knows of the plan's scan, printed below it.
-pub fn explain(plan: &Plan, measured: &[String]) -> Vec<String> {
-    let mut printer = Printer { lines: Vec::new(), measured };
+/// What EXPLAIN ANALYZE knows of the nodes of a plan's tree: lines by the node's number, parents first.
+pub type Measured = BTreeMap<usize, Vec<String>>;
+
+/// The lines of a plan; what is measured of a node is printed below it.
+pub fn explain(plan: &Plan, measured: &Measured) -> Vec<String> {
+    let mut printer = Printer { lines: Vec::new(), measured, nodes: 0 };
     match plan {
         Plan::Query { query } => {
             printer.query(query, 0);
@@ -75,7 +80,9 @@ fn sets(table: &TableDescriptor, assignments: &[(usize, crate::expr::Expr)], nam
 /// Writes lines from the root to the leaves.
 struct Printer<'a> {
     lines: Vec<String>,
-    measured: &'a [String],
+    measured: &'a Measured,
+    /// Nodes of the tree that were printed.
+    nodes: usize,
 }
 
 impl Printer<'_> {
@@ -95,43 +102,53 @@ impl Printer<'_> {
     /// A node with what is below it; gives the names of its columns. Lines of the inputs are known first, because the
     /// names come from below, and are put behind the node's own.
     fn query(&mut self, query: &Query, depth: usize) -> Vec<String> {
+        let measured = self.measured.get(&self.nodes).map_or(&[][..], Vec::as_slice);
+        self.nodes += 1;
         let start = self.lines.len();
-        let below = |printer: &mut Self, input: &Query| printer.query(input, depth + 1);
-        let (names, node) = match query {
+        let below: Vec<Vec<String>> =
+            query.inputs().into_iter().map(|input| self.query(input, depth + 1)).collect();
+        let names = below.concat();
+        let inputs = self.lines.split_off(start);
+        let names = match query {
+            Query::Scan { table, access, reverse, pushed } => {
+                self.scan(table, (access, *reverse), pushed, depth)
+            }
             Query::Values { rows } => {
                 let width = rows.first().map_or(0, Vec::len);
-                let names = (1..=width).map(|column| format!("column{column}")).collect();
-                (names, format!("Values  ({})", row_count(rows.len())))
+                self.node(depth, &format!("Values  ({})", row_count(rows.len())));
+                (1..=width).map(|column| format!("column{column}")).collect()
             }
-            Query::Scan { table, access, reverse, pushed } => {
-                return self.scan(table, (access, *reverse), pushed, depth);
+            Query::Filter(_, filter) => {
+                self.node(depth, &format!("Filter  ({})", expr_text(filter, &names)));
+                names
             }
-            Query::Filter(input, filter) => {
-                let names = below(self, input);
-                let node = format!("Filter  ({})", expr_text(filter, &names));
-                (names, node)
+            Query::Project(_, exprs) => {
+                let names = texts(exprs, &names);
+                self.node(depth, &format!("Project  ({})", names.join(", ")));
+                names
             }
-            Query::Project(input, exprs) => {
-                let names = texts(exprs, &below(self, input));
-                let node = format!("Project  ({})", names.join(", "));
-                (names, node)
+            Query::Aggregate { group_by, aggregates, .. } => {
+                self.node(depth, &format!("Aggregate  ({})", groups(group_by, aggregates, &names)));
+                group_names(group_by, aggregates, &names)
             }
-            Query::Aggregate { input, group_by, aggregates } => {
-                let names = below(self, input);
-                let grouped = groups(group_by, aggregates, &names);
-                (group_names(group_by, aggregates, &names), format!("Aggregate  ({grouped})"))
-            }
-            Query::Sort { input, keys, limit } => {
-                let names = below(self, input);
+            Query::Sort { keys, limit, .. } => {
                 let keys: Vec<String> = keys.iter().map(|key| sort_text(key, &names)).collect();
                 let first = limit.map(|limit| format!(", first {}", row_count(limit))).unwrap_or_default();
-                (names, format!("Sort  ({}{first})", keys.join(", ")))
+                self.node(depth, &format!("Sort  ({}{first})", keys.join(", ")));
+                names
             }
-            Query::Distinct(input) => (below(self, input), "Distinct".to_owned()),
-            Query::Limit { input, offset, limit } => (below(self, input), limit_text(*offset, *limit)),
+            Query::Distinct(_) => {
+                self.node(depth, "Distinct");
+                names
+            }
+            Query::Limit { offset, limit, .. } => {
+                self.node(depth, &limit_text(*offset, *limit));
+                names
+            }
         };
-        let inputs = self.lines.split_off(start);
-        self.node(depth, &node);
+        for line in measured {
+            self.property(depth, line);
+        }
         self.lines.extend(inputs);
         names
     }
@@ -153,7 +170,7 @@ impl Printer<'_> {
         if let Some(limit) = pushed.limit {
             self.property(depth, &format!("Limit at the ranges: {limit}"));
         }
-        let output = match (&pushed.aggregate, &pushed.project) {
+        match (&pushed.aggregate, &pushed.project) {
             (Some(aggregate), _) => {
                 let grouped = groups(&aggregate.group_by, &aggregate.aggregates, &names);
                 self.property(depth, &format!("Aggregate at the ranges: {grouped}"));
@@ -166,11 +183,7 @@ impl Printer<'_> {
                 sent
             }
             (None, None) => names,
-        };
-        for line in self.measured {
-            self.property(depth, line);
         }
-        output
     }
 }
 
@@ -227,8 +240,8 @@ fn access_text(table: &TableDescriptor, access: &Access) -> String {
             let point = |values: &Vec<Datum>| {
                 let values: Vec<String> = values
                     .iter()
-                    .zip(&layout.key)
-                    .map(|(value, position)| literal_text(value, layout.data_type(*position)))
+                    .zip(layout.primary().positions())
+                    .map(|(value, position)| literal_text(value, layout.data_type(position)))
                     .collect();
                 format!("({})", values.join(", "))
             };

@@ -1,4 +1,7 @@
 //! Plans: what the executor runs. One variant a kind of work; printed by EXPLAIN.
+//!
+//! A node may read several trees. Whoever goes over a plan does it by [`Query::inputs`] and its like, so that a kind of
+//! node with more inputs than one is no case of its own.
 
 use std::sync::Arc;
 
@@ -104,23 +107,55 @@ pub enum Query {
 }
 
 impl Query {
+    /// No rows: what stands in a place whose tree is elsewhere.
+    const NOTHING: Self = Self::Values { rows: Vec::new() };
+
+    /// The trees that it reads, in the order in which their columns follow each other.
+    pub fn inputs(&self) -> Vec<&Query> {
+        match self {
+            Self::Values { .. } | Self::Scan { .. } => Vec::new(),
+            Self::Filter(input, _) | Self::Project(input, _) | Self::Distinct(input) => vec![input],
+            Self::Aggregate { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
+                vec![input]
+            }
+        }
+    }
+
+    /// As [`Query::inputs`], to be changed.
+    pub fn inputs_mut(&mut self) -> Vec<&mut Query> {
+        match self {
+            Self::Values { .. } | Self::Scan { .. } => Vec::new(),
+            Self::Filter(input, _) | Self::Project(input, _) | Self::Distinct(input) => vec![input],
+            Self::Aggregate { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
+                vec![input]
+            }
+        }
+    }
+
+    /// The node's own expressions, those pushed down apart.
+    pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Self::Values { rows } => rows.iter_mut().flatten().collect(),
+            Self::Filter(_, filter) => vec![filter],
+            Self::Project(_, exprs) => exprs.iter_mut().collect(),
+            Self::Aggregate { group_by, aggregates, .. } => {
+                let arguments = aggregates.iter_mut().filter_map(|aggregate| aggregate.argument.as_mut());
+                group_by.iter_mut().chain(arguments).collect()
+            }
+            Self::Sort { keys, .. } => keys.iter_mut().map(|key| &mut key.expr).collect(),
+            Self::Scan { .. } | Self::Distinct(_) | Self::Limit { .. } => Vec::new(),
+        }
+    }
+
     /// The same tree with `change` done to each of its direct inputs.
     ///
     /// # Errors
     /// The first error of `change`.
-    pub fn map_inputs<E>(self, change: &mut dyn FnMut(Query) -> Result<Query, E>) -> Result<Query, E> {
-        let mut boxed = |input: Box<Query>| change(*input).map(Box::new);
-        Ok(match self {
-            Self::Values { .. } | Self::Scan { .. } => self,
-            Self::Filter(input, filter) => Self::Filter(boxed(input)?, filter),
-            Self::Project(input, exprs) => Self::Project(boxed(input)?, exprs),
-            Self::Aggregate { input, group_by, aggregates } => {
-                Self::Aggregate { input: boxed(input)?, group_by, aggregates }
-            }
-            Self::Sort { input, keys, limit } => Self::Sort { input: boxed(input)?, keys, limit },
-            Self::Distinct(input) => Self::Distinct(boxed(input)?),
-            Self::Limit { input, offset, limit } => Self::Limit { input: boxed(input)?, offset, limit },
-        })
+    pub fn map_inputs<E>(mut self, change: &mut dyn FnMut(Query) -> Result<Query, E>) -> Result<Query, E> {
+        for input in self.inputs_mut() {
+            *input = change(std::mem::replace(input, Self::NOTHING))?;
+        }
+        Ok(self)
     }
 
     /// The same tree with `change` done to each expression of each node, those pushed down apart.
@@ -128,39 +163,26 @@ impl Query {
     /// # Errors
     /// The first error of `change`.
     pub fn map_exprs<E>(self, change: &mut dyn FnMut(Expr) -> Result<Expr, E>) -> Result<Query, E> {
-        let tree = self.map_inputs(&mut |input| input.map_exprs(change))?;
-        Ok(match tree {
-            Self::Values { rows } => {
-                Self::Values { rows: rows.into_iter().map(|row| all(row, change)).collect::<Result<_, E>>()? }
-            }
-            Self::Filter(input, filter) => Self::Filter(input, change(filter)?),
-            Self::Project(input, exprs) => Self::Project(input, all(exprs, change)?),
-            Self::Aggregate { input, group_by, aggregates } => Self::Aggregate {
-                input,
-                group_by: all(group_by, change)?,
-                aggregates: aggregates
-                    .into_iter()
-                    .map(|aggregate| {
-                        let argument = aggregate.argument.map(&mut *change).transpose()?;
-                        Ok(Aggregate { argument, ..aggregate })
-                    })
-                    .collect::<Result<_, E>>()?,
-            },
-            Self::Sort { input, keys, limit } => Self::Sort {
-                input,
-                keys: keys
-                    .into_iter()
-                    .map(|key| Ok(SortKey { expr: change(key.expr)?, ..key }))
-                    .collect::<Result<_, E>>()?,
-                limit,
-            },
-            Self::Scan { .. } | Self::Distinct(_) | Self::Limit { .. } => tree,
-        })
+        let mut tree = self.map_inputs(&mut |input| input.map_exprs(change))?;
+        for expr in tree.exprs_mut() {
+            let null = Expr::Literal(Datum::Null, DataType::Unknown);
+            *expr = change(std::mem::replace(expr, null))?;
+        }
+        Ok(tree)
+    }
+
+    /// Does `visit` to each node, inputs behind what reads them.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Query)) {
+        visit(self);
+        self.inputs().into_iter().for_each(|input| input.walk(visit));
     }
 }
 
-fn all<E>(exprs: Vec<Expr>, change: &mut dyn FnMut(Expr) -> Result<Expr, E>) -> Result<Vec<Expr>, E> {
-    exprs.into_iter().map(change).collect()
+impl PushDown {
+    /// Whether it changes neither what a row is nor how many there are, but for a filter.
+    pub fn is_filter_only(&self) -> bool {
+        self.project.is_none() && self.limit.is_none() && self.aggregate.is_none()
+    }
 }
 
 /// What ON CONFLICT does.
@@ -215,4 +237,43 @@ pub enum Plan {
         /// Yields the table's rows to remove.
         source: Query,
     },
+}
+
+impl Plan {
+    /// The tree of its rows: those that it yields, or those that it changes or inserts.
+    fn source(&self) -> &Query {
+        match self {
+            Self::Query { query } => query,
+            Self::Insert { source, .. } | Self::Update { source, .. } | Self::Delete { source, .. } => source,
+        }
+    }
+
+    /// The tree of its rows, to be changed.
+    pub fn source_mut(&mut self) -> &mut Query {
+        match self {
+            Self::Query { query } => query,
+            Self::Insert { source, .. } | Self::Update { source, .. } | Self::Delete { source, .. } => source,
+        }
+    }
+
+    /// The table whose rows it changes.
+    fn target(&self) -> Option<&Arc<TableDescriptor>> {
+        match self {
+            Self::Query { .. } => None,
+            Self::Insert { table, .. } | Self::Update { table, .. } | Self::Delete { table, .. } => {
+                Some(table)
+            }
+        }
+    }
+
+    /// All tables that it reads or changes; one may be there twice.
+    pub fn tables(&self) -> Vec<Arc<TableDescriptor>> {
+        let mut tables: Vec<_> = self.target().cloned().into_iter().collect();
+        self.source().walk(&mut |node| {
+            if let Query::Scan { table, .. } = node {
+                tables.push(Arc::clone(table));
+            }
+        });
+        tables
+    }
 }

@@ -63,9 +63,10 @@ impl Program {
         for (id, data_type) in &self.layout.columns {
             put_type(out.varint(u64::from(*id)), *data_type);
         }
-        out.count(self.layout.key.len());
-        self.layout.key.iter().for_each(|position| {
-            out.count(*position);
+        let key = self.layout.primary().positions();
+        out.count(key.len());
+        key.for_each(|position| {
+            out.count(position);
         });
         put_optional_expr(&mut out, self.filter.as_ref());
         out.varint(self.limit.map_or(0, |limit| limit.saturating_add(1)));

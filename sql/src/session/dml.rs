@@ -24,8 +24,8 @@ use crate::exec::update::update;
 use crate::exec::{Operator, build};
 use crate::expr::eval::EvalContext;
 use crate::node::SqlNode;
-use crate::plan::memory::Unplanned;
 use crate::plan::node::{Plan, Query};
+use crate::planner::memory::Unplanned;
 use crate::retry::Attempts;
 use crate::types::Row;
 
@@ -80,7 +80,7 @@ impl Session {
         let eval = EvalContext { parameters: run.parameters, now_micros };
         let plan = statement.plan(&eval)?;
         check_writes(&plan, open.read_only)?;
-        for table in tables_of(&plan) {
+        for table in plan.tables() {
             open.used_table(table.id, table.version);
         }
         let transaction = open.begin(&node).await?;
@@ -144,7 +144,7 @@ impl Session {
         let mut transaction = node.database.begin(options).await?;
         self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
-        let tables = tables_of(&plan);
+        let tables = plan.tables();
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
@@ -273,33 +273,4 @@ fn check_writes(plan: &Plan, read_only: bool) -> Result<(), SqlError> {
     }
     let message = format!("cannot execute {what} in a read-only transaction");
     Err(SqlError::new(SqlState::ReadOnlySqlTransaction, message))
-}
-
-/// All tables of a plan.
-fn tables_of(plan: &Plan) -> Vec<Arc<TableDescriptor>> {
-    let mut tables = Vec::new();
-    let source = match plan {
-        Plan::Query { query } => query,
-        Plan::Insert { table, source, .. }
-        | Plan::Update { table, source, .. }
-        | Plan::Delete { table, source } => {
-            tables.push(Arc::clone(table));
-            source
-        }
-    };
-    add_tables(source, &mut tables);
-    tables
-}
-
-fn add_tables(query: &Query, tables: &mut Vec<Arc<TableDescriptor>>) {
-    match query {
-        Query::Values { .. } => {}
-        Query::Scan { table, .. } => tables.push(Arc::clone(table)),
-        Query::Filter(input, _) | Query::Project(input, _) | Query::Distinct(input) => {
-            add_tables(input, tables)
-        }
-        Query::Aggregate { input, .. } | Query::Sort { input, .. } | Query::Limit { input, .. } => {
-            add_tables(input, tables);
-        }
-    }
 }

@@ -8,12 +8,12 @@ use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use crate::bind::BoundDml;
 use crate::error::{SqlError, SqlState};
-use crate::exec::profile::{Place, Profile};
+use crate::exec::profile::{OperatorProfile, Place, Profile, RangeProfile};
 use crate::expr::eval::EvalContext;
-use crate::plan::explain::explain as explain_plan;
-use crate::plan::memory::Unplanned;
+use crate::plan::explain::{Measured, explain as explain_plan};
 use crate::plan::node::Plan;
-use crate::plan::plan;
+use crate::planner::memory::Unplanned;
+use crate::planner::plan;
 use crate::types::Datum;
 
 /// Prints the plan of a statement; with ANALYZE runs it first and prints what it did, changes of rows included.
@@ -31,7 +31,7 @@ pub(crate) async fn explain(
     } else {
         let now_micros = session.now_micros();
         let plan = plan(statement, &EvalContext { parameters: run.parameters, now_micros })?;
-        explain_plan(&plan, &[])
+        explain_plan(&plan, &Measured::new())
     };
     let rows = lines.into_iter().map(|line| vec![Datum::Text(line)]).collect();
     let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
@@ -40,25 +40,24 @@ pub(crate) async fn explain(
     Ok(tag("EXPLAIN"))
 }
 
-/// One line for each range and node that served pages.
-fn measured(profile: &Profile) -> Vec<String> {
-    let ranges = profile.ranges();
-    ranges
-        .map(|(place, range)| {
-            let place = match place {
-                Place::Points => "Point lookups".to_owned(),
-                Place::Range { range_id, node_id } => format!("Range r{range_id} on node n{node_id}"),
-            };
-            // Rows that are deleted, and old versions: what else a scan has to step over.
-            let others = range.visited.saturating_sub(range.rows_read);
-            let others =
-                if others == 0 { String::new() } else { format!(", {others} other versions visited") };
-            format!(
-                "{place}: {} rows read{others}, {} rows returned, {} pages",
-                range.rows_read, range.rows_returned, range.pages
-            )
-        })
-        .collect()
+/// Of each operator one line for each range and node that served its pages.
+fn measured(profile: &Profile) -> Measured {
+    let lines = |operator: &OperatorProfile| operator.ranges.iter().map(served).collect();
+    profile.operators().map(|(number, operator)| (number, lines(operator))).collect()
+}
+
+fn served((place, range): (&Place, &RangeProfile)) -> String {
+    let place = match place {
+        Place::Points => "Point lookups".to_owned(),
+        Place::Range { range_id, node_id } => format!("Range r{range_id} on node n{node_id}"),
+    };
+    // Rows that are deleted, and old versions: what else a scan has to step over.
+    let others = range.visited.saturating_sub(range.rows_read);
+    let others = if others == 0 { String::new() } else { format!(", {others} other versions visited") };
+    format!(
+        "{place}: {} rows read{others}, {} rows returned, {} pages",
+        range.rows_read, range.rows_returned, range.pages
+    )
 }
 
 impl Session {

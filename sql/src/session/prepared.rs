@@ -19,8 +19,8 @@ use crate::bind::{Bound, BoundStatement};
 use crate::cancel::CancelToken;
 use crate::error::{SqlError, SqlState};
 use crate::parser::ast;
-use crate::plan::memory::{PlanMemory, Unplanned};
 use crate::plan::node::OutputColumn;
+use crate::planner::memory::{PlanMemory, Unplanned};
 use crate::session::{Completion, ResultSink, Session, SessionOptions};
 use crate::types::DataType;
 

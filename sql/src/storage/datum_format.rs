@@ -10,79 +10,33 @@
 //! A TIMESTAMP counts from 2000 and its stored number from 1970: the last years wrap around to numbers that no other
 //! has, and so come back.
 //!
-//! The tags are shared by stored rows, rows sent by scan programs and literals within programs.
+//! Tags and bytes of a value are in the file of its type (`types/builtin`); the tags are shared by stored rows, rows sent by scan programs and literals within programs.
 
-use bigdecimal::BigDecimal;
-use bigdecimal::num_bigint::BigInt;
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::types::Datum;
-use crate::types::datetime::EPOCH_2000_MICROS;
-
-/// Greatest scale of a stored numeric in digits, of either sign: PostgreSQL's numbers end at 131,072 digits before the
-/// point, and a damaged scale must not make a number that fills the memory when it is printed.
-const NUMERIC_SCALE_MAX: i64 = 131_072;
+use crate::types::builtin::boolean::TAG_TRUE;
+use crate::types::kind::{Kind, Shape, match_tag, match_value};
 
 /// Number of bits of a tag.
 pub const TAG_BITS: u32 = 4;
+/// The tag of NULL.
+const TAG_NULL: u8 = 0;
 
 /// What follows; the number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tag {
-    /// Nothing follows.
-    Null,
-    /// Nothing follows.
-    False,
-    /// Nothing follows.
-    True,
-    /// A signed varint.
-    Int,
-    /// Eight bytes.
-    Float,
-    /// Scale and unscaled integer.
-    Numeric,
-    /// UTF-8 with its length.
-    Text,
-    /// A signed varint.
-    Date,
-    /// A signed varint.
-    Timestamp,
-    /// UTF-8 with its length.
-    Char,
-}
+pub struct Tag(u8);
 
 impl Tag {
     /// Tag of a value.
     pub fn of(datum: &Datum) -> Self {
-        match datum {
-            Datum::Null => Self::Null,
-            Datum::Bool(false) => Self::False,
-            Datum::Bool(true) => Self::True,
-            Datum::Int(_) => Self::Int,
-            Datum::Float(_) => Self::Float,
-            Datum::Numeric(_) => Self::Numeric,
-            Datum::Text(_) => Self::Text,
-            Datum::Date(_) => Self::Date,
-            Datum::Timestamp(_) => Self::Timestamp,
-            Datum::Char(_) => Self::Char,
-        }
+        Self(match_value!(datum, TAG_NULL, K, value => K::tag(value)))
     }
 
     /// The stored number.
     pub const fn number(self) -> u8 {
-        match self {
-            Self::Null => 0,
-            Self::False => 1,
-            Self::True => 2,
-            Self::Int => 3,
-            Self::Float => 4,
-            Self::Numeric => 5,
-            Self::Text => 6,
-            Self::Date => 7,
-            Self::Timestamp => 8,
-            Self::Char => 9,
-        }
+        self.0
     }
 
     /// The tag with this number.
@@ -90,36 +44,22 @@ impl Tag {
     /// # Errors
     /// There is none.
     pub fn from_number(number: u64) -> Result<Self, CodecError> {
-        Ok(match number {
-            0 => Self::Null,
-            1 => Self::False,
-            2 => Self::True,
-            3 => Self::Int,
-            4 => Self::Float,
-            5 => Self::Numeric,
-            6 => Self::Text,
-            7 => Self::Date,
-            8 => Self::Timestamp,
-            9 => Self::Char,
-            found => return Err(CodecError::Invalid { what: "type tag", found }),
-        })
+        let invalid = CodecError::Invalid { what: "type tag", found: number };
+        let Ok(tag) = u8::try_from(number).map(Self) else { return Err(invalid) };
+        tag.shape().map(|_| tag).ok_or(invalid)
+    }
+
+    fn shape(self) -> Option<Shape> {
+        match self.0 {
+            TAG_NULL | TAG_TRUE => Some(Shape::Nothing),
+            tag => match_tag!(tag, K, _of => Some(K::SHAPE), None),
+        }
     }
 }
 
 /// Appends a value's bytes, without its tag.
 pub fn put_value(out: &mut Writer, datum: &Datum) {
-    match datum {
-        Datum::Null | Datum::Bool(_) => out,
-        Datum::Int(number) => out.signed(*number),
-        Datum::Timestamp(micros) => out.signed(micros.wrapping_add(EPOCH_2000_MICROS)),
-        Datum::Float(number) => out.u64(number.to_bits()),
-        Datum::Numeric(number) => {
-            let (unscaled, scale) = number.as_bigint_and_scale();
-            out.signed(scale).bytes(&unscaled.to_signed_bytes_be())
-        }
-        Datum::Text(text) | Datum::Char(text) => out.text(text),
-        Datum::Date(days) => out.signed(i64::from(*days)),
-    };
+    match_value!(datum, {}, K, value => K::put(out, value));
 }
 
 /// Reads a value whose tag is known.
@@ -127,27 +67,11 @@ pub fn put_value(out: &mut Writer, datum: &Datum) {
 /// # Errors
 /// The bytes do not follow the format.
 pub fn read_value(reader: &mut Reader<'_>, tag: Tag) -> Result<Datum, CodecError> {
-    Ok(match tag {
-        Tag::Null => Datum::Null,
-        Tag::False => Datum::Bool(false),
-        Tag::True => Datum::Bool(true),
-        Tag::Int => Datum::Int(reader.signed()?),
-        Tag::Float => Datum::Float(f64::from_bits(reader.u64()?)),
-        Tag::Numeric => {
-            let scale = reader.signed()?;
-            if !(-NUMERIC_SCALE_MAX..=NUMERIC_SCALE_MAX).contains(&scale) {
-                return Err(CodecError::Invalid { what: "scale of a numeric", found: scale.unsigned_abs() });
-            }
-            Datum::Numeric(BigDecimal::new(BigInt::from_signed_bytes_be(reader.bytes()?), scale))
-        }
-        Tag::Text => Datum::Text(reader.text()?.to_owned()),
-        Tag::Date => {
-            let days = reader.signed()?;
-            Datum::Date(i32::try_from(days).map_err(|_| reader.invalid(days.unsigned_abs()))?)
-        }
-        Tag::Timestamp => Datum::Timestamp(reader.signed()?.wrapping_sub(EPOCH_2000_MICROS)),
-        Tag::Char => Datum::Char(reader.text()?.to_owned()),
-    })
+    match tag.0 {
+        TAG_NULL => Ok(Datum::Null),
+        TAG_TRUE => Ok(Datum::Bool(true)),
+        tag => match_tag!(tag, K, of => K::read(reader).map(of), Err(reader.invalid(u64::from(tag)))),
+    }
 }
 
 /// Passes over a value whose tag is known.
@@ -155,19 +79,19 @@ pub fn read_value(reader: &mut Reader<'_>, tag: Tag) -> Result<Datum, CodecError
 /// # Errors
 /// The bytes do not follow the format.
 pub fn skip_value(reader: &mut Reader<'_>, tag: Tag) -> Result<(), CodecError> {
-    match tag {
-        Tag::Null | Tag::False | Tag::True => {}
-        Tag::Int | Tag::Date | Tag::Timestamp => {
+    match tag.shape() {
+        None | Some(Shape::Nothing) => {}
+        Some(Shape::Varint) => {
             reader.varint()?;
         }
-        Tag::Float => {
+        Some(Shape::Eight) => {
             reader.u64()?;
         }
-        Tag::Numeric => {
-            reader.varint()?;
+        Some(Shape::Bytes) => {
             reader.bytes()?;
         }
-        Tag::Text | Tag::Char => {
+        Some(Shape::VarintAndBytes) => {
+            reader.varint()?;
             reader.bytes()?;
         }
     }
@@ -192,6 +116,8 @@ pub fn read_datum(reader: &mut Reader<'_>) -> Result<Datum, CodecError> {
 /// Values of tests: one of each kind, and any of them.
 #[cfg(test)]
 pub(crate) mod samples {
+    use bigdecimal::BigDecimal;
+    use bigdecimal::num_bigint::BigInt;
     use proptest::prelude::*;
 
     use super::*;

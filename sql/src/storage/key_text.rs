@@ -55,14 +55,16 @@ fn print_table(rest: &[u8], layout_of: impl Fn(u64) -> Option<TableLayout>) -> S
     let _ = write!(out, "/{index}");
     let layout = layout_of(table_id);
     let mut decoder = KeyDecoder::new(columns);
-    for position in layout.iter().flat_map(|layout| &layout.key) {
-        let data_type =
-            layout.as_ref().map_or(crate::types::DataType::Unknown, |layout| layout.data_type(*position));
+    let index = layout.as_ref().and_then(|layout| layout.indexes.iter().find(|known| known.id == *index));
+    for column in index.iter().flat_map(|index| &index.key) {
+        let data_type = layout
+            .as_ref()
+            .map_or(crate::types::DataType::Unknown, |layout| layout.data_type(column.position));
         let before = decoder.remainder();
         if before.is_empty() {
             return out;
         }
-        let Ok(datum) = decode_column(&mut decoder, data_type) else {
+        let Ok(datum) = decode_column(&mut decoder, (data_type, column.order)) else {
             let _ = write!(out, "/{}", before.escape_ascii());
             return out;
         };

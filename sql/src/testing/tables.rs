@@ -2,7 +2,7 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
 use crate::expr::Expr;
 use crate::types::datetime::{DATE_MINUS_INFINITY, EPOCH_2000_MICROS, TIMESTAMP_INFINITY, TIMESTAMP_MAX};
 use crate::types::{DataType, Datum, Row};
@@ -31,7 +31,8 @@ pub fn kinds() -> TableDescriptor {
     if let Some(last) = columns.last_mut() {
         last.default = Some(Expr::Literal(Datum::Text("none".to_owned()), DataType::TEXT));
     }
-    TableDescriptor { id: 104, name: "kinds".to_owned(), version: 7, columns, primary_key: vec![3, 40, 42] }
+    let indexes = vec![IndexDescriptor::primary("kinds", [3, 40, 42])];
+    TableDescriptor { id: 104, name: "kinds".to_owned(), version: 7, columns, indexes }
 }
 
 /// A row of [`kinds`].
@@ -68,7 +69,17 @@ pub fn newer_kinds() -> TableDescriptor {
         column(6, "until", DataType::TimestampTz),
         column(7, "day", DataType::Date),
     ];
-    TableDescriptor { id: 105, name: "newer_kinds".to_owned(), version: 1, columns, primary_key: vec![1, 2] }
+    let indexes = vec![IndexDescriptor::primary("newer_kinds", [1, 2])];
+    TableDescriptor { id: 105, name: "newer_kinds".to_owned(), version: 1, columns, indexes }
+}
+
+/// [`newer_kinds`] with a name for its primary index that version 3 of the descriptor's format came for.
+pub fn named_key() -> TableDescriptor {
+    let mut table = newer_kinds();
+    for index in &mut table.indexes {
+        "codes".clone_into(&mut index.name);
+    }
+    table
 }
 
 /// A row of [`newer_kinds`].

@@ -130,7 +130,7 @@ fn report(
 ) -> Result<String, Box<dyn std::error::Error>> {
     use crate::client::script_args::parse;
     let leads = parse::<String>(args, "leads")?;
-    let replicas = leads.iter().map(|text| super::super::message_format::ReplicaReport {
+    let replicas = leads.iter().map(|text| super::super::message::ReplicaReport {
         range_id: range(text),
         replica_id: quorate_placement::topology::ReplicaId(1),
         applied: 11,
@@ -142,7 +142,7 @@ fn report(
     });
     let hears = parse::<String>(args, "hears")?.unwrap_or_default();
     let peers = hears.split(',').filter_map(|peer| peer.split_once(':'));
-    let peers = peers.map(|(peer, silence)| super::super::message_format::PeerReport {
+    let peers = peers.map(|(peer, silence)| super::super::message::PeerReport {
         node_id: node(peer),
         silence_ms: silence.parse().expect("milliseconds"),
         clock_ahead_ms: None,

@@ -8,7 +8,7 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::{CreateError, Goal, ReplicaChange, Seen, Step};
 use crate::cluster::member::Member;
-use crate::cluster::message_format::{ClusterAnswer, ClusterRequest};
+use crate::cluster::message::{ClusterAnswer, ClusterRequest};
 use crate::cluster::status::ChangeStatus;
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{LedRange, ReplicaProgress};

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::cluster::admin::{AdminCommand, AdminRequest, Token};
-use crate::cluster::bootstrap_format::{
-    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, encode_bootstrap_request,
-};
+use crate::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use crate::cluster::range_command::RangeCommand;
+use crate::wire::bootstrap::{read_answer, write_request};
 use quorate_placement::topology::RangeId;
 
 pub(super) async fn say(
@@ -13,8 +12,8 @@ pub(super) async fn say(
     request: &BootstrapRequest,
     origin: Origin,
 ) -> BootstrapAnswer {
-    let answer = node.handle_bootstrap(encode_bootstrap_request(request).into(), origin).await;
-    decode_bootstrap_answer(&answer).unwrap()
+    let answer = node.handle_bootstrap(write_request(request), origin).await;
+    read_answer(answer).unwrap()
 }
 
 pub(super) fn command(command: AdminCommand, token: Option<Token>) -> BootstrapRequest {

@@ -1,10 +1,9 @@
 //! How a cluster comes to be, and how its nodes come back.
 
 use super::*;
-use crate::cluster::bootstrap_format::{
-    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, encode_bootstrap_request,
-};
+use crate::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use crate::identity;
+use crate::wire::bootstrap::{read_answer, write_request};
 
 #[tokio::test(start_paused = true)]
 async fn init_needs_everybody_and_happens_once() {
@@ -121,12 +120,10 @@ async fn join_of_a_founders_address_with_another_disk_is_another_node() {
 async fn bootstrap_questions_before_init_name_the_command() {
     let net = Net::new();
     let a = net.process("a", &Arc::new(MemoryStore::new())).await;
-    let answer =
-        a.handle_bootstrap(encode_bootstrap_request(&BootstrapRequest::Status).into(), Origin::Network).await;
-    let BootstrapAnswer::Uninitialised { hint } = decode_bootstrap_answer(&answer).unwrap() else {
-        panic!("{answer:?}")
-    };
+    let answer = a.handle_bootstrap(write_request(&BootstrapRequest::Status), Origin::Network).await;
+    let answer = read_answer(answer).unwrap();
+    let BootstrapAnswer::Uninitialised { hint } = &answer else { panic!("{answer:?}") };
     assert!(hint.contains("quorate init --host a:7001"), "{hint}");
     let answer = a.handle_bootstrap(Bytes::from_static(b"\x09noise"), Origin::Machine).await;
-    assert!(matches!(decode_bootstrap_answer(&answer).unwrap(), BootstrapAnswer::Refused(_)));
+    assert!(matches!(read_answer(answer).unwrap(), BootstrapAnswer::Refused(_)));
 }

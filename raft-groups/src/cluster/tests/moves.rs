@@ -6,7 +6,7 @@ use super::admin::{command, say};
 use super::*;
 use crate::client::router::SYSTEM_RANGE;
 use crate::cluster::admin::AdminCommand;
-use crate::cluster::bootstrap_format::BootstrapAnswer;
+use crate::cluster::bootstrap_message::BootstrapAnswer;
 use crate::cluster::range_command::{LookAt, RangeCommand};
 use crate::cluster::settings::NODE_DEAD_AFTER;
 use crate::local_ranges::LocalRanges;

@@ -4,10 +4,9 @@ use parking_lot::Mutex as PlainMutex;
 use quorate_engine::store::{Batch, Durability, Family, Store as _};
 
 use super::*;
-use crate::cluster::bootstrap_format::{
-    BootstrapAnswer, BootstrapRequest, decode_bootstrap_answer, encode_bootstrap_request,
-};
+use crate::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use crate::cluster::hello::HelloError;
+use crate::wire::bootstrap::{read_answer, write_request};
 
 impl Net {
     fn node(&self, name: &str) -> Arc<ClusterNode> {
@@ -33,8 +32,8 @@ impl refusal::StoreHome for Copied {
 }
 
 async fn ask_node(node: &Arc<ClusterNode>, request: &BootstrapRequest) -> BootstrapAnswer {
-    let answer = node.handle_bootstrap(encode_bootstrap_request(request).into(), Origin::Network).await;
-    decode_bootstrap_answer(&answer).unwrap()
+    let answer = node.handle_bootstrap(write_request(request), Origin::Network).await;
+    read_answer(answer).unwrap()
 }
 
 /// What a store has synced since, so that its others have heard of it.

@@ -5,16 +5,20 @@ use super::*;
 use crate::client::router::RouterCounts;
 use quorate_placement::topology::RangeId;
 
-const NAMES: [&str; 3] = ["a", "b", "c"];
+pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
 
-struct Cluster {
-    net: Net,
+pub(super) struct Cluster {
+    pub(super) net: Net,
     disks: Vec<Arc<MemoryStore>>,
 }
 
 impl Cluster {
     async fn init() -> Self {
-        let net = Net { real: true, ..Net::new() };
+        Self::init_in(Net::new()).await
+    }
+
+    pub(super) async fn init_in(net: Net) -> Self {
+        let net = Net { real: true, ..net };
         let cluster = Self { net, disks: (0..3).map(|_| Arc::new(MemoryStore::new())).collect() };
         for at in 0..3 {
             cluster.start(at).await;
@@ -27,27 +31,31 @@ impl Cluster {
         cluster
     }
 
-    async fn start(&self, at: usize) {
+    pub(super) async fn start(&self, at: usize) {
         self.net.process(NAMES[at], &self.disks[at]).await;
     }
 
-    async fn kill(&self, at: usize) {
+    pub(super) async fn try_start(&self, at: usize) -> Result<Arc<ClusterNode>, ClusterError> {
+        self.net.try_process_at(NAMES[at], &self.disks[at], Arc::new(refusal::NoHome)).await
+    }
+
+    pub(super) async fn kill(&self, at: usize) {
         self.net.kill(NAMES[at]);
         let store = self.net.stores.lock().remove(&NodeId(at as u64 + 1)).unwrap();
         store.shutdown().await;
     }
 
-    fn node(&self, at: usize) -> Arc<ClusterNode> {
+    pub(super) fn node(&self, at: usize) -> Arc<ClusterNode> {
         self.net.switchboard.nodes.lock().get(&address(NAMES[at])).unwrap().clone()
     }
 
-    fn member(&self, at: usize) -> Arc<Member> {
+    pub(super) fn member(&self, at: usize) -> Arc<Member> {
         self.node(at).member().unwrap().clone()
     }
 }
 
 /// Tries until it works; a cluster that elects refuses for a while.
-async fn eventually<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
+pub(super) async fn eventually<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
     what: &str,
     mut attempt: impl FnMut() -> F,
 ) -> T {
@@ -63,13 +71,13 @@ async fn eventually<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
     tokio::time::timeout(DEADLINE, trying).await.unwrap_or_else(|_| panic!("in vain: {what}"))
 }
 
-async fn read_all(member: &Member, span: &Span) -> Result<Vec<Key>, quorate_engine::kv::KvError> {
+pub(super) async fn read_all(member: &Member, span: &Span) -> Result<Vec<Key>, quorate_engine::kv::KvError> {
     let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
     let pairs = system::scan_all(transaction.as_mut(), span.clone()).await?;
     Ok(pairs.into_iter().map(|(key, _)| key).collect())
 }
 
-fn row(span: &Span, number: u8) -> Key {
+pub(super) fn row(span: &Span, number: u8) -> Key {
     Key::from([span.start.as_ref(), &[number]].concat())
 }
 

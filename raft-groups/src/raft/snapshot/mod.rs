@@ -14,7 +14,7 @@
 
 pub(crate) mod head_format;
 pub(crate) mod install;
-pub(crate) mod message_format;
+pub(crate) mod message;
 mod parts;
 pub(crate) mod receive;
 pub(crate) mod send;

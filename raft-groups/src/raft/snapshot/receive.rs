@@ -16,7 +16,7 @@ use quorate_placement::topology::RangeId;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::message_format::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
+use super::message::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
 use super::parts::PartBuilder;
 use super::{Content, Received, Reported, Snapshots, StagedArea, TransferProgress};
 use crate::blocking::Blocking;

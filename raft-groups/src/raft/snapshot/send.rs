@@ -14,7 +14,7 @@ use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::time::Instant;
 
-use super::message_format::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
+use super::message::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
 use super::{KeySpan, Pinned, Reported, SENT, SENT_BYTES, Snapshots, TransferProgress};
 use crate::blocking::Blocking;
 use crate::raft::VoteState;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use quorate_engine::memory::MemoryStore;
 use quorate_engine::store::{Batch, Durability, Family, Store};
 use quorate_engine::testing::PowerCutStore;
@@ -11,14 +10,13 @@ use tokio::sync::watch;
 
 use super::harness::{Cluster, RANGE, Recorder, TestNode, descriptor, put, until, within};
 use crate::blocking::Blocking;
+use crate::raft::EntryCommand;
 use crate::raft::applied_format::{applied_key, encode_applied};
 use crate::raft::log_format::{encode_entry, entry_key};
 use crate::raft::log_store::GroupLog;
 use crate::raft::log_writer::LogWriter;
 use crate::raft::{EntryPayload, LogEntry, LogPosition, RaftGroup, VoteState};
-use crate::raft_message_format::{
-    AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, VoteRequest,
-};
+use crate::raft_message::{AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, VoteRequest};
 use crate::testing::network::LocalNetwork;
 
 fn as_store(store: &Arc<PowerCutStore>) -> Arc<dyn Store> {
@@ -70,7 +68,7 @@ async fn entries_are_on_the_disk_before_they_are_accepted() {
     let store = Arc::new(PowerCutStore::new());
     let (_network, node) = lone_replica(&store, true).await;
     let entry = |index| {
-        let payload = EntryPayload::Command(Bytes::from_static(b"k=v"));
+        let payload = EntryPayload::Command(EntryCommand::copy_of(5, b"k=v"));
         LogEntry { position: LogPosition { term: 5, index }, payload }
     };
     let append = AppendRequest {

@@ -6,6 +6,7 @@ use quorate_engine::testing::fixture;
 use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::harness::descriptor;
+use crate::raft::EntryCommand;
 use crate::raft::applied_format::{AppliedMembership, decode_applied, decode_membership, encode_membership};
 use crate::raft::applied_format::{applied_key, encode_applied};
 use crate::raft::log_format::{
@@ -37,7 +38,7 @@ fn entries_have_fixtures() {
     let payloads = [
         ("raft_log_blank", EntryPayload::Blank),
         ("raft_log_membership", EntryPayload::Membership(membership)),
-        ("raft_log_command", EntryPayload::Command(Bytes::from_static(b"command"))),
+        ("raft_log_command", EntryPayload::Command(EntryCommand::copy_of(POSITION.term, b"command"))),
     ];
     for (name, payload) in payloads {
         let entry = LogEntry { position: POSITION, payload };

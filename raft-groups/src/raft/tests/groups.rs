@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::harness::{
     Cluster, RANGE, TestNode, TextApplier, apply_text, descriptor, elect, put, text_holdings, until, within,
 };
+use crate::raft::EntryCommand;
 use crate::raft::{
     Applier, ApplyError, CommittedEntry, Holdings, LogPosition, ProposeError, RaftGroup, Role, VoteState,
     group_bounds,
@@ -74,15 +75,16 @@ async fn proposal_outside_its_term_is_surely_not_in_the_log() {
     let leader = cluster.group(1);
     let before = leader.last_log();
     for wrong in [term - 1, term + 1] {
-        let refused = leader.propose(wrong, Bytes::from_static(b"a=2")).await.unwrap_err();
+        let refused = leader.propose(wrong, EntryCommand::copy_of(wrong, b"a=2")).await.unwrap_err();
         assert_eq!(refused, ProposeError::NotLeader { leader: Some(ReplicaId(1)) });
         assert!(!refused.is_ambiguous());
     }
     let follower = cluster.group(2);
-    let refused = follower.propose(term, Bytes::from_static(b"a=2")).await.unwrap_err();
+    let refused = follower.propose(term, EntryCommand::copy_of(term, b"a=2")).await.unwrap_err();
     assert_eq!(refused, ProposeError::NotLeader { leader: Some(ReplicaId(1)) });
     assert_eq!(leader.last_log(), before);
-    let large = leader.propose(term, assignment("a", 2 << 20)).await.unwrap_err();
+    let large =
+        leader.propose(term, EntryCommand::copy_of(term, &assignment("a", 2 << 20))).await.unwrap_err();
     assert_eq!(large, ProposeError::TooLarge { bytes: (2 << 20) + 2 });
 }
 
@@ -93,7 +95,7 @@ async fn proposals_stand_in_the_log_in_the_order_of_their_queueing() {
     let leader = cluster.group(1);
     let mut waiting = Vec::new();
     for number in 0..200 {
-        let command = Bytes::from(format!("n={number}"));
+        let command = EntryCommand::copy_of(term, format!("n={number}").as_bytes());
         waiting.push(within("room", leader.enqueue(term, command)).await.unwrap());
     }
     let mut positions = Vec::new();
@@ -137,7 +139,9 @@ async fn follower_far_behind_is_served_from_the_store() {
     let leader = cluster.group(1);
     for number in 0..40 {
         let command = assignment(&format!("large{number}"), 200 << 10);
-        within("a proposal", leader.propose(leader.leading_term().unwrap(), command)).await.unwrap();
+        let term = leader.leading_term().unwrap();
+        let command = EntryCommand::copy_of(term, &command);
+        within("a proposal", leader.propose(term, command)).await.unwrap();
     }
     cluster.restart_node(3).await;
     let (behind, last) = (cluster.group(3), leader.applied().unwrap());
@@ -172,14 +176,16 @@ async fn proposal_of_a_deposed_leader_is_ambiguous() {
     cluster.put(1, "a=1").await.unwrap();
     cluster.until_everywhere("a", "1").await;
     cluster.network.isolate(NodeId(1));
-    let lost = within("room", cluster.group(1).enqueue(term, Bytes::from_static(b"a=lost"))).await.unwrap();
+    let lost =
+        within("room", cluster.group(1).enqueue(term, EntryCommand::copy_of(term, b"a=lost"))).await.unwrap();
     let old = cluster.group(1);
     until("the entry in the old leader's log", || old.last_log() > old.applied()).await;
 
     let new_term = cluster.elect(2).await;
     cluster.put(2, "a=2").await.unwrap();
     // Its lease ended before the followers' did, and no follower gives a vote before: it refuses by now.
-    let refused = within("a refusal", old.propose(term, Bytes::from_static(b"a=late"))).await.unwrap_err();
+    let refused =
+        within("a refusal", old.propose(term, EntryCommand::copy_of(term, b"a=late"))).await.unwrap_err();
     assert_eq!(refused, ProposeError::Rejected);
     assert!(!refused.is_ambiguous());
     cluster.network.heal();
@@ -253,7 +259,7 @@ async fn nothing_is_written_after_a_shutdown() {
     let group =
         node.start_group_with(&range, Arc::new(Blocking { entered, go: parking_lot::Mutex::new(go) })).await;
     let term = elect(&group).await;
-    let proposal = group.enqueue(term, Bytes::from_static(b"k=late")).await.unwrap();
+    let proposal = group.enqueue(term, EntryCommand::copy_of(term, b"k=late")).await.unwrap();
     tokio::task::spawn_blocking(move || has_entered.recv_timeout(super::harness::DEADLINE))
         .await
         .unwrap()
@@ -295,8 +301,9 @@ async fn replica_that_cannot_apply_stops() {
     let cluster = Cluster::start(memory(3)).await;
     let term = cluster.elect(1).await;
     let leader = cluster.group(1);
-    let error =
-        within("its end", leader.propose(term, Bytes::from_static(b"no assignment"))).await.unwrap_err();
+    let error = within("its end", leader.propose(term, EntryCommand::copy_of(term, b"no assignment")))
+        .await
+        .unwrap_err();
     assert!(matches!(error, ProposeError::Fatal(_)), "{error}");
     assert!(error.is_ambiguous());
     let text = within("the fatal end", leader.wait_fatal()).await;
@@ -314,7 +321,7 @@ async fn replica_without_its_seed_does_not_stand_for_election() {
     group.elect().await;
     tokio::task::yield_now().await;
     assert_eq!(
-        group.propose(1, Bytes::from_static(b"a=1")).await,
+        group.propose(1, EntryCommand::copy_of(1, b"a=1")).await,
         Err(ProposeError::NotLeader { leader: None })
     );
     assert_eq!((group.status().role, group.stored_vote()), (Role::Learner, None));

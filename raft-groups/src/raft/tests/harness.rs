@@ -19,13 +19,14 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use crate::blocking::Blocking;
 use crate::clock_guard::Reading;
 use crate::descriptor::RangeDescriptor;
+use crate::raft::EntryCommand;
 use crate::raft::{
     Admission, Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming,
     Holdings, KeySpan, LeaseObserver, LogPosition, LogWriter, ProposeError, RaftGroup, Role,
     SNAPSHOT_RATE_DEFAULT, SnapshotHost, SnapshotInbox, SnapshotOffer, SnapshotRefusal, Snapshots,
     finish_installs, seed,
 };
-use crate::raft_message_format::{RaftMessage, RaftReply, Refusal};
+use crate::raft_message::{RaftMessage, RaftReply, Refusal};
 use crate::rpc::{Handler, MessageClock, Rpc, Service};
 use crate::testing::network::LocalNetwork;
 use crate::transport::Receiver;
@@ -92,6 +93,7 @@ pub(super) fn text_holdings() -> Holdings {
 
 pub(super) fn apply_text(entry: &CommittedEntry, batch: &mut Batch) -> Result<Bytes, ApplyError> {
     let EntryPayload::Command(command) = &entry.payload else { return Ok(Bytes::new()) };
+    let command = command.command();
     let position = entry.position;
     let Some(at) = command.iter().position(|byte| *byte == b'=') else {
         return Err(ApplyError::Divergence { position, detail: "no assignment".to_owned() });
@@ -453,7 +455,7 @@ pub(super) async fn put(group: &RaftGroup, assignment: &str) -> Result<Applied, 
             let Some(term) = group.leading_term() else {
                 return Err(ProposeError::NotLeader { leader: None });
             };
-            match group.propose(term, Bytes::copy_from_slice(assignment.as_bytes())).await {
+            match group.propose(term, EntryCommand::copy_of(term, assignment.as_bytes())).await {
                 Err(ProposeError::Rejected) => tokio::time::sleep(Duration::from_millis(5)).await,
                 decided => return decided,
             }

@@ -12,6 +12,7 @@ use quorate_engine::testing::FaultStore;
 use quorate_placement::topology::{NodeId, RangeId};
 
 use super::harness::{RANGE, TestNode, descriptor, elect, put, until, within};
+use crate::raft::EntryCommand;
 use crate::raft::{LOG_BYTES_MAX, LogPosition, ProposeError};
 use crate::testing::network::LocalNetwork;
 
@@ -118,7 +119,11 @@ async fn failed_write_poisons_the_store() {
                     continue;
                 };
                 let key = format!("k{number}");
-                if group.propose(term, Bytes::from(format!("{key}=v"))).await.is_ok() {
+                if group
+                    .propose(term, EntryCommand::copy_of(term, format!("{key}=v").as_bytes()))
+                    .await
+                    .is_ok()
+                {
                     acknowledged.push(key);
                 }
             }
@@ -126,7 +131,8 @@ async fn failed_write_poisons_the_store() {
         within("the failing write", scenario).await;
         within("the end of the Raft task", group.wait_fatal()).await;
         assert_eq!(node.poisoned.load(Ordering::SeqCst), 1);
-        let late = group.propose(group.leading_term().unwrap_or(2), Bytes::from_static(b"late=v"));
+        let term = group.leading_term().unwrap_or(2);
+        let late = group.propose(term, EntryCommand::copy_of(term, b"late=v"));
         let late = within("the answer to a late proposal", late).await;
         assert!(matches!(late, Err(ProposeError::Fatal(_))), "{late:?}");
         assert_eq!(node.value("late"), None);
@@ -158,7 +164,7 @@ async fn full_logs_refuse_proposals_with_a_clear_error() {
     let held = node.writer.counts().log_bytes;
     node.writer.add_log_bytes(LOG_BYTES_MAX - held);
     let last = group.last_log();
-    let error = group.propose(term, Bytes::from_static(b"k=v")).await.unwrap_err();
+    let error = group.propose(term, EntryCommand::copy_of(term, b"k=v")).await.unwrap_err();
     assert_eq!(error, ProposeError::LogFull { bytes: LOG_BYTES_MAX });
     assert!(error.to_string().contains("nothing was written"));
     assert_eq!(group.last_log(), last);
@@ -192,7 +198,7 @@ async fn writer_ends_after_all_that_was_queued() {
     node.seed(&range);
     let group = node.start_group(&range).await;
     let term = elect(&group).await;
-    let proposal = group.enqueue(term, Bytes::from_static(b"k=v")).await.unwrap();
+    let proposal = group.enqueue(term, EntryCommand::copy_of(term, b"k=v")).await.unwrap();
     until("the entry in the log", || {
         group.last_log().is_some_and(|last| last.index > LogPosition::SEED.index + 1)
     })

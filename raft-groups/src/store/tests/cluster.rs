@@ -18,13 +18,14 @@ use super::super::{RangeStore, StoreConfig};
 use crate::api::{CommitRequest, RangeError, RangeRequest, ReadAt, Request, Response};
 use crate::blocking::Blocking;
 use crate::descriptor::RangeDescriptor;
-use crate::heartbeat_format::{Beat, decode_beats, encode_taken};
+use crate::heartbeat::Beat;
 use crate::lease::timing::LAN;
 use crate::local_ranges::LocalRanges;
 use crate::raft::{SnapshotBody, SnapshotMessage};
-use crate::raft_message_format::{RaftMessage, Refusal};
+use crate::raft_message::{RaftMessage, Refusal};
 use crate::rpc::{Handler, Rpc, Service};
 use crate::testing::network::LocalNetwork;
+use crate::wire::beats::{read_beats, write_taken};
 
 /// The one range of these tests.
 pub const RANGE: RangeId = RangeId(7);
@@ -101,14 +102,14 @@ struct BeatTap(Arc<Taps>);
 
 impl Handler for BeatTap {
     fn handle(&self, _: NodeId, payload: Bytes) -> BoxFuture<'static, Bytes> {
-        let beats = decode_beats(payload.clone()).unwrap();
+        let beats = read_beats(payload.clone()).unwrap();
         let taken = self.0.store().map(|store| store.take_beats(payload)).unwrap_or_default();
         let rests = |beat: &Beat| beat.range_id == RANGE && beat.last.is_some();
         for (_, is_taken) in beats.iter().zip(&taken).filter(|(beat, _)| rests(beat)) {
             self.0.beats.fetch_add(1, Ordering::SeqCst);
             self.0.taken.fetch_add(usize::from(*is_taken), Ordering::SeqCst);
         }
-        Box::pin(std::future::ready(encode_taken(&taken)))
+        Box::pin(std::future::ready(write_taken(&taken)))
     }
 }
 

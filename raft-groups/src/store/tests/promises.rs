@@ -6,7 +6,7 @@ use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::cluster::{Cluster, PATIENCE, RANGE};
 use crate::raft::{LogPosition, VoteState};
-use crate::raft_message_format::{MessageBody, RaftMessage, RaftReply, Refusal, VoteRequest};
+use crate::raft_message::{MessageBody, RaftMessage, RaftReply, Refusal, VoteRequest};
 use crate::rpc::Service;
 use crate::transport::Lane;
 

@@ -8,7 +8,7 @@ use quorate_engine::kv::Write;
 use quorate_placement::topology::NodeId;
 
 use super::cluster::{Cluster, RANGE, bytes, key};
-use crate::heartbeat_format::Beat;
+use crate::heartbeat::Beat;
 use crate::local_ranges::LocalRanges;
 use crate::raft::LogPosition;
 

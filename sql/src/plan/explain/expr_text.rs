@@ -4,24 +4,16 @@ use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, Expr, UnaryOp};
 use crate::types::{DataType, Datum, text};
 
-/// How an operator is written.
-fn symbol(op: BinaryOp) -> &'static str {
-    crate::bind::operator_symbol(op)
-}
-
 /// A constant: text and times in quotes.
 pub fn literal_text(value: &Datum, data_type: DataType) -> String {
-    match value {
-        Datum::Null => "NULL".to_owned(),
-        Datum::Bool(value) => value.to_string(),
-        Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_) => {
-            text::to_text(value, &data_type).unwrap_or_default()
-        }
-        Datum::Text(_) | Datum::Char(_) | Datum::Date(_) | Datum::Timestamp(_) => {
-            let shown = text::to_text(value, &data_type).unwrap_or_default();
-            format!("'{}'", shown.replace('\'', "''"))
-        }
+    if let Datum::Bool(value) = value {
+        return value.to_string();
     }
+    let Some(shown) = text::to_text(value, &data_type) else { return "NULL".to_owned() };
+    if matches!(value, Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_)) {
+        return shown;
+    }
+    format!("'{}'", shown.replace('\'', "''"))
 }
 
 /// An aggregate over a row with these column names.
@@ -49,9 +41,9 @@ pub fn expr_text(expr: &Expr, names: &[String]) -> String {
         Expr::Unary(UnaryOp::Not, operand) => format!("NOT {}", part(operand)),
         // Chains of AND and OR are trees whose shape says nothing.
         Expr::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right, .. } => {
-            format!("{} {} {}", chained(*op, left, names), symbol(*op), chained(*op, right, names))
+            format!("{} {} {}", chained(*op, left, names), op.symbol(), chained(*op, right, names))
         }
-        Expr::Binary { op, left, right, .. } => format!("{} {} {}", part(left), symbol(*op), part(right)),
+        Expr::Binary { op, left, right, .. } => format!("{} {} {}", part(left), op.symbol(), part(right)),
         Expr::IsNull { operand, negated } => {
             format!("{} IS {}NULL", part(operand), if *negated { "NOT " } else { "" })
         }

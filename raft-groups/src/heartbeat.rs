@@ -1,0 +1,38 @@
+//! Heartbeats of many groups from one node to another: the payloads of `Service::Heartbeat`. Their bytes are those of
+//! `wire::beats`.
+//!
+//! Each says that the replica `from` leads the term. Where its group rests it stands for an append without entries: all of its
+//! log up to `last` is committed, and `to` has it already; what is not taken is told again, by an append. Where the group is
+//! busy there is no `last`, and appends come beside it.
+
+use quorate_placement::topology::{RangeId, ReplicaId};
+
+use crate::raft::{LogPosition, VoteState};
+
+/// Most bytes of a heartbeat in a message: six numbers, and what stands before them.
+const BEAT_BYTES_MAX: usize = 6 * 11 + 4;
+/// Heartbeats in one message: 70 KiB of them at most.
+pub const BEATS_MAX: usize = 1_024;
+const _: () = assert!(BEATS_MAX * BEAT_BYTES_MAX < crate::transport::MESSAGE_MAX_BYTES / 16);
+
+/// A heartbeat past the Raft task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// The group's range.
+    pub range_id: RangeId,
+    /// The replica that leads.
+    pub from: ReplicaId,
+    /// The replica meant.
+    pub to: ReplicaId,
+    /// The term that it leads.
+    pub term: u64,
+    /// Its last entry, which is committed, where the group rests; none where its Raft task has more to tell.
+    pub last: Option<LogPosition>,
+}
+
+impl Beat {
+    /// The leader's vote.
+    pub fn leader(&self) -> VoteState {
+        VoteState { term: self.term, candidate: self.from, is_committed: true }
+    }
+}

@@ -1,0 +1,224 @@
+//! Plans that are made once for all parameters of a statement.
+//!
+//! ```text
+//! SELECT v FROM t WHERE k = $1                Scan t, points: (hole), key: ($1)
+//! INSERT INTO t VALUES ($1, $2) ON …          Values ($1, $2)
+//! SELECT v FROM t WHERE k > 5                 Scan t, spans: …
+//! ```
+//!
+//! A statement has a template where parameters and `now()` stand in two places alone. Either the executor computes them
+//! anyway: rows of INSERT, assignments of UPDATE and ON CONFLICT. Or they are what the columns of the key are compared
+//! with, each with one of them: then the rules of [`crate::optimize`] do the same for all values apart from NULL, and a
+//! run only puts the key into the hole.
+//!
+//! Invariant: what [`Template::fill`] gives does what [`super::plan`]'s plan for the same context does; where it might
+//! not, there is no template, or it gives nothing.
+
+use std::sync::Arc;
+
+use super::build::{plan_query, rows_of};
+use crate::bind::{BoundDml, BoundInsert, BoundQuery};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::expr::eval::{EvalContext, eval};
+use crate::expr::{BinaryOp, Expr, ScalarFunction};
+use crate::optimize::{conjuncts, optimize};
+use crate::plan::node::{Access, Plan, Query};
+use crate::storage::layout::TableLayout;
+use crate::types::{DataType, Datum};
+
+/// Most rows of an INSERT that has a template, which holds them a second time: as many as clients send in one batch.
+const INSERT_ROWS_MAX: usize = 100;
+
+/// A plan that lacks its parameters, and perhaps its key.
+#[derive(Debug)]
+pub struct Template {
+    plan: Plan,
+    /// What the one key is made of, in key order, where the plan's scan has a hole.
+    key: Option<Vec<Expr>>,
+    parameters: usize,
+}
+
+impl Template {
+    /// The template of a statement with parameters of these types; `None` where its plan depends on their values.
+    pub fn of(statement: &BoundDml, parameter_types: &[DataType]) -> Option<Self> {
+        let probes: Vec<Datum> =
+            parameter_types.iter().map(|data_type| (data_type.info().sample)()).collect();
+        let (plan, key) = match statement {
+            BoundDml::Query(query) => {
+                let (query, key) = with_hole(query, &probes)?;
+                (Plan::Query { query }, key)
+            }
+            BoundDml::Insert(insert) => {
+                let (table, on_conflict) = (Arc::clone(&insert.table), insert.on_conflict.clone());
+                (Plan::Insert { table, source: inserted_rows(insert)?, on_conflict }, None)
+            }
+            BoundDml::Update(update) => {
+                let (table, assignments) = (Arc::clone(&update.table), update.assignments.clone());
+                let (source, key) = with_hole(&rows_of(&table, update.filter.as_ref()), &probes)?;
+                (Plan::Update { table, source, assignments }, key)
+            }
+            BoundDml::Delete(delete) => {
+                let table = Arc::clone(&delete.table);
+                let (source, key) = with_hole(&rows_of(&table, delete.filter.as_ref()), &probes)?;
+                (Plan::Delete { table, source }, key)
+            }
+        };
+        Some(Self { plan, key, parameters: parameter_types.len() })
+    }
+
+    /// The plan for these parameters; `None` where the statement must be planned for them. It may hold parameters and
+    /// `now()` where the executor computes them.
+    pub fn fill(&self, context: &EvalContext<'_>) -> Option<Plan> {
+        // What is missing is an error, which planning words.
+        if context.parameters.len() < self.parameters {
+            return None;
+        }
+        let mut plan = self.plan.clone();
+        if let Some(key) = &self.key {
+            *hole_of(plan.source_mut())? = Access::Points(vec![values_of(key, context)?]);
+        }
+        Some(plan)
+    }
+}
+
+/// The rows of `INSERT … VALUES`, parameters within. A column of the table is a column of the row, or has none of them.
+fn inserted_rows(insert: &BoundInsert) -> Option<Query> {
+    let BoundQuery { tree: Query::Values { rows }, offset: None, limit: None, .. } = &insert.source else {
+        return None;
+    };
+    let is_placed = |column: &Expr| matches!(column, Expr::Column { .. }) || !has_column(column);
+    if rows.len() > INSERT_ROWS_MAX || !insert.columns.iter().all(is_placed) {
+        return None;
+    }
+    Some(optimize(Query::Project(Box::new(insert.source.tree.clone()), insert.columns.clone())))
+}
+
+/// The plan of a query whose scan has a hole for the key that is given beside it; `None` for that where nothing is late.
+fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<Expr>>)> {
+    if query.limit.iter().chain(&query.offset).any(is_late) {
+        return None;
+    }
+    let context = EvalContext { parameters: probes, now_micros: 0 };
+    let mut planned = plan_query(query, &context).ok()?;
+    if !has_late(query.tree.clone()) {
+        return Some((planned, None));
+    }
+    let mut rest = query.tree.clone();
+    let (table, filter) = take_scan_filter(&mut rest)?;
+    if has_late(rest) {
+        return None;
+    }
+    let key = key_of(&table, conjuncts(filter))?;
+    let probed = Access::Points(vec![values_of(&key, &context)?]);
+    let hole = hole_of(&mut planned)?;
+    // Else another condition has made it a scan of nothing.
+    if *hole != probed {
+        return None;
+    }
+    *hole = Access::Points(Vec::new());
+    Some((planned, Some(key)))
+}
+
+/// Values of a key; `None` where one is NULL or fails.
+fn values_of(key: &[Expr], context: &EvalContext<'_>) -> Option<Vec<Datum>> {
+    key.iter().map(|part| eval(part, &[], context).ok().filter(|value| !value.is_null())).collect()
+}
+
+/// What each column of the key is compared with, in key order; `None` where a column has no or more than one condition,
+/// or where another condition comes late.
+fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<Expr>> {
+    let columns: Vec<usize> = TableLayout::of(table).primary().positions().collect();
+    let mut key: Vec<Option<Expr>> = vec![None; columns.len()];
+    for condition in conditions {
+        match compared_column(&condition, &columns) {
+            Some((place, value)) => {
+                let slot = key.get_mut(place)?;
+                if slot.replace(value).is_some() {
+                    return None;
+                }
+            }
+            None if is_late(&condition) || mentions(&condition, &columns) => return None,
+            None => {}
+        }
+    }
+    key.into_iter().collect()
+}
+
+/// For `column = value` of a key's column: its place in the key and the value.
+fn compared_column(condition: &Expr, columns: &[usize]) -> Option<(usize, Expr)> {
+    let Expr::Binary { op: BinaryOp::Equal, left, right, .. } = condition else { return None };
+    let sides = [(left, right), (right, left)];
+    let (column, value) = sides.into_iter().find(|(_, value)| is_key_value(value))?;
+    let Expr::Column { index, .. } = column.as_ref() else { return None };
+    let place = columns.iter().position(|column| column == index)?;
+    Some((place, value.as_ref().clone()))
+}
+
+/// A constant, a parameter, or a cast of these: what folding makes a literal of, or leaves where it fails.
+fn is_key_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(..) | Expr::Parameter { .. } => true,
+        Expr::Cast { operand, .. } => is_key_value(operand),
+        Expr::Column { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Case { .. }
+        | Expr::Call { .. } => false,
+    }
+}
+
+/// Whether a part of it is like this.
+fn any_part(expr: &Expr, is_wanted: &dyn Fn(&Expr) -> bool) -> bool {
+    is_wanted(expr) || expr.children().into_iter().any(|part| any_part(part, is_wanted))
+}
+
+/// Whether it depends on a parameter or on `now()`.
+fn is_late(expr: &Expr) -> bool {
+    any_part(expr, &|part| {
+        matches!(part, Expr::Parameter { .. } | Expr::Call { function: ScalarFunction::Now, .. })
+    })
+}
+
+fn has_column(expr: &Expr) -> bool {
+    any_part(expr, &|part| matches!(part, Expr::Column { .. }))
+}
+
+fn mentions(expr: &Expr, columns: &[usize]) -> bool {
+    any_part(expr, &|part| matches!(part, Expr::Column { index, .. } if columns.contains(index)))
+}
+
+/// Whether an expression of the tree is late.
+fn has_late(tree: Query) -> bool {
+    tree.map_exprs(&mut |expr| if is_late(&expr) { Err(()) } else { Ok(expr) }).is_err()
+}
+
+/// Takes the condition right above the scan out of a tree; `None` where it reads several.
+fn take_scan_filter(query: &mut Query) -> Option<(Arc<TableDescriptor>, Expr)> {
+    if let Query::Filter(input, filter) = query
+        && let Query::Scan { table, .. } = input.as_ref()
+    {
+        let always = Expr::Literal(Datum::Bool(true), DataType::Bool);
+        return Some((Arc::clone(table), std::mem::replace(filter, always)));
+    }
+    take_scan_filter(only_input(query)?)
+}
+
+/// Where the tree's scan reads; `None` where it has several.
+fn hole_of(query: &mut Query) -> Option<&mut Access> {
+    if !matches!(query, Query::Scan { .. }) {
+        return hole_of(only_input(query)?);
+    }
+    let Query::Scan { access, .. } = query else { return None };
+    Some(access)
+}
+
+fn only_input(query: &mut Query) -> Option<&mut Query> {
+    let [input] = <[&mut Query; 1]>::try_from(query.inputs_mut()).ok()?;
+    Some(input)
+}
+
+#[cfg(test)]
+mod tests;

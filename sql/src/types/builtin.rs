@@ -1,0 +1,129 @@
+//! The types, one a file, and the two lists of them.
+//!
+//! To add one: its file here, its variant of [`DataType`], and its line in `types!`. Where none of the kinds of values is
+//! its own, also a variant of [`Datum`](super::Datum) and a line in `each_kind!`. Its casts to older types stand in their
+//! files; operators and functions in `bind` and `functions`.
+//!
+//! What older nodes cannot read needs the next version of the formats that hold types (table descriptors, scan programs)
+//! and, for a kind of values, of rows: once for all types of a release.
+
+use super::DataType;
+use super::info::TypeInfo;
+
+pub mod boolean;
+pub mod bpchar;
+pub mod date;
+pub mod float;
+pub mod float4;
+pub mod float8;
+pub mod int;
+pub mod int2;
+pub mod int4;
+pub mod int8;
+pub mod numeric;
+pub mod text;
+pub mod timestamp;
+pub mod timestamptz;
+pub mod unknown;
+pub mod varchar;
+
+/// The kinds of values: each variant of `Datum` with what it can do.
+macro_rules! each_kind {
+    ([$($arms:tt)*] $($arguments:tt)*) => {
+        $($arms)*! { ($($arguments)*)
+            Bool: $crate::types::builtin::boolean::Bool,
+            Int: $crate::types::builtin::int::Int,
+            Float: $crate::types::builtin::float::Float,
+            Numeric: $crate::types::builtin::numeric::Numeric,
+            Text: $crate::types::builtin::text::Text,
+            Char: $crate::types::builtin::bpchar::Char,
+            Date: $crate::types::builtin::date::Date,
+            Timestamp: $crate::types::builtin::timestamp::Timestamp,
+        }
+    };
+}
+pub(crate) use each_kind;
+
+/// Writes the list of types once, for both directions.
+macro_rules! types {
+    ($($variant:ident: $file:ident,)*) => {
+        /// All types.
+        pub static TYPES: &[&TypeInfo] = &[$(&$file::INFO),*];
+
+        impl DataType {
+            /// What is known of it.
+            pub const fn info(self) -> &'static TypeInfo {
+                match self {
+                    $(Self::$variant { .. } => &$file::INFO,)*
+                }
+            }
+        }
+    };
+}
+
+types! {
+    Bool: boolean,
+    Int2: int2,
+    Int4: int4,
+    Int8: int8,
+    Float4: float4,
+    Float8: float8,
+    Numeric: numeric,
+    Text: text,
+    Varchar: varchar,
+    Char: bpchar,
+    Date: date,
+    Timestamp: timestamp,
+    TimestampTz: timestamptz,
+    Unknown: unknown,
+}
+
+impl TypeInfo {
+    /// The type with this number in stored bytes.
+    pub fn by_number(number: u8) -> Option<&'static Self> {
+        TYPES.iter().copied().find(|info| info.number == number)
+    }
+
+    /// The type with this number of PostgreSQL.
+    pub fn by_oid(oid: u32) -> Option<&'static Self> {
+        TYPES.iter().copied().find(|info| info.wire.oid == oid)
+    }
+
+    /// The type with this name in SQL, in any case.
+    pub fn by_sql_name(name: &str) -> Option<&'static Self> {
+        let is_it = |known: &&str| known.eq_ignore_ascii_case(name);
+        TYPES.iter().copied().find(|info| info.sql_names.iter().any(is_it))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::types::kind::{Kind, match_tag};
+
+    /// How many of them are different.
+    fn distinct<T: Ord>(of: impl Fn(&TypeInfo) -> T) -> usize {
+        TYPES.iter().map(|info| of(info)).collect::<BTreeSet<T>>().len()
+    }
+
+    #[test]
+    fn types_are_told_apart_by_each_of_their_numbers_and_names() {
+        assert_eq!(distinct(|info| info.number), TYPES.len());
+        assert_eq!(distinct(|info| info.wire.oid), TYPES.len());
+        assert_eq!(distinct(|info| info.catalog_name), TYPES.len());
+        for info in TYPES {
+            assert_eq!(info.base.info().number, info.number, "{}", info.name);
+            assert_eq!(info.base.base(), info.base);
+            assert!(info.casts.iter().all(|(from, _)| *from == from.base() && *from != info.base));
+        }
+    }
+
+    #[test]
+    fn kinds_have_ranks_of_their_own() {
+        let ranks: Vec<u8> =
+            (0..16_u8).filter_map(|tag| match_tag!(tag, K, _of => Some(K::RANK), None)).collect();
+        assert_eq!(ranks.iter().collect::<BTreeSet<_>>().len(), ranks.len());
+    }
+}
