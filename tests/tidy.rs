@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tidy {
+    mod circles;
     mod design;
     mod docs;
     mod edges;

@@ -14,6 +14,12 @@ use uuid::Uuid;
 
 use crate::hlc::Timestamp;
 
+mod changes;
+mod fence;
+
+pub use changes::{Change, ChangesPage, ChangesRequest};
+pub use fence::Fence;
+
 /// Bytes of a value; shape and meaning belong to whoever wrote it.
 pub type Value = Bytes;
 
@@ -372,6 +378,10 @@ pub trait Transaction: Send {
     async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, KvError> {
         self.scan_as_of(request, Sequence::NEWEST).await
     }
+
+    /// One page of what has changed in a span, as of the read timestamp: of what is committed, whatever is buffered here. What
+    /// was read as of [`ChangesRequest::after`], by anybody, is then known as of [`Transaction::read_timestamp`].
+    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError>;
 
     /// Buffers a write. A second write to a key replaces the first (an `Absent` condition of the first stays); one with
     /// `Absent` looks at the buffered write instead: a value fails it at once, a deletion lets it through.

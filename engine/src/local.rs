@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use crate::clock::{ClockError, HybridClock};
 use crate::hlc::Timestamp;
 use crate::kv::{
-    Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanProgram, ScanRequest, Sequence, Span,
-    Transaction, TransactionOptions, Value, Write, WriteCondition,
+    ChangesPage, ChangesRequest, Committed, Database, Direction, Key, KvError, ScanEvaluator, ScanPage,
+    ScanProgram, ScanRequest, Sequence, Span, Transaction, TransactionOptions, Value, Write, WriteCondition,
 };
 use crate::kv_buffer::{ScanPlan, WriteBuffer};
 use crate::kv_page::covered;
@@ -242,6 +242,15 @@ impl Transaction for LocalTransaction {
         // Where the program stopped early, the whole span is remembered: too much is right, too little is not.
         let span = covered(&request.span, request.direction, page.resume.as_ref());
         self.note_read(span, request.program.as_ref());
+        Ok(page)
+    }
+
+    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
+        self.refuse_if_over()?;
+        let shared = self.shared.clone();
+        let snapshot = shared.store.snapshot();
+        let page = mvcc::changes_in(snapshot.as_ref(), &request, self.read_at()).map_err(read_error)?;
+        self.note_read(covered(&request.span, Direction::Forward, page.resume.as_ref()), None);
         Ok(page)
     }
 

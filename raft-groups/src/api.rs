@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, ProgramError, ScanPage, ScanRequest, Span, Write};
+use quorate_engine::kv::{
+    ChangesPage, ChangesRequest, Key, ProgramError, ScanPage, ScanRequest, Span, Write,
+};
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::store::StoreError;
 use quorate_placement::topology::{NodeId, RangeId};
@@ -45,6 +47,13 @@ pub enum Request {
     Scan {
         /// The page.
         scan: ScanRequest,
+        /// As of when.
+        read: ReadAt,
+    },
+    /// One page of what has changed in a span since a moment.
+    Changes {
+        /// The page.
+        changes: ChangesRequest,
         /// As of when.
         read: ReadAt,
     },
@@ -118,6 +127,8 @@ pub enum Response {
     /// To [`Request::Scan`]. `resume` is cut at the range's end: the rest of the request's span is the asker's to
     /// know.
     Page(ScanPage),
+    /// To [`Request::Changes`]. `resume` is cut as that of a page.
+    Changes(ChangesPage),
     /// To [`Request::Refresh`]: nothing that counts has changed, but for what is left to be asked for.
     Refreshed {
         /// What was not looked at: there was too much for one answer.

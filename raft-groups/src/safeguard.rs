@@ -33,11 +33,13 @@ pub enum Safeguard {
     DamagedReplaced,
     /// Heartbeats past the Raft task are taken only by a replica that surely follows their leader.
     BeatsOfFollowers,
+    /// Ranges are made and removed only for who still holds the job's claim.
+    JobEpochChecked,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -51,6 +53,7 @@ impl Safeguard {
         Self::CopiesRefused,
         Self::DamagedReplaced,
         Self::BeatsOfFollowers,
+        Self::JobEpochChecked,
     ];
 
     /// Its name on a command line.
@@ -69,6 +72,7 @@ impl Safeguard {
             Self::CopiesRefused => "copies-refused",
             Self::DamagedReplaced => "damaged-replaced",
             Self::BeatsOfFollowers => "beats-of-followers",
+            Self::JobEpochChecked => "job-epoch-checked",
         }
     }
 }
@@ -85,13 +89,24 @@ pub const fn holds(_: Safeguard) -> bool {
 #[inline(always)]
 pub const fn reach(_: &str) {}
 
+/// After what time without a sign of life the driver of a job is missed, where the environment says so: never, without the
+/// feature.
+#[cfg(not(feature = "known-bugs"))]
+#[inline(always)]
+pub const fn job_expiry() -> Option<std::time::Duration> {
+    None
+}
+
 #[cfg(feature = "known-bugs")]
-pub use switched::{holds, reach, switch_off};
+pub use switched::{holds, job_expiry, reach, switch_off};
 
 #[cfg(feature = "known-bugs")]
 mod switched {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
 
     use super::Safeguard;
 
@@ -99,6 +114,17 @@ mod switched {
 
     /// Names the point of [`reach`] where the process ends.
     const ABORT_AT: &str = "QUORATE_ABORT_AT";
+
+    /// Names the point of [`reach`] where the process stands still, until somebody lets it go on.
+    const STOP_AT: &str = "QUORATE_STOP_AT";
+
+    /// Milliseconds of [`job_expiry`].
+    const JOB_EXPIRY_MS: &str = "QUORATE_JOB_EXPIRY_MS";
+
+    /// After what time without a sign of life the driver of a job is missed, where the environment says so.
+    pub fn job_expiry() -> Option<Duration> {
+        std::env::var(JOB_EXPIRY_MS).ok()?.parse().ok().map(Duration::from_millis)
+    }
 
     /// Switches a safeguard off for the rest of this process.
     pub fn switch_off(safeguard: Safeguard) {
@@ -110,9 +136,18 @@ mod switched {
         OFF.load(Ordering::SeqCst) & (1 << safeguard as u32) == 0
     }
 
-    /// Ends the process at once, as `kill -9` would, if `QUORATE_ABORT_AT` names this point.
+    /// Ends the process at once, as `kill -9` would, if `QUORATE_ABORT_AT` names this point; stops it as `kill -STOP` would, the
+    /// first time, if `QUORATE_STOP_AT` does.
     pub fn reach(point: &str) {
         static ASKED: OnceLock<Option<String>> = OnceLock::new();
+        static STOPS: OnceLock<Mutex<Option<String>>> = OnceLock::new();
+        let stops = STOPS.get_or_init(|| Mutex::new(std::env::var(STOP_AT).ok()));
+        if stops.lock().take_if(|at| at.as_str() == point).is_some() {
+            tracing::warn!(point, "the process stands still here, as {STOP_AT} asks");
+            let id = std::process::id().to_string();
+            // It stands still until somebody sends it SIGCONT.
+            let _ = std::process::Command::new("kill").args(["-STOP", &id]).status();
+        }
         let asked = ASKED.get_or_init(|| std::env::var(ABORT_AT).ok());
         if asked.as_deref() == Some(point) {
             tracing::warn!(point, "the process ends here, as {ABORT_AT} asks");

@@ -38,7 +38,9 @@ use quorate_raft_groups::clock_bound::BoundKeeper;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::{ClusterConfig, ClusterNode, NodeAddresses};
+use quorate_raft_groups::safeguard;
 use quorate_raft_groups::versions::Versions;
+use quorate_sql::ddl::timing::JobTiming;
 use quorate_sql::node::SqlNode;
 use quorate_sql::program::scan_evaluator;
 use tokio::net::UnixListener;
@@ -334,12 +336,22 @@ async fn open_gate(cluster: Arc<ClusterNode>, gate: Arc<NodeGate>) {
     let sql = sql_over(&member);
     let refresher = Arc::new(CatalogRefresher::new(Arc::clone(&sql)));
     // The gate is open before there can be a lease: a node with one serves.
-    gate.open(sql, Arc::clone(&member));
+    gate.open(Arc::clone(&sql), Arc::clone(&member));
     member.set_catalog_listener(refresher);
+    sql.run_jobs().await;
 }
 
 fn sql_over(member: &Arc<Member>) -> Arc<SqlNode> {
     let database = Arc::new(member.database().clone());
     let adapter = Arc::new(SqlCluster::new(Arc::clone(member)));
-    SqlNode::new(database, adapter, Arc::new(MachineClock))
+    let timing = job_timing(safeguard::job_expiry());
+    SqlNode::with_job_timing(database, adapter, Arc::new(MachineClock), timing)
+}
+
+/// When drivers of jobs are missed: as usual, unless a test wants it sooner.
+fn job_timing(expiry: Option<Duration>) -> JobTiming {
+    match expiry {
+        None => JobTiming::default(),
+        Some(expiry) => JobTiming { sign: expiry / 5, expiry, look: expiry / 4 },
+    }
 }

@@ -10,6 +10,7 @@ mod damage;
 mod demo;
 mod descriptors;
 mod durability;
+mod jobs;
 mod kills;
 mod kills_over_ranges;
 mod large_reads;

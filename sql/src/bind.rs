@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::view::CatalogView;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::{self, CopyOptions, Statement};
@@ -34,15 +35,6 @@ mod write;
 pub use select::scan as select_scan;
 
 use parameters::Parameters;
-
-/// The catalog as of one statement.
-pub trait CatalogView {
-    /// The table of this (folded) name.
-    fn table(&self, name: &str) -> Option<Arc<TableDescriptor>>;
-
-    /// Names of all tables, for hints.
-    fn table_names(&self) -> Vec<String>;
-}
 
 /// What a statement is bound with besides the catalog.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +75,7 @@ impl BoundStatement {
                 columns.extend(texts(&["leader_zone", "replicas"]));
                 Some(columns)
             }
+            Bound::ShowJobs => Some(job_columns()),
             Bound::ShowClusterSettings => Some(texts(&["name", "value", "default", "description"])),
             Bound::ShowVariable { name } if name == "all" => Some(texts(&["name", "setting", "description"])),
             Bound::ShowVariable { name } => Some(texts(&[name])),
@@ -147,6 +140,8 @@ pub enum Bound {
     },
     /// `SHOW CLUSTER SETTINGS`.
     ShowClusterSettings,
+    /// `SHOW JOBS`.
+    ShowJobs,
     /// `SHOW name`; `all` shows all.
     ShowVariable {
         /// The variable.
@@ -261,6 +256,23 @@ pub struct BoundCopyFrom {
     pub options: CopyOptions,
 }
 
+/// Columns of `SHOW JOBS`.
+fn job_columns() -> Vec<OutputColumn> {
+    let columns = [
+        ("job_id", DataType::Int8),
+        ("kind", DataType::TEXT),
+        ("object", DataType::TEXT),
+        ("step", DataType::TEXT),
+        ("node", DataType::Int8),
+        ("epoch", DataType::Int8),
+        ("created", DataType::TimestampTz),
+        ("updated", DataType::TimestampTz),
+        ("error", DataType::TEXT),
+    ];
+    let column = |(name, data_type): (&str, DataType)| OutputColumn { name: name.to_owned(), data_type };
+    columns.map(column).to_vec()
+}
+
 /// Binds a statement.
 ///
 /// # Errors
@@ -299,6 +311,7 @@ impl Binder<'_> {
             Statement::ShowTables => Bound::ShowTables,
             Statement::ShowRanges { table } => Bound::ShowRanges { table: self.table(table)? },
             Statement::ShowClusterSettings => Bound::ShowClusterSettings,
+            Statement::ShowJobs => Bound::ShowJobs,
             Statement::ShowVariable { name } => Bound::ShowVariable { name: name.value.clone() },
             Statement::SetVariable { name, value, local } => {
                 Bound::SetVariable { name: name.value.clone(), value: value.clone(), local: *local }
@@ -329,6 +342,7 @@ impl Binder<'_> {
             | Statement::ShowTables
             | Statement::ShowRanges { .. }
             | Statement::ShowClusterSettings
+            | Statement::ShowJobs
             | Statement::ShowVariable { .. }
             | Statement::SetVariable { .. }
             | Statement::ResetAll

@@ -3,20 +3,26 @@
 //! ```text
 //! 0x01 0x03 01 name             table id                     (uniqueness of names)
 //! 0x01 0x03 02 id, 8 bytes      descriptor (descriptor_format.rs)
-//! 0x01 0x03 03                  version of the catalog: raised by each DDL in its own transaction
+//! 0x01 0x03 03                  not in use any more: a counter that each change raised
+//! 0x01 0x03 04 job id, 8 bytes  job (ddl/job_format.rs)
+//! 0x01 0x03 05 job id, 8 bytes  nothing, touched where a job changes hands
+//! 0x01 0x03 06 node id, 8 bytes sign of life of a node that drives jobs (ddl/job_format.rs)
 //! ```
+//!
+//! A version of the catalog is the commit timestamp of its newest change: changes of different tables share no key, and do
+//! not conflict. Here are the data; what changes them is in [`crate::ddl`].
 //!
 //! Invariant: a statement binds with one snapshot. Its commit carries a deadline below the end of this node's lease on the
 //! catalog, and DDL returns only when no node can commit by an older one.
 
 pub mod cache;
-pub mod ddl;
 pub mod descriptor;
 pub mod descriptor_format;
 pub mod keys;
 pub mod lease;
 pub mod reading;
-pub mod staged;
+pub mod snapshot;
+pub mod view;
 
 #[cfg(test)]
 mod tests;

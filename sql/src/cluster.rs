@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::Span;
+use quorate_engine::kv::{Fence, Span};
 
 use crate::error::SqlError;
 
@@ -40,14 +40,21 @@ pub struct SettingInfo {
 /// The cluster, as SQL sees it.
 #[async_trait]
 pub trait Cluster: Send + Sync + 'static {
-    /// Makes a range of its own for a fresh table's keys and waits until it serves. Repeating it does nothing.
-    async fn create_table_range(&self, span: Span) -> Result<(), SqlError>;
+    /// Makes a range of its own for a fresh table's keys and waits until it serves. Repeating it does nothing; nor does a call
+    /// whose fence does not hold, at the moment at which the range would come to be.
+    ///
+    /// # Errors
+    /// The range cannot be made, or not now; the fence does not hold.
+    async fn create_table_range(&self, span: Span, fence: Fence) -> Result<(), SqlError>;
 
-    /// Removes the ranges of a dropped table with all their data.
-    async fn drop_table_ranges(&self, span: Span) -> Result<(), SqlError>;
+    /// Removes the ranges of a dropped table with all their data, under the same condition.
+    ///
+    /// # Errors
+    /// As [`Cluster::create_table_range`].
+    async fn drop_table_ranges(&self, span: Span, fence: Fence) -> Result<(), SqlError>;
 
-    /// Returns when every live node has confirmed a catalog at or beyond `version`, or its catalog lease has run out.
-    async fn await_catalog(&self, version: u64) -> Result<(), SqlError>;
+    /// Returns when every live node knows the catalog as of `upto` or later, or its catalog lease has run out.
+    async fn await_catalog(&self, upto: Timestamp) -> Result<(), SqlError>;
 
     /// Until when this node may rely on its cached catalog of this `version`; a commit must lie below it.
     ///
@@ -66,4 +73,10 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// This node's id.
     fn node_id(&self) -> u64;
+
+    /// Which of the node's starts this is: a number that only rises.
+    fn incarnation(&self) -> u64;
+
+    /// A job has come to this point. Tests end or hold a process there; else it is nothing.
+    async fn reach(&self, _point: &'static str) {}
 }

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Database;
 
 use crate::catalog::cache::CatalogCache;
 use crate::cluster::Cluster;
-use crate::error::{SqlError, SqlState};
-use crate::session::{Session, SessionOptions};
+use crate::ddl::held::JobsHeld;
+use crate::ddl::id_block::IdBlock;
+use crate::ddl::timing::JobTiming;
+use crate::error::SqlError;
 use crate::storage::rowid::RowIds;
 
 /// Name of the one database.
 pub const DATABASE: &str = "quorate";
-/// Names under which clients find it: tools that administer a server look for PostgreSQL's own.
-const DATABASES: &[&str] = &[DATABASE, "postgres"];
 
 /// Time, as SQL needs it: for `now()`, row ids, timeouts and waits between attempts.
 #[async_trait]
@@ -34,8 +35,11 @@ pub struct SqlNode {
     pub(crate) clock: Arc<dyn SqlClock>,
     pub(crate) catalog: CatalogCache,
     pub(crate) row_ids: RowIds,
-    /// Held by whoever changes the catalog, so that the sessions of a node do not conflict with each other.
-    pub(crate) catalog_turn: tokio::sync::Mutex<()>,
+    /// Jobs that are driven here.
+    pub(crate) jobs: Arc<JobsHeld>,
+    pub(crate) job_timing: JobTiming,
+    pub(crate) table_ids: tokio::sync::Mutex<IdBlock>,
+    pub(crate) job_ids: tokio::sync::Mutex<IdBlock>,
 }
 
 impl SqlNode {
@@ -45,50 +49,26 @@ impl SqlNode {
         cluster: Arc<dyn Cluster>,
         clock: Arc<dyn SqlClock>,
     ) -> Arc<Self> {
+        Self::with_job_timing(database, cluster, clock, JobTiming::default())
+    }
+
+    /// The same, where drivers of jobs give signs and are missed at other times than usual.
+    pub fn with_job_timing(
+        database: Arc<dyn Database>,
+        cluster: Arc<dyn Cluster>,
+        clock: Arc<dyn SqlClock>,
+        job_timing: JobTiming,
+    ) -> Arc<Self> {
         let row_ids = RowIds::new(cluster.node_id());
-        let (catalog, catalog_turn) = (CatalogCache::default(), tokio::sync::Mutex::new(()));
-        Arc::new(Self { database, cluster, clock, catalog, row_ids, catalog_turn })
+        let (catalog, jobs, table_ids, job_ids) = Default::default();
+        Arc::new(Self { database, cluster, clock, catalog, row_ids, jobs, job_timing, table_ids, job_ids })
     }
 
-    /// A session of one client.
-    pub fn session(self: &Arc<Self>, options: SessionOptions) -> Session {
-        Session::new(Arc::clone(self), options)
-    }
-
-    /// A session of a client that connects: to a database that exists, with settings that hold from the start and come
-    /// back with RESET.
-    ///
-    /// # Errors
-    /// 3D000 for another database; for settings as [`Session::set_at_connect`].
-    pub fn connect(
-        self: &Arc<Self>,
-        options: SessionOptions,
-        settings: &[(String, String)],
-    ) -> Result<Session, SqlError> {
-        if !DATABASES.contains(&options.database.as_str()) {
-            let message = format!("database \"{}\" does not exist", options.database);
-            return Err(SqlError::new(SqlState::UndefinedDatabase, message).with_hint(format!(
-                "There is one database, \"{DATABASE}\"; say dbname={DATABASE}. Clients may call it {} too.",
-                DATABASES.iter().skip(1).map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ")
-            )));
-        }
-        let mut session = self.session(options);
-        for (name, value) in settings {
-            session.set_at_connect(name, value)?;
-        }
-        Ok(session)
-    }
-
-    /// Reads all descriptors as of now and replaces the cache; returns the catalog's version.
+    /// Reads what has changed in the catalog; returns the moment as of which it is known now.
     ///
     /// # Errors
     /// Range 1 cannot be read.
-    pub async fn refresh_catalog(&self) -> Result<u64, SqlError> {
+    pub async fn refresh_catalog(&self) -> Result<Timestamp, SqlError> {
         self.catalog.refresh(self.database.as_ref()).await
-    }
-
-    /// Version of the cached catalog; 0 before the first refresh.
-    pub fn catalog_version(&self) -> u64 {
-        self.catalog.snapshot().version
     }
 }

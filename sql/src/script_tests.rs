@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use goldenscript::{Command, Context, Runner};
 
-use crate::bind::{BindContext, Bound, BoundDml, BoundStatement, CatalogView, bind};
+use crate::bind::{BindContext, Bound, BoundDml, BoundStatement, bind};
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::view::CatalogView;
 use crate::error::SqlError;
 use crate::expr::eval::{EvalContext, eval};
 use crate::parser::parse;
@@ -157,6 +158,7 @@ fn bound_text(bound: &BoundStatement) -> String {
         | Bound::Rollback
         | Bound::ShowTables
         | Bound::ShowClusterSettings
+        | Bound::ShowJobs
         | Bound::ShowVariable { .. }
         | Bound::SetVariable { .. }
         | Bound::ResetAll

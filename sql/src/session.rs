@@ -10,14 +10,13 @@
 //! Invariants: a statement that has sent no row to its sink is run again by the session when the store asks for it, and
 //! never after; a transaction that failed accepts only its end; an error leaves the session usable.
 
+pub mod connect;
 pub mod ddl;
 pub mod dispatch;
 pub mod dml;
 pub mod explain;
 pub mod gate;
-pub mod kv_error;
 pub mod prepared;
-pub mod retry;
 pub mod show;
 pub mod sink;
 pub mod texts;
@@ -36,9 +35,9 @@ pub use sink::{Completion, ResultSink, SINK_BYTES_MAX, SINK_ROWS_MAX, Transactio
 
 use crate::bind::{BindContext, bind};
 use crate::cancel::CancelToken;
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::parser;
@@ -377,4 +376,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -109,6 +109,14 @@ points! {
         Committed = "path: committed",
         /// A transaction had to be repeated.
         Retry = "path: restart transaction",
+        /// A table was made by SQL.
+        TableCreated = "path: table created",
+        /// A table was dropped by SQL.
+        TableDropped = "path: table dropped",
+        /// SQL wrote a row.
+        SqlRowWritten = "path: row written by SQL",
+        /// A change of the catalog was taken over from a driver that gave no sign of life any more.
+        JobTakenOver = "path: job taken over",
         /// A row was there already.
         ConditionFailed = "path: condition failed",
         /// A range had no quorum.
@@ -149,6 +157,8 @@ points! {
         ReaderAhead = "story: lease handed over from under a reader whose clock is ahead",
         /// The power went right after a snapshot had come.
         SnapshotThenCrash = "story: power cut right after a snapshot",
+        /// A driver of DDL stood still until its job had been taken over, and went on.
+        DriverReplaced = "story: driver of DDL paused and replaced",
         /// A replica moved there and back again, while a follower heard of nothing.
         ThereAndBack = "story: replica moved there and back behind a follower's back",
     }

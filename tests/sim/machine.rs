@@ -11,7 +11,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::store::{Store, waits};
-use quorate_engine::testing::evaluator::TextEvaluator;
 use quorate_engine::testing::{Damage, DamagedStore, PowerCutStore};
 use quorate_placement::topology::NodeId;
 use quorate_raft_groups::assembly::{NodeParts, open_ranges, start_clock};
@@ -27,12 +26,15 @@ use quorate_raft_groups::local_ranges::LocalRanges;
 use quorate_raft_groups::store::RangeStore;
 use quorate_raft_groups::transport::Receiver;
 use quorate_raft_groups::versions::{VersionRange, Versions};
+use quorate_sql::node::SqlNode;
+use quorate_sql::program::scan_evaluator;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use crate::disk::Disk;
 use crate::doors::Doors;
 use crate::network::{Arrival, MachineId, Network, address};
+use crate::sql::{CatalogRefresher, JobPoints, sql_over};
 use crate::time::{MachineClock, STEP_MICROS, SimTime};
 use crate::trace::Trace;
 
@@ -45,6 +47,8 @@ pub struct Site {
     pub network: Network,
     /// What happened.
     pub trace: Trace,
+    /// What jobs come to.
+    pub job_points: JobPoints,
     /// Machines of the first cluster.
     pub founders: MachineId,
 }
@@ -83,6 +87,7 @@ pub struct NodeProcess {
     cluster: OnceLock<Arc<ClusterNode>>,
     ranges: OnceLock<Arc<RangeStore>>,
     member: OnceLock<Arc<Member>>,
+    sql: OnceLock<Arc<SqlNode>>,
     receiver: OnceLock<Arc<dyn Receiver>>,
     failure: Mutex<Option<String>>,
     /// Who may send to it.
@@ -107,6 +112,11 @@ impl NodeProcess {
     /// The member, once it is one.
     pub fn member(&self) -> Option<&Arc<Member>> {
         self.member.get()
+    }
+
+    /// Its SQL, once it is a member.
+    pub fn sql(&self) -> Option<&Arc<SqlNode>> {
+        self.sql.get()
     }
 
     /// Why the process would have ended by itself.
@@ -155,6 +165,7 @@ struct Boot {
     disk: Disk,
     is_copy: bool,
     clock: MachineClock,
+    sql_clock: MachineClock,
     seed: u64,
     node: Arc<NodeProcess>,
 }
@@ -219,7 +230,7 @@ impl Boot {
     }
 
     async fn boot(self) -> Result<(), String> {
-        let Self { site, machine, store, damage, disk, is_copy, clock, seed, node } = self;
+        let Self { site, machine, store, damage, disk, is_copy, clock, sql_clock, seed, node } = self;
         let store: Arc<dyn Store> = Arc::new(DamagedStore::new(store, damage));
         let failing = Arc::clone(&node);
         let blocking = Blocking::in_task(Arc::new(disk));
@@ -232,7 +243,7 @@ impl Boot {
             // Replaced once the node's id is known.
             transport: site.network.transport(machine, NodeId(0)),
             blocking: blocking.clone(),
-            evaluator: Arc::new(TextEvaluator),
+            evaluator: scan_evaluator(),
             seed,
             on_failure: Arc::new(move |error| failing.fail(format!("the store failed: {error}"))),
         };
@@ -241,7 +252,7 @@ impl Boot {
         let config = ClusterConfig {
             store,
             clock,
-            evaluator: Arc::new(TextEvaluator),
+            evaluator: scan_evaluator(),
             bootstrap: site.network.questions(machine),
             host,
             disk: Arc::new(NoDisk),
@@ -263,7 +274,11 @@ impl Boot {
         }
         let member = cluster.wait_for_member().await.ok_or("the node could not become a member")?;
         site.trace.event(machine, format_args!("is member {}", member.node_id()));
-        let _ = node.member.set(member);
+        let sql = sql_over(&member, machine, sql_clock, site.job_points.clone());
+        let _ = node.sql.set(Arc::clone(&sql));
+        let _ = node.member.set(Arc::clone(&member));
+        member.set_catalog_listener(Arc::new(CatalogRefresher::new(Arc::clone(&sql))));
+        tokio::spawn(async move { sql.run_jobs().await });
         Ok(())
     }
 }
@@ -334,6 +349,7 @@ impl Machine {
             disk: self.disk.clone(),
             is_copy: self.is_copy,
             clock: MachineClock::new(self.site.time.clone(), Arc::clone(&self.offset)),
+            sql_clock: MachineClock::new(self.site.time.clone(), Arc::clone(&self.offset)),
             seed: seed ^ self.id.rotate_left(40) ^ self.starts,
             node: Arc::clone(&node),
         };

@@ -13,6 +13,7 @@ mod lost_disk;
 mod old_disks;
 mod outage;
 mod rebuilt_task;
+mod replaced_driver;
 mod slow_disks;
 mod split_and_move;
 
@@ -222,6 +223,13 @@ pub const ALL: &[Scenario] = &[
         how: How::Faults(&[Fault::DamageBlock, Fault::HandOver], 800 * MILLI),
         wants: &[Point::DamagedBlock, Point::DamagedReplaced],
         machines: None,
+    },
+    Scenario {
+        name: "replaced-driver",
+        story: "section 15: a driver of DDL that was paused and replaced makes a range that no table names",
+        how: How::Told(replaced_driver::tell),
+        wants: &[Point::JobTakenOver, Point::DriverReplaced],
+        machines: Some(3),
     },
     Scenario {
         name: "slow-disks",

@@ -24,6 +24,7 @@ use rand::rngs::StdRng;
 use crate::coverage::{Coverage, Point};
 use crate::history::{Cell, History, OpId, Outcome, Read};
 use crate::network::MachineId;
+use crate::sql_history::SqlHistory;
 
 /// Ids of the tables.
 pub const TABLES: [u64; 4] = [ACCOUNTS[0], ACCOUNTS[1], REGISTERS, ROWS];
@@ -118,6 +119,8 @@ impl Mix {
 pub struct Workload {
     /// What they did.
     pub history: History,
+    /// What clients of SQL did.
+    pub sql: SqlHistory,
     /// How often.
     pub coverage: Coverage,
     /// Set when they shall end.
@@ -144,7 +147,7 @@ impl Workload {
 }
 
 /// Counts a client as long as it runs.
-struct Running(Arc<AtomicU64>);
+pub struct Running(pub Arc<AtomicU64>);
 
 impl Drop for Running {
     fn drop(&mut self) {

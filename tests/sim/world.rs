@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_engine::kv::{Key, KvError, keyspace};
+use quorate_engine::kv::{Database, Key, KvError, TransactionOptions, Write, keyspace};
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_raft_groups::client::txn::DistributedDatabase;
 use quorate_raft_groups::cluster::admin::{AdminCommand, AdminRequest};
@@ -17,6 +17,7 @@ use quorate_raft_groups::cluster::bootstrap::ask;
 use quorate_raft_groups::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest};
 use quorate_raft_groups::cluster::range_command::RangeCommand;
 use quorate_raft_groups::local_ranges::{LocalRanges, ReplicaStatus};
+use quorate_sql::catalog::keys;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -26,6 +27,9 @@ use crate::history::{History, Op, Outcome};
 use crate::invariants::{Invariants, Seen, View};
 use crate::machine::{Machine, NodeProcess, Site};
 use crate::network::{MachineId, Network, Quality, address};
+use crate::sql::JobPoints;
+use crate::sql_client::SqlClient;
+use crate::sql_history::SqlHistory;
 use crate::time::SimTime;
 use crate::trace::{Trace, Verbosity};
 use crate::workload::{self, Client, Mix, TABLES, Workload};
@@ -44,6 +48,8 @@ const LOOK_STEPS: u64 = 5;
 const COMPARE_STEPS: u64 = 500;
 /// Longest time from healing to an answer for whoever waits.
 const ANSWERS_MAX: u64 = 30 * SECOND;
+/// The same where tables are made and dropped: each step of a job is tried for longer than a statement waits.
+const DDL_MAX: u64 = 60 * SECOND;
 /// Time that clients get after healing, before they stop.
 const AFTER_HEALING: u64 = 3 * SECOND;
 /// Longest time from healing until every table takes writes.
@@ -55,6 +61,9 @@ const OPERATION_MAX: u64 = 25 * SECOND;
 
 /// How long a process takes no part before a person has read its log.
 const REFUSED_FOR: u64 = SECOND;
+
+/// Ids of tables up to here are not SQL's.
+const TABLE_IDS_TAKEN: u64 = 200;
 
 /// Ranges split early, so that they split at all.
 const SETTINGS: [(&str, &str); 1] = [("range_max_bytes", "64KiB")];
@@ -99,6 +108,8 @@ pub struct World {
     pub trace: Trace,
     /// What clients saw.
     pub workload: Workload,
+    /// What jobs come to.
+    pub job_points: JobPoints,
     invariants: Invariants,
     violation: Option<Violation>,
     panicked: Arc<Mutex<Option<String>>>,
@@ -119,16 +130,19 @@ impl World {
         let coverage = Coverage::default();
         let mut rng = StdRng::seed_from_u64(setting.seed);
         let network = Network::new(time.clone(), coverage.clone(), rng.random());
+        let job_points = JobPoints::new(coverage.clone());
         let site = Site {
             time: time.clone(),
             network: network.clone(),
             trace: trace.clone(),
+            job_points: job_points.clone(),
             founders: setting.machines,
         };
         let seed = rng.random();
         let machines = (1..=setting.machines).map(|id| Machine::new(id, site.clone(), seed)).collect();
         let workload = Workload {
             history: History::new(time.clone(), trace.clone()),
+            sql: SqlHistory::new(time.clone(), trace.clone()),
             coverage: coverage.clone(),
             stop: Arc::new(AtomicBool::new(false)),
             running: Arc::new(AtomicU64::new(0)),
@@ -145,6 +159,7 @@ impl World {
             coverage,
             trace,
             workload,
+            job_points,
             violation: None,
             panicked,
             seed,
@@ -407,8 +422,21 @@ impl World {
                 };
                 self.machines.get(at).expect("it was there").spawn(client.run());
             }
+            if let Some(client) = self.sql_client(at) {
+                self.machines.get(at).expect("it was there").spawn(client.run());
+            }
             self.set_served(id, true);
         }
+    }
+
+    fn sql_client(&mut self, at: usize) -> Option<SqlClient> {
+        let machine = self.machines.get(at)?;
+        Some(SqlClient {
+            workload: self.workload.clone(),
+            machine: machine.id,
+            node: Arc::clone(machine.node()?.sql()?),
+            rng: StdRng::seed_from_u64(self.rng.random()),
+        })
     }
 
     /// Does something in a machine's process, as its clients do; nothing where it is no member.
@@ -536,6 +564,15 @@ impl World {
                 member.create_table_range(span).await.map_err(|error| error.to_string())
             });
         }
+        // Tables of SQL come behind those that clients make without it.
+        self.do_on_first("ids of tables are taken", |node| async move {
+            let database = node.member().ok_or("no member")?.database().clone();
+            let mut transaction =
+                database.begin(TransactionOptions::default()).await.map_err(|e| e.to_string())?;
+            let taken = Write::put(keys::table_id_counter_key(), keys::number_value(TABLE_IDS_TAKEN));
+            transaction.write(taken).map_err(|error| error.to_string())?;
+            transaction.commit(None).await.map(|_| ()).map_err(|error| error.to_string())
+        });
         for (name, value) in SETTINGS {
             self.set_setting(name, value);
         }
@@ -627,7 +664,7 @@ impl World {
             })
         });
         self.workload.stop.store(true, Ordering::Relaxed);
-        self.wait_for("all clients have their answers", ANSWERS_MAX, |world| {
+        self.wait_for("all clients have their answers", DDL_MAX, |world| {
             let waits = |op: &Op| op.outcome == Outcome::Pending && op.invoked >= healed;
             world.workload.running.load(Ordering::Relaxed) == 0
                 && !world.workload.history.with(|ops| ops.iter().any(waits))
@@ -652,7 +689,8 @@ impl World {
             return;
         }
         let ops = self.workload.history.snapshot();
-        if let Err((invariant, detail)) = self.invariants.end(&self.view(), &ops) {
+        let sql = self.workload.sql.with(Invariants::end_of_sql);
+        if let Err((invariant, detail)) = sql.and_then(|()| self.invariants.end(&self.view(), &ops)) {
             self.violate(invariant, detail);
         }
     }

@@ -66,6 +66,7 @@ const FORMATS: &[Format] = &[
         Byte,
         &["table_descriptor", "table_descriptor_2", "table_descriptor_3"],
     ),
+    ("sql/src/ddl/job_format.rs", Byte, &["job", "job_sign"]),
     ("sql/src/program/expr_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/output_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/program_format.rs", Byte, &["scan_program"]),

@@ -16,6 +16,7 @@
 //! Everything here is a pure function of a [`crate::store::Snapshot`]; writes go into a [`crate::store::Batch`].
 
 mod changed;
+mod changes;
 pub mod intent;
 pub mod intent_format;
 pub mod key_format;
@@ -31,6 +32,7 @@ mod visits;
 mod write;
 
 pub use changed::{ChangeScan, ChangeWindow, Changed, Filter};
+pub use changes::changes_in;
 pub use intent::Intent;
 pub use page::{PageError, read_page};
 pub use read::{get, newest};

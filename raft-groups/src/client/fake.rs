@@ -26,8 +26,8 @@ use crate::api::{
 use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
 use crate::evaluate::{
-    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
-    scan, settle, sweep,
+    Effects, Evaluated, changes, commit, end, get, heartbeat, intents, push, query_transaction, refresh,
+    resolve, scan, settle, sweep,
 };
 use crate::local_ranges::{
     GroupRole, LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus,
@@ -483,6 +483,7 @@ fn is_commit(request: &Request) -> bool {
         Request::Transact(step) => step.decides(),
         Request::Get { .. }
         | Request::Scan { .. }
+        | Request::Changes { .. }
         | Request::Refresh { .. }
         | Request::QueryTransaction { .. } => false,
     }
@@ -507,6 +508,7 @@ fn spans_of(request: &Request) -> Vec<Span> {
     match request {
         Request::Get { keys, .. } => points(keys),
         Request::Scan { scan, .. } => vec![scan.span.clone()],
+        Request::Changes { changes, .. } => vec![changes.span.clone()],
         Request::Refresh { spans, .. } => spans.iter().map(|read| read.span.clone()).collect(),
         Request::Commit(commit) => {
             let writes = commit.writes.iter().map(|write| Span::point(write.key.clone()));
@@ -543,6 +545,10 @@ impl Serving<'_> {
                 let mut page = scan::evaluate(snapshot, scan, (*read, Visits::PAGE), &CountPairs)?;
                 (page.served.range_id, page.served.node_id) = (self.range.descriptor.range_id.0, self.node.0);
                 Ok(Response::Page(page))
+            }
+            Request::Changes { changes, read } => {
+                self.note_reads([changes.span.clone()], *read);
+                changes::evaluate(snapshot, changes, *read).map(Response::Changes)
             }
             Request::Refresh { spans, after, upto, own } => {
                 self.note_reads(spans.iter().map(|read| read.span.clone()), exactly(*upto));

@@ -477,6 +477,7 @@ fn decides(message: &RangeRequest) -> bool {
         Request::Transact(step) => step.decides(),
         Request::Get { .. }
         | Request::Scan { .. }
+        | Request::Changes { .. }
         | Request::Refresh { .. }
         | Request::Commit(_)
         | Request::QueryTransaction { .. } => false,

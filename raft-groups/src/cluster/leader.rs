@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, Write};
+use quorate_engine::kv::{Database, Fence, KvError, Span, Transaction, TransactionOptions, Write};
 use quorate_placement::new_range::{NewRangeDecision, place_new_range};
 use quorate_placement::policy::Policy;
 use quorate_placement::topology::{NodeId, RangeId};
@@ -24,6 +24,7 @@ use super::system::{self, CHANGE_ATTEMPTS_MAX, NEXT_RANGE_ID};
 use crate::client::router::directory_key;
 use crate::descriptor::RangeDescriptor;
 use crate::range_format::encode_descriptor;
+use crate::safeguard::{self, Safeguard};
 
 /// Longest wait for one node to create or remove a replica: a synced write, and a queue before it.
 const REPLICA_TIMEOUT: Duration = Duration::from_secs(4);
@@ -38,7 +39,7 @@ pub(super) const FIRST_RANGE_ID: u64 = 2;
 
 impl Member {
     /// Makes a range; see [`Member::create_table_range`].
-    pub(super) async fn lead_create_range(&self, span: Span) -> ClusterAnswer {
+    pub(super) async fn lead_create_range(&self, span: Span, fence: Option<Fence>) -> ClusterAnswer {
         if !self.is_leader() {
             return self.not_leader();
         }
@@ -46,7 +47,7 @@ impl Member {
             return self.not_leader();
         }
         let _one_at_a_time = self.directory_lock.lock().await;
-        match self.create_range(&span).await {
+        match self.create_range(&span, fence.as_ref()).await {
             Ok(()) => ClusterAnswer::Done,
             Err(ClusterError::Refused(detail)) => ClusterAnswer::Refused(detail),
             Err(error) => ClusterAnswer::Unavailable(error.to_string()),
@@ -69,14 +70,14 @@ impl Member {
         }
     }
 
-    async fn create_range(&self, span: &Span) -> Result<(), ClusterError> {
+    async fn create_range(&self, span: &Span, fence: Option<&Fence>) -> Result<(), ClusterError> {
         if span.is_empty() || !table_keys().covers(span) {
             return Err(ClusterError::Refused(format!(
                 "no range can be made of keys {} to {}",
                 span.start, span.end
             )));
         }
-        let (descriptor, leader) = self.enter_range(span).await?;
+        let (descriptor, leader) = self.enter_range(span, fence).await?;
         self.router().learn(descriptor.clone());
         self.with_board(|board, now| board.placed(descriptor.range_id, leader, now.boot));
         self.create_replicas(&descriptor, leader).await?;
@@ -89,10 +90,14 @@ impl Member {
     }
 
     /// Enters a range into the directory, unless it is there; gives its descriptor and the node that is to lead it.
-    async fn enter_range(&self, span: &Span) -> Result<(RangeDescriptor, NodeId), ClusterError> {
+    async fn enter_range(
+        &self,
+        span: &Span,
+        fence: Option<&Fence>,
+    ) -> Result<(RangeDescriptor, NodeId), ClusterError> {
         let mut last = None;
         for _ in 0..CHANGE_ATTEMPTS_MAX {
-            match self.try_enter_range(span).await {
+            match self.try_enter_range(span, fence).await {
                 Err(ClusterError::Kv(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. }))) => {
                     last = Some(error);
                 }
@@ -102,8 +107,13 @@ impl Member {
         Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
     }
 
-    async fn try_enter_range(&self, span: &Span) -> Result<(RangeDescriptor, NodeId), ClusterError> {
+    async fn try_enter_range(
+        &self,
+        span: &Span,
+        fence: Option<&Fence>,
+    ) -> Result<(RangeDescriptor, NodeId), ClusterError> {
         let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        check_fence(transaction.as_mut(), fence).await?;
         let everything = table_keys();
         let directory = system::read_directory(transaction.as_mut(), &everything).await?;
         if let Some(known) = directory.iter().find(|known| known.span.overlaps(span)) {
@@ -232,22 +242,22 @@ impl Member {
     }
 
     /// Removes ranges; see [`Member::drop_table_ranges`].
-    pub(super) async fn lead_drop_ranges(&self, span: Span) -> ClusterAnswer {
+    pub(super) async fn lead_drop_ranges(&self, span: Span, fence: Option<Fence>) -> ClusterAnswer {
         if !self.is_leader() {
             return self.not_leader();
         }
         let _one_at_a_time = self.directory_lock.lock().await;
-        match self.drop_ranges(&span).await {
+        match self.drop_ranges(&span, fence.as_ref()).await {
             Ok(()) => ClusterAnswer::Done,
             Err(ClusterError::Refused(detail)) => ClusterAnswer::Refused(detail),
             Err(error) => ClusterAnswer::Unavailable(error.to_string()),
         }
     }
 
-    async fn drop_ranges(&self, span: &Span) -> Result<(), ClusterError> {
+    async fn drop_ranges(&self, span: &Span, fence: Option<&Fence>) -> Result<(), ClusterError> {
         let mut last = None;
         for _ in 0..CHANGE_ATTEMPTS_MAX {
-            match self.try_remove_rows(span).await {
+            match self.try_remove_rows(span, fence).await {
                 Ok(removed) => {
                     self.destroy_replicas(&removed).await;
                     return Ok(());
@@ -262,8 +272,13 @@ impl Member {
     }
 
     /// Removes the directory's rows within a span.
-    async fn try_remove_rows(&self, span: &Span) -> Result<Vec<RangeDescriptor>, ClusterError> {
+    async fn try_remove_rows(
+        &self,
+        span: &Span,
+        fence: Option<&Fence>,
+    ) -> Result<Vec<RangeDescriptor>, ClusterError> {
         let mut transaction = self.database.begin(TransactionOptions::default()).await?;
+        check_fence(transaction.as_mut(), fence).await?;
         let found = system::read_directory(transaction.as_mut(), span).await?;
         if let Some(larger) = found.iter().find(|descriptor| !span.covers(&descriptor.span)) {
             return Err(ClusterError::Refused(format!("{} also holds other keys", larger.range_id)));
@@ -319,4 +334,16 @@ impl Member {
             self.with_board(|board, _| board.confirm(node, confirmed));
         }
     }
+}
+
+/// Fails where whoever asked was replaced meanwhile, as the transaction sees it that does what was asked.
+async fn check_fence(transaction: &mut dyn Transaction, fence: Option<&Fence>) -> Result<(), ClusterError> {
+    let Some(fence) = fence else { return Ok(()) };
+    if fence.holds(transaction).await? || !safeguard::holds(Safeguard::JobEpochChecked) {
+        return Ok(());
+    }
+    Err(ClusterError::Refused(format!(
+        "nothing was done: row {} of range 1 says that another does it",
+        fence.key
+    )))
 }

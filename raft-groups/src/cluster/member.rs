@@ -222,6 +222,11 @@ impl Member {
         self.identity.node_id
     }
 
+    /// Which of the node's starts this is.
+    pub fn incarnation(&self) -> u64 {
+        self.record.incarnation
+    }
+
     /// The cluster's id.
     pub fn cluster_id(&self) -> Uuid {
         self.identity.cluster_id

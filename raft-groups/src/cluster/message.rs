@@ -1,7 +1,7 @@
 //! What members of a cluster say to each other (`Service::Cluster`). Its bytes are those of `wire::cluster`.
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, Span};
+use quorate_engine::kv::{Fence, Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::publication::Verdict;
@@ -36,6 +36,10 @@ pub(crate) enum ClusterRequest {
     CreateRange { span: Span },
     /// To range 1's leaseholder: remove the ranges of these keys.
     DropRanges { span: Span },
+    /// As `CreateRange`, if the fence holds.
+    CreateRangeFenced { span: Span, fence: Fence },
+    /// As `DropRanges`, if the fence holds.
+    DropRangesFenced { span: Span, fence: Fence },
     /// To range 1's leaseholder: wait until all live nodes have this version of the catalog.
     AwaitCatalog { version: u64 },
     /// To range 1's leaseholder: how is the cluster?

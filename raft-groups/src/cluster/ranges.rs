@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, keyspace};
+use quorate_engine::kv::{Database, Fence, KvError, Span, TransactionOptions, keyspace};
 use quorate_placement::repair::{Outlook, outlook};
 use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::{Liveness, RangeView};
@@ -21,6 +21,8 @@ use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
 
 /// Longest wait for a new range: directory, replicas, election, first read.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for one attempt at it: whoever was asked may have died without a word.
+const CREATE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before it is tried again.
 const CREATE_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for the removal of ranges.
@@ -32,7 +34,10 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait, of these, for reports of nodes that a new leaseholder has not heard yet.
 const REPORTS_WAIT: Duration = Duration::from_millis(1_200);
 const _: () = assert!(REPORTS_WAIT.as_millis() < STATUS_TIMEOUT.as_millis());
+/// Longest wait for one leaseholder's answer: a lease has run out by then, and it may have died without a word.
+const AWAIT_CATALOG_ATTEMPT: Duration = Duration::from_secs(13);
 const _: () = assert!(AWAIT_CATALOG_TIMEOUT.as_secs() > 2 * CATALOG_LEASE.as_secs());
+const _: () = assert!(AWAIT_CATALOG_ATTEMPT.as_secs() > CATALOG_LEASE.as_secs() + 2);
 
 /// One range, for SHOW RANGES.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +58,23 @@ impl Member {
     /// # Errors
     /// [`ClusterError::Refused`] where it cannot be placed, [`ClusterError::Unavailable`] where something is missing.
     pub async fn create_table_range(&self, span: Span) -> Result<(), ClusterError> {
+        self.create_range_if(span, None).await
+    }
+
+    /// As [`Member::create_table_range`]; a call whose fence does not hold, in the transaction that enters the range into the
+    /// directory, does nothing.
+    ///
+    /// # Errors
+    /// [`ClusterError::Refused`] also where the fence does not hold.
+    pub async fn create_fenced_range(&self, span: Span, fence: Fence) -> Result<(), ClusterError> {
+        self.create_range_if(span, Some(fence)).await
+    }
+
+    async fn create_range_if(&self, span: Span, fence: Option<Fence>) -> Result<(), ClusterError> {
         let until = self.boottime() + CREATE_TIMEOUT;
         loop {
-            let left = until.saturating_sub(self.boottime());
-            match self.try_create_table_range(&span, left).await {
+            let left = until.saturating_sub(self.boottime()).min(CREATE_ATTEMPT_TIMEOUT);
+            match self.try_create_table_range(&span, fence.as_ref(), left).await {
                 // Something was between two leaseholders, or too slow.
                 Err(error) if is_passing(&error) && self.boottime() + CREATE_PAUSE < until => {
                     tracing::info!(%error, "a range is not made yet; it is tried again");
@@ -67,8 +85,16 @@ impl Member {
         }
     }
 
-    async fn try_create_table_range(&self, span: &Span, timeout: Duration) -> Result<(), ClusterError> {
-        let request = ClusterRequest::CreateRange { span: span.clone() };
+    async fn try_create_table_range(
+        &self,
+        span: &Span,
+        fence: Option<&Fence>,
+        timeout: Duration,
+    ) -> Result<(), ClusterError> {
+        let request = match fence.cloned() {
+            Some(fence) => ClusterRequest::CreateRangeFenced { span: span.clone(), fence },
+            None => ClusterRequest::CreateRange { span: span.clone() },
+        };
         expect_done(self.ask_leader(&request, timeout).await?)?;
         let mut budget = self.database.budget();
         self.router().range_of(&span.start, &mut budget).await?;
@@ -83,6 +109,15 @@ impl Member {
         expect_done(self.ask_leader(&ClusterRequest::DropRanges { span }, DROP_TIMEOUT).await?)
     }
 
+    /// As [`Member::drop_table_ranges`], if the fence holds in the transaction that does it.
+    ///
+    /// # Errors
+    /// As [`Member::create_fenced_range`].
+    pub async fn drop_fenced_ranges(&self, span: Span, fence: Fence) -> Result<(), ClusterError> {
+        let request = ClusterRequest::DropRangesFenced { span, fence };
+        expect_done(self.ask_leader(&request, DROP_TIMEOUT).await?)
+    }
+
     /// Waits until every live node has confirmed a catalog of this version or a newer one, or its lease on an older one
     /// has run out.
     ///
@@ -90,7 +125,16 @@ impl Member {
     /// [`ClusterError::Unavailable`]: range 1 has no leaseholder that answers in time.
     pub async fn await_catalog(&self, version: u64) -> Result<(), ClusterError> {
         let request = ClusterRequest::AwaitCatalog { version };
-        expect_done(self.ask_leader(&request, AWAIT_CATALOG_TIMEOUT).await?)
+        let until = self.boottime() + AWAIT_CATALOG_TIMEOUT;
+        loop {
+            let left = until.saturating_sub(self.boottime()).min(AWAIT_CATALOG_ATTEMPT);
+            match self.ask_leader(&request, left).await {
+                Err(error) if is_passing(&error) && self.boottime() + CREATE_PAUSE < until => {
+                    tokio::time::sleep(CREATE_PAUSE).await;
+                }
+                answer => return expect_done(answer?),
+            }
+        }
     }
 
     /// The ranges that overlap a span, by start key; those of the directory, and range 1.

@@ -80,11 +80,19 @@ impl Member {
             // A change of the directory goes on to its end, whether or not the asker still waits.
             ClusterRequest::CreateRange { span } => {
                 let member = Arc::clone(self);
-                finished(tokio::spawn(async move { member.lead_create_range(span).await }).await)
+                finished(tokio::spawn(async move { member.lead_create_range(span, None).await }).await)
             }
             ClusterRequest::DropRanges { span } => {
                 let member = Arc::clone(self);
-                finished(tokio::spawn(async move { member.lead_drop_ranges(span).await }).await)
+                finished(tokio::spawn(async move { member.lead_drop_ranges(span, None).await }).await)
+            }
+            ClusterRequest::CreateRangeFenced { span, fence } => {
+                let member = Arc::clone(self);
+                finished(tokio::spawn(async move { member.lead_create_range(span, Some(fence)).await }).await)
+            }
+            ClusterRequest::DropRangesFenced { span, fence } => {
+                let member = Arc::clone(self);
+                finished(tokio::spawn(async move { member.lead_drop_ranges(span, Some(fence)).await }).await)
             }
             ClusterRequest::PublishRanges { descriptors } => {
                 let member = Arc::clone(self);

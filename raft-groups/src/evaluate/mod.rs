@@ -3,6 +3,7 @@
 //! Everything here is pure. Who waits for latches, takes timestamps, proposes batches and checks the lease is
 //! [`crate::replica`].
 
+pub mod changes;
 pub mod commit;
 pub mod end;
 pub mod get;

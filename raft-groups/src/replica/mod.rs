@@ -248,6 +248,7 @@ impl Replica {
         match request {
             Request::Get { keys, read } => self.get(keys, read).await,
             Request::Scan { scan, read } => self.scan(scan, read).await,
+            Request::Changes { changes, read } => self.changes(changes, read).await,
             Request::Refresh { spans, after, upto, own } => {
                 self.refresh(spans, ChangeWindow { after, upto, own }).await
             }
@@ -269,6 +270,7 @@ impl Replica {
         let covers = match request {
             Request::Get { keys, .. } => keys.iter().all(|key| own.contains(key)),
             Request::Scan { scan, .. } => all(std::slice::from_ref(&scan.span)),
+            Request::Changes { changes, .. } => all(std::slice::from_ref(&changes.span)),
             Request::Refresh { spans, .. } => all_read(spans),
             Request::Commit(commit) => {
                 commit.writes.iter().all(|write| own.contains(&write.key)) && all_read(&commit.read_spans)

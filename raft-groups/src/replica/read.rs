@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, ScanRequest, Span};
+use quorate_engine::kv::{ChangesRequest, Key, ScanRequest, Span};
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::mvcc::{ChangeWindow, Visits};
 use quorate_engine::store::Snapshot;
@@ -71,6 +71,23 @@ impl Replica {
             page.served.range_id = this.range_id.0;
             page.served.node_id = this.shared.node_id.0;
             Ok(Response::Page(page))
+        };
+        self.read(footprint, evaluate).await
+    }
+
+    pub(super) async fn changes(
+        self: &Arc<Self>,
+        changes: ChangesRequest,
+        read: ReadAt,
+    ) -> Result<Response, RangeError> {
+        let footprint = Footprint {
+            spans: vec![changes.span.clone()],
+            timestamp: read.timestamp,
+            is_long: changes.keys_max > INLINE_ROWS_MAX,
+        };
+        let changes = Arc::new(changes);
+        let evaluate = move |_: &Self, snapshot: &dyn Snapshot| {
+            evaluate::changes::evaluate(snapshot, &changes, read).map(Response::Changes)
         };
         self.read(footprint, evaluate).await
     }

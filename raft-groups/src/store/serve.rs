@@ -132,6 +132,7 @@ fn spans_of(request: &Request) -> Vec<Span> {
     match request {
         Request::Get { keys, .. } => keys.iter().cloned().map(Span::point).collect(),
         Request::Scan { scan, .. } => vec![scan.span.clone()],
+        Request::Changes { changes, .. } => vec![changes.span.clone()],
         Request::Refresh { spans, .. } => spans.iter().map(|read| read.span.clone()).collect(),
         Request::Commit(commit) => commit.writes.iter().map(|write| Span::point(write.key.clone())).collect(),
         Request::Transact(step) => step.spans(),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Fence, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::pieces::{DescriptorForm, Nothing, SpanForm, own_key};
@@ -37,7 +38,7 @@ pub(crate) fn read_answer(bytes: Bytes) -> Result<ClusterAnswer, WireError> {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct RequestForm {
-    #[prost(oneof = "Asked", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(oneof = "Asked", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
     request: Option<Asked>,
 }
 
@@ -79,6 +80,32 @@ enum Asked {
     Time(Nothing),
     #[prost(uint64, tag = "18")]
     RemoveNode(u64),
+    #[prost(message, tag = "19")]
+    CreateRangeFenced(FencedForm),
+    #[prost(message, tag = "20")]
+    DropRangesFenced(FencedForm),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct FencedForm {
+    #[prost(message, optional, tag = "1")]
+    span: Option<SpanForm>,
+    #[prost(bytes = "bytes", tag = "2")]
+    fence_key: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    fence_prefix: Bytes,
+}
+
+impl FencedForm {
+    fn new(span: &Span, fence: &Fence) -> Self {
+        let (fence_key, fence_prefix) = (fence.key.bytes().clone(), fence.prefix.clone());
+        Self { span: Some(span.into()), fence_key, fence_prefix }
+    }
+
+    fn take(self) -> Result<(Span, Fence), WireError> {
+        let fence = Fence { key: own_key(&self.fence_key), prefix: self.fence_prefix };
+        Ok((must(REQUEST, "span", self.span)?.into(), fence))
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -173,6 +200,12 @@ impl From<&ClusterRequest> for Asked {
             }
             ClusterRequest::CreateRange { span } => Self::CreateRange(span.into()),
             ClusterRequest::DropRanges { span } => Self::DropRanges(span.into()),
+            ClusterRequest::CreateRangeFenced { span, fence } => {
+                Self::CreateRangeFenced(FencedForm::new(span, fence))
+            }
+            ClusterRequest::DropRangesFenced { span, fence } => {
+                Self::DropRangesFenced(FencedForm::new(span, fence))
+            }
             ClusterRequest::AwaitCatalog { version } => Self::AwaitCatalog(*version),
             ClusterRequest::Status => Self::Status(Nothing {}),
             ClusterRequest::PublishRanges { descriptors } => {
@@ -222,6 +255,14 @@ impl TryFrom<Asked> for ClusterRequest {
             }
             Asked::CreateRange(span) => Self::CreateRange { span: span.into() },
             Asked::DropRanges(span) => Self::DropRanges { span: span.into() },
+            Asked::CreateRangeFenced(form) => {
+                let (span, fence) = form.take()?;
+                Self::CreateRangeFenced { span, fence }
+            }
+            Asked::DropRangesFenced(form) => {
+                let (span, fence) = form.take()?;
+                Self::DropRangesFenced { span, fence }
+            }
             Asked::AwaitCatalog(version) => Self::AwaitCatalog { version },
             Asked::Status(Nothing {}) => Self::Status,
             Asked::PublishRanges(DescriptorsForm { descriptors }) => {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Direction, ScanProgram, ScanRequest, Write, WriteCondition};
+use quorate_engine::kv::{ChangesRequest, Direction, ScanProgram, ScanRequest, Write, WriteCondition};
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_placement::topology::RangeId;
 
@@ -38,7 +38,7 @@ struct RequestForm {
     range_id: u64,
     #[prost(uint64, tag = "2")]
     generation: u64,
-    #[prost(oneof = "Asked", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Asked", tags = "3, 4, 5, 6, 7, 8, 9")]
     asked: Option<Asked>,
 }
 
@@ -56,6 +56,22 @@ enum Asked {
     QueryTransaction(QueryForm),
     #[prost(message, tag = "8")]
     Transact(TransactForm),
+    #[prost(message, tag = "9")]
+    Changes(ChangesForm),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ChangesForm {
+    #[prost(message, optional, tag = "1")]
+    span: Option<SpanForm>,
+    #[prost(fixed64, tag = "2")]
+    after: u64,
+    #[prost(uint64, tag = "3")]
+    keys_max: u64,
+    #[prost(uint64, tag = "4")]
+    bytes_max: u64,
+    #[prost(message, optional, tag = "5")]
+    read: Option<ReadAtForm>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -215,6 +231,13 @@ impl From<&Request> for Asked {
                 bytes_max: scan.bytes_max,
                 read: Some(read.into()),
             }),
+            Request::Changes { changes, read } => Self::Changes(ChangesForm {
+                span: Some((&changes.span).into()),
+                after: changes.after.raw(),
+                keys_max: changes.keys_max,
+                bytes_max: changes.bytes_max,
+                read: Some(read.into()),
+            }),
             Request::Refresh { spans, after, upto, own } => Self::Refresh(RefreshForm {
                 spans: forms(spans),
                 after: after.raw(),
@@ -248,6 +271,15 @@ impl TryFrom<Asked> for Request {
                     direction: if form.is_reverse { Direction::Reverse } else { Direction::Forward },
                     program: form.program.map(ScanProgram),
                     rows_max: form.rows_max,
+                    bytes_max: form.bytes_max,
+                },
+            },
+            Asked::Changes(form) => Self::Changes {
+                read: read_at(form.read)?,
+                changes: ChangesRequest {
+                    span: must(REQUEST, "span", form.span)?.into(),
+                    after: Timestamp::from_raw(form.after),
+                    keys_max: form.keys_max,
                     bytes_max: form.bytes_max,
                 },
             },

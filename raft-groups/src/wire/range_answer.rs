@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, ScanPage, ScanRows, ScanServed};
+use quorate_engine::kv::{Change, ChangesPage, Key, ScanPage, ScanRows, ScanServed};
 
-use super::pieces::{Nothing, SpanForm, spans_of};
+use super::pieces::{Nothing, SpanForm, own_key, spans_of};
 use super::range::ReadSpanForm;
 use super::range_error::ErrorForm;
 use super::transact::{StateForm, SweptForm};
@@ -30,7 +30,7 @@ pub(crate) fn read_answer(bytes: Bytes) -> Result<Result<Response, RangeError>, 
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct AnswerForm {
-    #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     answer: Option<Answer>,
 }
 
@@ -58,6 +58,51 @@ enum Answer {
     Swept(SweptForm),
     #[prost(message, tag = "11")]
     Settled(Nothing),
+    #[prost(message, tag = "12")]
+    Changes(ChangesForm),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ChangesForm {
+    #[prost(message, repeated, tag = "1")]
+    changes: Vec<ChangeForm>,
+    #[prost(message, optional, tag = "2")]
+    resume: Option<SpanForm>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ChangeForm {
+    #[prost(bytes = "bytes", tag = "1")]
+    key: Bytes,
+    #[prost(fixed64, tag = "2")]
+    timestamp: u64,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    value: Option<Bytes>,
+}
+
+impl From<&ChangesPage> for ChangesForm {
+    fn from(page: &ChangesPage) -> Self {
+        let form = |change: &Change| ChangeForm {
+            key: change.key.bytes().clone(),
+            timestamp: change.timestamp.raw(),
+            value: change.value.clone(),
+        };
+        Self {
+            changes: page.changes.iter().map(form).collect(),
+            resume: page.resume.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl From<ChangesForm> for ChangesPage {
+    fn from(form: ChangesForm) -> Self {
+        let change = |form: ChangeForm| Change {
+            key: own_key(&form.key),
+            timestamp: Timestamp::from_raw(form.timestamp),
+            value: form.value,
+        };
+        Self { changes: form.changes.into_iter().map(change).collect(), resume: form.resume.map(Into::into) }
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -162,6 +207,7 @@ impl From<&Response> for Answer {
                 Self::Values(ValuesForm { values })
             }
             Response::Page(page) => Self::Page(page.into()),
+            Response::Changes(page) => Self::Changes(page.into()),
             Response::Refreshed { left } => Self::Refreshed(RefreshedForm { left: forms(left) }),
             Response::Committed(timestamp) => Self::Committed(timestamp.raw()),
             Response::Outcome(outcome) => Self::Outcome(OutcomeForm { outcome: Some((*outcome).into()) }),
@@ -179,6 +225,7 @@ fn answer_of(form: Answer) -> Result<Result<Response, RangeError>, WireError> {
         Answer::Error(error) => return Ok(Err(error.try_into()?)),
         Answer::Values(form) => Response::Values(form.values.into_iter().map(|form| form.value).collect()),
         Answer::Page(page) => Response::Page(page.try_into()?),
+        Answer::Changes(page) => Response::Changes(page.into()),
         Answer::Refreshed(form) => Response::Refreshed { left: read_all(form.left)? },
         Answer::Committed(timestamp) => Response::Committed(Timestamp::from_raw(timestamp)),
         Answer::Outcome(form) => Response::Outcome(must(ANSWER, "outcome", form.outcome)?.into()),

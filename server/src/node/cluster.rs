@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::Span;
+use quorate_engine::kv::{Fence, Span};
 use quorate_raft_groups::cluster::catalog::CatalogListener;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
+use quorate_raft_groups::safeguard;
 use quorate_sql::cluster::{Cluster, RangeInfo, SettingInfo};
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::kv_error;
 use quorate_sql::node::SqlNode;
-use quorate_sql::session::kv_error;
 
 /// The cluster, as SQL sees it.
 pub struct SqlCluster {
@@ -28,16 +29,16 @@ impl SqlCluster {
 
 #[async_trait]
 impl Cluster for SqlCluster {
-    async fn create_table_range(&self, span: Span) -> Result<(), SqlError> {
-        self.member.create_table_range(span).await.map_err(sql_error)
+    async fn create_table_range(&self, span: Span, fence: Fence) -> Result<(), SqlError> {
+        self.member.create_fenced_range(span, fence).await.map_err(sql_error)
     }
 
-    async fn drop_table_ranges(&self, span: Span) -> Result<(), SqlError> {
-        self.member.drop_table_ranges(span).await.map_err(sql_error)
+    async fn drop_table_ranges(&self, span: Span, fence: Fence) -> Result<(), SqlError> {
+        self.member.drop_fenced_ranges(span, fence).await.map_err(sql_error)
     }
 
-    async fn await_catalog(&self, version: u64) -> Result<(), SqlError> {
-        self.member.await_catalog(version).await.map_err(sql_error)
+    async fn await_catalog(&self, upto: Timestamp) -> Result<(), SqlError> {
+        self.member.await_catalog(upto.raw()).await.map_err(sql_error)
     }
 
     fn catalog_lease(&self) -> Result<Timestamp, SqlError> {
@@ -80,6 +81,14 @@ impl Cluster for SqlCluster {
     fn node_id(&self) -> u64 {
         self.member.node_id().0
     }
+
+    fn incarnation(&self) -> u64 {
+        self.member.incarnation()
+    }
+
+    async fn reach(&self, point: &'static str) {
+        safeguard::reach(point);
+    }
 }
 
 /// The SQLSTATE of each kind of failure.
@@ -115,7 +124,7 @@ impl CatalogRefresher {
 #[async_trait]
 impl CatalogListener for CatalogRefresher {
     async fn refresh(&self) -> Result<u64, String> {
-        self.sql.refresh_catalog().await.map_err(|error| match &error.detail {
+        self.sql.refresh_catalog().await.map(Timestamp::raw).map_err(|error| match &error.detail {
             Some(detail) => format!("{error}: {detail}"),
             None => error.to_string(),
         })

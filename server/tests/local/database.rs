@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions,
-    Value, Write,
+    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence,
+    Transaction, TransactionOptions, Value, Write,
 };
 use tokio::sync::watch;
 
@@ -99,6 +99,10 @@ impl Transaction for HeldTransaction {
     async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         wait(Arc::clone(&self.held), |held| held.scans).await;
         self.inner.scan_as_of(request, as_of).await
+    }
+
+    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
+        self.inner.changes(request).await
     }
 
     fn write(&mut self, write: Write) -> Result<(), KvError> {

@@ -1,91 +1,72 @@
-//! The cached catalog: one snapshot that a statement binds with, replaced as a whole.
+//! The cached catalog: one snapshot that a statement binds with, replaced as a whole, and the moment as of which it was
+//! looked at last.
+//!
+//! ```text
+//! look at T1 ──▶ snapshot as of T1 ── changes in (T1, T2] ──▶ snapshot as of T2
+//! ```
+//!
+//! A node that has looked at T knows every change that was committed at or before T: T is what it confirms.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Database, TransactionOptions};
 
-use super::descriptor::TableDescriptor;
-use super::reading::read_catalog;
-use crate::bind::CatalogView;
+use super::reading::read_changes;
+use super::snapshot::CatalogSnapshot;
 use crate::error::SqlError;
-use crate::session::kv_error::sql_error;
+use crate::kv_error::sql_error;
 
-/// All tables at one version of the catalog.
-#[derive(Debug, Default)]
-pub struct CatalogSnapshot {
-    /// Raised by each DDL.
-    pub version: u64,
-    tables: BTreeMap<String, Arc<TableDescriptor>>,
-    names: BTreeMap<u64, String>,
-}
-
-impl CatalogSnapshot {
-    /// A snapshot of these tables.
-    pub fn new(version: u64, tables: Vec<TableDescriptor>) -> Self {
-        Self::of(version, tables.into_iter().map(Arc::new))
-    }
-
-    /// A snapshot of these tables.
-    pub fn of(version: u64, tables: impl Iterator<Item = Arc<TableDescriptor>>) -> Self {
-        let tables: BTreeMap<_, _> = tables.map(|table| (table.name.clone(), table)).collect();
-        let names = tables.values().map(|table| (table.id, table.name.clone())).collect();
-        Self { version, tables, names }
-    }
-
-    /// The table with this id.
-    pub fn table_by_id(&self, id: u64) -> Option<&Arc<TableDescriptor>> {
-        self.tables.get(self.names.get(&id)?)
-    }
-
-    /// All tables by name.
-    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDescriptor>> {
-        self.tables.values()
-    }
-}
-
-impl CatalogView for CatalogSnapshot {
-    fn table(&self, name: &str) -> Option<Arc<TableDescriptor>> {
-        self.tables.get(name).cloned()
-    }
-
-    fn table_names(&self) -> Vec<String> {
-        self.tables.keys().cloned().collect()
-    }
+/// What is known, and as of when.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    snapshot: Arc<CatalogSnapshot>,
+    as_of: Timestamp,
 }
 
 /// The newest snapshot that this node has read.
 #[derive(Debug, Default)]
 pub struct CatalogCache {
-    current: RwLock<Arc<CatalogSnapshot>>,
+    current: RwLock<Known>,
 }
 
 impl CatalogCache {
     /// The snapshot to bind with.
     pub fn snapshot(&self) -> Arc<CatalogSnapshot> {
-        Arc::clone(&self.current.read())
+        Arc::clone(&self.current.read().snapshot)
     }
 
     /// The version of [`CatalogCache::snapshot`].
-    pub fn version(&self) -> u64 {
-        self.current.read().version
+    pub fn version(&self) -> Timestamp {
+        self.current.read().snapshot.version
     }
 
-    /// Reads the catalog as of now; returns its version. Of two refreshes at once the newer catalog stays.
+    /// When the catalog was looked at last: [`CatalogCache::snapshot`] has all that was committed until then.
+    pub fn as_of(&self) -> Timestamp {
+        self.current.read().as_of
+    }
+
+    /// Looks at what has changed since the last look; returns the moment as of which the catalog is known now. Of two looks
+    /// at once the later one stays.
     ///
     /// # Errors
     /// Range 1 cannot be read, or holds bytes that cannot.
-    pub async fn refresh(&self, database: &dyn Database) -> Result<u64, SqlError> {
+    pub async fn refresh(&self, database: &dyn Database) -> Result<Timestamp, SqlError> {
+        let known = self.current.read().clone();
         let options = TransactionOptions::reading();
         let mut transaction = database.begin(options).await.map_err(|error| sql_error(error, None))?;
-        let snapshot = read_catalog(transaction.as_mut()).await?;
+        let changes = read_changes(transaction.as_mut(), known.as_of).await?;
+        let as_of = transaction.read_timestamp();
         transaction.rollback().await;
-        let version = snapshot.version;
+        let snapshot = match changes.newest {
+            None => known.snapshot,
+            Some(version) => Arc::new(known.snapshot.with(version, changes.tables)),
+        };
         let mut current = self.current.write();
-        if version >= current.version {
-            *current = Arc::new(snapshot);
+        if as_of > current.as_of {
+            *current = Known { snapshot, as_of };
         }
-        Ok(version)
+        Ok(as_of)
     }
 }

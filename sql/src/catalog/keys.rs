@@ -1,12 +1,15 @@
-//! Keys of the catalog within range 1, and the two numbers that it keeps.
+//! Keys of the catalog within range 1, and the counters of its ids.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::kv::{Key, Span, Value, keyspace};
 
 const NAMES: u8 = 0x01;
 const DESCRIPTORS: u8 = 0x02;
-const VERSION: u8 = 0x03;
+const JOBS: u8 = 0x04;
+const JOB_TURNS: u8 = 0x05;
+const JOB_DRIVERS: u8 = 0x06;
 const TABLE_ID_COUNTER: &[u8] = b"table_id";
+const JOB_ID_COUNTER: &[u8] = b"job_id";
 
 fn catalog_key(kind: u8, rest: &[u8]) -> Key {
     let mut bytes = keyspace::system_prefix(keyspace::SYSTEM_CATALOG).as_ref().to_vec();
@@ -30,16 +33,50 @@ pub fn descriptors_span() -> Span {
     Span::prefix(catalog_key(DESCRIPTORS, &[]))
 }
 
-/// Where the catalog's version is.
-pub fn version_key() -> Key {
-    catalog_key(VERSION, &[])
+/// The table whose descriptor is there.
+///
+/// # Errors
+/// No key of a descriptor.
+pub fn table_id_of(key: &Key) -> Result<u64, CodecError> {
+    let prefix = catalog_key(DESCRIPTORS, &[]);
+    let id = key.as_ref().strip_prefix(prefix.as_ref()).and_then(|rest| rest.try_into().ok());
+    id.map(u64::from_be_bytes).ok_or(CodecError::Truncated { what: "key of a descriptor" })
+}
+
+/// Where a job is.
+pub fn job_key(job_id: u64) -> Key {
+    catalog_key(JOBS, &job_id.to_be_bytes())
+}
+
+/// All jobs.
+pub fn jobs_span() -> Span {
+    Span::prefix(catalog_key(JOBS, &[]))
+}
+
+/// What is touched by whoever takes a job from its driver. Nothing stands there: a transaction that began before the job did,
+/// and could not see its row, reads this key, and cannot commit once it was touched.
+pub fn job_turn_key(job_id: u64) -> Key {
+    catalog_key(JOB_TURNS, &job_id.to_be_bytes())
+}
+
+/// Where a node that drives jobs gives its signs of life.
+pub fn job_driver_key(node_id: u64) -> Key {
+    catalog_key(JOB_DRIVERS, &node_id.to_be_bytes())
 }
 
 /// Where the last table id given out is.
 pub fn table_id_counter_key() -> Key {
-    let mut bytes = keyspace::system_prefix(keyspace::SYSTEM_COUNTERS).as_ref().to_vec();
-    bytes.extend_from_slice(TABLE_ID_COUNTER);
-    Key::from(bytes)
+    counter_key(TABLE_ID_COUNTER)
+}
+
+/// Where the last job id given out is.
+pub fn job_id_counter_key() -> Key {
+    counter_key(JOB_ID_COUNTER)
+}
+
+fn counter_key(name: &[u8]) -> Key {
+    let prefix = keyspace::system_prefix(keyspace::SYSTEM_COUNTERS);
+    Key::from([prefix.as_ref(), name].concat())
 }
 
 /// A stored number: eight bytes, most significant first.

@@ -1,43 +1,52 @@
-//! Reads the whole catalog at one timestamp.
+//! Reads what has changed in the catalog since a moment.
 
-use quorate_engine::kv::{Direction, ScanRequest, ScanRows, Transaction};
+use quorate_engine::codec::CodecError;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Change, ChangesRequest, Transaction};
 
-use super::cache::CatalogSnapshot;
 use super::descriptor_format;
 use super::keys;
+use super::snapshot::TableChange;
 use crate::error::SqlError;
-use crate::session::kv_error::sql_error;
+use crate::kv_error::sql_error;
 
-/// Most descriptors of one page.
-const PAGE_ROWS: u64 = 1_000;
+/// Most descriptors that one page looks at.
+const PAGE_KEYS: u64 = 1_000;
 /// Bytes at which a page of descriptors ends.
 const PAGE_BYTES: u64 = 1 << 20;
 
-/// All tables, and the version that they are of.
+/// What has changed.
+#[derive(Debug, Default)]
+pub struct CatalogChanges {
+    /// When the newest of the changes was committed; `None` where there is none.
+    pub newest: Option<Timestamp>,
+    /// Tables that are new, different or gone.
+    pub tables: Vec<TableChange>,
+}
+
+/// The changes of all tables since `after`, as of the transaction's timestamp.
 ///
 /// # Errors
 /// Range 1 cannot be read, or holds bytes that cannot.
-pub async fn read_catalog(transaction: &mut dyn Transaction) -> Result<CatalogSnapshot, SqlError> {
-    let version =
-        transaction.get_many(vec![keys::version_key()]).await.map_err(|error| sql_error(error, None))?;
-    let version = keys::number_of(version.first().and_then(Option::as_ref), 0)?;
-    let mut tables = Vec::new();
+pub async fn read_changes(
+    transaction: &mut dyn Transaction,
+    after: Timestamp,
+) -> Result<CatalogChanges, SqlError> {
+    let mut found = CatalogChanges::default();
     let mut rest = Some(keys::descriptors_span());
     while let Some(span) = rest {
-        let request = ScanRequest {
-            span,
-            direction: Direction::Forward,
-            program: None,
-            rows_max: PAGE_ROWS,
-            bytes_max: PAGE_BYTES,
-        };
-        let page = transaction.scan(request).await.map_err(|error| sql_error(error, None))?;
-        if let ScanRows::Pairs(pairs) = page.rows {
-            for (_, value) in pairs {
-                tables.push(descriptor_format::decode(&value)?);
-            }
+        let request = ChangesRequest { span, after, keys_max: PAGE_KEYS, bytes_max: PAGE_BYTES };
+        let page = transaction.changes(request).await.map_err(|error| sql_error(error, None))?;
+        for change in page.changes {
+            found.newest = found.newest.max(Some(change.timestamp));
+            found.tables.push(table_change(&change)?);
         }
         rest = page.resume;
     }
-    Ok(CatalogSnapshot::new(version, tables))
+    Ok(found)
+}
+
+fn table_change(change: &Change) -> Result<TableChange, CodecError> {
+    let id = keys::table_id_of(&change.key)?;
+    Ok((id, change.value.as_deref().map(descriptor_format::decode).transpose()?))
 }

@@ -55,13 +55,19 @@ fn descriptor_of_a_newer_version_is_an_error() {
 #[test]
 fn catalog_keys_lie_in_range_1() {
     let span = quorate_engine::kv::keyspace::system_span();
-    for key in
-        [keys::name_key("t"), keys::descriptor_key(5), keys::version_key(), keys::table_id_counter_key()]
-    {
-        assert!(span.contains(&key), "{key}");
+    let counters = [keys::table_id_counter_key(), keys::job_id_counter_key()];
+    let jobs = [keys::job_key(7), keys::job_turn_key(7), keys::job_driver_key(1)];
+    let tables = [keys::name_key("t"), keys::descriptor_key(5)];
+    let all = counters.iter().chain(&jobs).chain(&tables);
+    for key in all {
+        assert!(span.contains(key), "{key}");
     }
     assert!(keys::descriptors_span().contains(&keys::descriptor_key(u64::MAX)));
-    assert!(!keys::descriptors_span().contains(&keys::version_key()));
+    assert!(jobs.iter().chain(&counters).all(|key| !keys::descriptors_span().contains(key)));
+    assert!(keys::jobs_span().contains(&keys::job_key(u64::MAX)));
+    assert!(!keys::jobs_span().contains(&keys::job_turn_key(0)));
+    assert_eq!(keys::table_id_of(&keys::descriptor_key(5)), Ok(5));
+    assert!(keys::table_id_of(&keys::job_key(5)).is_err());
 }
 
 proptest! {

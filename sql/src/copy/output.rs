@@ -10,9 +10,9 @@ use crate::exec::context::ExecError;
 use crate::parser::ast::{CopyFormat, CopyOptions};
 use crate::plan::node::OutputColumn;
 use crate::planner::memory::Unplanned;
+use crate::retry::Attempts;
 use crate::session::dispatch::{Run, tag};
 use crate::session::dml::Output;
-use crate::session::retry::Attempts;
 use crate::session::{Completion, ResultSink, Session};
 use crate::types::{Datum, text};
 

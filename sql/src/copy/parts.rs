@@ -13,9 +13,9 @@ use crate::cancel::CancelToken;
 use crate::catalog::lease::CatalogWait;
 use crate::error::{SqlError, SqlState};
 use crate::exec::rows::duplicate;
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
-use crate::session::kv_error::sql_error;
-use crate::session::retry::Attempts;
+use crate::retry::Attempts;
 
 use super::row::with_context;
 use crate::catalog::descriptor::TableDescriptor;

@@ -7,11 +7,11 @@ use quorate_engine::kv::{Key, KvError, ScanPage, ScanRequest, Sequence, Transact
 
 use super::profile::Profile;
 use crate::cancel::{CancelReason, CancelToken};
-use crate::catalog::cache::CatalogSnapshot;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::SqlError;
 use crate::expr::eval::EvalContext;
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
-use crate::session::kv_error::sql_error;
 
 /// Why an attempt at a statement ended early.
 #[derive(Debug)]

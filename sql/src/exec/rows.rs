@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Key;
 
 use super::context::{ExecContext, ExecError};
 use super::memory::{Budget, row_bytes};
 use super::operator::Operator;
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
+use crate::kv_error;
 use crate::node::SqlNode;
-use crate::session::kv_error;
 use crate::types::{Datum, Row, text};
 
 /// Keys looked up at once.
@@ -48,7 +49,7 @@ pub fn fill_hidden(node: &SqlNode, table: &TableDescriptor, row: &mut [Datum]) {
 
 /// The error for a key that exists.
 pub fn duplicate(table: &TableDescriptor, key: &Key) -> SqlError {
-    kv_error::duplicate_key(key, Some(&CatalogSnapshot::new(0, vec![table.clone()])))
+    kv_error::duplicate_key(key, Some(&CatalogSnapshot::new(Timestamp::MIN, vec![table.clone()])))
 }
 
 /// All rows of an operator, counted against the memory of the statement.

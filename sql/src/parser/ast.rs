@@ -51,6 +51,8 @@ pub enum Statement {
     },
     /// `SHOW CLUSTER SETTINGS`.
     ShowClusterSettings,
+    /// `SHOW JOBS`.
+    ShowJobs,
     /// `SHOW name`, `SHOW ALL` being the name `all`.
     ShowVariable {
         /// The variable.

@@ -160,6 +160,9 @@ fn end(cursor: &mut Cursor<'_>, first: &TokenWithSpan, statement: Statement) -> 
 }
 
 fn show(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
+    if cursor.take("jobs") {
+        return Ok(Statement::ShowJobs);
+    }
     if cursor.take("tables") {
         return Ok(Statement::ShowTables);
     }

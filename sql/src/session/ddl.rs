@@ -6,8 +6,8 @@ use super::Session;
 use super::dispatch::tag;
 use super::sink::{Completion, ResultSink};
 use super::transaction::{Kind, TransactionState};
-use crate::catalog::ddl;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::ddl;
 use crate::error::{SqlError, SqlState};
 
 impl Session {
@@ -21,7 +21,7 @@ impl Session {
         let node = Arc::clone(&self.node);
         let created = match self.staging() {
             Some(open) => open.create_table(&node, table.clone()).await,
-            None => ddl::create_table(&node, table.clone()).await,
+            None => ddl::create::create_table(&node, table.clone()).await,
         };
         match created {
             Err(error) if if_not_exists && error.state == SqlState::DuplicateTable => {
@@ -52,7 +52,7 @@ impl Session {
         for table in tables {
             match self.staging() {
                 Some(open) => open.drop_table(&node, table).await?,
-                None => ddl::drop_table(&node, table).await?,
+                None => ddl::drop::drop_table(&node, table).await?,
             }
         }
         Ok(tag("DROP TABLE"))

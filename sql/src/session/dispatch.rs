@@ -146,6 +146,7 @@ impl Session {
             Bound::Rollback => self.rollback(sink).await,
             Bound::ShowTables => show::tables(&self.catalog(), columns, sink).await,
             Bound::ShowRanges { table } => show::ranges(&self.node, table, columns, sink).await,
+            Bound::ShowJobs => show::jobs(&self.node, columns, sink).await,
             Bound::ShowClusterSettings => show::cluster_settings(&self.node, columns, sink).await,
             Bound::ShowVariable { name } => self.show_variable(name, columns, sink).await,
             Bound::SetVariable { name, value, local } => {
@@ -390,6 +391,7 @@ pub(crate) fn needs_catalog(statement: &ast::Statement) -> bool {
         ast::Statement::Begin { .. }
         | ast::Statement::Commit
         | ast::Statement::Rollback
+        | ast::Statement::ShowJobs
         | ast::Statement::ShowVariable { .. }
         | ast::Statement::SetVariable { .. }
         | ast::Statement::ResetAll
@@ -409,6 +411,7 @@ fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
         | Bound::ShowTables
         | Bound::ShowRanges { .. }
         | Bound::ShowClusterSettings
+        | Bound::ShowJobs
         | Bound::ShowVariable { .. }
         | Bound::SetVariable { .. }
         | Bound::ResetAll

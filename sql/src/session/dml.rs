@@ -7,7 +7,6 @@ use quorate_engine::kv::{Key, KvError, Transaction, TransactionOptions};
 
 use super::dispatch::{Run, tag};
 use super::gate::Gate;
-use super::retry::Attempts;
 use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use super::{Binding, Session};
@@ -27,6 +26,7 @@ use crate::expr::eval::EvalContext;
 use crate::node::SqlNode;
 use crate::plan::node::{Plan, Query};
 use crate::planner::memory::Unplanned;
+use crate::retry::Attempts;
 use crate::types::Row;
 
 /// Takes a query's rows.

@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use quorate_engine::hlc::Timestamp;
+
 use parking_lot::Mutex;
 
 use super::dispatch::Turn;
@@ -71,7 +73,7 @@ pub(crate) struct BoundWith {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CatalogStamp {
     /// The node's version.
-    pub version: u64,
+    pub version: Timestamp,
     /// A number of the session's own for what its transaction has changed; 0 for nothing.
     pub staged: u64,
 }
@@ -108,6 +110,7 @@ impl Binding {
             | Bound::ShowTables
             | Bound::ShowRanges { .. }
             | Bound::ShowClusterSettings
+            | Bound::ShowJobs
             | Bound::ShowVariable { .. }
             | Bound::SetVariable { .. }
             | Bound::ResetAll

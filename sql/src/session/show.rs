@@ -1,18 +1,22 @@
 //! SHOW: state as rows.
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::keyspace;
 
 use super::dispatch::tag;
 use super::gate::Gate;
 use super::sink::{Completion, ResultSink};
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::cluster::RangeInfo;
+use crate::ddl;
+use crate::ddl::job::Job;
 use crate::error::SqlError;
 use crate::node::SqlNode;
 use crate::plan::node::OutputColumn;
 use crate::storage::key_text;
 use crate::storage::layout::TableLayout;
+use crate::types::datetime::EPOCH_2000_MICROS;
 use crate::types::{Datum, Row};
 
 /// Sends a whole result; its tag is `SHOW`.
@@ -76,6 +80,39 @@ fn range_row(node: &SqlNode, range: &RangeInfo) -> Row {
         range.leader_zone.clone().map_or(Datum::Null, text),
         text(format!("{{{replicas}}}")),
     ]
+}
+
+/// `SHOW JOBS`: those that are under way, and for a while those that are over; the newest first.
+///
+/// # Errors
+/// The store's and the sink's.
+pub async fn jobs(
+    node: &SqlNode,
+    columns: &[OutputColumn],
+    sink: &mut dyn ResultSink,
+) -> Result<Completion, SqlError> {
+    let mut jobs = ddl::rows::all_jobs(node).await?;
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
+    send(columns, jobs.iter().map(job_row).collect(), sink).await
+}
+
+fn job_row(job: &Job) -> Row {
+    vec![
+        number(job.id),
+        text(job.kind.name()),
+        text(&job.name),
+        text(job.step.name()),
+        number(job.claim.node_id),
+        number(job.epoch),
+        time(job.created),
+        time(job.updated),
+        job.error.clone().map_or(Datum::Null, text),
+    ]
+}
+
+fn time(at: Timestamp) -> Datum {
+    let micros = i64::try_from(at.micros()).unwrap_or(i64::MAX);
+    Datum::Timestamp(micros.saturating_sub(EPOCH_2000_MICROS))
 }
 
 /// `SHOW CLUSTER SETTINGS`.

@@ -14,14 +14,14 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Transaction, TransactionOptions};
 
-use super::kv_error::sql_error;
 use super::sink::TransactionStatus;
 use crate::cancel::CancelToken;
-use crate::catalog::cache::CatalogSnapshot;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
-use crate::catalog::staged::StagedDdl;
+use crate::catalog::snapshot::CatalogSnapshot;
+use crate::ddl::staged::StagedDdl;
 use crate::error::{SqlError, SqlState};
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
 
 /// Who ends a transaction.
@@ -132,7 +132,7 @@ impl OpenTransaction {
     pub async fn drop_table(&mut self, node: &SqlNode, table: &Arc<TableDescriptor>) -> Result<(), SqlError> {
         self.begin(node).await?.start_statement();
         let Some(kv) = &mut self.kv else { return Err(not_begun()) };
-        self.staged.drop(kv.as_mut(), table).await
+        self.staged.drop(node, kv.as_mut(), table).await
     }
 
     /// Commits: rows and tables at once, or none.
@@ -155,10 +155,10 @@ impl OpenTransaction {
             }
         };
         match kv.commit(Some(deadline)).await {
-            Ok(_) => self.staged.finish(node).await,
+            Ok(committed) => self.staged.finish(node, committed.timestamp).await,
             Err(error) => {
                 let catalog = self.staged.catalog(node.catalog.snapshot());
-                // An unknown commit may have published the tables: their ranges must stay then.
+                // An unknown commit may have published the tables: their jobs' rows tell whoever takes them over.
                 if !error.is_ambiguous() {
                     self.staged.undo(node).await;
                 }

@@ -2,28 +2,41 @@
 //! after the other, long after any test, unless a test takes them away.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::Span;
+use quorate_engine::kv::{Database, Fence, Span, TransactionOptions};
 
 use crate::cluster::{Cluster, RangeInfo, SettingInfo};
 use crate::error::{SqlError, SqlState};
+use crate::kv_error::sql_error;
 use crate::node::SqlClock;
 
-/// A cluster of one node.
-#[derive(Debug, Default)]
+/// What may happen to a job at a point that it reaches.
+type AtPoint = Box<dyn Fn(&'static str) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A cluster of one node, or one node of several that share their ranges.
+#[derive(Default)]
 pub struct LocalCluster {
-    ranges: Mutex<Vec<Span>>,
+    /// The node, if it is not the first one.
+    node_id: Option<u64>,
+    /// Earlier starts of the node.
+    restarts: u64,
+    ranges: Arc<Mutex<Vec<Span>>>,
+    /// Where fences are looked up; without it they hold.
+    database: OnceLock<Arc<dyn Database>>,
+    at_point: Mutex<Option<AtPoint>>,
     settings: Mutex<BTreeMap<String, String>>,
     /// The node must not rely on its catalog.
     is_lease_over: Mutex<bool>,
     /// What comes of the next questions for a lease, before the usual.
     next_leases: Mutex<VecDeque<Option<Timestamp>>>,
+    /// Raw timestamp.
     awaited: AtomicU64,
     leases: AtomicU64,
 }
@@ -38,6 +51,36 @@ impl LocalCluster {
     /// A cluster without tables.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// Another node of this one's cluster, or another start of this one.
+    pub fn sibling(&self, node_id: u64, restarts: u64) -> Arc<Self> {
+        let database = self.database.clone();
+        let ranges = Arc::clone(&self.ranges);
+        Arc::new(Self { node_id: Some(node_id), restarts, ranges, database, ..Self::default() })
+    }
+
+    /// Looks fences up there from now on.
+    pub fn fence_by(&self, database: Arc<dyn Database>) {
+        let _ = self.database.set(database);
+    }
+
+    /// What a job waits for at the points that it reaches, from now on.
+    pub fn at_points(&self, wait: impl Fn(&'static str) -> BoxFuture<'static, ()> + Send + Sync + 'static) {
+        *self.at_point.lock() = Some(Box::new(wait));
+    }
+
+    async fn check(&self, fence: &Fence) -> Result<(), SqlError> {
+        let Some(database) = self.database.get() else { return Ok(()) };
+        let holds = async {
+            let mut transaction = database.begin(TransactionOptions::reading()).await?;
+            fence.holds(transaction.as_mut()).await
+        };
+        match holds.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(SqlError::new(SqlState::SystemError, "the job was taken over by another")),
+            Err(error) => Err(sql_error(error, None)),
+        }
     }
 
     /// Lets the catalog's lease run out, or gives a new one.
@@ -65,15 +108,21 @@ impl LocalCluster {
         self.ranges.lock().len()
     }
 
-    /// The newest version of the catalog that was waited for.
-    pub fn awaited_version(&self) -> u64 {
-        self.awaited.load(Ordering::SeqCst)
+    /// Ranges of tables.
+    pub fn spans(&self) -> Vec<Span> {
+        self.ranges.lock().clone()
+    }
+
+    /// The newest moment as of which nodes had to know the catalog.
+    pub fn awaited(&self) -> Timestamp {
+        Timestamp::from_raw(self.awaited.load(Ordering::SeqCst))
     }
 }
 
 #[async_trait]
 impl Cluster for LocalCluster {
-    async fn create_table_range(&self, span: Span) -> Result<(), SqlError> {
+    async fn create_table_range(&self, span: Span, fence: Fence) -> Result<(), SqlError> {
+        self.check(&fence).await?;
         let mut ranges = self.ranges.lock();
         if !ranges.contains(&span) {
             ranges.push(span);
@@ -81,13 +130,14 @@ impl Cluster for LocalCluster {
         Ok(())
     }
 
-    async fn drop_table_ranges(&self, span: Span) -> Result<(), SqlError> {
+    async fn drop_table_ranges(&self, span: Span, fence: Fence) -> Result<(), SqlError> {
+        self.check(&fence).await?;
         self.ranges.lock().retain(|range| *range != span);
         Ok(())
     }
 
-    async fn await_catalog(&self, version: u64) -> Result<(), SqlError> {
-        self.awaited.fetch_max(version, Ordering::SeqCst);
+    async fn await_catalog(&self, upto: Timestamp) -> Result<(), SqlError> {
+        self.awaited.fetch_max(upto.raw(), Ordering::SeqCst);
         Ok(())
     }
 
@@ -137,7 +187,18 @@ impl Cluster for LocalCluster {
     }
 
     fn node_id(&self) -> u64 {
-        1
+        self.node_id.unwrap_or(1)
+    }
+
+    fn incarnation(&self) -> u64 {
+        1 + self.restarts
+    }
+
+    async fn reach(&self, point: &'static str) {
+        let waiting = self.at_point.lock().as_ref().map(|wait| wait(point));
+        if let Some(waiting) = waiting {
+            waiting.await;
+        }
     }
 }
 

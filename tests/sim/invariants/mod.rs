@@ -16,6 +16,9 @@ mod positions;
 mod replicas;
 mod same_bytes;
 mod serializable;
+mod sql_rows;
+mod sql_tables;
+mod tables_and_ranges;
 mod tiling;
 pub mod versions;
 
@@ -34,6 +37,7 @@ use uuid::Uuid;
 use crate::coverage::Coverage;
 use crate::history::Op;
 use crate::network::MachineId;
+use crate::sql_history::SqlOp;
 use versions::Versions;
 
 /// The name of an invariant, and how it is broken.
@@ -160,7 +164,14 @@ impl Invariants {
         replicas::equal_positions(view)?;
         intents::gone(view)?;
         damage::replaced(view)?;
+        tables_and_ranges::agree(view)?;
         self.same_bytes.check(view)
+    }
+
+    /// What the history of SQL's clients must be like.
+    pub fn end_of_sql(ops: &[SqlOp]) -> Result<(), Broken> {
+        sql_tables::check(ops)?;
+        sql_rows::check(ops)
     }
 
     /// What the clients' history must be like.

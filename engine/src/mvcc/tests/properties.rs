@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
 use crate::hlc::Timestamp;
-use crate::kv::{Direction, Key, ScanRequest, ScanRows, Span, Value};
+use crate::kv::{Change, ChangesRequest, Direction, Key, ScanRequest, ScanRows, Span, Value};
 use crate::kv_reads::ReadSpan;
 use crate::mvcc::intent::{self, Intent, IntentKind, Laid};
 use crate::mvcc::{
@@ -303,9 +303,58 @@ fn check_read(snapshot: &dyn Snapshot, naive: &Naive, read: &Read) {
     let wanted = if span.is_empty() { Found::Nothing } else { naive.changed(&span, read.at, limit.raw()) };
     assert_eq!(changed, wanted, "changed {span:?} {at:?}");
 
+    check_changes(
+        snapshot,
+        naive,
+        &span,
+        (read.at.saturating_sub(4 * read.window), read.page_rows),
+        timestamp,
+    );
+
     let counted = stats::count(snapshot, &span).unwrap();
     let inside = naive.versions.keys().filter(|(key, _)| span.contains(key)).count() as u64;
     assert_eq!(counted.live_keys + counted.garbage_versions, inside);
+}
+
+/// What was there at `after`, with the changes since laid over it, is what is there at `at`.
+fn check_changes(
+    snapshot: &dyn Snapshot,
+    naive: &Naive,
+    span: &Span,
+    (after, keys_max): (u64, u64),
+    at: Timestamp,
+) {
+    let at = ReadAt::exactly(at);
+    let live = |at: ReadAt| {
+        let found = naive.scan(span, Direction::Forward, at).into_iter();
+        found.map(|found| match found {
+            Found::Pair(key, time, value) => Ok((key, (time, value))),
+            obstacle @ (Found::Uncertain(..) | Found::Intent(_) | Found::Nothing) => Err(obstacle),
+        })
+    };
+    let now: Result<BTreeMap<_, _>, Found> = live(at).collect();
+    let before = live(ReadAt::exactly(Timestamp::from_raw(after))).collect::<Result<BTreeMap<_, _>, Found>>();
+    let (Ok(mut copy), true) = (before, after <= at.timestamp.raw()) else { return };
+    let mut rest = Some(span.clone());
+    while let Some(span) = rest {
+        let request = ChangesRequest { span, after: Timestamp::from_raw(after), keys_max, bytes_max: 100 };
+        let page = match mvcc::changes_in(snapshot, &request, at) {
+            Ok(page) => page,
+            Err(error) => {
+                assert_eq!(now.unwrap_err(), found_error(error), "changes {request:?} {at:?}");
+                return;
+            }
+        };
+        for Change { key, timestamp, value } in page.changes {
+            assert!(timestamp.raw() > after && timestamp <= at.timestamp);
+            match value {
+                Some(value) => drop(copy.insert(key, (timestamp.raw(), value))),
+                None => drop(copy.remove(&key)),
+            }
+        }
+        rest = page.resume;
+    }
+    assert_eq!(Ok(copy), now, "changes {span:?} after {after} {at:?}");
 }
 
 #[test]

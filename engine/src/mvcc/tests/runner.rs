@@ -8,7 +8,7 @@ use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use uuid::Uuid;
 
 use crate::hlc::Timestamp;
-use crate::kv::{Direction, Key, Span, Value};
+use crate::kv::{Change, ChangesRequest, Direction, Key, Span, Value};
 use crate::kv_reads::ReadSpan;
 use crate::mvcc::intent::{self, Intent, IntentKind, Laid, Outcome};
 use crate::mvcc::record::{self, InFlightWrite, TransactionRecord, TransactionStatus};
@@ -194,6 +194,26 @@ impl MvccRunner {
         }
     }
 
+    fn changes(&self, args: &mut ArgumentConsumer<'_>) -> Output {
+        let after = timestamp(args.take_key("after").ok_or("after= is missing")?)?;
+        let (at, keys_max) = (read_at(args)?, number(args, "keys", u64::MAX)?);
+        let request = ChangesRequest { span: span(args), after, keys_max, bytes_max: u64::MAX };
+        let page = match mvcc::changes_in(self.store.store().snapshot().as_ref(), &request, at) {
+            Ok(page) => page,
+            Err(error) => return show_error(error),
+        };
+        let mut output = String::new();
+        for Change { key, timestamp, value } in page.changes {
+            let value = value.map_or_else(|| "nothing".to_owned(), |value| value.escape_ascii().to_string());
+            writeln!(output, "{key} = {value} at {}", show_time(timestamp))?;
+        }
+        match page.resume {
+            None => output.push_str("end\n"),
+            Some(rest) => writeln!(output, "more from {}", rest.start)?,
+        }
+        Ok(output)
+    }
+
     fn lay(&self, args: &mut ArgumentConsumer<'_>) -> Output {
         let at = key(next(args, "key")?);
         let write_timestamp = timestamp(args.take_key("at").ok_or("at= is missing")?)?;
@@ -346,6 +366,7 @@ impl Runner for MvccRunner {
             "scan" => self.scan(&mut args),
             "newest" => self.newest(&mut args),
             "changed" => self.changed(&mut args),
+            "changes" => self.changes(&mut args),
             "lay" => self.lay(&mut args),
             "resolve" => self.resolve(&mut args),
             "record" => self.record(&mut args),

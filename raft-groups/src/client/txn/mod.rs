@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    COMMAND_MAX_BYTES, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, Sequence,
-    Transaction, TransactionOptions, Value, Write,
+    COMMAND_MAX_BYTES, ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanEvaluator,
+    ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions, Value, Write,
 };
 use quorate_engine::kv_buffer::WriteBuffer;
 use quorate_engine::kv_reads::Reads;
@@ -35,6 +35,7 @@ use crate::safeguard::{self, Safeguard};
 use resolver::Resolver;
 
 mod by_range;
+mod changes;
 mod commit;
 pub mod commit_steps;
 mod read;
@@ -196,6 +197,13 @@ impl Transaction for DistributedTransaction {
     async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
         self.refuse_if_over()?;
         let page = self.read_page(request, as_of).await?;
+        self.check_clock()?;
+        Ok(page)
+    }
+
+    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
+        self.refuse_if_over()?;
+        let page = self.read_changes(request).await?;
         self.check_clock()?;
         Ok(page)
     }

@@ -124,7 +124,7 @@ impl DistributedTransaction {
     }
 
     /// Asks a range at the read timestamp, which rises where the answer is uncertain. `None` for a stale descriptor.
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         range: &RangeDescriptor,
         request: impl Fn(ReadAt) -> Request,

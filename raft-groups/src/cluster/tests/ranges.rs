@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::client::router::SYSTEM_RANGE;
+use quorate_engine::kv::Fence;
 use quorate_placement::topology::RangeId;
 use quorate_placement::view::Liveness;
 
@@ -149,4 +150,24 @@ async fn settings_are_checked_stored_and_seen_by_all() {
     wait("node 3 sees the setting", seen).await;
     assert_eq!(members[2].database().budget().full(), Duration::from_millis(300), "and goes by it");
     assert!(members[1].router().system_range().range_id == SYSTEM_RANGE);
+}
+
+/// Whoever drives a job says what its row begins with: the call of one that was replaced changes nothing.
+#[tokio::test(start_paused = true)]
+async fn ranges_are_made_and_removed_for_whom_the_fence_lets() {
+    let Three { members, .. } = three().await;
+    let key = Key::from([keyspace::system_prefix(keyspace::SYSTEM_CATALOG).as_ref(), b"job"].concat());
+    let fence =
+        |prefix: &'static str| Fence { key: key.clone(), prefix: Bytes::from_static(prefix.as_bytes()) };
+    let refused = |result: Result<(), ClusterError>| matches!(result, Err(ClusterError::Refused(_)));
+    assert!(refused(members[1].create_fenced_range(table(100), fence("one")).await), "there is no row");
+    put(&members[0], &key, "one driver").await;
+    members[1].create_fenced_range(table(100), fence("one")).await.unwrap();
+    put(&members[0], &key, "two drivers").await;
+    assert!(refused(members[1].create_fenced_range(table(101), fence("one")).await));
+    assert!(refused(members[1].drop_fenced_ranges(table(100), fence("one")).await));
+    let ranges = members[2].ranges(super::super::ranges::table_keys()).await.unwrap();
+    assert_eq!(ranges.len(), 1, "nothing was made and nothing removed");
+    members[2].drop_fenced_ranges(table(100), fence("two")).await.unwrap();
+    assert!(members[2].ranges(super::super::ranges::table_keys()).await.unwrap().is_empty());
 }

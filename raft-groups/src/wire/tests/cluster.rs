@@ -1,7 +1,8 @@
 //! Messages between members, and what is said to addresses.
 
+use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, Span};
+use quorate_engine::kv::{Fence, Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId, StoreId};
 use quorate_placement::view::Liveness;
 use uuid::Uuid;
@@ -45,6 +46,10 @@ const REPLIES: Kind<BootstrapAnswer> = Kind {
 
 fn span() -> Span {
     Span::new(Key::from(b"a".as_slice()), Key::default())
+}
+
+fn fence() -> Fence {
+    Fence { key: Key::from(b"job".as_slice()), prefix: Bytes::from_static(&[1, 0, 2]) }
 }
 
 fn record() -> NodeRecord {
@@ -121,6 +126,8 @@ fn requests() -> Vec<ClusterRequest> {
             descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1), NodeId(3)]),
         },
         ClusterRequest::Describe { range_id: RangeId(7) },
+        ClusterRequest::CreateRangeFenced { span: span(), fence: fence() },
+        ClusterRequest::DropRangesFenced { span: span(), fence: fence() },
         ClusterRequest::Progress { range_id: RangeId(7), replica_id: ReplicaId(4) },
         ClusterRequest::Collect { descriptor: RangeDescriptor::new(RangeId(7), span(), &[NodeId(1)]) },
         ClusterRequest::TransferLease { range_id: RangeId(7), to: NodeId(2) },

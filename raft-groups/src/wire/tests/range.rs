@@ -2,8 +2,8 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Direction, Key, ProgramError, ScanPage, ScanProgram, ScanRequest, ScanRows, ScanServed, Span, Write,
-    WriteCondition,
+    Change, ChangesPage, ChangesRequest, Direction, Key, ProgramError, ScanPage, ScanProgram, ScanRequest,
+    ScanRows, ScanServed, Span, Write, WriteCondition,
 };
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::mvcc::intent::Outcome;
@@ -51,6 +51,20 @@ where
 
 fn read_at() -> impl Strategy<Value = ReadAt> {
     (time(), time()).prop_map(|(timestamp, uncertainty_limit)| ReadAt { timestamp, uncertainty_limit })
+}
+
+fn changes() -> impl Strategy<Value = ChangesRequest> {
+    (span(), time(), any::<u64>(), any::<u64>())
+        .prop_map(|(span, after, keys_max, bytes_max)| ChangesRequest { span, after, keys_max, bytes_max })
+}
+
+fn changes_page() -> impl Strategy<Value = ChangesPage> {
+    let change = (key(), time(), prop::option::of(bytes())).prop_map(|(key, timestamp, value)| Change {
+        key,
+        timestamp,
+        value,
+    });
+    (list(change), prop::option::of(span())).prop_map(|(changes, resume)| ChangesPage { changes, resume })
 }
 
 fn scan() -> impl Strategy<Value = ScanRequest> {
@@ -177,6 +191,7 @@ fn request() -> impl Strategy<Value = RangeRequest> {
     let kinds = prop_oneof![
         (list(key()), read_at()).prop_map(|(keys, read)| Request::Get { keys, read }),
         (scan(), read_at()).prop_map(|(scan, read)| Request::Scan { scan, read }),
+        (changes(), read_at()).prop_map(|(changes, read)| Request::Changes { changes, read }),
         (list(read_span()), time(), time(), prop::option::of(any::<u128>())).prop_map(
             |(spans, after, upto, own)| {
                 Request::Refresh { spans, after, upto, own: own.map(Uuid::from_u128) }
@@ -213,6 +228,7 @@ fn response() -> impl Strategy<Value = Response> {
     prop_oneof![
         list(prop::option::of(bytes())).prop_map(Response::Values),
         page().prop_map(Response::Page),
+        changes_page().prop_map(Response::Changes),
         list(read_span()).prop_map(|left| Response::Refreshed { left }),
         time().prop_map(Response::Committed),
         time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),
@@ -353,6 +369,15 @@ mod samples {
             Request::Get { keys: vec![key("k"), Key::default()], read },
             Request::Scan { scan: scan(Direction::Forward, None), read },
             Request::Scan { scan: scan(Direction::Reverse, Some(b"program")), read },
+            Request::Changes {
+                changes: ChangesRequest {
+                    span: Span::new(Key::from(b"a".as_slice()), Key::default()),
+                    after: Timestamp::from_raw(3),
+                    keys_max: 9,
+                    bytes_max: 300,
+                },
+                read,
+            },
             Request::Refresh { spans: vec![read_span(None)], after: at(3), upto: at(4), own: Some(id(1)) },
             Request::Refresh { spans: vec![], after: at(3), upto: at(4), own: None },
             Request::Commit(commit.clone()),
@@ -381,6 +406,21 @@ mod samples {
             page(ScanRows::Pairs(vec![(key("k"), Bytes::from_static(b"v"))]), Some(span())),
             page(ScanRows::Outputs(vec![Bytes::from_static(b"output")]), None),
             Response::Refreshed { left: vec![read_span(Some(b"filter"))] },
+            Response::Changes(ChangesPage {
+                changes: vec![
+                    Change {
+                        key: Key::from(b"k".as_slice()),
+                        timestamp: Timestamp::from_raw(5),
+                        value: Some(Bytes::from_static(b"v")),
+                    },
+                    Change {
+                        key: Key::from(b"l".as_slice()),
+                        timestamp: Timestamp::from_raw(7),
+                        value: None,
+                    },
+                ],
+                resume: Some(Span::new(Key::from(b"m".as_slice()), Key::default())),
+            }),
             Response::Committed(at(5)),
             Response::Outcome(TransactionOutcome::Committed(at(5))),
             Response::Outcome(TransactionOutcome::Aborted),

@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions,
-    Value, Write,
+    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence,
+    Transaction, TransactionOptions, Value, Write,
 };
 use uuid::Uuid;
 
 use super::*;
 use crate::cancel::CancelReason;
 use crate::error::SqlState;
+use crate::kv_error::sql_error;
 use crate::plan::node::OutputColumn;
-use crate::session::kv_error::sql_error;
 use crate::types::Row;
 
 /// What the next calls come to, instead of what they would.
@@ -113,6 +113,10 @@ impl Transaction for FlakyTransaction {
                 self.inner.scan_as_of(request, as_of).await
             }
         }
+    }
+
+    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
+        self.inner.changes(request).await
     }
 
     fn write(&mut self, write: Write) -> Result<(), KvError> {
@@ -440,7 +444,7 @@ async fn attempts_end() {
     script.lock().commits = std::iter::repeat_n(retry(), 100).collect();
     let error = sql(&mut session, "DELETE FROM t").await.unwrap_err();
     assert_eq!(error.state, SqlState::SerializationFailure);
-    assert_eq!(script.lock().commits_seen, usize::try_from(super::super::retry::ATTEMPTS_MAX).unwrap());
+    assert_eq!(script.lock().commits_seen, usize::try_from(crate::retry::ATTEMPTS_MAX).unwrap());
 }
 
 #[tokio::test]

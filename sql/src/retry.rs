@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use quorate_engine::kv::KvError;
 
-use super::kv_error::sql_error;
 use crate::error::SqlError;
+use crate::kv_error::sql_error;
 use crate::node::SqlNode;
 
 /// Most attempts at one statement, the first included: with the waits below about two seconds.
@@ -49,31 +49,37 @@ fn wait_after(attempts: u32) -> Duration {
     WAIT_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(WAIT_MAX)
 }
 
-/// As [`Attempts`] for changes of the catalog, of which each conflicts with each other one: what counts is time. One whose
-/// end is not known is repeated too, by whoever can tell then whether it was done; and one that a range was too busy for, or
-/// that came while it had no leader.
+/// As [`Attempts`] for changes of the catalog: what counts is time. One whose end is not known is repeated too, by whoever can
+/// tell then whether it was done; and one that a range was too busy for, or that came while it had no leader.
 pub struct CatalogAttempts<'a> {
     node: &'a SqlNode,
     done: u32,
     until_micros: u64,
+    /// An attempt that may have been carried out: a later one's failure is not the answer then.
+    unknown: Option<SqlError>,
 }
 
 impl<'a> CatalogAttempts<'a> {
     /// None yet.
     pub fn new(node: &'a SqlNode) -> Self {
         let patience = u64::try_from(CATALOG_PATIENCE.as_micros()).unwrap_or(u64::MAX);
-        Self { node, done: 0, until_micros: node.clock.now_micros().saturating_add(patience) }
+        let until_micros = node.clock.now_micros().saturating_add(patience);
+        Self { node, done: 0, until_micros, unknown: None }
     }
 
     /// Returns when the next attempt may start.
     ///
     /// # Errors
-    /// The error itself, where another attempt would not help or the time is over.
+    /// The error itself, where another attempt would not help or the time is over; 40003, where one of them may have been
+    /// carried out.
     pub async fn after(&mut self, error: KvError) -> Result<(), SqlError> {
+        if error.is_ambiguous() {
+            self.unknown = Some(sql_error(error.clone(), None));
+        }
         let is_unavailable = matches!(error, KvError::Unavailable { .. });
         let may_repeat = error.is_retryable() || error.is_ambiguous() || is_unavailable;
         if !may_repeat || self.node.clock.now_micros() >= self.until_micros {
-            return Err(sql_error(error, None));
+            return Err(self.unknown.take().unwrap_or_else(|| sql_error(error, None)));
         }
         self.done += 1;
         self.node.clock.sleep(wait_after(self.done)).await;

@@ -2,7 +2,7 @@
 
 use quorate_engine::kv::{Key, KvError, keyspace};
 
-use crate::catalog::cache::CatalogSnapshot;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
 use crate::storage::layout::TableLayout;
 use crate::storage::{index_format, key_text};

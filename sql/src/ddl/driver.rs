@@ -1,0 +1,268 @@
+//! [`Driver`]: carries out what [`super::job_steps`] decides.
+
+use std::time::Duration;
+
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::TransactionOptions;
+
+use super::held::JobHold;
+use super::job::{Job, JobStep};
+use super::job_format;
+use super::job_steps::{JobEffect, JobEvent, JobMachine};
+use super::rows::{self, Along, Turned};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::error::{SqlError, SqlState};
+use crate::kv_error::sql_error;
+use crate::node::SqlNode;
+
+/// How often the catalog is read after a change, until it can be.
+const SETTLE_READS_MAX: u32 = 4;
+/// Pause between two such readings.
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// How often a statement whose job somebody else has taken over looks for its end.
+const END_LOOKS_MAX: u32 = 100;
+/// Pause between two such looks.
+const END_PAUSE: Duration = Duration::from_millis(300);
+
+/// How far a job was driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driven {
+    /// It is over, as was asked.
+    Done,
+    /// It is over, as if it had never been, for this reason.
+    Undone(String),
+    /// The user's transaction decides.
+    AwaitsCommit,
+    /// Somebody else drives it.
+    Replaced,
+}
+
+/// Drives one job; whoever has it holds the job.
+#[derive(Debug)]
+pub struct Driver {
+    job: Job,
+    machine: JobMachine,
+    /// What is published.
+    table: Option<TableDescriptor>,
+    /// Nodes must know the catalog as of then.
+    settle_upto: Timestamp,
+    /// Why it is being undone, for the client.
+    refusal: Option<SqlError>,
+    _hold: JobHold,
+}
+
+impl Driver {
+    /// A driver of a job.
+    pub fn new(node: &SqlNode, job: Job) -> Self {
+        let machine = JobMachine::new(job.kind, job.origin, job.step, job.error.clone());
+        let hold = node.jobs.hold(job.id);
+        Self { job, machine, table: None, settle_upto: Timestamp::MIN, refusal: None, _hold: hold }
+    }
+
+    /// The same, for a table that it publishes.
+    #[must_use]
+    pub fn with_table(mut self, table: TableDescriptor) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// The job, as this driver knows it.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// What nodes must know was written then.
+    pub fn written(&mut self, at: Timestamp) {
+        self.settle_upto = at;
+    }
+
+    /// The user's transaction was committed then, and has turned the job to this step.
+    pub fn committed(&mut self, step: JobStep, at: Timestamp) {
+        self.job.step = step;
+        self.machine = JobMachine::new(self.job.kind, self.job.origin, step, None);
+        self.settle_upto = at;
+    }
+
+    /// Drives the job as far as it goes.
+    ///
+    /// # Errors
+    /// Those of the store and the cluster; the job stays as it is, for whoever takes it over.
+    pub async fn run(&mut self, node: &SqlNode, event: JobEvent) -> Result<Driven, SqlError> {
+        let mut effect = self.machine.on(event);
+        loop {
+            let event = match effect {
+                JobEffect::MakeRange => self.make_range(node).await?,
+                JobEffect::Publish => self.publish(node).await?,
+                JobEffect::AwaitCommit => return Ok(Driven::AwaitsCommit),
+                JobEffect::Settle => {
+                    settle(node, self.settle_upto).await?;
+                    node.cluster.reach("ddl-settled").await;
+                    JobEvent::Settled
+                }
+                JobEffect::DropRanges => self.drop_ranges(node).await?,
+                JobEffect::Turn(step) => self.turn(node, step).await?,
+                JobEffect::Done => return Ok(Driven::Done),
+                JobEffect::Undone(reason) => return Ok(Driven::Undone(reason)),
+                JobEffect::Stop => return Ok(Driven::Replaced),
+            };
+            effect = self.machine.on(event);
+        }
+    }
+
+    /// Drives a statement's job from its beginning, and says what its client is told.
+    ///
+    /// # Errors
+    /// Why it was undone; those of [`Driver::run`].
+    pub async fn conclude(mut self, node: &SqlNode) -> Result<(), SqlError> {
+        let driven = self.run(node, JobEvent::Begin).await;
+        match driven {
+            Ok(driven) => self.told(node, driven).await,
+            // Whether the table was published says its job's row, to whoever takes it over.
+            Err(error) if error.state == SqlState::StatementCompletionUnknown => Err(error),
+            Err(error) if self.machine.step() == JobStep::MakeRange => Err(self.undo(node, error).await),
+            Err(error) => Err(left_behind(error, self.job.id)),
+        }
+    }
+
+    /// What a client is told of how far its job was driven.
+    pub(super) async fn told(&mut self, node: &SqlNode, driven: Driven) -> Result<(), SqlError> {
+        match driven {
+            Driven::Done | Driven::AwaitsCommit => Ok(()),
+            Driven::Undone(reason) => Err(self.refusal.take().unwrap_or_else(|| undone(&reason))),
+            Driven::Replaced => self.await_end(node).await,
+        }
+    }
+
+    /// Undoes a table that was not published, because of an error; gives what the client is told. What cannot be undone now is
+    /// undone by whoever takes the job over.
+    pub(super) async fn undo(&mut self, node: &SqlNode, error: SqlError) -> SqlError {
+        let undone = self.run(node, JobEvent::Refused(error.to_string())).await;
+        if let Err(left) = undone {
+            tracing::warn!(job = self.job.id, error = %left, "a job is left to be undone");
+        }
+        error
+    }
+
+    async fn make_range(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
+        let made = node.cluster.create_table_range(self.job.span(), job_format::fence(&self.job)).await;
+        if let Err(error) = made {
+            return self.unless_replaced(node, error).await;
+        }
+        node.cluster.reach("ddl-range-made").await;
+        Ok(JobEvent::RangeMade)
+    }
+
+    async fn publish(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
+        let Some(table) = &self.table else {
+            return Err(SqlError::new(SqlState::InternalError, "a job has no table to publish"));
+        };
+        match rows::turn(node, &self.job, JobStep::Settle, Along::Table(table)).await? {
+            Turned::Made(at) => {
+                self.job.step = JobStep::Settle;
+                self.settle_upto = at;
+                node.cluster.reach("ddl-published").await;
+                Ok(JobEvent::Published)
+            }
+            Turned::NameTaken => {
+                let error = duplicate_table(&table.name);
+                let reason = error.to_string();
+                self.refusal = Some(error);
+                Ok(JobEvent::Refused(reason))
+            }
+            Turned::Replaced => Ok(JobEvent::Replaced),
+        }
+    }
+
+    async fn drop_ranges(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
+        let dropped = node.cluster.drop_table_ranges(self.job.span(), job_format::fence(&self.job)).await;
+        if let Err(error) = dropped {
+            return self.unless_replaced(node, error).await;
+        }
+        node.cluster.reach("ddl-ranges-dropped").await;
+        Ok(JobEvent::RangesDropped)
+    }
+
+    async fn turn(&mut self, node: &SqlNode, step: JobStep) -> Result<JobEvent, SqlError> {
+        let turning = match self.machine.reason() {
+            Some(reason) => Job { error: Some(reason.to_owned()), ..self.job.clone() },
+            None => self.job.clone(),
+        };
+        match rows::turn(node, &turning, step, Along::Nothing).await? {
+            Turned::Made(_) => {
+                self.job = Job { step, ..turning };
+                node.cluster.reach("ddl-turned").await;
+                Ok(JobEvent::Turned)
+            }
+            Turned::NameTaken | Turned::Replaced => Ok(JobEvent::Replaced),
+        }
+    }
+
+    /// Whether a call failed because somebody else drives the job.
+    async fn unless_replaced(&self, node: &SqlNode, error: SqlError) -> Result<JobEvent, SqlError> {
+        match self.row(node).await {
+            Ok(row) if row.as_ref().is_none_or(|row| row.epoch != self.job.epoch) => Ok(JobEvent::Replaced),
+            Ok(_) | Err(_) => Err(error),
+        }
+    }
+
+    async fn row(&self, node: &SqlNode) -> Result<Option<Job>, SqlError> {
+        let options = TransactionOptions::reading();
+        let mut transaction = node.database.begin(options).await.map_err(|error| sql_error(error, None))?;
+        rows::read_job(transaction.as_mut(), self.job.id).await.map_err(|error| sql_error(error, None))
+    }
+
+    /// Waits until whoever has taken the job over has come to its end.
+    async fn await_end(&self, node: &SqlNode) -> Result<(), SqlError> {
+        for _ in 0..END_LOOKS_MAX {
+            match self.row(node).await {
+                Ok(None) => break,
+                Ok(Some(row)) if row.step == JobStep::Done => return Ok(()),
+                Ok(Some(row)) if row.step == JobStep::Undone => {
+                    return Err(undone(row.error.as_deref().unwrap_or_default()));
+                }
+                Ok(Some(_)) | Err(_) => node.clock.sleep(END_PAUSE).await,
+            }
+        }
+        let message =
+            format!("it is not known how job {} ended, which another node has taken over", self.job.id);
+        Err(SqlError::new(SqlState::StatementCompletionUnknown, message).with_hint("SHOW JOBS tells."))
+    }
+}
+
+/// Waits until no node can commit by a catalog of before `upto`.
+pub(super) async fn settle(node: &SqlNode, upto: Timestamp) -> Result<(), SqlError> {
+    // The change is made: a moment in which it cannot be read is waited out.
+    for _ in 1..SETTLE_READS_MAX {
+        match node.refresh_catalog().await {
+            Ok(_) => break,
+            Err(_) => node.clock.sleep(SETTLE_PAUSE).await,
+        }
+    }
+    if node.catalog.as_of() < upto {
+        node.refresh_catalog().await?;
+    }
+    node.cluster.await_catalog(upto).await
+}
+
+/// The job goes on without its client.
+pub(super) fn left_behind(error: SqlError, job_id: u64) -> SqlError {
+    let hint =
+        format!("The change is made; job {job_id} finishes it by itself, SHOW JOBS tells how far it is.");
+    if error.hint.is_some() { error } else { error.with_hint(hint) }
+}
+
+fn undone(reason: &str) -> SqlError {
+    SqlError::new(
+        SqlState::SerializationFailure,
+        format!("restart transaction: the change was undone, as {reason}"),
+    )
+    .with_hint("Run the whole transaction again.")
+}
+
+pub(super) fn duplicate_table(name: &str) -> SqlError {
+    SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))
+}
+
+pub(super) fn undefined_table(name: &str) -> SqlError {
+    SqlError::new(SqlState::UndefinedTable, format!("table \"{name}\" does not exist"))
+}

@@ -1,0 +1,190 @@
+//! DDL within a transaction: buffered writes to range 1, laid over the node's catalog for the transaction alone.
+//!
+//! ```text
+//! CREATE    job → range; {descriptor, name} buffered
+//! DROP      {no descriptor, no name} buffered
+//! COMMIT    {all of these, the jobs' rows, the user's rows} at once → all nodes know → ranges of dropped tables removed
+//! ROLLBACK  the jobs undo what was made
+//! ```
+//!
+//! The transaction reads at a moment of before its jobs began, and cannot see their rows. It reads a key beside each, at which
+//! there is nothing; whoever takes the job over, or undoes it, touches that key: then the transaction cannot commit, and
+//! where it has committed, the row says so.
+//!
+//! Invariant: as for DDL that stands alone, a table is in the catalog only while its range exists.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{KvError, Transaction};
+
+use super::driver::{Driven, Driver, duplicate_table, left_behind, undefined_table};
+use super::job::{Job, JobOrigin, JobStep};
+use super::job_steps::JobEvent;
+use super::{create, drop, rows};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::keys;
+use crate::catalog::snapshot::CatalogSnapshot;
+use crate::error::SqlError;
+use crate::kv_error::sql_error;
+use crate::node::SqlNode;
+
+/// What a transaction has changed in the catalog.
+#[derive(Debug, Default)]
+pub struct StagedDdl {
+    /// Tables that it has made, those that it has dropped again included: each has a range, and a job.
+    created: Vec<(Arc<TableDescriptor>, Driver)>,
+    /// Tables that it has dropped, its own included.
+    dropped: Vec<Arc<TableDescriptor>>,
+    /// Jobs of those that others had made.
+    drops: Vec<Driver>,
+    /// The last catalog that was laid over, with the result.
+    laid_over: Mutex<Option<(Arc<CatalogSnapshot>, Arc<CatalogSnapshot>)>>,
+}
+
+impl StagedDdl {
+    /// Whether nothing was changed.
+    pub fn is_empty(&self) -> bool {
+        self.created.is_empty() && self.dropped.is_empty()
+    }
+
+    /// Whether the transaction itself has made this table: nobody else knows it.
+    pub fn has_created(&self, table_id: u64) -> bool {
+        self.created.iter().any(|(table, _)| table.id == table_id)
+    }
+
+    fn has_dropped(&self, table_id: u64) -> bool {
+        self.dropped.iter().any(|table| table.id == table_id)
+    }
+
+    /// The catalog as the transaction sees it, over the node's.
+    pub fn catalog(&self, node: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
+        if self.is_empty() {
+            return node;
+        }
+        let mut laid_over = self.laid_over.lock();
+        if let Some((below, catalog)) = laid_over.as_ref()
+            && Arc::ptr_eq(below, &node)
+        {
+            return Arc::clone(catalog);
+        }
+        let dropped: BTreeSet<u64> = self.dropped.iter().map(|table| table.id).collect();
+        let created = self.created.iter().map(|(table, _)| table);
+        let tables = node.tables().chain(created).filter(|table| !dropped.contains(&table.id));
+        let catalog = Arc::new(CatalogSnapshot::of(node.version, tables.cloned()));
+        *laid_over = Some((node, Arc::clone(&catalog)));
+        catalog
+    }
+
+    /// Creates a table from a descriptor whose id is filled in here; its range is made at once.
+    ///
+    /// # Errors
+    /// 42P07 where the name is taken, and nothing was done; those of the store and the cluster.
+    pub async fn create(
+        &mut self,
+        node: &SqlNode,
+        transaction: &mut dyn Transaction,
+        mut table: TableDescriptor,
+    ) -> Result<(), SqlError> {
+        if self.find(transaction, &table.name).await?.is_some() {
+            return Err(duplicate_table(&table.name));
+        }
+        let mut driver = create::begin(node, &mut table, JobOrigin::Transaction).await?;
+        let job = driver.job().clone();
+        let made = driver.run(node, JobEvent::Begin).await;
+        let table = Arc::new(table);
+        // Noted first: what is made of a range must go again.
+        self.created.push((Arc::clone(&table), driver));
+        let Some((_, driver)) = self.created.last_mut() else { return Ok(()) };
+        driver.told(node, made?).await?;
+        let stage = async {
+            // Touched where somebody takes the job over.
+            transaction.get_many(vec![keys::job_turn_key(job.id)]).await?;
+            let published = Job { step: JobStep::Settle, updated: transaction.read_timestamp(), ..job };
+            transaction.write(rows::row_write(&published))?;
+            rows::write_table(transaction, &table)
+        };
+        let staged: Result<(), KvError> = stage.await;
+        *self.laid_over.lock() = None;
+        staged.map_err(|error| sql_error(error, None))
+    }
+
+    /// Drops a table.
+    ///
+    /// # Errors
+    /// 42P01 where it does not exist any more; those of the store.
+    pub async fn drop(
+        &mut self,
+        node: &SqlNode,
+        transaction: &mut dyn Transaction,
+        table: &Arc<TableDescriptor>,
+    ) -> Result<(), SqlError> {
+        if self.find(transaction, &table.name).await? != Some(table.id) {
+            return Err(undefined_table(&table.name));
+        }
+        let created = self.created.iter().find(|(created, _)| created.id == table.id);
+        let staged = match created {
+            // Nobody else has ever seen it: its own job removes it.
+            Some((_, driver)) => {
+                let error = Some("the transaction that created it dropped it".to_owned());
+                let job = Job { step: JobStep::DropRanges, error, ..driver.job().clone() };
+                transaction.write(rows::row_write(&job))
+            }
+            None => {
+                let driver = Driver::new(node, drop::new_job(node, table, JobOrigin::Transaction).await?);
+                // The transaction's own would be as old as it is.
+                node.sign().await.map_err(|error| sql_error(error, None))?;
+                let staged = transaction.write(rows::row_write(driver.job()));
+                self.drops.push(driver);
+                staged
+            }
+        };
+        let staged = staged.and_then(|()| rows::write_no_table(transaction, table));
+        self.dropped.push(Arc::clone(table));
+        *self.laid_over.lock() = None;
+        staged.map_err(|error| sql_error(error, None))
+    }
+
+    async fn find(&self, transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, SqlError> {
+        rows::read_table_id(transaction, name).await.map_err(|error| sql_error(error, None))
+    }
+
+    /// The transaction was committed then: waits until all nodes know, then removes what was dropped.
+    ///
+    /// # Errors
+    /// Those of the cluster; what is committed stays so, and the jobs are finished by themselves.
+    pub async fn finish(mut self, node: &SqlNode, committed: Timestamp) -> Result<(), SqlError> {
+        if !self.is_empty() {
+            node.cluster.reach("ddl-committed").await;
+        }
+        let mut steps = Vec::new();
+        for (table, driver) in std::mem::take(&mut self.created) {
+            let is_gone = self.has_dropped(table.id);
+            steps.push((driver, if is_gone { JobStep::DropRanges } else { JobStep::Settle }));
+        }
+        steps.extend(std::mem::take(&mut self.drops).into_iter().map(|driver| (driver, JobStep::Settle)));
+        for (mut driver, step) in steps {
+            driver.committed(step, committed);
+            let driven = driver.run(node, JobEvent::Begin).await;
+            let id = driver.job().id;
+            match driven {
+                Ok(Driven::Replaced) => driver.told(node, Driven::Replaced).await?,
+                Ok(Driven::Done | Driven::Undone(_) | Driven::AwaitsCommit) => {}
+                Err(error) => return Err(left_behind(error, id)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The transaction was not committed: undoes what it has made.
+    pub async fn undo(self, node: &SqlNode) {
+        for (_, mut driver) in self.created {
+            let reason = "its transaction was rolled back".to_owned();
+            if let Err(left) = driver.run(node, JobEvent::Refused(reason)).await {
+                tracing::warn!(job = driver.job().id, error = %left, "a job is left to be undone");
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Two nodes over one store: a driver ends, or stands still and is replaced, at every point that a job reaches.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use quorate_engine::clock::{ForgetBound, HybridClock, ManualClock};
+use quorate_engine::kv::{Database, Span, TransactionOptions, keyspace};
+use quorate_engine::local::LocalDatabase;
+use quorate_engine::memory::MemoryStore;
+use tokio::sync::Notify;
+
+use crate::ddl::job::Job;
+use crate::ddl::rows::read_jobs;
+use crate::ddl::timing::JobTiming;
+use crate::error::SqlError;
+use crate::node::SqlNode;
+use crate::program::scan_evaluator;
+use crate::session::tests::run_text;
+use crate::session::{Session, SessionOptions};
+use crate::testing::local_cluster::{LocalCluster, TestClock};
+use crate::testing::recorder::Recorder;
+
+/// Every point, in the order in which jobs come to them.
+const POINTS: [&str; 7] = [
+    "ddl-begun",
+    "ddl-range-made",
+    "ddl-published",
+    "ddl-committed",
+    "ddl-settled",
+    "ddl-turned",
+    "ddl-ranges-dropped",
+];
+
+/// What is done, each time beginning with a table `old`: alone, several at once, within a transaction, and in vain.
+const TEXTS: [&str; 7] = [
+    "CREATE TABLE new (a INT PRIMARY KEY)",
+    "DROP TABLE old",
+    "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); INSERT INTO new VALUES (1); COMMIT",
+    "BEGIN; DROP TABLE old; CREATE TABLE new (a INT PRIMARY KEY); COMMIT",
+    "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); DROP TABLE new; COMMIT",
+    "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); ROLLBACK",
+    "BEGIN; DROP TABLE old; CREATE TABLE old (b INT PRIMARY KEY); COMMIT",
+];
+
+/// Nodes of one store.
+struct Nodes {
+    database: Arc<dyn Database>,
+    physical: Arc<ManualClock>,
+    clusters: [Arc<LocalCluster>; 2],
+    nodes: [Arc<SqlNode>; 2],
+}
+
+impl Nodes {
+    async fn new() -> Self {
+        let physical = Arc::new(ManualClock::new(1_000_000));
+        let clock = HybridClock::new(physical.clone(), Box::new(ForgetBound));
+        let local = LocalDatabase::new(Arc::new(MemoryStore::new()), Arc::new(clock), scan_evaluator());
+        let database: Arc<dyn Database> = Arc::new(local);
+        let first = LocalCluster::new();
+        first.fence_by(database.clone());
+        let clusters = [first.clone(), first.sibling(2, 0)];
+        let node =
+            |cluster: &Arc<LocalCluster>| SqlNode::new(database.clone(), cluster.clone(), TestClock::new());
+        let nodes = [node(&clusters[0]), node(&clusters[1])];
+        let all = Self { database, physical, clusters, nodes };
+        all.run(1, "CREATE TABLE old (a INT PRIMARY KEY)").await.unwrap();
+        all.nodes[0].refresh_catalog().await.unwrap();
+        all
+    }
+
+    fn session(&self, node: usize) -> Session {
+        self.nodes[node].session(SessionOptions::default())
+    }
+
+    async fn run(&self, node: usize, text: &str) -> Result<String, SqlError> {
+        let mut session = self.session(node);
+        let done = run_text(&mut session, text, &mut Recorder::default()).await;
+        session.close().await;
+        done
+    }
+
+    async fn jobs(&self) -> Vec<Job> {
+        let mut transaction = self.database.begin(TransactionOptions::reading()).await.unwrap();
+        read_jobs(transaction.as_mut()).await.unwrap()
+    }
+
+    /// The drivers of before are missed.
+    fn let_claims_expire(&self) {
+        let expiry = JobTiming::default().expiry + Duration::from_secs(1);
+        self.physical.advance(expiry);
+    }
+
+    /// Tables and ranges agree, no job is left, and both names can be used.
+    async fn check(&self, what: &str) {
+        let over = self.jobs().await.into_iter().all(|job| job.step.is_over());
+        assert!(over, "{what}: a job is left: {:?}", self.jobs().await);
+        self.nodes[1].refresh_catalog().await.unwrap();
+        let spans: BTreeSet<Span> =
+            self.nodes[1].catalog.snapshot().tables().map(|table| keyspace::table_span(table.id)).collect();
+        let ranges: BTreeSet<Span> = self.clusters[1].spans().into_iter().collect();
+        assert_eq!(spans, ranges, "{what}: tables, and ranges");
+        for table in ["old", "new"] {
+            self.run(1, &format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (a INT PRIMARY KEY)"))
+                .await
+                .unwrap_or_else(|error| panic!("{what}: {table}: {error}"));
+        }
+        assert_eq!(self.clusters[1].ranges_now(), 2, "{what}");
+    }
+}
+
+/// Whether the first node came to the point while it ran the text; it ends there.
+async fn end_at(nodes: &Nodes, point: &'static str, text: &str) -> bool {
+    let reached = Arc::new(Notify::new());
+    let told = reached.clone();
+    nodes.clusters[0].at_points(move |at| {
+        let told = told.clone();
+        Box::pin(async move {
+            if at == point {
+                told.notify_one();
+                std::future::pending::<()>().await;
+            }
+        })
+    });
+    tokio::select! {
+        _ = nodes.run(0, text) => false,
+        () = reached.notified() => true,
+    }
+}
+
+#[tokio::test]
+async fn job_whose_driver_ends_at_any_point_is_finished_or_undone() {
+    let mut met = BTreeSet::new();
+    for text in TEXTS {
+        for point in POINTS {
+            let nodes = Nodes::new().await;
+            if !end_at(&nodes, point, text).await {
+                continue;
+            }
+            met.insert(point);
+            let what = format!("{text} ends at {point}");
+            assert_eq!(nodes.nodes[1].adopt_once().await.unwrap(), 0, "{what}: its claim holds");
+            nodes.let_claims_expire();
+            let adopted = nodes.nodes[1].adopt_once().await.unwrap();
+            let is_last = nodes.jobs().await.iter().all(|job| job.epoch == 1);
+            assert!(adopted > 0 || is_last, "{what}: nobody has taken it over");
+            nodes.check(&what).await;
+        }
+    }
+    assert_eq!(met.len(), POINTS.len(), "every point was met: {met:?}");
+}
+
+/// The node of a claim runs again: nobody has to wait for the claim's end.
+#[tokio::test]
+async fn job_of_an_earlier_start_is_taken_over_at_once() {
+    let nodes = Nodes::new().await;
+    assert!(end_at(&nodes, "ddl-range-made", TEXTS[0]).await);
+    let restarted = nodes.clusters[0].sibling(1, 1);
+    let node = SqlNode::new(nodes.database.clone(), restarted, TestClock::new());
+    assert_eq!(node.adopt_once().await.unwrap(), 1);
+    nodes.check("after its restart").await;
+}
+
+/// One that was dropped with its session, in a process that goes on.
+#[tokio::test]
+async fn job_that_nobody_holds_any_more_is_taken_over_by_its_own_node() {
+    let nodes = Nodes::new().await;
+    assert!(end_at(&nodes, "ddl-range-made", TEXTS[0]).await);
+    assert_eq!(nodes.nodes[0].adopt_once().await.unwrap(), 1);
+    nodes.check("after its session").await;
+}
+
+/// Stands still at a point until another node has done its job, and goes on then.
+async fn pause_at(nodes: &Nodes, point: &'static str, text: &str) -> Option<Result<String, SqlError>> {
+    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let has_paused = Arc::new(AtomicBool::new(false));
+    let gate = (reached.clone(), go_on.clone(), has_paused.clone());
+    nodes.clusters[0].at_points(move |at| {
+        let (reached, go_on, has_paused) = gate.clone();
+        let stops = at == point && !has_paused.swap(true, Ordering::SeqCst);
+        Box::pin(async move {
+            if stops {
+                reached.notify_one();
+                go_on.notified().await;
+            }
+        })
+    });
+    let replace = async {
+        reached.notified().await;
+        nodes.let_claims_expire();
+        nodes.nodes[1].adopt_once().await.unwrap();
+        go_on.notify_one();
+    };
+    let running = nodes.run(0, text);
+    tokio::pin!(running);
+    tokio::select! {
+        done = &mut running => { drop(done); None }
+        () = replace => Some(running.await),
+    }
+}
+
+#[tokio::test]
+async fn job_whose_driver_stood_still_and_was_replaced_is_not_changed_by_it() {
+    let mut met = BTreeSet::new();
+    for text in TEXTS {
+        for point in POINTS {
+            let nodes = Nodes::new().await;
+            let Some(done) = pause_at(&nodes, point, text).await else { continue };
+            met.insert(point);
+            let what = format!("{text} stands still at {point}: {done:?}");
+            println!("{what}");
+            nodes.check(&what).await;
+        }
+    }
+    assert_eq!(met.len(), POINTS.len(), "every point was met: {met:?}");
+}

@@ -1,0 +1,175 @@
+//! Clients of SQL: tables of a few names come and go, alone and within transactions; rows are written and read.
+//!
+//! A client runs in the process of its node, over a session of its own, and dies with it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use quorate_sql::cancel::CancelToken;
+use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::node::SqlNode;
+use quorate_sql::plan::node::OutputColumn;
+use quorate_sql::session::{ResultSink, Session, SessionOptions};
+use quorate_sql::types::{Datum, Row};
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::coverage::Point;
+use crate::network::MachineId;
+use crate::sql_history::{SqlKind, SqlOutcome};
+use crate::workload::{Running, Workload};
+
+/// Names of tables that come and go.
+const NAMES: u64 = 4;
+/// Rows of each.
+const ROWS: u64 = 3;
+/// Longest pause between two statements.
+const THINK_MAX_MS: u64 = 500;
+/// Longest time for which a transaction with a new table stays open.
+const OPEN_MAX_MS: u64 = 1_500;
+
+/// A client of one node.
+pub struct SqlClient {
+    /// What it shares with others.
+    pub workload: Workload,
+    /// Where its node runs.
+    pub machine: MachineId,
+    /// SQL of that node.
+    pub node: Arc<SqlNode>,
+    /// What it does next.
+    pub rng: StdRng,
+}
+
+/// Keeps the first number that comes.
+#[derive(Default)]
+struct OneNumber(Option<u64>);
+
+#[async_trait]
+impl ResultSink for OneNumber {
+    async fn columns(&mut self, _columns: &[OutputColumn]) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError> {
+        if let Some(Datum::Int(number)) = rows.first().and_then(|row| row.first()) {
+            self.0 = u64::try_from(*number).ok();
+        }
+        Ok(())
+    }
+
+    async fn copy_out(&mut self, _column_count: usize) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    async fn copy_data(&mut self, _data: Bytes) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    fn notice(&mut self, _severity: &str, _state: SqlState, _message: String) {}
+}
+
+/// Runs a text; the first number of its rows.
+pub async fn run_text(session: &mut Session, text: &str) -> Result<Option<u64>, SqlError> {
+    let (cancel, mut sink) = (CancelToken::new(), OneNumber::default());
+    let mut run = session.begin_text(text).await?;
+    while run.next(session, &cancel, &mut sink).await?.is_some() {}
+    Ok(sink.0)
+}
+
+impl SqlClient {
+    /// Runs until the clients shall end.
+    pub async fn run(mut self) {
+        self.workload.running.fetch_add(1, Ordering::Relaxed);
+        let _running = Running(Arc::clone(&self.workload.running));
+        let mut session = self.node.session(SessionOptions::default());
+        while !self.workload.stop.load(Ordering::Relaxed) {
+            let think = self.rng.random_range(0..=THINK_MAX_MS);
+            tokio::time::sleep(Duration::from_millis(think)).await;
+            self.once(&mut session).await;
+        }
+        session.close().await;
+    }
+
+    async fn once(&mut self, session: &mut Session) {
+        let table = self.rng.random_range(0..NAMES);
+        let row = self.rng.random_range(0..ROWS);
+        let kind = match self.rng.random_range(0..100) {
+            0..18 => SqlKind::Create,
+            18..28 => SqlKind::Drop,
+            28..62 => SqlKind::Write { row },
+            _ => SqlKind::Read { row },
+        };
+        let id = self.workload.sql.invoke(self.machine, table, kind);
+        let result = match kind {
+            SqlKind::Create if self.rng.random_ratio(1, 2) => self.create_within(session, table).await,
+            SqlKind::Create => run_text(session, &create(table)).await,
+            SqlKind::Drop => run_text(session, &format!("DROP TABLE s{table}")).await,
+            SqlKind::Write { row } => {
+                let text = format!(
+                    "INSERT INTO s{table} VALUES ({row}, {id}) ON CONFLICT (k) DO UPDATE SET v = {id}"
+                );
+                run_text(session, &text).await
+            }
+            SqlKind::Read { row } => {
+                run_text(session, &format!("SELECT v FROM s{table} WHERE k = {row}")).await
+            }
+        };
+        self.answer(id, kind, result);
+    }
+
+    fn answer(&self, id: u64, kind: SqlKind, result: Result<Option<u64>, SqlError>) {
+        let (outcome, told) = match result {
+            Ok(found) => {
+                match kind {
+                    SqlKind::Create => self.workload.coverage.hit(Point::TableCreated),
+                    SqlKind::Drop => self.workload.coverage.hit(Point::TableDropped),
+                    SqlKind::Write { .. } => self.workload.coverage.hit(Point::SqlRowWritten),
+                    SqlKind::Read { .. } => {}
+                }
+                (SqlOutcome::Done(found), String::new())
+            }
+            Err(error) => (outcome_of(&error), error.to_string()),
+        };
+        self.workload.sql.answer(id, outcome, &told);
+    }
+
+    /// A table of a transaction that stays open for a while, with a row; now and then it is rolled back.
+    async fn create_within(&mut self, session: &mut Session, table: u64) -> Result<Option<u64>, SqlError> {
+        let open = self.rng.random_range(0..=OPEN_MAX_MS);
+        let commits = self.rng.random_ratio(2, 3);
+        run_text(session, "BEGIN").await?;
+        let made = run_text(session, &create(table)).await;
+        if made.is_ok() {
+            tokio::time::sleep(Duration::from_millis(open)).await;
+        }
+        let end = if commits && made.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = run_text(session, end).await;
+        made?;
+        ended?;
+        if commits { Ok(None) } else { Err(SqlError::new(SqlState::QueryCanceled, "it was rolled back")) }
+    }
+}
+
+fn create(table: u64) -> String {
+    format!("CREATE TABLE s{table} (k INT PRIMARY KEY, v BIGINT)")
+}
+
+/// SQLSTATEs of statements that surely have done nothing: every other may be of a change that was made and not seen through.
+const NOTHING_DONE: [SqlState; 5] = [
+    SqlState::UndefinedTable,
+    SqlState::DuplicateTable,
+    SqlState::QueryCanceled,
+    SqlState::SerializationFailure,
+    SqlState::CannotConnectNow,
+];
+
+/// What is known after an error.
+fn outcome_of(error: &SqlError) -> SqlOutcome {
+    if NOTHING_DONE.contains(&error.state) {
+        return SqlOutcome::Failed(error.state.code());
+    }
+    SqlOutcome::Unknown
+}

@@ -1,0 +1,109 @@
+//! What the clients of SQL did and saw: each statement with the times of question and answer.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::network::MachineId;
+use crate::time::SimTime;
+use crate::trace::Trace;
+
+/// What a statement, or a short transaction, does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SqlKind {
+    /// CREATE TABLE, alone or within a transaction.
+    Create,
+    /// DROP TABLE.
+    Drop,
+    /// Writes its own number into a row.
+    Write {
+        /// The row.
+        row: u64,
+    },
+    /// Reads a row.
+    Read {
+        /// The row.
+        row: u64,
+    },
+}
+
+impl SqlKind {
+    /// Whether it changes which tables there are.
+    pub fn is_ddl(self) -> bool {
+        match self {
+            Self::Create | Self::Drop => true,
+            Self::Write { .. } | Self::Read { .. } => false,
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SqlOutcome {
+    /// Not yet; never, where its node crashed.
+    Pending,
+    /// Done; of a read, the number in the row.
+    Done(Option<u64>),
+    /// Surely not done, with this SQLSTATE.
+    Failed(&'static str),
+    /// Done or not.
+    Unknown,
+}
+
+/// One statement of a client.
+#[derive(Clone, Debug)]
+pub struct SqlOp {
+    /// Its number, from one.
+    pub id: u64,
+    /// Through which machine.
+    pub machine: MachineId,
+    /// The table's name.
+    pub table: u64,
+    /// What it does.
+    pub kind: SqlKind,
+    /// When it began.
+    pub invoked: u64,
+    /// When its answer came.
+    pub answered: Option<u64>,
+    /// How it ended.
+    pub outcome: SqlOutcome,
+}
+
+/// All of them; clones are the same history.
+#[derive(Clone)]
+pub struct SqlHistory {
+    ops: Arc<Mutex<Vec<SqlOp>>>,
+    time: SimTime,
+    trace: Trace,
+}
+
+impl SqlHistory {
+    /// An empty one.
+    pub fn new(time: SimTime, trace: Trace) -> Self {
+        Self { ops: Arc::default(), time, trace }
+    }
+
+    /// A client begins a statement; gives its number.
+    pub fn invoke(&self, machine: MachineId, table: u64, kind: SqlKind) -> u64 {
+        let mut ops = self.ops.lock();
+        let id = ops.len() as u64 + 1;
+        self.trace.event(machine, format_args!("sql {id} begins: {kind:?} of s{table}"));
+        let (invoked, answered, outcome) = (self.time.now(), None, SqlOutcome::Pending);
+        ops.push(SqlOp { id, machine, table, kind, invoked, answered, outcome });
+        id
+    }
+
+    /// Its client has an answer.
+    pub fn answer(&self, id: u64, outcome: SqlOutcome, told: &str) {
+        let at = usize::try_from(id - 1).unwrap_or(usize::MAX);
+        if let Some(op) = self.ops.lock().get_mut(at) {
+            self.trace.event(op.machine, format_args!("sql {id} ends: {outcome:?} {told}"));
+            (op.answered, op.outcome) = (Some(self.time.now()), outcome);
+        }
+    }
+
+    /// Looks at all without copying them.
+    pub fn with<R>(&self, look: impl FnOnce(&[SqlOp]) -> R) -> R {
+        look(&self.ops.lock())
+    }
+}
