@@ -122,7 +122,8 @@ impl Shared {
         let window = ChangeWindow { after: reads.at, upto: commit, own: None };
         let limits = (window, Visits::UNLIMITED);
         match mvcc::refresh(snapshot, &spans, limits, self.evaluator.as_ref()).map_err(page_error)? {
-            Refreshed::Unchanged | Refreshed::Left(_) => Ok(()),
+            Refreshed::Unchanged => Ok(()),
+            Refreshed::Left(_) => unreachable!("a refresh without a limit leaves nothing"),
             Refreshed::Changed { key, timestamp } => {
                 let reason = format!("read at {}, changed at {timestamp}", reads.at);
                 Err(KvError::Retry { key, reason })

@@ -5,11 +5,13 @@
 
 use uuid::Uuid;
 
-use super::key_format::{data_prefix, data_prefix_end, data_span, split_data_key, user_key, version_of};
+use super::key_format::{data_span, split_data_key, user_key, version_of};
+use super::pass::pass;
+use super::read::value_at;
 use super::visits::Visits;
 use super::{Intent, MvccError, intent_format, version_format};
 use crate::hlc::Timestamp;
-use crate::kv::{Key, ScanFilter, Span, Value};
+use crate::kv::{Key, ScanFilter, Span};
 use crate::store::{Cursor, Family, Snapshot};
 
 /// Between which times a change counts, and whose.
@@ -130,7 +132,7 @@ impl<'a> ChangeScan<'a> {
                     return Ok(Changed::At { key, timestamp });
                 }
             }
-            self.pass(cursor.as_mut(), &prefix)?;
+            pass(cursor.as_mut(), &prefix, || self.versions.step())?;
             if self.versions.are_spent() && cursor.key().is_some() {
                 return Ok(left(span, user_key(&prefix)?.successor()));
             }
@@ -161,25 +163,7 @@ impl<'a> ChangeScan<'a> {
         }
         passes(cursor, &mut self.versions)
     }
-
-    /// Moves to the first version of the next user key.
-    fn pass(&mut self, cursor: &mut dyn Cursor, prefix: &[u8]) -> Result<(), MvccError> {
-        for _ in 0..STEPS_MAX {
-            if cursor.key().is_none_or(|key| !key.starts_with(prefix)) {
-                return Ok(());
-            }
-            self.versions.step();
-            cursor.next()?;
-        }
-        if cursor.key().is_some_and(|key| key.starts_with(prefix)) {
-            cursor.seek(&data_prefix_end(prefix))?;
-        }
-        Ok(())
-    }
 }
-
-/// Versions of one key that are stepped over before a seek is cheaper.
-const STEPS_MAX: usize = 4;
 
 /// What of a span is left from a key on.
 fn left(span: &Span, from: Key) -> Changed {
@@ -192,13 +176,4 @@ fn reborrowed<'b>(filter: &'b mut Filter<'_>) -> Filter<'b> {
         Some(filter) => Some(&mut **filter),
         None => None,
     }
-}
-
-/// The value of a key's newest version at or below a time; intents are not looked at.
-fn value_at(snapshot: &dyn Snapshot, key: &Key, at: Timestamp) -> Result<Option<Value>, MvccError> {
-    let prefix = data_prefix(key);
-    let mut cursor = snapshot.cursor(Family::Data, &prefix, &data_prefix_end(&prefix));
-    cursor.seek(&version_of(prefix.clone(), at))?;
-    let Some(value) = cursor.value() else { return Ok(None) };
-    Ok(version_format::decode(value)?)
 }

@@ -8,15 +8,13 @@
 //! Keys without a version in between cost a step each and are not told. Invariant: what was read as of `after`, with
 //! these changes laid over it, is what a scan as of the read timestamp finds.
 
-use super::key_format::{data_prefix_end, data_span, split_data_key, user_key, version_of};
+use super::key_format::{data_span, split_data_key, user_key, version_of};
+use super::pass::{STEPS_MAX, pass};
 use super::{MvccError, ReadAt, intent_format, version_format};
 use crate::hlc::Timestamp;
 use crate::kv::{Change, ChangesPage, ChangesRequest, Direction, Key, Span};
 use crate::kv_page::remaining;
 use crate::store::{Cursor, Family, Snapshot};
-
-/// Versions of one key that are stepped over before a seek is cheaper.
-const STEPS_MAX: usize = 4;
 
 /// One page of changes, within the limits of its request.
 ///
@@ -50,7 +48,7 @@ pub fn changes_in(
             page.changes.push(change);
         }
         last = Some(key);
-        pass(cursor.as_mut(), &prefix)?;
+        pass(cursor.as_mut(), &prefix, || ())?;
     }
     refuse_intents(snapshot, &request.span, page.resume.as_ref(), at)?;
     Ok(page)
@@ -88,17 +86,6 @@ fn newest_of(
     }
     let value = version_format::decode(cursor.value().unwrap_or_default())?;
     Ok(Some(Change { key: key.clone(), timestamp, value }))
-}
-
-/// Moves to the first version of the next user key.
-fn pass(cursor: &mut dyn Cursor, prefix: &[u8]) -> Result<(), MvccError> {
-    for _ in 0..STEPS_MAX {
-        if cursor.key().is_none_or(|key| !key.starts_with(prefix)) {
-            return Ok(());
-        }
-        cursor.next()?;
-    }
-    Ok(cursor.seek(&data_prefix_end(prefix))?)
 }
 
 /// Fails for the first intent of the part that was visited, if the read must not pass it.

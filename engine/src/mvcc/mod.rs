@@ -21,6 +21,7 @@ pub mod intent;
 pub mod intent_format;
 pub mod key_format;
 mod page;
+mod pass;
 mod read;
 pub mod record;
 pub mod record_format;

@@ -3,7 +3,7 @@
 use super::key_format::{data_prefix, data_prefix_end, split_data_key, version_of};
 use super::{MvccError, ReadAt, Versioned, intent, version_format};
 use crate::hlc::Timestamp;
-use crate::kv::Key;
+use crate::kv::{Key, Value};
 use crate::store::{Family, Snapshot};
 
 /// The newest version of a key at or below the read's timestamp; `None` where there is none, or a deletion.
@@ -38,4 +38,20 @@ pub fn newest(snapshot: &dyn Snapshot, key: &Key) -> Result<Option<(Timestamp, b
     let (Some(found), Some(value)) = (cursor.key(), cursor.value()) else { return Ok(None) };
     let (_, timestamp) = split_data_key(found)?;
     Ok(Some((timestamp, version_format::is_deletion(value)?)))
+}
+
+/// The value of a key's newest version at or below a time; `None` for none, or a deletion. Intents are not looked at.
+///
+/// # Errors
+/// The store failed, or holds damaged bytes.
+pub(super) fn value_at(
+    snapshot: &dyn Snapshot,
+    key: &Key,
+    at: Timestamp,
+) -> Result<Option<Value>, MvccError> {
+    let prefix = data_prefix(key);
+    let mut cursor = snapshot.cursor(Family::Data, &prefix, &data_prefix_end(&prefix));
+    cursor.seek(&version_of(prefix.clone(), at))?;
+    let Some(value) = cursor.value() else { return Ok(None) };
+    Ok(version_format::decode(value)?)
 }

@@ -8,14 +8,12 @@
 //! pairs may be millions of deleted ones.
 
 use super::key_format::{data_prefix, data_prefix_end, data_span, split_data_key, user_key, version_of};
+use super::pass::STEPS_MAX;
 use super::{MvccError, ReadAt, intent_format, version_format};
 use crate::hlc::Timestamp;
 use crate::kv::{Direction, Key, Span, Value};
 use crate::mvcc::{Intent, Visits};
 use crate::store::{Cursor, Family, Snapshot};
-
-/// Versions of one key that are stepped over before a seek is cheaper.
-const STEPS_MAX: usize = 4;
 
 /// A scan over one snapshot. After an error it must not be used again.
 pub struct MvccScan<'a> {
