@@ -49,7 +49,7 @@ pub(super) fn restore_copy(world: &mut World, victim: MachineId) {
 }
 
 /// Rows that are next to each other cannot be read any more on a machine that has them. Only where all others are well: what
-/// is damaged everywhere is lost.
+/// is damaged everywhere is lost. The machine is to lead them: what nobody reads nobody misses.
 pub(super) fn damage_block(world: &mut World, victim: MachineId) {
     if !world.is_whole() {
         return;
@@ -58,7 +58,7 @@ pub(super) fn damage_block(world: &mut World, victim: MachineId) {
     let tables = [(even, 10), (odd, 10), (REGISTERS, 6), (ROWS, 60)];
     let Some(&(table, rows)) = tables.choose(&mut world.rng) else { return };
     let first = world.rng.random_range(0..rows);
-    let last = first + world.rng.random_range(1..=4);
+    let last = first + world.rng.random_range(1..=rows / 2);
     let span = Span::new(key(table, first), key(table, last));
     let holds = world.statuses(victim).iter().any(|status| status.descriptor.span.overlaps(&span));
     if !holds {
@@ -68,6 +68,9 @@ pub(super) fn damage_block(world: &mut World, victim: MachineId) {
     world.coverage.hit(Point::DamagedBlock);
     world.trace.event(victim, format_args!("rows {first} to {last} of table {table} are damaged"));
     world.machine(victim).damage.add(Family::Data, start.into(), end.into());
+    if let Some((_, status)) = world.leader_at(&span.start) {
+        world.hand_over(status.descriptor.range_id, victim);
+    }
 }
 
 /// What is on a machine's disk now, while it goes on for a moment.
