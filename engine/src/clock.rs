@@ -33,6 +33,13 @@ pub const CLOCK_BOUND_AHEAD_MAX_MS: u64 = 10_000;
 /// when the next one is begun, and that takes as long again.
 const AHEAD_FOR_DISK: u64 = 3;
 
+const _: () =
+    assert!(CLOCK_BOUND_AHEAD_MS <= CLOCK_BOUND_AHEAD_MAX_MS, "a quick disk needs no bound further ahead");
+const _: () = assert!(
+    CLOCK_OFFSET_MAX_DEFAULT_MS < CLOCK_BOUND_AHEAD_MS,
+    "a timestamp of a healthy node lies below the bound that this one keeps ahead"
+);
+
 /// Times at which a timestamp was asked for that lay above the persisted bound.
 const BOUND_LATE: &str = "quorate_clock_bound_late_total";
 
@@ -293,6 +300,7 @@ impl HybridClock {
             }
             return Err(ClockError::Late);
         }
+        assert!(now <= state.bound.0, "no timestamp lies above the bound that was persisted before");
         assert!(now > state.last, "timestamps only rise");
         state.last = now;
         Ok(now)
@@ -360,6 +368,7 @@ impl HybridClock {
             state.failed = Some(error.clone());
             return Err(error.into());
         }
+        assert!(bound > state.bound, "the clock's bound only rises");
         state.bound = bound;
         state.is_late = false;
         Ok(())
@@ -372,7 +381,11 @@ impl HybridClock {
         let for_disk = state.disk_micros.saturating_mul(AHEAD_FOR_DISK);
         let ahead = for_disk.saturating_add(CLOCK_BOUND_AHEAD_MS * 1000).min(CLOCK_BOUND_AHEAD_MAX_MS * 1000);
         let left = state.bound.0.micros().saturating_sub(now.micros());
-        (left < ahead / 2).then(|| ClockBound(now.window_end(ahead)))
+        (left < ahead / 2).then(|| {
+            let wanted = ClockBound(now.window_end(ahead));
+            assert!(wanted.0 > now, "a bound lies ahead of the clock that asks for it");
+            wanted
+        })
     }
 
     /// How far the clocks of two nodes may be apart.

@@ -10,6 +10,9 @@ pub const LOGICAL_BITS: u32 = 12;
 /// Greatest logical count.
 pub const LOGICAL_MAX: u64 = (1 << LOGICAL_BITS) - 1;
 
+const _: () =
+    assert!((u64::MAX >> LOGICAL_BITS) / 1_000_000 / 86_400 / 366 > 140, "good until the year 2110");
+
 /// A point in hybrid time; ordered as its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);

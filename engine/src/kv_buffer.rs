@@ -60,6 +60,8 @@ impl Written {
     /// as of `now` asks for.
     fn replace(&mut self, mut write: Write, now: Sequence) -> bool {
         write.condition = self.newest.condition;
+        assert!(self.newest.key == write.key, "a write replaces one of its own key");
+        assert!(self.since <= now, "what is written now is newer than what was written before");
         let earlier = std::mem::replace(&mut self.newest, write);
         let since = std::mem::replace(&mut self.since, now);
         let hides = since < now;
@@ -93,7 +95,11 @@ impl WriteBuffer {
                 written.hidden = Vec::new();
             }
         }
-        self.now = self.now.next();
+        assert!(self.hiding.is_empty(), "no value is hidden when a statement starts");
+        let earlier = self.now;
+        self.now = earlier.next();
+        assert!(earlier < self.now, "each statement starts behind those before");
+        assert!(self.now < Sequence::NEWEST, "the newest point is no statement's");
         self.now
     }
 
@@ -107,7 +113,9 @@ impl WriteBuffer {
         check_size("key", write.key.len(), KEY_MAX_BYTES)?;
         check_size("value", write.value.as_ref().map_or(0, Value::len), VALUE_MAX_BYTES)?;
         let earlier = self.writes.get(&write.key).map(|written| &written.newest);
-        let bytes = self.bytes - earlier.map_or(0, Write::size_bytes) + write.size_bytes();
+        let replaced = earlier.map_or(0, Write::size_bytes);
+        assert!(replaced <= self.bytes, "what is replaced was counted when it was buffered");
+        let bytes = self.bytes - replaced + write.size_bytes();
         check_size("transaction", bytes, self.bytes_max)?;
         match self.writes.entry(write.key.clone()) {
             Entry::Vacant(entry) => {
@@ -123,6 +131,7 @@ impl WriteBuffer {
             }
         }
         self.bytes = bytes;
+        assert!(self.bytes <= self.bytes_max, "a buffer holds no more than it may");
         Ok(())
     }
 
@@ -153,9 +162,15 @@ impl WriteBuffer {
 
     /// Takes the writes out, in key order.
     pub fn take(&mut self) -> Vec<Write> {
-        self.bytes = 0;
+        let bytes = std::mem::take(&mut self.bytes);
         self.hiding = Vec::new();
-        std::mem::take(&mut self.writes).into_values().map(|written| written.newest).collect()
+        let writes: Vec<Write> =
+            std::mem::take(&mut self.writes).into_values().map(|written| written.newest).collect();
+        assert!(
+            bytes == writes.iter().map(Write::size_bytes).sum(),
+            "the bytes of a buffer are those of its writes"
+        );
+        writes
     }
 
     /// How to get the rows of a scan.
@@ -180,6 +195,12 @@ impl WriteBuffer {
         let ScanRows::Pairs(pairs) = below.rows else {
             return Err(KvError::Storage("a scan without a program answered with outputs".to_owned()));
         };
+        let is_answer = are_in_order(&pairs, request) && is_part(below.resume.as_ref(), request);
+        if !is_answer {
+            return Err(KvError::Storage(
+                "a page has keys that were not asked for, or in another order".to_owned(),
+            ));
+        }
         let covered = covered(&request.span, request.direction, below.resume.as_ref());
         let mut page = PageBuilder::new(request, evaluator).map_err(KvError::Program)?;
         let mut resume = below.resume;
@@ -251,6 +272,22 @@ impl WriteBuffer {
             }
         })
     }
+}
+
+/// Whether the pairs of a page, which may come from another node, are keys of the span in the scan's direction.
+fn are_in_order(pairs: &[(Key, Value)], request: &ScanRequest) -> bool {
+    let goes_on = |(before, after): (&(Key, Value), &(Key, Value))| match request.direction {
+        Direction::Forward => before.0 < after.0,
+        Direction::Reverse => before.0 > after.0,
+    };
+    let ends = [pairs.first(), pairs.last()];
+    ends.into_iter().flatten().all(|(key, _)| request.span.contains(key))
+        && pairs.iter().zip(pairs.iter().skip(1)).all(goes_on)
+}
+
+/// Whether what a page left lies in the span.
+fn is_part(resume: Option<&Span>, request: &ScanRequest) -> bool {
+    resume.is_none_or(|rest| request.span.covers(rest))
 }
 
 fn check_size(what: &'static str, size: usize, limit: usize) -> Result<(), KvError> {

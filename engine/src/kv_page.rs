@@ -64,6 +64,7 @@ impl PageBuilder {
     /// # Errors
     /// The program failed on it.
     pub fn push(&mut self, key: &Key, value: Value) -> Result<PageFlow, ProgramError> {
+        assert!(!self.is_stopped, "a page that its program has stopped takes no more pairs");
         self.rows_read += 1;
         let flow = match &mut self.output {
             Output::Pairs(pairs) => {
@@ -74,6 +75,7 @@ impl PageBuilder {
             Output::Program { run, outputs } => {
                 let before = outputs.len();
                 let flow = run.pair(key.as_ref(), &value, outputs)?;
+                assert!(outputs.len() >= before, "a program takes back no output");
                 self.bytes += outputs.iter().skip(before).map(|output| output.len() as u64).sum::<u64>();
                 flow
             }
@@ -109,6 +111,7 @@ impl PageBuilder {
                 (ScanRows::Outputs(outputs), count)
             }
         };
+        assert!(!self.is_stopped || resume.is_none(), "a scan that is stopped has nothing left");
         let served = ScanServed {
             rows_read: self.rows_read,
             rows_returned,
@@ -121,6 +124,7 @@ impl PageBuilder {
 
 /// What is left of a span once `last` was visited; `None` where nothing is.
 pub fn remaining(span: &Span, direction: Direction, last: &Key) -> Option<Span> {
+    assert!(span.contains(last), "a page visits keys of its span");
     match direction {
         Direction::Forward => {
             let rest = Span::new(last.successor(), span.end.clone());

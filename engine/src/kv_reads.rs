@@ -69,6 +69,10 @@ impl Reads {
             None if self.filtered.len() >= FILTERS_MAX || program.0.len() > FILTER_BYTES_MAX => return None,
             None => {
                 self.filtered.push((program.clone(), ReadSpans::with_max(SPANS_A_FILTER_MAX)));
+                assert!(
+                    self.filtered.len() <= FILTERS_MAX,
+                    "what is read through more filters counts as a whole"
+                );
                 self.filtered.len() - 1
             }
         };

@@ -60,10 +60,12 @@ impl ReadSpans {
             end = later_end(end, next_end);
             self.spans.remove(&next);
         }
+        assert!(self.is_apart(&start, &end), "spans that touch are one");
         self.spans.insert(start, end);
         if self.spans.len() > self.max {
             self.merge_neighbours();
         }
+        assert!(self.spans.len() <= self.max, "there are never more spans than are allowed");
     }
 
     /// Adds one key.
@@ -94,6 +96,15 @@ impl ReadSpans {
 
     /// Closes the gaps between the neighbours that are most alike, until half of the spans are left: closing one at a
     /// time would do the work anew for each key read.
+    /// Whether a span is not empty, and none of the others reaches it.
+    fn is_apart(&self, start: &Key, end: &Key) -> bool {
+        let before = self.spans.range(..start).next_back();
+        let ends_before = before.is_none_or(|(_, earlier)| !earlier.is_empty() && earlier < start);
+        let after = self.spans.range(start..).next();
+        let begins_behind = after.is_none_or(|(next, _)| !end.is_empty() && end < next);
+        ends_before && begins_behind && (end.is_empty() || start < end)
+    }
+
     fn merge_neighbours(&mut self) {
         let mut gaps: Vec<(usize, Key)> = self
             .spans

@@ -81,6 +81,7 @@ impl Shared {
     fn start_commit(&self) -> Result<Timestamp, KvError> {
         let mut pending = self.pending.lock();
         let timestamp = self.clock.now().map_err(clock_error)?;
+        assert!(pending.is_none(), "commits are written one after the other");
         *pending = Some(timestamp);
         Ok(timestamp)
     }
@@ -92,6 +93,7 @@ impl Shared {
             return Err(store_error(error));
         }
         let timestamp = self.start_commit()?;
+        assert!(timestamp > reads.at, "a commit comes after all that it has read");
         let result = self
             .check(reads, writes, timestamp)
             .and_then(|()| self.write(writes, timestamp).map_err(|error| store_error(poison.insert(error))));
@@ -132,6 +134,7 @@ impl Shared {
     }
 
     fn write(&self, writes: &[Write], timestamp: Timestamp) -> Result<(), StoreError> {
+        assert!(writes.is_sorted_by(|a, b| a.key < b.key), "a commit writes each key once, in their order");
         let mut batch = Batch::new();
         for write in writes {
             mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
@@ -271,6 +274,7 @@ impl Transaction for LocalTransaction {
         self.refuse_if_over()?;
         self.is_over = true;
         let writes = self.buffer.take();
+        assert!(writes.is_empty() || !self.options.read_only, "who only reads has buffered no write");
         if writes.is_empty() {
             return Ok(Committed { timestamp: self.read_timestamp });
         }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use crate::codec::check::must_hold;
 use crate::staging::{Pair, PinnedView, StagedPart, Staging, page_of};
 use crate::store::{
     Batch, Change, Cursor, Durability, Family, Positions, Snapshot, Store, StoreError, waits,
@@ -156,12 +157,17 @@ impl Store for MemoryStore {
 
     /// Nothing outlives the process: all that was written counts as synced.
     fn positions(&self) -> Positions {
-        Positions { opened: self.opened.load(Ordering::Relaxed), synced: self.writes.load(Ordering::Relaxed) }
+        // In this order: what was there when it was opened was written before.
+        let (opened, synced) = (self.opened.load(Ordering::Relaxed), self.writes.load(Ordering::Relaxed));
+        let positions = Positions { opened, synced };
+        must_hold("a store's positions", positions.validate());
+        positions
     }
 }
 
 impl Staging for MemoryStore {
     fn stage(&self, area: u64, part: &StagedPart) -> Result<(), StoreError> {
+        must_hold("a staged part", part.validate());
         self.staged.lock().entry(area).or_default().insert(part.number, part.clone());
         Ok(())
     }

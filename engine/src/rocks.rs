@@ -35,6 +35,7 @@ use rocksdb::{
     Range, ReadOptions, SliceTransform, WriteBatch,
 };
 
+use crate::codec::check::{holds, must_hold};
 use crate::staging::{PinnedView, Staging};
 use crate::store::{
     Batch, Change, Cursor, DamagedSpan, Durability, Family, Positions, Snapshot, Store, StoreError, waits,
@@ -203,6 +204,7 @@ impl RocksStore {
     /// library is the whole queue's wait.)
     fn sync_up_to(&self, written: u64) -> Result<(), StoreError> {
         waits::check();
+        assert!(written <= self.db.latest_sequence_number(), "nothing is synced that was not written");
         self.measured(|| self.db.flush_wal(true).map_err(|error| self.db.failed("sync", &error)))?;
         self.db.synced.raise(written);
         Ok(())
@@ -258,11 +260,15 @@ impl Store for RocksStore {
                 Change::DeleteRange(..) => {}
             }
         }
+        // Removals of nothing are left out.
         let changes = encoded.len() as u64;
+        assert!(changes <= batch.changes().len() as u64, "a batch changes nothing that it does not name");
         let before = {
             let _no_ingestion = self.db.writes.read();
             let before = self.db.latest_sequence_number();
             self.db.write(encoded).map_err(|error| self.db.failed("write", &error))?;
+            let after = self.db.latest_sequence_number();
+            assert!(before + changes <= after, "each change takes a sequence number");
             before
         };
         match durability {
@@ -302,7 +308,9 @@ impl Store for RocksStore {
     }
 
     fn positions(&self) -> Positions {
-        Positions { opened: self.opened, synced: self.db.synced.get() }
+        let positions = Positions { opened: self.opened, synced: self.db.synced.get() };
+        must_hold("a store's positions", positions.validate());
+        positions
     }
 
     fn forgotten(&self) -> Option<String> {
@@ -381,7 +389,10 @@ impl RocksCursor<'_> {
     }
 
     fn check(&self, operation: &'static str) -> Result<(), StoreError> {
-        if self.iterator.valid() {
+        if let Some(key) = self.iterator.key() {
+            let is_within =
+                self.start.as_slice() <= key && (self.end.is_empty() || key < self.end.as_slice());
+            holds(is_within, "a cursor stands within its bounds")?;
             return Ok(());
         }
         self.iterator.status().map_err(|error| self.snapshot.db.failed(operation, &error))

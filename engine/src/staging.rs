@@ -12,6 +12,7 @@
 
 use bytes::Bytes;
 
+use crate::codec::check::{Broken, holds};
 use crate::store::{Family, StoreError};
 
 /// A key and its value.
@@ -30,6 +31,20 @@ pub struct StagedPart {
     pub end: Bytes,
     /// Pairs within the span, by key, each key once.
     pub pairs: Vec<Pair>,
+}
+
+impl StagedPart {
+    /// What must hold of a part. Walks its pairs, which whoever stages it writes one by one.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        let (first, last) = (self.pairs.first(), self.pairs.last());
+        holds(self.start < self.end, "the span of a part is not empty")?;
+        holds(first.is_none_or(|(key, _)| *key >= self.start), "the pairs of a part begin within its span")?;
+        holds(last.is_none_or(|(key, _)| *key < self.end), "the pairs of a part end within its span")?;
+        holds(self.pairs.is_sorted_by(|a, b| a.0 < b.0), "the pairs of a part are in order, each key once")
+    }
 }
 
 /// Areas of staged parts beside a store. All calls block.
@@ -87,6 +102,9 @@ pub(crate) fn page_of(
     let (mut pairs, mut bytes) = (Vec::new(), 0);
     cursor.next()?;
     while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
+        let follows = pairs.last().is_none_or(|(last, _): &Pair| last.as_ref() < key);
+        holds(follows, "a view gives its keys in order, each of them once")?;
+        holds(start <= key && (end.is_empty() || key < end), "a view gives no key beyond its bounds")?;
         bytes += key.len() + value.len();
         pairs.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
         if bytes >= bytes_max {
@@ -95,4 +113,30 @@ pub(crate) fn page_of(
         cursor.next()?;
     }
     Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staged_part_holds_its_pairs_in_order() {
+        let bytes = Bytes::from_static;
+        let pairs = |keys: &[&'static str]| {
+            keys.iter().map(|key| (bytes(key.as_bytes()), Bytes::new())).collect::<Vec<_>>()
+        };
+        let (start, end) = (bytes(b"b"), bytes(b"d"));
+        let sound = StagedPart { number: 1, family: Family::Data, start, end, pairs: pairs(&["b", "c"]) };
+        assert_eq!(sound.validate(), Ok(()));
+        let broken = [
+            StagedPart { end: bytes(b"b"), pairs: Vec::new(), ..sound.clone() },
+            StagedPart { pairs: pairs(&["a"]), ..sound.clone() },
+            StagedPart { pairs: pairs(&["d"]), ..sound.clone() },
+            StagedPart { pairs: pairs(&["c", "b"]), ..sound.clone() },
+            StagedPart { pairs: pairs(&["c", "c"]), ..sound.clone() },
+        ];
+        for part in broken {
+            assert!(part.validate().is_err(), "{part:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub mod waits;
 
 use bytes::Bytes;
 
+use crate::codec::check::{Broken, holds};
 use crate::staging::{PinnedView, Staging};
 
 /// The column families of design.md section 5.
@@ -89,6 +90,7 @@ impl Batch {
 
     /// Appends all changes of another batch.
     pub fn append(&mut self, mut other: Self) {
+        assert!(other.bytes == 0 || !other.changes.is_empty(), "a batch without changes has no bytes");
         self.bytes += other.bytes;
         self.changes.append(&mut other.changes);
     }
@@ -119,7 +121,9 @@ impl Batch {
             Change::Put(_, key, value) => key.len() + value.len(),
             Change::Delete(..) | Change::DeleteRange(..) => 0,
         };
-        self.changes.iter().map(put).sum()
+        let bytes = self.changes.iter().map(put).sum();
+        assert!(bytes <= self.bytes, "what a batch sets is part of all that it changes");
+        bytes
     }
 }
 
@@ -162,6 +166,12 @@ pub enum StoreError {
         /// The directory.
         path: String,
     },
+}
+
+impl From<Broken> for StoreError {
+    fn from(broken: Broken) -> Self {
+        Self::Corruption(broken.to_string())
+    }
 }
 
 /// An ordered store. All calls block; callers on an async runtime keep them short or move them to a thread.
@@ -241,6 +251,16 @@ pub struct Positions {
     pub opened: u64,
     /// The last write that is surely synced.
     pub synced: u64,
+}
+
+impl Positions {
+    /// What must hold of positions.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub const fn validate(&self) -> Result<(), Broken> {
+        holds(self.opened <= self.synced, "what is there when a store is opened is synced")
+    }
 }
 
 /// A consistent view of a store.

@@ -16,8 +16,10 @@
 //! the replica, and is never skipped; a command touches users' data only, never the state of Raft or of the replica.
 
 use bytes::Bytes;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Key;
+use quorate_engine::mvcc::key_format::split_data_key;
 use quorate_engine::store::{Batch, Change, Family};
 use quorate_placement::topology::{RangeId, ReplicaId};
 
@@ -40,6 +42,13 @@ const KIND_AT: usize = 1 + 5 * 8;
 const CHANGE_BYTES_MIN: usize = 2 + 4;
 /// Most bytes of a change besides its key and value.
 const CHANGE_HEAD_BYTES_MAX: usize = 2 + 2 * 4;
+
+const _: () = assert!(
+    COMMAND_MAX_BYTES == quorate_engine::kv::COMMAND_MAX_BYTES,
+    "what a transaction may write at once is what a command takes"
+);
+const _: () =
+    assert!(COMMAND_MAX_BYTES < COMMAND_ENCODED_MAX_BYTES, "keys and values are not all of a command");
 
 /// One command: what a request became when it was evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +111,27 @@ pub struct SplitCommand {
     pub right_closed: Timestamp,
 }
 
+/// When a change writes a version; `None` for what writes none.
+fn written_at(change: &Change) -> Option<Timestamp> {
+    match change {
+        Change::Put(Family::Data, key, _) => split_data_key(key).ok().map(|(_, timestamp)| timestamp),
+        Change::Put(..) | Change::Delete(..) | Change::DeleteRange(..) => None,
+    }
+}
+
 impl SplitCommand {
+    /// What must hold of a split.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(!self.at.is_empty(), "a split leaves keys on its left side")?;
+        holds(self.right_id != RangeId(0), "the right side of a split is a range")?;
+        holds(self.leader != ReplicaId(0), "a split is proposed by a replica")?;
+        holds(self.right_read < Timestamp::MAX, "the right side's leaders can write above all reads")?;
+        holds(self.right_closed < Timestamp::MAX, "the right side's leaders can write above what is closed")
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         for number in [self.right_id.0, self.leader.0, self.left_bytes, self.right_bytes] {
             out.extend_from_slice(&number.to_be_bytes());
@@ -153,12 +182,41 @@ pub enum CommandError {
 }
 
 impl Command {
+    /// What must hold of a command.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(self.term > 0, "a command is evaluated under a lease, which has a term")?;
+        holds(self.generation > 0, "a command is evaluated under bounds that are known")?;
+        holds(self.high_water < Timestamp::MAX, "a command writes before the end of time")?;
+        match &self.kind {
+            CommandKind::Write(batch) => {
+                let is_below = |change: &Change| written_at(change).is_none_or(|at| at <= self.high_water);
+                let are_below = batch.changes().iter().all(is_below);
+                holds(are_below, "a command writes no version above its high water")
+            }
+            CommandKind::EndLease { read_high_water, closed } => {
+                holds(*read_high_water < Timestamp::MAX, "a later leader can write above all reads")?;
+                holds(*closed < Timestamp::MAX, "a later leader can write above what is closed")
+            }
+            CommandKind::Split(split) => {
+                split.validate()?;
+                holds(split.right_read <= self.high_water, "whoever applies a split knows its newest read")
+            }
+        }
+    }
+
     /// The bytes, in those of an entry of the command's term: nothing copies them any more.
     ///
     /// # Errors
     /// Where the command is too large, changes what is not a user's, or is of a kind that the cluster's version does not
     /// allow.
+    ///
+    /// # Panics
+    /// Where the command breaks a rule of its own.
     pub fn encode(&self, cluster: &ClusterVersion) -> Result<EntryCommand, CommandError> {
+        must_hold("a command", self.validate());
         let feature = self.kind.feature();
         if !cluster.allows(feature) {
             return Err(CommandError::NotYet { version: cluster.get(), since: feature.since() });
@@ -230,8 +288,10 @@ impl Command {
             SPLIT => CommandKind::Split(SplitCommand::decode(&mut decoder)?),
             other => return Err(decoder.invalid("kind", u64::from(other))),
         };
+        let command = Self { term, generation, closed, high_water, size_delta, kind };
+        decoder.sound(command.validate())?;
         decoder.finish()?;
-        Ok(Self { term, generation, closed, high_water, size_delta, kind })
+        Ok(command)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use bytes::{Buf, Bytes};
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::Broken;
 use quorate_engine::codec::value::{Reader, Writer};
 
 /// Why bytes are not what a format promises.
@@ -26,6 +27,14 @@ pub enum FormatError {
         field: &'static str,
         /// Its value.
         value: u64,
+    },
+    /// The fields can be read, and contradict each other.
+    #[error("{format} breaks a rule: {rule}")]
+    Broken {
+        /// Which format.
+        format: &'static str,
+        /// What should hold.
+        rule: &'static str,
     },
     /// Bytes are left over.
     #[error("{format} has {count} bytes too many")]
@@ -53,6 +62,14 @@ impl Decoder {
     /// The error for a field with a value that cannot be.
     pub fn invalid(&self, field: &'static str, value: u64) -> FormatError {
         FormatError::Invalid { format: self.format, field, value }
+    }
+
+    /// What was read, where its rules hold.
+    ///
+    /// # Errors
+    /// [`FormatError::Broken`] with the first one that does not.
+    pub fn sound(&self, checked: Result<(), Broken>) -> Result<(), FormatError> {
+        checked.map_err(|Broken(rule)| FormatError::Broken { format: self.format, rule })
     }
 
     /// Bytes not read yet.

@@ -3,6 +3,7 @@
 //! Invariants: bounds change only by split and merge, replicas only by membership entries; each change raises the
 //! generation; a replica id is never given twice within a range.
 
+use quorate_engine::codec::check::{Broken, holds};
 use quorate_engine::kv::{Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
@@ -78,6 +79,41 @@ impl RangeDescriptor {
         let nothing = Key::from(&b"\0"[..]);
         let span = Span::new(nothing.clone(), nothing);
         Self { range_id, span, replicas: Vec::new(), next_replica_id: ReplicaId(0), generation: 0 }
+    }
+
+    /// What must hold of a descriptor.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(self.range_id != RangeId(0), "range 0 is no range: under it lies what is the store's own")?;
+        if !self.is_known() {
+            return holds(
+                *self == Self::unknown(self.range_id),
+                "nothing is known of a range at generation 0",
+            );
+        }
+        let ids = || self.replicas.iter().map(|replica| replica.replica_id);
+        let ends_before_next = ids().next_back().is_none_or(|last| last < self.next_replica_id);
+        holds(!self.span.is_empty(), "a range holds at least one key")?;
+        holds(ids().all(|id| id != ReplicaId(0)), "replica 0 is no replica")?;
+        holds(ids().is_sorted_by(|a, b| a < b), "the replicas of a range are in order, each id once")?;
+        holds(ends_before_next, "the id of the next replica is above all that were given")?;
+        let has_node = self.replicas.iter().all(|replica| replica.node_id != NodeId(0));
+        holds(has_node, "each replica is on a node")
+    }
+
+    /// What must hold of a descriptor that comes after another one of the same range: what no change of bounds or replicas
+    /// takes back.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn follows(&self, before: &Self) -> Result<(), Broken> {
+        holds(self.range_id == before.range_id, "a range keeps its id")?;
+        holds(self.generation >= before.generation, "a range's generation only rises")?;
+        let is_same = self.generation > before.generation || self == before;
+        holds(is_same, "whatever changes a range raises its generation")?;
+        holds(self.next_replica_id >= before.next_replica_id, "the id of a replica is never given twice")
     }
 
     /// Whether this says anything about the range; see [`RangeDescriptor::unknown`].
@@ -158,5 +194,51 @@ mod tests {
         // An id that was given once is not given again, whoever leaves.
         let fewer = GroupMembership { nodes: [(ReplicaId(2), NodeId(2))].into(), voters: vec![voters(&[2])] };
         assert_eq!(after.with_membership(&fewer).next_replica_id, ReplicaId(5));
+    }
+
+    fn sound() -> RangeDescriptor {
+        let span = Span::new(Key::from(&b"a"[..]), Key::from(&b"m"[..]));
+        RangeDescriptor::new(RangeId(7), span, &[1, 2, 3].map(NodeId))
+    }
+
+    #[test]
+    fn descriptor_is_sound_or_breaks_a_rule() {
+        assert_eq!(sound().validate(), Ok(()));
+        assert_eq!(RangeDescriptor::unknown(RangeId(7)).validate(), Ok(()));
+        let changed = |change: fn(&mut RangeDescriptor)| {
+            let mut descriptor = sound();
+            change(&mut descriptor);
+            descriptor
+        };
+        let broken = [
+            changed(|descriptor| descriptor.range_id = RangeId(0)),
+            changed(|descriptor| descriptor.generation = 0),
+            changed(|descriptor| descriptor.span.end = Key::from(&b"a"[..])),
+            changed(|descriptor| descriptor.next_replica_id = ReplicaId(3)),
+            changed(|descriptor| descriptor.replicas.swap(0, 1)),
+            changed(|descriptor| descriptor.replicas[1].replica_id = ReplicaId(1)),
+            changed(|descriptor| descriptor.replicas[0].replica_id = ReplicaId(0)),
+            changed(|descriptor| descriptor.replicas[2].node_id = NodeId(0)),
+        ];
+        for descriptor in broken {
+            assert!(descriptor.validate().is_err(), "{descriptor:?}");
+        }
+    }
+
+    #[test]
+    fn descriptor_never_goes_back() {
+        let before = RangeDescriptor { generation: 4, ..sound() };
+        let later = RangeDescriptor { generation: 5, next_replica_id: ReplicaId(9), ..before.clone() };
+        assert_eq!((before.follows(&before), later.follows(&before)), (Ok(()), Ok(())));
+        assert!(before.follows(&later).is_err(), "an earlier one");
+        assert!(
+            RangeDescriptor { generation: 4, ..later.clone() }.follows(&before).is_err(),
+            "changed in silence"
+        );
+        assert!(
+            RangeDescriptor { generation: 6, ..before.clone() }.follows(&later).is_err(),
+            "an id given twice"
+        );
+        assert!(RangeDescriptor { range_id: RangeId(8), ..later }.follows(&before).is_err(), "another range");
     }
 }

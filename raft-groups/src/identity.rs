@@ -7,6 +7,7 @@
 use std::fmt;
 
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::{NodeId, StoreId};
@@ -28,6 +29,18 @@ pub struct StoreIdentity {
     pub store_id: StoreId,
     /// Starts of this data directory, the first one is 1.
     pub incarnation: u64,
+}
+
+impl StoreIdentity {
+    /// What must hold of an identity.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(!self.cluster_id.is_nil(), "a store belongs to a cluster")?;
+        holds(self.node_id != NodeId(0), "a store belongs to a node")?;
+        holds(self.incarnation > 0, "the first start of a store is number 1")
+    }
 }
 
 impl fmt::Display for StoreIdentity {
@@ -95,6 +108,7 @@ pub enum IdentityError {
 
 /// The bytes of an identity.
 pub fn encode(identity: &StoreIdentity) -> Vec<u8> {
+    must_hold("a store's identity", identity.validate());
     let mut writer = Writer::versioned(FORMAT_VERSION);
     writer
         .uuid(identity.cluster_id)
@@ -125,6 +139,7 @@ fn read(bytes: &[u8]) -> Result<StoreIdentity, CodecError> {
         store_id: StoreId(reader.u64()?),
         incarnation: reader.u64()?,
     };
+    reader.sound(identity.validate())?;
     reader.finish()?;
     Ok(identity)
 }
@@ -164,6 +179,7 @@ pub fn start(store: &dyn Store, expected: Expected) -> Result<Option<StoreIdenti
     let Some(found) = load(store)? else { return Ok(None) };
     compare(&found, expected)?;
     let started = StoreIdentity { incarnation: found.incarnation + 1, ..found };
+    assert!(started.incarnation > found.incarnation, "each start of a store has a number of its own");
     save(store, &started)?;
     Ok(Some(started))
 }
@@ -204,6 +220,25 @@ mod tests {
             StoreIdentity { cluster_id: CLUSTER, node_id: NodeId(3), store_id: StoreId(3), incarnation: 9 };
         let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "store_identity", &encode(&identity));
         assert_eq!(decode(&bytes).unwrap(), identity);
+    }
+
+    #[test]
+    fn identity_is_sound_or_not_read() {
+        let sound =
+            StoreIdentity { cluster_id: CLUSTER, node_id: NodeId(3), store_id: StoreId(3), incarnation: 1 };
+        assert_eq!(sound.validate(), Ok(()));
+        let broken = [
+            StoreIdentity { cluster_id: Uuid::nil(), ..sound },
+            StoreIdentity { node_id: NodeId(0), ..sound },
+            StoreIdentity { incarnation: 0, ..sound },
+        ];
+        for identity in broken {
+            assert!(identity.validate().is_err(), "{identity}");
+        }
+        let mut bytes = encode(&sound);
+        bytes.last_mut().map(|last| *last = 0).unwrap();
+        let read = decode(&bytes);
+        assert!(matches!(read, Err(IdentityError::Damaged(CodecError::Broken { .. }))), "{read:?}");
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 use bytes::Bytes;
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::codec::value::{Reader, Writer, owned};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
@@ -42,6 +43,17 @@ const IDENTITY: u8 = 16;
 const CLOCK_BOUND: u8 = 17;
 /// Length of every key here: range id and kind.
 const KEY_BYTES: usize = 9;
+
+const _: () =
+    assert!(IDENTITY < TOMBSTONE && CLOCK_BOUND < TOMBSTONE, "what is the store's own is no tombstone");
+const _: () = assert!(
+    REPLICA < PUBLISHED && PUBLISHED < DESCRIPTOR,
+    "what is of one replica lies before what all share"
+);
+const _: () = assert!(
+    DESCRIPTOR < SIZE && CLOSED < TOMBSTONE,
+    "what all replicas share is one span, which starts with the descriptor"
+);
 
 fn kind_key(range_id: u64, kind: u8) -> Bytes {
     let mut key = Vec::with_capacity(KEY_BYTES);
@@ -140,7 +152,17 @@ pub fn decode_descriptor(bytes: &[u8]) -> Result<RangeDescriptor, CodecError> {
 
 /// The bytes of the id of the replica here.
 pub fn encode_replica_id(replica_id: ReplicaId) -> Vec<u8> {
+    must_hold("the id of a replica", is_replica(replica_id));
     Writer::versioned(VERSION).u64(replica_id.0).finish()
+}
+
+fn is_replica(replica_id: ReplicaId) -> Result<(), Broken> {
+    holds(replica_id != ReplicaId(0), "replica 0 is no replica")
+}
+
+/// What must hold of a timestamp that a replica keeps: a later one can be given out.
+fn is_passed(kept: Timestamp) -> Result<(), Broken> {
+    holds(kept < Timestamp::MAX, "no timestamp that is kept is the last one")
 }
 
 /// Reads the id of the replica here.
@@ -150,12 +172,17 @@ pub fn encode_replica_id(replica_id: ReplicaId) -> Vec<u8> {
 pub fn decode_replica_id(bytes: &[u8]) -> Result<ReplicaId, CodecError> {
     let (mut reader, _) = Reader::versioned(bytes, VERSION, "replica id")?;
     let replica_id = ReplicaId(reader.u64()?);
+    reader.sound(is_replica(replica_id))?;
     reader.finish()?;
     Ok(replica_id)
 }
 
 /// Appends a descriptor to another format.
+///
+/// # Panics
+/// Where the descriptor breaks a rule of its own.
 pub fn put_descriptor(writer: &mut Writer, descriptor: &RangeDescriptor) {
+    must_hold("a range descriptor", descriptor.validate());
     writer.varint(descriptor.range_id.0);
     writer.bytes(descriptor.span.start.as_ref()).bytes(descriptor.span.end.as_ref());
     writer.count(descriptor.replicas.len());
@@ -191,11 +218,15 @@ pub fn get_descriptor(reader: &mut Reader<'_>) -> Result<RangeDescriptor, CodecE
     }
     let next_replica_id = ReplicaId(reader.varint()?);
     let generation = reader.varint()?;
-    Ok(RangeDescriptor { range_id, span: Span::new(start, end), replicas, next_replica_id, generation })
+    let descriptor =
+        RangeDescriptor { range_id, span: Span::new(start, end), replicas, next_replica_id, generation };
+    reader.sound(descriptor.validate())?;
+    Ok(descriptor)
 }
 
 /// The bytes of a size, and of the newest timestamp written; `None` where nobody knows that.
 pub fn encode_size(bytes: u64, newest: Option<Timestamp>) -> Vec<u8> {
+    must_hold("the newest timestamp of a range", is_passed(newest.unwrap_or_default()));
     match newest {
         Some(newest) => Writer::versioned(SIZE_VERSION).u64(bytes).timestamp(newest).finish(),
         None => Writer::versioned(VERSION).u64(bytes).finish(),
@@ -210,12 +241,14 @@ pub fn decode_size(bytes: &[u8]) -> Result<(u64, Option<Timestamp>), CodecError>
     let (mut reader, version) = Reader::versioned(bytes, SIZE_VERSION, "range size")?;
     let size = reader.u64()?;
     let newest = (version >= SIZE_VERSION).then(|| reader.timestamp()).transpose()?;
+    reader.sound(is_passed(newest.unwrap_or_default()))?;
     reader.finish()?;
     Ok((size, newest))
 }
 
 /// The bytes of the mark of hand-overs.
 pub fn encode_end_lease(mark: Timestamp) -> Vec<u8> {
+    must_hold("a mark of hand-overs", is_passed(mark));
     Writer::versioned(VERSION).timestamp(mark).finish()
 }
 
@@ -226,12 +259,14 @@ pub fn encode_end_lease(mark: Timestamp) -> Vec<u8> {
 pub fn decode_end_lease(bytes: &[u8]) -> Result<Timestamp, CodecError> {
     let (mut reader, _) = Reader::versioned(bytes, VERSION, "mark of hand-overs")?;
     let mark = reader.timestamp()?;
+    reader.sound(is_passed(mark))?;
     reader.finish()?;
     Ok(mark)
 }
 
 /// The bytes of a closed timestamp.
 pub fn encode_closed(closed: Timestamp) -> Vec<u8> {
+    must_hold("a closed timestamp", is_passed(closed));
     Writer::versioned(VERSION).timestamp(closed).finish()
 }
 
@@ -242,6 +277,7 @@ pub fn encode_closed(closed: Timestamp) -> Vec<u8> {
 pub fn decode_closed(bytes: &[u8]) -> Result<Timestamp, CodecError> {
     let (mut reader, _) = Reader::versioned(bytes, VERSION, "closed timestamp")?;
     let closed = reader.timestamp()?;
+    reader.sound(is_passed(closed))?;
     reader.finish()?;
     Ok(closed)
 }

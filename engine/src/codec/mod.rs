@@ -2,6 +2,7 @@
 //!
 //! Invariant: decoding never panics and never trusts a length: damaged input is a [`CodecError`].
 
+pub mod check;
 pub mod decimal;
 pub mod escape;
 pub mod key;
@@ -41,5 +42,13 @@ pub enum CodecError {
         found: u8,
         /// Newest version known.
         known: u8,
+    },
+    /// The fields can be read, and contradict each other.
+    #[error("{what} breaks a rule: {rule}")]
+    Broken {
+        /// Which format.
+        what: &'static str,
+        /// What should hold.
+        rule: &'static str,
     },
 }

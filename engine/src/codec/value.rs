@@ -7,6 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::CodecError;
+use super::check::Broken;
 use crate::hlc::Timestamp;
 
 /// Most bytes of a varint: ten times seven bits hold 64.
@@ -307,6 +308,14 @@ impl<'a> Reader<'a> {
             0 => Ok(()),
             count => Err(CodecError::Trailing { what: self.what, count }),
         }
+    }
+
+    /// What was read, where its rules hold.
+    ///
+    /// # Errors
+    /// [`CodecError::Broken`] with the first one that does not.
+    pub fn sound(&self, checked: Result<(), Broken>) -> Result<(), CodecError> {
+        checked.map_err(|Broken(rule)| CodecError::Broken { what: self.what, rule })
     }
 
     /// The error for a value that has no meaning here.

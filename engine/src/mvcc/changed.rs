@@ -10,6 +10,7 @@ use super::pass::pass;
 use super::read::value_at;
 use super::visits::Visits;
 use super::{Intent, MvccError, intent_format, version_format};
+use crate::codec::check::holds;
 use crate::hlc::Timestamp;
 use crate::kv::{Key, ScanFilter, Span};
 use crate::store::{Cursor, Family, Snapshot};
@@ -89,6 +90,7 @@ impl<'a> ChangeScan<'a> {
             self.intents.step();
             self.intents.read(value.len());
             let key = Key::from(key);
+            holds(span.contains(&key), "the intents of a span lie in it")?;
             let is_foreign =
                 intent.write_timestamp <= self.window.upto && self.window.own != Some(intent.transaction);
             if is_foreign && self.intent_counts(&key, &intent, reborrowed(&mut filter))? {
@@ -127,12 +129,15 @@ impl<'a> ChangeScan<'a> {
             }
             let prefix = prefix.to_vec();
             if timestamp > after {
+                assert!(timestamp <= upto, "a change lies within the window that is looked at");
                 let key = user_key(&prefix)?;
                 if self.version_counts(cursor.as_mut(), (&key, &prefix), reborrowed(&mut filter))? {
                     return Ok(Changed::At { key, timestamp });
                 }
             }
             pass(cursor.as_mut(), &prefix, || self.versions.step())?;
+            let goes_on = cursor.key().is_none_or(|next| next > prefix.as_slice());
+            holds(goes_on, "what comes behind a key's versions is a later key")?;
             if self.versions.are_spent() && cursor.key().is_some() {
                 return Ok(left(span, user_key(&prefix)?.successor()));
             }
@@ -167,6 +172,7 @@ impl<'a> ChangeScan<'a> {
 
 /// What of a span is left from a key on.
 fn left(span: &Span, from: Key) -> Changed {
+    assert!(from >= span.start, "what is left of a span lies in it");
     let rest = Span::new(from, span.end.clone());
     if rest.is_empty() { Changed::Nothing } else { Changed::NotBefore(rest) }
 }

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::{MvccError, intent_format, key_format, write};
+use crate::codec::check::{Broken, holds};
 use crate::hlc::Timestamp;
 use crate::kv::{Key, Span, Value};
 use crate::store::{Batch, Family, Snapshot};
@@ -29,6 +30,18 @@ pub struct Intent {
     pub write_timestamp: Timestamp,
     /// What it writes.
     pub kind: IntentKind,
+}
+
+impl Intent {
+    /// What must hold of an intent.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(!self.anchor.is_empty(), "an intent leads to its transaction's record, by the anchor")?;
+        holds(self.write_timestamp > Timestamp::MIN, "an intent has a time at which it can be committed")?;
+        holds(self.read_timestamp <= self.write_timestamp, "a transaction writes at or above its reads")
+    }
 }
 
 /// What an intent writes.
@@ -103,7 +116,9 @@ pub fn intents_in(snapshot: &dyn Snapshot, span: &Span, max: usize) -> Result<Ve
     while found.len() < max {
         cursor.next()?;
         let (Some(key), Some(value)) = (cursor.key(), cursor.value()) else { break };
-        found.push((Key::from(key), intent_format::decode(value)?));
+        let key = Key::from(key);
+        holds(span.contains(&key), "the intents of a span lie in it")?;
+        found.push((key, intent_format::decode(value)?));
     }
     Ok(found)
 }
@@ -121,7 +136,6 @@ pub fn lay(
     key: &Key,
     intent: &Intent,
 ) -> Result<Laid, MvccError> {
-    assert!(intent.read_timestamp <= intent.write_timestamp, "a transaction writes at or above its reads");
     if let Some(found) = intent_at(snapshot, key)? {
         if found.transaction != intent.transaction {
             return Err(MvccError::Intent { key: key.clone(), intent: Box::new(found) });
@@ -129,6 +143,7 @@ pub fn lay(
         if (found.attempt, found.sequence) >= (intent.attempt, intent.sequence) {
             return Ok(Laid::Before(found.write_timestamp));
         }
+        holds(found.anchor == intent.anchor, "a transaction keeps its anchor for its life")?;
     }
     batch.put(Family::Lock, key_format::lock_key(key).bytes().clone(), intent_format::encode(intent));
     Ok(Laid::Now)
@@ -161,6 +176,7 @@ pub fn resolve_found(batch: &mut Batch, key: &Key, intent: &Intent, outcome: Out
         Outcome::Committed { attempt, timestamp }
             if attempt == intent.attempt && intent.write_timestamp <= timestamp =>
         {
+            assert!(intent.read_timestamp <= timestamp, "a transaction commits at or above its reads");
             write::put(batch, key, timestamp, intent.kind.value());
             Resolved::Committed
         }

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::codec::CodecError;
+use crate::codec::check::must_hold;
 use crate::codec::value::{Reader, Writer, owned};
 use crate::kv::Key;
 use crate::mvcc::intent::{Intent, IntentKind};
@@ -15,7 +16,11 @@ const KIND_DELETION: u8 = 1;
 const KIND_VALUE: u8 = 2;
 
 /// Bytes of an intent.
+///
+/// # Panics
+/// Where the intent breaks a rule of its own.
 pub fn encode(intent: &Intent) -> Vec<u8> {
+    must_hold("an intent", intent.validate());
     let mut out = Writer::versioned(VERSION);
     out.uuid(intent.transaction).bytes(intent.anchor.as_ref()).timestamp(intent.started);
     out.u32(intent.attempt).u32(intent.sequence);
@@ -43,8 +48,11 @@ pub fn decode(bytes: &[u8]) -> Result<Intent, CodecError> {
         KIND_VALUE => IntentKind::Put(owned(reader.remainder())),
         other => return Err(reader.invalid(u64::from(other))),
     };
+    let intent =
+        Intent { transaction, anchor, started, attempt, sequence, read_timestamp, write_timestamp, kind };
+    reader.sound(intent.validate())?;
     reader.finish()?;
-    Ok(Intent { transaction, anchor, started, attempt, sequence, read_timestamp, write_timestamp, kind })
+    Ok(intent)
 }
 
 #[cfg(test)]
@@ -76,5 +84,34 @@ mod tests {
         }
         let newer = [VERSION + 1; 52];
         assert_eq!(decode(&newer), Err(CodecError::Version { what: "intent", found: 2, known: 1 }));
+    }
+
+    #[test]
+    fn intent_is_sound_or_neither_written_nor_read() {
+        let at = Timestamp::from_raw;
+        let sound = Intent {
+            transaction: Uuid::from_u128(1),
+            anchor: Key::from(b"a".as_slice()),
+            started: at(4),
+            attempt: 1,
+            sequence: 0,
+            read_timestamp: at(5),
+            write_timestamp: at(5),
+            kind: IntentKind::Delete,
+        };
+        assert_eq!(sound.validate(), Ok(()));
+        let broken = [
+            Intent { anchor: Key::default(), ..sound.clone() },
+            Intent { read_timestamp: at(0), write_timestamp: at(0), ..sound.clone() },
+            Intent { read_timestamp: at(6), ..sound.clone() },
+        ];
+        for intent in broken {
+            assert!(intent.validate().is_err(), "{intent:?}");
+            assert!(std::panic::catch_unwind(|| encode(&intent)).is_err(), "{intent:?}");
+        }
+        let mut bytes = encode(&sound);
+        let read_timestamp_ends = bytes.len() - 1 - 8 - 1;
+        bytes[read_timestamp_ends] = 6;
+        assert!(matches!(decode(&bytes), Err(CodecError::Broken { what: "intent", .. })));
     }
 }

@@ -27,6 +27,7 @@ pub fn data_prefix(key: &Key) -> Vec<u8> {
 pub fn data_prefix_end(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     // The terminator 00 00 becomes 00 01, below the 00 ff of an escaped zero.
+    assert!(end.ends_with(&[0, 0]), "a prefix ends in the terminator of its key");
     if let Some(last) = end.last_mut() {
         *last = 1;
     }
@@ -40,6 +41,7 @@ pub fn data_key(key: &Key, timestamp: Timestamp) -> Vec<u8> {
 
 /// Key of one version under a prefix.
 pub fn version_of(mut prefix: Vec<u8>, timestamp: Timestamp) -> Vec<u8> {
+    assert!(prefix.ends_with(&[0, 0]), "a version's key begins with a whole prefix");
     prefix.extend_from_slice(&(!timestamp.raw()).to_be_bytes());
     prefix.push(VERSION_SUFFIX_BYTES);
     prefix

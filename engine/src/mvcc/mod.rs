@@ -43,6 +43,7 @@ pub use visits::Visits;
 pub use write::put;
 
 use crate::codec::CodecError;
+use crate::codec::check::Broken;
 use crate::hlc::Timestamp;
 use crate::kv::{Key, Value};
 use crate::store::StoreError;
@@ -99,6 +100,12 @@ pub enum MvccError {
     /// The store failed, or holds bytes that make no sense.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Broken> for MvccError {
+    fn from(broken: Broken) -> Self {
+        Self::Store(broken.into())
+    }
 }
 
 impl From<CodecError> for MvccError {

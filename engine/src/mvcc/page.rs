@@ -36,6 +36,7 @@ pub fn read_page(
         let Some((key, _, value)) = scan.next()? else {
             break scan.paused().and_then(|last| remaining(&request.span, request.direction, last));
         };
+        assert!(request.span.contains(&key), "a page holds keys of its span alone");
         match page.push(&key, value)? {
             PageFlow::More => {}
             PageFlow::Full => break remaining(&request.span, request.direction, &key),

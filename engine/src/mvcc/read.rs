@@ -2,6 +2,7 @@
 
 use super::key_format::{data_prefix, data_prefix_end, split_data_key, version_of};
 use super::{MvccError, ReadAt, Versioned, intent, version_format};
+use crate::codec::check::holds;
 use crate::hlc::Timestamp;
 use crate::kv::{Key, Value};
 use crate::store::{Family, Snapshot};
@@ -20,7 +21,9 @@ pub fn get(snapshot: &dyn Snapshot, key: &Key, at: ReadAt) -> Result<Option<Vers
     let mut cursor = snapshot.cursor(Family::Data, &prefix, &data_prefix_end(&prefix));
     cursor.seek(&version_of(prefix.clone(), at.limit()))?;
     let (Some(found), Some(value)) = (cursor.key(), cursor.value()) else { return Ok(None) };
-    let (_, timestamp) = split_data_key(found)?;
+    let (found, timestamp) = split_data_key(found)?;
+    holds(found == prefix, "the versions of a key lie under its prefix")?;
+    holds(timestamp <= at.limit(), "a read finds no version above its limit")?;
     if timestamp > at.timestamp {
         return Err(MvccError::Uncertain { key: key.clone(), timestamp });
     }
@@ -36,7 +39,8 @@ pub fn newest(snapshot: &dyn Snapshot, key: &Key) -> Result<Option<(Timestamp, b
     let mut cursor = snapshot.cursor(Family::Data, &prefix, &data_prefix_end(&prefix));
     cursor.next()?;
     let (Some(found), Some(value)) = (cursor.key(), cursor.value()) else { return Ok(None) };
-    let (_, timestamp) = split_data_key(found)?;
+    let (found, timestamp) = split_data_key(found)?;
+    holds(found == prefix, "the newest version of a key lies under its prefix")?;
     Ok(Some((timestamp, version_format::is_deletion(value)?)))
 }
 

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{MvccError, key_format, record_format};
+use crate::codec::check::{Broken, are_apart, holds};
 use crate::hlc::Timestamp;
 use crate::kv::{Key, Span};
 use crate::store::{Batch, Family, Snapshot};
@@ -52,6 +53,32 @@ pub struct TransactionRecord {
     pub in_flight: Vec<InFlightWrite>,
 }
 
+impl TransactionRecord {
+    /// What must hold of a record.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        let is_staging = match self.status {
+            TransactionStatus::Staging => true,
+            TransactionStatus::Pending | TransactionStatus::Committed | TransactionStatus::Aborted => false,
+        };
+        let spans = self.intent_spans.iter().map(|span| (span.start.as_ref(), span.end.as_ref()));
+        holds(!self.anchor.is_empty(), "a record lies at its transaction's anchor")?;
+        holds(self.timestamp > Timestamp::MIN, "a record has a timestamp")?;
+        holds(self.timestamp < Timestamp::MAX, "a record's timestamp lies before the end of time")?;
+        holds(self.heartbeat > Timestamp::MIN, "a record has a sign of life")?;
+        holds(are_apart(spans), "the spans of a record's intents are in order, and none is empty")?;
+        holds(is_staging || self.in_flight.is_empty(), "only a staging record has writes in flight")
+    }
+
+    /// What must hold of a record found under a key.
+    fn is_of(&self, anchor: &Key, transaction: Uuid) -> Result<(), Broken> {
+        holds(self.transaction == transaction, "a record lies under its transaction's id")?;
+        holds(self.anchor == *anchor, "a record lies under its anchor")
+    }
+}
+
 /// The record of a transaction.
 ///
 /// # Errors
@@ -62,7 +89,9 @@ pub fn get(
     transaction: Uuid,
 ) -> Result<Option<TransactionRecord>, MvccError> {
     let bytes = snapshot.get(Family::Txn, &key_format::txn_key(anchor, transaction))?;
-    Ok(bytes.map(|bytes| record_format::decode(&bytes)).transpose()?)
+    let record = bytes.map(|bytes| record_format::decode(&bytes)).transpose()?;
+    record.as_ref().map_or(Ok(()), |record| record.is_of(anchor, transaction))?;
+    Ok(record)
 }
 
 /// Writes a record, in place of the one before.
@@ -95,8 +124,12 @@ pub fn records_in(
     let mut found = Vec::new();
     while found.len() < max {
         cursor.next()?;
-        let Some(value) = cursor.value() else { break };
-        found.push(record_format::decode(value)?);
+        let (Some(key), Some(value)) = (cursor.key(), cursor.value()) else { break };
+        let record = record_format::decode(value)?;
+        let (anchor, transaction) = key_format::decode_txn_key(key)?;
+        record.is_of(&anchor, transaction)?;
+        holds(span.contains(&anchor), "the records of a span have their anchors in it")?;
+        found.push(record);
     }
     Ok(found)
 }

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::codec::CodecError;
+use crate::codec::check::must_hold;
 use crate::codec::value::{Reader, Writer};
 use crate::kv::{Key, Span};
 use crate::mvcc::record::{InFlightWrite, TransactionRecord, TransactionStatus};
@@ -14,7 +15,11 @@ const VERSION: u8 = 1;
 const WHAT: &str = "transaction record";
 
 /// Bytes of a record.
+///
+/// # Panics
+/// Where the record breaks a rule of its own.
 pub fn encode(record: &TransactionRecord) -> Vec<u8> {
+    must_hold(WHAT, record.validate());
     let mut out = Writer::versioned(VERSION);
     out.u8(status_tag(record.status)).uuid(record.transaction).u32(record.attempt);
     out.bytes(record.anchor.as_ref())
@@ -50,6 +55,7 @@ pub fn decode(bytes: &[u8]) -> Result<TransactionRecord, CodecError> {
         intent_spans: (0..reader.items()?).map(|_| span(&mut reader)).collect::<Result<_, _>>()?,
         in_flight: (0..reader.items()?).map(|_| in_flight(&mut reader)).collect::<Result<_, _>>()?,
     };
+    reader.sound(record.validate())?;
     reader.finish()?;
     Ok(record)
 }
@@ -123,6 +129,45 @@ mod tests {
                 assert!(decode(&stored[..length]).is_err(), "{length} bytes");
             }
         }
+    }
+
+    #[test]
+    fn record_is_sound_or_neither_written_nor_read() {
+        let sound = TransactionRecord {
+            status: TransactionStatus::Committed,
+            transaction: Uuid::from_u128(1),
+            attempt: 1,
+            anchor: key("a"),
+            started: Timestamp::from_raw(1),
+            timestamp: Timestamp::from_raw(2),
+            heartbeat: Timestamp::from_raw(2),
+            intent_spans: vec![Span::new(key("a"), key("c")), Span::new(key("c"), key(""))],
+            in_flight: Vec::new(),
+        };
+        assert_eq!(sound.validate(), Ok(()));
+        let spans = |spans: &[(&str, &str)]| {
+            let spans = spans.iter().map(|(start, end)| Span::new(key(start), key(end)));
+            TransactionRecord { intent_spans: spans.collect(), ..sound.clone() }
+        };
+        let in_flight = vec![InFlightWrite { key: key("b"), sequence: 1 }];
+        let broken = [
+            TransactionRecord { anchor: key(""), ..sound.clone() },
+            TransactionRecord { timestamp: Timestamp::MIN, ..sound.clone() },
+            TransactionRecord { timestamp: Timestamp::MAX, ..sound.clone() },
+            TransactionRecord { heartbeat: Timestamp::MIN, ..sound.clone() },
+            TransactionRecord { in_flight, ..sound.clone() },
+            spans(&[("c", "c")]),
+            spans(&[("a", "d"), ("c", "e")]),
+            spans(&[("c", "d"), ("a", "b")]),
+        ];
+        for record in broken {
+            assert!(record.validate().is_err(), "{record:?}");
+            assert!(std::panic::catch_unwind(|| encode(&record)).is_err(), "{record:?}");
+        }
+        let mut bytes = encode(&TransactionRecord { intent_spans: Vec::new(), ..sound });
+        let last_of_heartbeat = bytes.len() - 3;
+        bytes[last_of_heartbeat] = 0;
+        assert!(matches!(decode(&bytes), Err(CodecError::Broken { what: WHAT, .. })));
     }
 
     proptest::proptest! {

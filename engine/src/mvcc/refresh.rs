@@ -37,8 +37,12 @@ pub fn refresh(
     for (at, read) in reads.iter().enumerate() {
         match scan.look_at(&read.span, filters.of(read)?)? {
             Changed::Nothing => {}
-            Changed::At { key, timestamp } => return Ok(Refreshed::Changed { key, timestamp }),
+            Changed::At { key, timestamp } => {
+                assert!(read.span.contains(&key), "what has changed was read");
+                return Ok(Refreshed::Changed { key, timestamp });
+            }
             Changed::NotBefore(span) => {
+                assert!(read.span.covers(&span), "what is left of a refresh is part of it");
                 let rest = reads.iter().skip(at + 1).cloned();
                 return Ok(Refreshed::Left(std::iter::once(read.with_span(span)).chain(rest).collect()));
             }

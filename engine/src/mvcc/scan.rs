@@ -10,6 +10,7 @@
 use super::key_format::{data_prefix, data_prefix_end, data_span, split_data_key, user_key, version_of};
 use super::pass::STEPS_MAX;
 use super::{MvccError, ReadAt, intent_format, version_format};
+use crate::codec::check::holds;
 use crate::hlc::Timestamp;
 use crate::kv::{Direction, Key, Span, Value};
 use crate::mvcc::{Intent, Visits};
@@ -97,6 +98,7 @@ impl<'a> MvccScan<'a> {
             };
             self.refuse_blocked()?;
             let Some((timestamp, value)) = met else { continue };
+            assert!(timestamp <= self.at.limit(), "a scan gives no version above its limit");
             let key = || user_key(&self.prefix);
             if timestamp > self.at.timestamp {
                 return Err(MvccError::Uncertain { key: key()?, timestamp });
@@ -146,6 +148,13 @@ impl<'a> MvccScan<'a> {
     fn meet(&mut self) -> Result<Met, MvccError> {
         let Some(found) = self.data.key() else { return Ok(None) };
         let (prefix, timestamp) = split_data_key(found)?;
+        // The prefix of a key is never empty: an empty one is that of no key yet.
+        let goes_on = self.prefix.is_empty()
+            || match self.direction {
+                Direction::Forward => prefix > self.prefix.as_slice(),
+                Direction::Reverse => prefix < self.prefix.as_slice(),
+            };
+        holds(goes_on, "a scan meets its keys in order, each of them once")?;
         self.prefix.clear();
         self.prefix.extend_from_slice(prefix);
         match self.direction {
@@ -217,6 +226,7 @@ impl<'a> MvccScan<'a> {
             let intent = intent_format::decode(value)?;
             if intent.write_timestamp <= self.at.limit() {
                 let key = Key::from(key);
+                assert!(self.blocked.is_none(), "the first intent in a scan's way stops it");
                 self.blocked = Some(Blocked { prefix: data_prefix(&key), key, intent });
                 break;
             }

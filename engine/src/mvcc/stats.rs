@@ -2,6 +2,7 @@
 
 use super::key_format::{data_span, split_data_key};
 use super::{MvccError, version_format};
+use crate::codec::check::holds;
 use crate::kv::Span;
 use crate::store::{Family, Snapshot};
 
@@ -49,6 +50,7 @@ pub fn count(snapshot: &dyn Snapshot, span: &Span) -> Result<MvccStats, MvccErro
             stats.garbage_versions += 1;
             stats.garbage_bytes += bytes;
         }
+        holds(found >= prefix.as_slice(), "keys are counted in their order")?;
         prefix.clear();
         prefix.extend_from_slice(found);
         cursor.next()?;

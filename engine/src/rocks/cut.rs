@@ -125,6 +125,7 @@ impl Opening<'_> {
 
     fn forget(&self, noted: &DamagedFile) -> Result<(), StoreError> {
         let mut record = self.damage.record();
+        assert!(record.cut.is_none(), "a file is forgotten once its cut is carried out");
         record.files.retain(|other| other != noted);
         self.damage.set(record)
     }
@@ -263,6 +264,10 @@ impl Opening<'_> {
         options.set_move_files(false);
         let before = self.db.latest_sequence_number();
         self.db.ingest_external_file_cf_opts(handle(self.db, family), &options, files)?;
+        assert!(
+            before <= self.db.latest_sequence_number(),
+            "an ingestion takes sequence numbers, and gives none back"
+        );
         if self.db.latest_sequence_number() == before {
             return Ok(());
         }

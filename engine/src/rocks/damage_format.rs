@@ -4,10 +4,12 @@
 
 use super::wal::checksum::crc32c;
 use crate::codec::CodecError;
+use crate::codec::check::{Broken, holds, must_hold};
 use crate::codec::value::{Reader, Writer};
 use crate::store::Family;
 
 const VERSION: u8 = 1;
+const WHAT: &str = "list of damaged files";
 
 /// A table file that cannot be read as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +38,29 @@ pub(super) struct Record {
     pub(super) cut: Option<Cut>,
 }
 
+impl Record {
+    /// What must hold of it.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub(super) fn validate(&self) -> Result<(), Broken> {
+        for (place, noted) in self.files.iter().enumerate() {
+            holds(!noted.file.is_empty(), "a damaged file has a name")?;
+            let is_first = self.files.iter().take(place).all(|other| other.file != noted.file);
+            holds(is_first, "a damaged file is noted once")?;
+        }
+        let span = self.cut.as_ref().and_then(|cut| cut.span.as_ref());
+        holds(span.is_none_or(|(first, last)| first <= last), "what is cut out begins before its last key")
+    }
+}
+
 /// The bytes on disk.
 pub(super) fn encode(record: &Record) -> Vec<u8> {
+    must_hold(WHAT, record.validate());
+    bytes_of(record)
+}
+
+fn bytes_of(record: &Record) -> Vec<u8> {
     let mut out = Writer::versioned(VERSION);
     out.count(record.files.len());
     for DamagedFile { file, family, detail } in &record.files {
@@ -59,7 +82,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
 /// # Errors
 /// Damaged bytes, or a newer version.
 pub(super) fn decode(bytes: &[u8]) -> Result<Record, CodecError> {
-    let (mut reader, _) = Reader::versioned(bytes, VERSION, "list of damaged files")?;
+    let (mut reader, _) = Reader::versioned(bytes, VERSION, WHAT)?;
     let mut record = Record::default();
     for _ in 0..reader.items()? {
         let file = reader.text()?.to_owned();
@@ -73,7 +96,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, CodecError> {
         record.cut = Some(Cut { family, span: first.zip(last) });
     }
     let found = reader.u32()?;
-    if encode(&record) == bytes { Ok(record) } else { Err(reader.invalid(u64::from(found))) }
+    if bytes_of(&record) != bytes {
+        return Err(reader.invalid(u64::from(found)));
+    }
+    reader.sound(record.validate())?;
+    Ok(record)
 }
 
 fn family(reader: &mut Reader<'_>) -> Result<Family, CodecError> {
@@ -108,6 +135,24 @@ mod tests {
         let whole = Record { cut: Some(Cut { family: Family::Lock, span: None }), ..record };
         for record in [whole, Record::default()] {
             assert_eq!(decode(&encode(&record)), Ok(record));
+        }
+    }
+
+    #[test]
+    fn damage_is_sound_or_not_read() {
+        let file =
+            |name: &str| DamagedFile { file: name.to_owned(), family: Family::Data, detail: String::new() };
+        let of = |files: &[&str], cut: Option<(&[u8], &[u8])>| Record {
+            files: files.iter().map(|name| file(name)).collect(),
+            cut: cut.map(|(first, last)| Cut {
+                family: Family::Data,
+                span: Some((first.to_vec(), last.to_vec())),
+            }),
+        };
+        assert_eq!(of(&["1.sst", "2.sst"], Some((b"a", b"a"))).validate(), Ok(()));
+        for record in [of(&[""], None), of(&["1.sst", "1.sst"], None), of(&[], Some((b"b", b"a")))] {
+            let read = decode(&bytes_of(&record));
+            assert!(matches!(read, Err(CodecError::Broken { what: WHAT, .. })), "{record:?}: {read:?}");
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::codec::check::{Broken, holds};
+
 /// A store that recovered less than it had synced, and how that is known. It stays so over restarts: only an empty
 /// directory begins anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,20 @@ pub struct Forgotten {
     pub expected: u64,
     /// What happened, for people: a sentence without a full stop.
     pub reason: String,
+}
+
+impl Forgotten {
+    /// What must hold of a verdict.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(
+            self.recovered <= self.expected,
+            "a store that has forgotten recovers no more than was expected",
+        )?;
+        holds(!self.reason.is_empty(), "a verdict says what happened")
+    }
 }
 
 impl fmt::Display for Forgotten {

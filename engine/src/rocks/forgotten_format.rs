@@ -4,12 +4,18 @@
 use super::forgotten::Forgotten;
 use super::wal::checksum::crc32c;
 use crate::codec::CodecError;
+use crate::codec::check::must_hold;
 use crate::codec::value::{Reader, Writer};
 
 const VERSION: u8 = 1;
 
 /// The bytes on disk.
 pub(super) fn encode(forgotten: &Forgotten) -> Vec<u8> {
+    must_hold("a verdict", forgotten.validate());
+    bytes_of(forgotten)
+}
+
+fn bytes_of(forgotten: &Forgotten) -> Vec<u8> {
     let mut out = Writer::versioned(VERSION);
     out.text(&forgotten.file).varint(forgotten.offset).varint(forgotten.recovered);
     out.varint(forgotten.expected).text(&forgotten.reason);
@@ -32,7 +38,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Forgotten, CodecError> {
         reason: reader.text()?.to_owned(),
     };
     let found = reader.u32()?;
-    if encode(&forgotten) == bytes { Ok(forgotten) } else { Err(reader.invalid(u64::from(found))) }
+    if bytes_of(&forgotten) != bytes {
+        return Err(reader.invalid(u64::from(found)));
+    }
+    reader.sound(forgotten.validate())?;
+    Ok(forgotten)
 }
 
 #[cfg(test)]
@@ -56,6 +66,18 @@ mod tests {
             let mut damaged = stored.clone();
             damaged[byte] ^= 1;
             assert!(decode(&damaged).is_err(), "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn forgotten_is_sound_or_not_read() {
+        let (file, reason) = ("000012.log".to_owned(), "records are missing".to_owned());
+        let sound = Forgotten { file, offset: 0, recovered: 9, expected: 9, reason };
+        assert_eq!(sound.validate(), Ok(()));
+        let without_reason = Forgotten { reason: String::new(), ..sound.clone() };
+        for forgotten in [Forgotten { expected: 8, ..sound }, without_reason] {
+            let read = decode(&bytes_of(&forgotten));
+            assert!(matches!(read, Err(CodecError::Broken { what: "verdict", .. })), "{read:?}");
         }
     }
 }

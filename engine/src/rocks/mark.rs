@@ -64,7 +64,9 @@ impl FoundMark {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::None),
             Err(error) => return Err(error),
         };
-        let marks = bytes.chunks(SLOT_BYTES).take(2).filter_map(|slot| Mark::decode(slot).ok());
+        // A mark in the other one's slot is a copy of bytes, and no mark.
+        let sound = |(slot, bytes)| Mark::decode(bytes).ok().filter(|mark| mark.number % 2 == slot);
+        let marks = (0_u64..2).zip(bytes.chunks(SLOT_BYTES)).filter_map(sound);
         let Some(newest) = marks.max_by_key(|mark| mark.number) else { return Ok(Self::Damaged) };
         let file = OpenOptions::new().write(true).open(&path)?;
         Ok(Self::Sound(MarkFile { file, newest }))
@@ -111,6 +113,7 @@ impl MarkFile {
     /// # Errors
     /// It cannot be written; the mark before stays.
     pub(super) fn write(&mut self, boot: Uuid, synced: u64) -> io::Result<()> {
+        assert!(synced >= self.newest.synced, "a store is never synced less far than it was");
         let mark = Mark { number: self.newest.number + 1, boot, synced, ..self.newest };
         self.file.write_all_at(&mark.encode(), (mark.number % 2) * SLOT_BYTES as u64)?;
         self.file.sync_data()?;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::wal::checksum::crc32c;
 use crate::codec::CodecError;
+use crate::codec::check::{Broken, holds, must_hold};
 use crate::codec::value::{Reader, Writer};
 
 const VERSION: u8 = 1;
@@ -27,8 +28,24 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// What must hold of a mark.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub(super) fn validate(&self) -> Result<(), Broken> {
+        let is_first = self.number == 0;
+        holds(!self.store.is_nil(), "a mark names its store")?;
+        holds(!is_first || self.synced == 0, "the first mark of a store says that nothing is synced")?;
+        holds(!is_first || self.boot.is_nil(), "the first mark of a store is no boot's")
+    }
+
     /// The bytes of its slot.
     pub(super) fn encode(&self) -> Vec<u8> {
+        must_hold("a mark", self.validate());
+        self.bytes()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         let mut out = Writer::versioned(VERSION);
         out.u64(self.number).uuid(self.store).uuid(self.boot).u64(self.synced);
         let mut slot = out.finish();
@@ -50,7 +67,11 @@ impl Mark {
             synced: reader.u64()?,
         };
         let found = reader.u32()?;
-        if mark.encode() == slot { Ok(mark) } else { Err(reader.invalid(u64::from(found))) }
+        if mark.bytes() != slot {
+            return Err(reader.invalid(u64::from(found)));
+        }
+        reader.sound(mark.validate())?;
+        Ok(mark)
     }
 }
 
@@ -75,5 +96,23 @@ mod tests {
         }
         assert!(Mark::decode(&[0; SLOT_BYTES]).is_err());
         assert!(Mark::decode(&stored).is_err());
+    }
+
+    #[test]
+    fn mark_is_sound_or_not_read() {
+        let (store, boot) = (Uuid::from_u128(1), Uuid::nil());
+        let sound = Mark { number: 0, store, boot, synced: 0 };
+        assert_eq!(sound.validate(), Ok(()));
+        let broken = [
+            Mark { store: Uuid::nil(), ..sound },
+            Mark { synced: 1, ..sound },
+            Mark { boot: Uuid::from_u128(2), ..sound },
+        ];
+        for mark in broken {
+            assert!(
+                matches!(Mark::decode(&mark.bytes()), Err(CodecError::Broken { what: "mark", .. })),
+                "{mark:?}"
+            );
+        }
     }
 }

@@ -18,6 +18,7 @@ use rocksdb::{Cache, IngestExternalFileOptions, SstFileWriter, WriteBatch};
 
 use super::wal::note_format::Note;
 use super::{Database, RocksOptions, family_options, handle};
+use crate::codec::check::must_hold;
 use crate::staging::{StagedPart, Staging};
 use crate::store::{Family, StoreError};
 
@@ -100,6 +101,10 @@ impl RocksStaging {
         let _alone = self.db.writes.write();
         let before = self.db.latest_sequence_number();
         self.db.ingest_external_file_cf_opts(column, &options, files)?;
+        assert!(
+            before <= self.db.latest_sequence_number(),
+            "an ingestion takes sequence numbers, and gives none back"
+        );
         if self.db.latest_sequence_number() == before {
             return Ok(());
         }
@@ -112,6 +117,7 @@ impl RocksStaging {
 
 impl Staging for RocksStaging {
     fn stage(&self, area: u64, part: &StagedPart) -> Result<(), StoreError> {
+        must_hold("a staged part", part.validate());
         let area = self.area(area);
         self.make_area(&area).map_err(|error| failed("stage", &area, &error))?;
         let path = area.join(format!("{}-{:08}.sst", part.family.name(), part.number));

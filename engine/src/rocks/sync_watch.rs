@@ -47,11 +47,14 @@ impl SyncWatch {
 
     /// It has ended, well or not; gives how long it took.
     pub fn end(&mut self, id: SyncId, now: Duration) -> Duration {
-        let took = now.saturating_sub(self.running.remove(&id).unwrap_or(now));
+        let begun = self.running.remove(&id);
+        assert!(begun.is_some(), "a sync that ends has begun, and ends once");
+        let took = now.saturating_sub(begun.unwrap_or(now));
         if self.ended.len() >= REMEMBERED_MAX {
             self.ended.pop_front();
         }
         self.ended.push_back((now, took));
+        assert!(self.ended.len() <= REMEMBERED_MAX, "no more syncs are remembered than there is room for");
         took
     }
 

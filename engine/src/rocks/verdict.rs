@@ -159,6 +159,7 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
 pub(super) fn cut(cuts: &[(PathBuf, u64)]) -> io::Result<()> {
     for (path, keep) in cuts {
         let file = OpenOptions::new().write(true).open(path)?;
+        assert!(*keep <= file.metadata()?.len(), "a cut makes a log no longer than it is");
         file.set_len(*keep)?;
         file.sync_all()?;
     }

@@ -38,6 +38,7 @@ impl QuorumBudget {
     /// Takes time that led nowhere.
     pub fn spend(&mut self, wasted: Duration) {
         self.left = self.left.saturating_sub(wasted);
+        assert!(self.left <= self.full, "a budget is never more than full");
     }
 
     /// Leaves no more than another one has, which began as a copy of this one.

@@ -85,7 +85,13 @@ impl RangeCache {
         let start = descriptor.span.start.clone();
         self.by_use.insert(self.tick, start.clone());
         let entry = CachedRange { descriptor: Arc::new(descriptor), leaseholder, used: self.tick };
-        self.by_start.insert(start, entry);
+        let other = self.by_start.insert(start, entry);
+        assert!(other.is_none(), "what overlaps a descriptor has gone before it comes");
+        assert!(self.by_start.len() == self.by_use.len(), "each entry was used last at one time");
+        assert!(
+            self.by_start.len() <= self.entries_max.max(1),
+            "the cache holds no more entries than it may"
+        );
         true
     }
 
@@ -128,7 +134,8 @@ impl RangeCache {
     fn touch(&mut self, start: &Key) -> Option<CachedRange> {
         self.tick += 1;
         let cached = self.by_start.get_mut(start)?;
-        self.by_use.remove(&cached.used);
+        let noted = self.by_use.remove(&cached.used);
+        assert!(noted.as_ref() == Some(start), "each entry knows when it was used last");
         cached.used = self.tick;
         self.by_use.insert(self.tick, start.clone());
         Some(cached.clone())
@@ -136,7 +143,8 @@ impl RangeCache {
 
     fn remove(&mut self, start: &Key) {
         if let Some(removed) = self.by_start.remove(start) {
-            self.by_use.remove(&removed.used);
+            let noted = self.by_use.remove(&removed.used);
+            assert!(noted.as_ref() == Some(start), "an entry goes with the note of its use");
         }
     }
 

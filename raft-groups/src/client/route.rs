@@ -144,6 +144,7 @@ impl Route {
         for stop in &mut self.stops {
             stop.asked = false;
         }
+        assert!(!self.stops.is_empty(), "a round without replicas is not repeated");
         let round = self.round;
         self.round += 1;
         Step::Pause { round }

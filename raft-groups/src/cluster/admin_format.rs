@@ -3,6 +3,7 @@
 //! Version 1 of each: a version byte; the 32 bytes of the hash; or the store id of the node and when it was removed.
 
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, keyspace};
@@ -22,6 +23,16 @@ pub struct RemovedNode {
     pub store_id: StoreId,
     /// When.
     pub at: Timestamp,
+}
+
+impl RemovedNode {
+    /// What must hold of a removal.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(self.at > Timestamp::MIN, "a node was removed at some time")
+    }
 }
 
 /// Key of the token's hash.
@@ -63,6 +74,7 @@ pub fn decode_token_hash(bytes: &[u8]) -> Result<[u8; TOKEN_HASH_BYTES], CodecEr
 
 /// The bytes of a removed node's row.
 pub fn encode_removed(removed: RemovedNode) -> Vec<u8> {
+    must_hold("a node's removal", removed.validate());
     let mut writer = Writer::versioned(REMOVED_VERSION);
     writer.u64(removed.store_id.0).timestamp(removed.at);
     writer.finish()
@@ -75,6 +87,7 @@ pub fn encode_removed(removed: RemovedNode) -> Vec<u8> {
 pub fn decode_removed(bytes: &[u8]) -> Result<RemovedNode, CodecError> {
     let (mut reader, _) = Reader::versioned(bytes, REMOVED_VERSION, "removed node")?;
     let removed = RemovedNode { store_id: StoreId(reader.u64()?), at: reader.timestamp()? };
+    reader.sound(removed.validate())?;
     reader.finish()?;
     Ok(removed)
 }
@@ -97,5 +110,12 @@ mod tests {
         assert!(decode_removed(&stored[..stored.len() - 1]).is_err());
         assert_eq!(removed_of_key(&removed_key(NodeId(300))), Some(NodeId(300)));
         assert_eq!(removed_of_key(&token_key()), None);
+    }
+
+    #[test]
+    fn removal_has_a_time() {
+        let removed = RemovedNode { store_id: StoreId(1), at: Timestamp::from_raw(1) };
+        assert_eq!(removed.validate(), Ok(()));
+        assert!(RemovedNode { at: Timestamp::MIN, ..removed }.validate().is_err());
     }
 }

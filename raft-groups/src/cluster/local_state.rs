@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::{NodeId, StoreId};
@@ -45,6 +46,19 @@ pub struct Membership {
     pub system: RangeDescriptor,
     /// The registry, as known last.
     pub nodes: Vec<NodeRecord>,
+}
+
+impl Membership {
+    /// What must hold of a membership.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(!self.cluster_id.is_nil(), "a member knows its cluster")?;
+        holds(self.node_id != NodeId(0), "a member has an id")?;
+        holds(self.system.range_id == crate::client::router::SYSTEM_RANGE, "a member knows range 1")?;
+        holds(self.system.is_known(), "a member knows where range 1 is")
+    }
 }
 
 /// The stored value and its copy in memory.
@@ -127,6 +141,7 @@ fn decode(bytes: &[u8]) -> Result<(StoreId, Option<Membership>), CodecError> {
 }
 
 fn put_membership(writer: &mut Writer, membership: &Membership) {
+    must_hold("a membership", membership.validate());
     writer.uuid(membership.cluster_id).varint(membership.node_id.0).varint(membership.founders);
     writer.u32(membership.cluster_version);
     put_descriptor(writer, &membership.system);
@@ -134,14 +149,16 @@ fn put_membership(writer: &mut Writer, membership: &Membership) {
 }
 
 fn take_membership(reader: &mut Reader<'_>, has_versions: bool) -> Result<Membership, CodecError> {
-    Ok(Membership {
+    let membership = Membership {
         cluster_id: reader.uuid()?,
         node_id: NodeId(reader.varint()?),
         founders: reader.varint()?,
         cluster_version: if has_versions { reader.u32()? } else { FIRST },
         system: get_descriptor(reader)?,
         nodes: take_list(reader, |reader| take_node(reader, has_versions))?,
-    })
+    };
+    reader.sound(membership.validate())?;
+    Ok(membership)
 }
 
 #[cfg(test)]
@@ -184,6 +201,22 @@ mod tests {
         let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "local_state_2", &bytes);
         assert_eq!(decode(&stored), Ok((StoreId(77), Some(membership()))));
         assert!(decode(&stored[..40]).is_err());
+    }
+
+    #[test]
+    fn membership_is_sound_or_not_written() {
+        let sound = membership();
+        assert_eq!(sound.validate(), Ok(()));
+        let other = RangeDescriptor { range_id: RangeId(2), ..sound.system.clone() };
+        let broken = [
+            Membership { cluster_id: Uuid::nil(), ..sound.clone() },
+            Membership { node_id: NodeId(0), ..sound.clone() },
+            Membership { system: other, ..sound.clone() },
+            Membership { system: RangeDescriptor::unknown(RangeId(1)), ..sound },
+        ];
+        for membership in broken {
+            assert!(membership.validate().is_err(), "{membership:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! oldest and newest protocol, oldest and newest cluster version. Version 1 ended with the locality.
 
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, keyspace};
@@ -39,6 +40,16 @@ pub struct NodeRecord {
     pub versions: Versions,
 }
 
+impl NodeRecord {
+    /// What must hold of a row of the registry. On its way to the registry a row may have no id yet.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        holds(self.node_id != NodeId(0), "a row of the registry is that of a node")
+    }
+}
+
 /// Key of a node's row.
 pub fn node_key(node_id: NodeId) -> Key {
     let prefix = keyspace::system_prefix(keyspace::SYSTEM_NODES);
@@ -47,6 +58,7 @@ pub fn node_key(node_id: NodeId) -> Key {
 
 /// The bytes of a row.
 pub fn encode_node(record: &NodeRecord) -> Vec<u8> {
+    must_hold("a node's row", record.validate());
     let mut writer = Writer::versioned(NODE_VERSION);
     put_node(&mut writer, record);
     writer.finish()
@@ -59,6 +71,7 @@ pub fn encode_node(record: &NodeRecord) -> Vec<u8> {
 pub fn decode_node(bytes: &[u8]) -> Result<NodeRecord, CodecError> {
     let (mut reader, version) = Reader::versioned(bytes, NODE_VERSION, "node record")?;
     let record = take_node(&mut reader, version >= VERSIONS_SINCE)?;
+    reader.sound(record.validate())?;
     reader.finish()?;
     Ok(record)
 }
@@ -135,6 +148,26 @@ mod tests {
         let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "node_record_2", &encode_node(&record()));
         assert_eq!(decode_node(&stored), Ok(record()));
         assert!(decode_node(&stored[..stored.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn node_has_an_id_or_is_not_in_the_registry() {
+        let record = NodeRecord {
+            node_id: NodeId(0),
+            store_id: StoreId(1),
+            address: "a:1".to_owned(),
+            sql_address: String::new(),
+            http_address: String::new(),
+            locality: Locality::default(),
+            incarnation: 0,
+            started: Timestamp::MIN,
+            versions: Versions::OWN,
+        };
+        assert!(record.validate().is_err());
+        let mut writer = Writer::versioned(NODE_VERSION);
+        put_node(&mut writer, &record);
+        assert!(matches!(decode_node(&writer.finish()), Err(CodecError::Broken { .. })));
+        assert_eq!(NodeRecord { node_id: NodeId(1), ..record }.validate(), Ok(()));
     }
 
     #[test]

@@ -131,3 +131,46 @@ fn many_tiny_changes_are_bounded_too() {
     let command = Command { kind: CommandKind::Write(batch), ..end_lease() };
     assert!(matches!(command.encode(&ClusterVersion::default()), Err(CommandError::TooLarge { .. })));
 }
+
+#[test]
+fn commands_are_sound_or_neither_written_nor_read() {
+    let version_at = |at: u64, high_water: u64| {
+        let mut batch = Batch::new();
+        let key = quorate_engine::mvcc::key_format::data_key(&Key::from(&b"k"[..]), stamp(at));
+        batch.put(Family::Data, key, &b"v"[..]);
+        Command { high_water: stamp(high_water), kind: CommandKind::Write(batch), ..end_lease() }
+    };
+    let changed = |change: fn(&mut SplitCommand)| {
+        let mut command = split();
+        if let CommandKind::Split(split) = &mut command.kind {
+            change(split);
+        }
+        command
+    };
+    for command in [write_command(), end_lease(), split(), version_at(9, 9)] {
+        assert_eq!(command.validate(), Ok(()));
+    }
+    let last = CommandKind::EndLease { read_high_water: Timestamp::MAX, closed: stamp(8) };
+    let broken = [
+        Command { term: 0, ..end_lease() },
+        Command { generation: 0, ..end_lease() },
+        Command { high_water: Timestamp::MAX, ..end_lease() },
+        Command { kind: last, ..end_lease() },
+        version_at(10, 9),
+        changed(|split| split.at = Key::default()),
+        changed(|split| split.right_id = RangeId(0)),
+        changed(|split| split.leader = ReplicaId(0)),
+        changed(|split| split.right_read = stamp(10)),
+        changed(|split| split.right_closed = Timestamp::MAX),
+    ];
+    for command in broken {
+        assert!(command.validate().is_err(), "{command:?}");
+        assert!(
+            std::panic::catch_unwind(|| command.encode(&ClusterVersion::default())).is_err(),
+            "{command:?}"
+        );
+    }
+    let mut bytes = end_lease().encode(&ClusterVersion::default()).unwrap().command().to_vec();
+    bytes[1..9].fill(0);
+    assert!(matches!(Command::decode(bytes.into()), Err(FormatError::Broken { .. })), "a term of zero");
+}

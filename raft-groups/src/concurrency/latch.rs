@@ -68,12 +68,15 @@ impl Latches {
             return Err(LatchError::QueueFull);
         }
         let (id, granted) = state.table.insert(spans);
+        assert!(state.table.len() <= LATCH_REQUESTS_MAX, "no more requests stand than are allowed");
         let guard = LatchGuard { latches: Arc::clone(self), id };
         if granted {
             return Ok((guard, None));
         }
         let (sender, receiver) = oneshot::channel();
-        state.waiting.insert(id, sender);
+        let other = state.waiting.insert(id, sender);
+        assert!(other.is_none(), "each request waits once");
+        assert!(state.waiting.len() <= state.table.len(), "only requests that stand wait");
         Ok((guard, Some(receiver)))
     }
 

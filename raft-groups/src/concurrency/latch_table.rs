@@ -37,6 +37,9 @@ impl LatchSpans {
         spans.sort_by(|a, b| a.0.cmp(&b.0));
         let unbounded = spans.iter().any(|(span, _)| span.end.is_empty());
         let end = if unbounded { None } else { spans.iter().map(|(span, _)| span.end.clone()).max() };
+        let has_room =
+            spans.first().is_none_or(|(first, _)| end.as_ref().is_none_or(|end| first.start < *end));
+        assert!(has_room, "the hull of spans that are not empty is not empty");
         Self { spans, end }
     }
 
@@ -140,6 +143,10 @@ impl LatchTable {
             earlier.waiters.push(id);
             waits_for += 1;
         }
+        assert!(
+            self.entries.last_key_value().is_none_or(|(last, _)| *last < id),
+            "requests stand in the order of their arrival"
+        );
         self.entries.insert(id, Entry { spans, waits_for, waiters: Vec::new() });
         (id, waits_for == 0)
     }
@@ -152,11 +159,18 @@ impl LatchTable {
         for waiter in entry.waiters {
             // A waiter that gave up in the meantime is gone.
             let Some(waiting) = self.entries.get_mut(&waiter) else { continue };
+            assert!(waiting.waits_for > 0, "who is told of a release has waited for it");
+            assert!(waiter > id, "nobody waits for a later request");
             waiting.waits_for -= 1;
             if waiting.waits_for == 0 {
                 granted.push(waiter);
             }
         }
+        // A look at all pairs of requests: only in tests.
+        debug_assert!(
+            granted.iter().all(|id| self.is_free(*id)),
+            "no key is held twice, unless all only read it"
+        );
         granted
     }
 
@@ -168,6 +182,13 @@ impl LatchTable {
     /// Whether nobody holds or waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether no other request that is granted conflicts with this one.
+    fn is_free(&self, id: LatchId) -> bool {
+        let Some(own) = self.entries.get(&id) else { return true };
+        let mut others = self.entries.iter().filter(|(other, entry)| **other != id && entry.waits_for == 0);
+        others.all(|(_, other)| !other.spans.conflicts(&own.spans))
     }
 }
 

@@ -47,6 +47,7 @@ impl TimestampCache {
             *read = timestamp.max(*read);
         }
         self.join(span);
+        assert!(self.at(&span.start) >= timestamp, "what was read is remembered");
         if self.boundaries.len() > self.boundaries_max || self.bytes > BOUNDARY_BYTES_MAX {
             self.forget();
         }
@@ -58,7 +59,9 @@ impl TimestampCache {
             return self.low_water;
         }
         let within = self.boundaries.range::<Key, _>(bounds(span)).map(|(_, &read)| read).max();
-        self.at(&span.start).max(within.unwrap_or(self.low_water))
+        let newest = self.at(&span.start).max(within.unwrap_or(self.low_water));
+        assert!(newest >= self.low_water, "no key was read before the low water mark");
+        newest
     }
 
     /// Everything may have been read at `timestamp`: a new leader does not know what the old one served.
@@ -77,6 +80,7 @@ impl TimestampCache {
             }
             is_needed
         });
+        assert!(freed <= self.bytes, "the bytes of a boundary were counted when it was made");
         self.bytes -= freed;
     }
 
@@ -122,6 +126,7 @@ impl TimestampCache {
             before = read;
         }
         for key in needless {
+            assert!(key.len() <= self.bytes, "a boundary that goes was counted when it came");
             self.bytes -= key.len();
             self.boundaries.remove(&key);
         }
@@ -141,6 +146,12 @@ impl TimestampCache {
             // Half of them was not enough, where few keys are very long.
             self.raise_low_water(self.high_water());
         }
+        let is_small = self.boundaries.len() <= self.boundaries_max && self.bytes <= BOUNDARY_BYTES_MAX;
+        assert!(is_small, "what is forgotten makes room");
+        assert!(
+            self.bytes == self.boundaries.keys().map(Key::len).sum(),
+            "the bytes counted are those of the boundaries"
+        );
     }
 }
 

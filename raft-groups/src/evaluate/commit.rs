@@ -14,7 +14,7 @@ use quorate_engine::mvcc::{self, ChangeWindow, Visits};
 use quorate_engine::store::{Batch, Snapshot};
 use uuid::Uuid;
 
-use super::{Effects, holder, is_too_old, mvcc_error, refresh};
+use super::{Effects, holder, is_too_old, mvcc_error, refresh, sound};
 use crate::api::{CommitRequest, RangeError};
 
 /// What the commit timestamp must lie above, and what time it is.
@@ -63,11 +63,14 @@ pub fn evaluate(
     refuse_intents(snapshot, &request.writes, None)?;
     let newest = check_conditions(snapshot, &request.writes, floor)?;
     let timestamp = floor.now.max(request.read_timestamp.next()).max(floor.read.next()).max(newest.next());
+    assert!(timestamp > request.read_timestamp, "a commit comes after all that its transaction has read");
+    assert!(timestamp > floor.read, "a commit comes after all that anybody has read of its keys");
+    assert!(timestamp > newest, "a commit comes after all that was written to its keys");
     refresh(snapshot, request, (timestamp, floor), evaluator)?;
     if request.deadline.is_some_and(|deadline| timestamp >= deadline) {
         return Err(RangeError::PastDeadline { timestamp });
     }
-    Ok(Outcome::Commits(effects(request, timestamp)))
+    effects(request, timestamp).map(Outcome::Commits)
 }
 
 /// What was read has to be the same at the commit's timestamp.
@@ -144,11 +147,7 @@ pub(super) fn check_conditions(
     Ok(newest)
 }
 
-fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
-    let mut batch = Batch::new();
-    for write in &request.writes {
-        mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
-    }
+fn effects(request: &CommitRequest, timestamp: Timestamp) -> Result<Effects, RangeError> {
     let record = TransactionRecord {
         status: TransactionStatus::Committed,
         transaction: request.transaction,
@@ -160,8 +159,12 @@ fn effects(request: &CommitRequest, timestamp: Timestamp) -> Effects {
         intent_spans: Vec::new(),
         in_flight: Vec::new(),
     };
-    record::put(&mut batch, &record);
-    Effects::of(batch, timestamp, 0)
+    let mut batch = Batch::new();
+    for write in &request.writes {
+        mvcc::put(&mut batch, &write.key, timestamp, write.value.as_ref());
+    }
+    record::put(&mut batch, sound(&record)?);
+    Ok(Effects::of(batch, timestamp, 0))
 }
 
 /// A request may come from another node: what it promises is checked here once.

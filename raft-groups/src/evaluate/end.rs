@@ -29,7 +29,7 @@ pub fn evaluate(
             return Err(RangeError::TooOld);
         }
         // Without a record no intent of it was left to the others' mercy: it cannot commit, and never will.
-        let effects = prevent(transaction.id, &transaction.anchor, transaction.started, now);
+        let effects = prevent(transaction.id, &transaction.anchor, transaction.started, now)?;
         return Ok(Evaluated::Writes(effects, ended(Outcome::Aborted)));
     };
     match record.status {
@@ -56,13 +56,21 @@ fn decide(record: TransactionRecord, request: &EndRequest, now: Timestamp) -> Re
             if deadline.is_some_and(|deadline| timestamp >= deadline) {
                 return Err(RangeError::PastDeadline { timestamp });
             }
+            if timestamp < record.timestamp {
+                return Err(RangeError::Refused("a commit below what its transaction has read".to_owned()));
+            }
             (TransactionStatus::Committed, timestamp, Outcome::Committed { attempt, timestamp })
         }
     };
     let before = record::size_bytes(&record);
     let record =
         TransactionRecord { status, timestamp, intent_spans: request.intent_spans.clone(), ..record };
-    Ok(Evaluated::Writes(put(&record, now.max(timestamp), before), ended(outcome)))
+    let says = match outcome {
+        Outcome::Committed { .. } => TransactionStatus::Committed,
+        Outcome::Aborted => TransactionStatus::Aborted,
+    };
+    assert!(record.status == says, "what is answered is what the record says");
+    Ok(Evaluated::Writes(put(&record, now.max(timestamp), before)?, ended(outcome)))
 }
 
 fn ended(outcome: Outcome) -> Response {

@@ -29,5 +29,7 @@ pub fn evaluate(
             break;
         }
     }
+    assert!(values.len() <= keys.len(), "there are no more answers than questions");
+    assert!(keys.is_empty() || !values.is_empty(), "an answer says something of the first key");
     Ok(values)
 }

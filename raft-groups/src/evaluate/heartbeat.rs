@@ -34,7 +34,7 @@ pub fn evaluate(
             let before = record::size_bytes(&record);
             let record = TransactionRecord { heartbeat: record.heartbeat.max(now), ..record };
             let response = Response::State(TransactionState::Pending);
-            Ok(Evaluated::Writes(query_transaction::put(&record, now, before), response))
+            Ok(Evaluated::Writes(query_transaction::put(&record, now, before)?, response))
         }
     }
 }

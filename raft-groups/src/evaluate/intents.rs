@@ -4,13 +4,13 @@
 //! PENDING record, since both come in one command (20); a repeat finds what stands and does nothing (1).
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{COMMAND_MAX_BYTES, Key, Write};
+use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Write};
 use quorate_engine::mvcc::intent::{self, Intent, IntentKind, Laid, Outcome};
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::store::{Batch, Snapshot};
 
 use super::commit::{Floor, check_conditions, check_limits, refuse_intents};
-use super::{Effects, Evaluated, is_too_old, mvcc_error};
+use super::{Effects, Evaluated, is_too_old, mvcc_error, sound};
 use crate::api::{IntentsRequest, RangeError, Response, TransactionState};
 
 /// Most bytes of intents in one command, as [`intent_bytes`] counts them: the rest is for the record and the command.
@@ -50,10 +50,13 @@ pub fn evaluate(
     let newest = check_conditions(snapshot, &request.writes, floor)?;
     let timestamp =
         floor.now.max(transaction.read_timestamp.next()).max(floor.read.next()).max(newest.next());
+    assert!(timestamp > transaction.read_timestamp, "a transaction writes above its reads");
+    assert!(timestamp > floor.read, "an intent lies above all that anybody has read of its key");
+    assert!(timestamp > newest, "an intent lies above all that was written to its key");
     let mut batch = Batch::new();
     let stands_at = lay(snapshot, &mut batch, request, timestamp)?;
     if let Some(record) = &record {
-        record::put(&mut batch, record);
+        record::put(&mut batch, sound(record)?);
     }
     let response = Response::IntentsLaid(stands_at);
     if batch.changes().is_empty() {
@@ -111,6 +114,9 @@ fn lay(
     timestamp: Timestamp,
 ) -> Result<Timestamp, RangeError> {
     let transaction = &request.transaction;
+    if transaction.anchor.is_empty() || transaction.anchor.len() > KEY_MAX_BYTES {
+        return Err(RangeError::Refused("a transaction whose anchor is no key".to_owned()));
+    }
     let mut newest = Timestamp::MIN;
     for (write, sequence) in request.writes.iter().zip(request.sequence..) {
         let intent = Intent {
@@ -128,5 +134,6 @@ fn lay(
             Laid::Before(before) => before,
         });
     }
+    assert!(request.writes.is_empty() || newest > Timestamp::MIN, "what is laid stands at a time");
     Ok(newest)
 }

@@ -19,6 +19,7 @@ pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
+use quorate_engine::mvcc::record::TransactionRecord;
 use quorate_engine::mvcc::{Intent, MvccError, PageError};
 use quorate_engine::store::Batch;
 
@@ -55,6 +56,7 @@ impl Effects {
     fn of(batch: Batch, timestamp: Timestamp, removed: usize) -> Self {
         let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let size_delta = signed(batch.put_bytes()).saturating_sub(signed(removed));
+        assert!(timestamp < Timestamp::MAX, "a later write can come after every one");
         Self { batch, timestamp, size_delta }
     }
 }
@@ -66,6 +68,12 @@ pub enum Evaluated {
     Answer(Response),
     /// The answer stands once the effects are applied.
     Writes(Effects, Response),
+}
+
+/// A record that is made of what a request says: what would break a rule is the asker's fault.
+fn sound(record: &TransactionRecord) -> Result<&TransactionRecord, RangeError> {
+    let checked = record.validate().map(|()| record);
+    checked.map_err(|broken| RangeError::Refused(format!("a transaction that cannot be: {broken}")))
 }
 
 /// A transaction without a sign of life for longer than this is aborted by whoever is in its way, in microseconds

@@ -31,7 +31,7 @@ pub fn evaluate(
         if !is_expired(holder.written) {
             return Ok(Evaluated::Answer(pending()));
         }
-        let effects = prevent(holder.transaction, &holder.anchor, holder.started, now);
+        let effects = prevent(holder.transaction, &holder.anchor, holder.started, now)?;
         return Ok(Evaluated::Writes(effects, ended(Outcome::Aborted)));
     };
     let rank = Rank { age: record.started, id: record.transaction };
@@ -44,7 +44,7 @@ pub fn evaluate(
         TransactionStatus::Pending
             if is_expired(record.heartbeat) || request.pusher.is_some_and(|pusher| pusher < rank) =>
         {
-            Ok(Evaluated::Writes(aborted(record, now), ended(Outcome::Aborted)))
+            Ok(Evaluated::Writes(aborted(record, now)?, ended(Outcome::Aborted)))
         }
         // Nobody writes staging records yet: their writes in flight would have to be looked for first.
         TransactionStatus::Pending | TransactionStatus::Staging => Ok(Evaluated::Answer(pending())),

@@ -10,7 +10,7 @@ use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::store::{Batch, Snapshot};
 use uuid::Uuid;
 
-use super::{Effects, is_too_old, mvcc_error};
+use super::{Effects, is_too_old, mvcc_error, sound};
 use crate::api::{RangeError, TransactionOutcome};
 
 /// What becomes of the question.
@@ -37,24 +37,30 @@ pub fn evaluate(
         Some(record) => Ok(match record.status {
             TransactionStatus::Committed => Outcome::Known(TransactionOutcome::Committed(record.timestamp)),
             TransactionStatus::Aborted => Outcome::Known(TransactionOutcome::Aborted),
-            TransactionStatus::Pending => Outcome::Aborts(aborted(record, now)),
+            TransactionStatus::Pending => Outcome::Aborts(aborted(record, now)?),
             // Its writes in flight decide, and nobody writes such records yet.
             TransactionStatus::Staging => Outcome::Known(TransactionOutcome::Unknown),
         }),
         // Its record may have been removed: nothing can be said any more. A commit that old is refused.
         None if is_too_old(started, now) => Ok(Outcome::Known(TransactionOutcome::Unknown)),
-        None => Ok(Outcome::Aborts(prevent(transaction, anchor, started, now))),
+        None => Ok(Outcome::Aborts(prevent(transaction, anchor, started, now)?)),
     }
 }
 
 /// A transaction that is not over ends here, without effect; where its intents lie stays known.
-pub(super) fn aborted(record: TransactionRecord, now: Timestamp) -> Effects {
+pub(super) fn aborted(record: TransactionRecord, now: Timestamp) -> Result<Effects, RangeError> {
+    assert!(record.status == TransactionStatus::Pending, "only a transaction that is not over is aborted");
     let before = record::size_bytes(&record);
     put(&TransactionRecord { status: TransactionStatus::Aborted, timestamp: now, ..record }, now, before)
 }
 
 /// A transaction without a record can never have one that says otherwise.
-pub(super) fn prevent(transaction: Uuid, anchor: &Key, started: Timestamp, now: Timestamp) -> Effects {
+pub(super) fn prevent(
+    transaction: Uuid,
+    anchor: &Key,
+    started: Timestamp,
+    now: Timestamp,
+) -> Result<Effects, RangeError> {
     let record = TransactionRecord {
         status: TransactionStatus::Aborted,
         transaction,
@@ -71,8 +77,8 @@ pub(super) fn prevent(transaction: Uuid, anchor: &Key, started: Timestamp, now: 
 }
 
 /// The record alone, written at `now` in place of one of `before` bytes.
-pub(super) fn put(record: &TransactionRecord, now: Timestamp, before: usize) -> Effects {
+pub(super) fn put(record: &TransactionRecord, now: Timestamp, before: usize) -> Result<Effects, RangeError> {
     let mut batch = Batch::new();
-    record::put(&mut batch, record);
-    Effects::of(batch, now, before)
+    record::put(&mut batch, sound(record)?);
+    Ok(Effects::of(batch, now, before))
 }

@@ -7,11 +7,13 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Span, VALUE_MAX_BYTES};
 use quorate_engine::mvcc::intent::{self, Intent, Outcome};
 use quorate_engine::mvcc::intent_format;
+use quorate_engine::mvcc::record::{self, TransactionStatus};
 use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
 use uuid::Uuid;
 
 use super::{Effects, Evaluated, mvcc_error};
 use crate::api::{RangeError, ResolveRequest, Response};
+use crate::safeguard::{self, Safeguard};
 
 /// Bytes of intents after which no more are resolved by one command.
 const PAGE_BYTES: usize = 320 << 10;
@@ -91,6 +93,36 @@ fn store_error(error: StoreError) -> RangeError {
     mvcc_error(error.into())
 }
 
+/// Whether a record that lies on this node says otherwise. The first intent's will do: a transaction has one anchor. A
+/// replica that is behind may not know yet how the transaction ended; but what it knows of an end stays.
+fn refuse_contradiction(
+    snapshot: &dyn Snapshot,
+    intent: &Intent,
+    outcome: Outcome,
+) -> Result<(), RangeError> {
+    let record = record::get(snapshot, &intent.anchor, intent.transaction).map_err(mvcc_error)?;
+    let Some(record) = record.filter(|_| safeguard::holds(Safeguard::RecordBeforeResolve)) else {
+        return Ok(());
+    };
+    let agrees = match (record.status, outcome) {
+        (TransactionStatus::Committed, Outcome::Committed { attempt, timestamp }) => {
+            (attempt, timestamp) == (record.attempt, record.timestamp)
+        }
+        (TransactionStatus::Aborted, Outcome::Aborted)
+        | (
+            TransactionStatus::Pending | TransactionStatus::Staging,
+            Outcome::Committed { .. } | Outcome::Aborted,
+        ) => true,
+        (TransactionStatus::Committed, Outcome::Aborted)
+        | (TransactionStatus::Aborted, Outcome::Committed { .. }) => false,
+    };
+    if agrees {
+        Ok(())
+    } else {
+        Err(RangeError::Refused("its record says that the transaction ended otherwise".to_owned()))
+    }
+}
+
 /// Resolves the intents at the keys that were found.
 ///
 /// # Errors
@@ -107,6 +139,9 @@ pub fn evaluate(
         let Some(bytes) = snapshot.get(Family::Lock, key.as_ref()).map_err(store_error)? else { continue };
         let intent = intent_format::decode(&bytes).map_err(|error| mvcc_error(error.into()))?;
         if intent.transaction == transaction {
+            if intents == 0 {
+                refuse_contradiction(snapshot, &intent, outcome)?;
+            }
             intents += key.len() + bytes.len();
             intent::resolve_found(&mut batch, key, &intent, outcome);
         }

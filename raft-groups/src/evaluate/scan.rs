@@ -23,5 +23,9 @@ pub fn evaluate(
         bytes_max: scan.bytes_max.clamp(1, ANSWER_BYTES_MAX),
         ..scan.clone()
     };
-    mvcc::read_page(snapshot, &bounded, (at, visits), evaluator).map_err(page_error)
+    let page = mvcc::read_page(snapshot, &bounded, (at, visits), evaluator).map_err(page_error)?;
+    assert!(page.served.rows_read <= bounded.rows_max, "a page reads no more rows than were asked for");
+    let rest = page.resume.as_ref();
+    assert!(rest.is_none_or(|rest| scan.span.covers(rest)), "what is left of a scan is part of it");
+    Ok(page)
 }

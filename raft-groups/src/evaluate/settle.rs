@@ -23,6 +23,7 @@ pub fn evaluate(snapshot: &dyn Snapshot, records: &[RecordId]) -> Result<Evaluat
             TransactionStatus::Pending | TransactionStatus::Staging => false,
         };
         if is_over && !record.intent_spans.is_empty() {
+            assert!(record.in_flight.is_empty(), "nothing of a transaction that is over is in flight");
             removed += record::size_bytes(&record);
             record::put(&mut batch, &TransactionRecord { intent_spans: Vec::new(), ..record });
         }

@@ -143,6 +143,8 @@ pub fn evaluate(snapshot: &dyn Snapshot, found: &Found, now: Timestamp) -> Resul
     for RecordId { transaction, anchor } in &found.forget {
         let record = record::get(snapshot, anchor, *transaction).map_err(mvcc_error)?;
         if let Some(record) = record.filter(|record| ended_long_ago(record, now).is_some()) {
+            let is_over = matches!(record.status, TransactionStatus::Committed | TransactionStatus::Aborted);
+            assert!(is_over, "a record lives as long as its transaction is not over");
             removed += record::size_bytes(&record);
             record::delete(&mut batch, anchor, *transaction);
         }

@@ -258,6 +258,18 @@ impl LeaseState {
 
     /// Takes note of an event, and says what to do.
     pub fn step(&mut self, now: u64, event: Event, quorum: &dyn Quorum) -> Option<Effect> {
+        let before = (self.promised_at, self.hand_over_used, self.blank_applied);
+        let effect = self.take(now, event, quorum);
+        assert!(self.promised_at >= before.0, "a promise is never shortened");
+        assert!(
+            self.hand_over_used >= before.1,
+            "a hand-over is used once, and none of an earlier term after it"
+        );
+        assert!(self.blank_applied >= before.2, "what is applied stays applied");
+        effect
+    }
+
+    fn take(&mut self, now: u64, event: Event, quorum: &dyn Quorum) -> Option<Effect> {
         match event {
             Event::AppendArrived { term } => {
                 self.follow(now);
@@ -311,6 +323,10 @@ impl LeaseState {
                 if let Some(leader) = &mut self.leader {
                     leader.handed_over = true;
                 }
+                assert!(
+                    self.lease_until(now, quorum).is_none(),
+                    "who hands over serves no more in this term"
+                );
                 None
             }
             Event::Campaign => {
@@ -330,7 +346,14 @@ impl LeaseState {
         if leader.handed_over || self.blank_applied != Some(leader.term) {
             return None;
         }
-        Some(self.quorum_stamp(now, leader, quorum)?.saturating_add(self.timing.lease_duration))
+        let stamp = self.quorum_stamp(now, leader, quorum)?;
+        assert!(stamp <= now, "a lease counts from a time of sending, which is over");
+        let until = stamp.saturating_add(self.timing.lease_duration);
+        assert!(
+            until < stamp.saturating_add(self.timing.vote_promise),
+            "a lease ends before the promises that it rests on"
+        );
+        Some(until)
     }
 
     /// Term that this replica leads, if it leads.
@@ -527,6 +550,7 @@ impl LeaseState {
                     return None;
                 }
                 leader.next_heartbeat = timing.next_heartbeat(now);
+                assert!(leader.next_heartbeat > now, "the next heartbeat is still to come");
                 Some(Effect::Heartbeat)
             }
             Pause::Probing { until } if now < until => None,

@@ -8,6 +8,7 @@
 //! ```
 
 use bytes::Bytes;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_placement::topology::RangeId;
 
 use super::entry_format::{
@@ -25,6 +26,18 @@ const MEMBERSHIP: u8 = 2;
 pub(crate) struct AppliedMembership {
     pub(crate) position: Option<LogPosition>,
     pub(crate) membership: GroupMembership,
+}
+
+impl AppliedMembership {
+    /// What must hold of it.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub(crate) fn validate(&self) -> Result<(), Broken> {
+        let is_empty = self.membership == GroupMembership::default();
+        holds(self.position.is_some() || is_empty, "a membership comes with an entry")?;
+        self.membership.validate()
+    }
 }
 
 fn kind_key(range: RangeId, kind: u8) -> Vec<u8> {
@@ -56,6 +69,7 @@ pub(crate) fn decode_applied(bytes: Bytes) -> Result<LogPosition, FormatError> {
 }
 
 pub(crate) fn encode_membership(membership: &AppliedMembership) -> Bytes {
+    must_hold("an applied membership", membership.validate());
     let mut out = vec![VERSION];
     put_optional_position(&mut out, membership.position);
     put_membership(&mut out, &membership.membership);
@@ -67,6 +81,40 @@ pub(crate) fn decode_membership(bytes: Bytes) -> Result<AppliedMembership, Forma
     decoder.version(VERSION)?;
     let position = get_optional_position(&mut decoder)?;
     let membership = get_membership(&mut decoder)?;
+    let applied = AppliedMembership { position, membership };
+    decoder.sound(applied.validate())?;
     decoder.finish()?;
-    Ok(AppliedMembership { position, membership })
+    Ok(applied)
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_placement::topology::{NodeId, ReplicaId};
+
+    use super::*;
+
+    #[test]
+    fn applied_membership_is_sound_or_not_read() {
+        let nodes = [(ReplicaId(1), NodeId(1)), (ReplicaId(2), NodeId(2))].into();
+        let membership =
+            GroupMembership { voters: vec![[ReplicaId(1)].into(), [ReplicaId(2)].into()], nodes };
+        let sound = AppliedMembership { position: Some(LogPosition::SEED), membership };
+        assert_eq!((sound.validate(), AppliedMembership::default().validate()), (Ok(()), Ok(())));
+        let with = |voters: Vec<_>| {
+            let membership = GroupMembership { voters, ..sound.membership.clone() };
+            AppliedMembership { membership, ..sound.clone() }
+        };
+        let broken = [
+            AppliedMembership { position: None, ..sound.clone() },
+            with(vec![[ReplicaId(3)].into()]),
+            with(vec![[ReplicaId(1)].into(), [ReplicaId(2)].into(), [ReplicaId(1)].into()]),
+        ];
+        for membership in broken {
+            assert!(membership.validate().is_err(), "{membership:?}");
+        }
+        let mut bytes = encode_membership(&sound).to_vec();
+        let first_voter_ends = 1 + 17 + 4 + 4 + 8;
+        bytes[first_voter_ends - 1] = 3;
+        assert!(matches!(decode_membership(bytes.into()), Err(FormatError::Broken { .. })));
+    }
 }

@@ -74,10 +74,8 @@ pub(crate) fn get_membership(decoder: &mut Decoder) -> Result<GroupMembership, F
         nodes.insert(ReplicaId(decoder.u64("replica")?), NodeId(decoder.u64("node")?));
     }
     let membership = GroupMembership { voters, nodes };
-    match membership.voter_without_node() {
-        Some(voter) => Err(decoder.invalid("voter without a node", voter.0)),
-        None => Ok(membership),
-    }
+    decoder.sound(membership.validate())?;
+    Ok(membership)
 }
 
 fn get_voters(decoder: &mut Decoder) -> Result<BTreeSet<ReplicaId>, FormatError> {

@@ -57,12 +57,15 @@ impl<R: Queued> LogQueue<R> {
             let (first, rest): (Vec<R>, Vec<R>) = self.waiting.drain(..).partition(is_first);
             (batch, self.waiting) = (first, rest.into());
         }
+        let had = batch.len() + self.waiting.len();
         let mut bytes: usize = batch.iter().map(Queued::bytes).sum();
         while batch.is_empty() || (batch.len() < limits.requests && bytes < limits.bytes) {
             let Some(next) = self.waiting.pop_front() else { break };
             bytes += next.bytes();
             batch.push(next);
         }
+        assert!(batch.len() + self.waiting.len() == had, "what waits is written or goes on waiting");
+        assert!(had == 0 || !batch.is_empty(), "where something waits, something is written");
         batch
     }
 }

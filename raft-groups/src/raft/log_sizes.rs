@@ -18,6 +18,7 @@ struct Stretch {
 
 impl Stretch {
     fn entries(&self) -> u64 {
+        assert!(self.first <= self.last, "a stretch has an entry");
         self.last - self.first + 1
     }
 
@@ -46,6 +47,10 @@ impl LogSizes {
         if last < first {
             return;
         }
+        assert!(
+            self.stretches.back().is_none_or(|open| open.last < first),
+            "entries are counted in their order"
+        );
         self.total += bytes;
         match self.stretches.back_mut() {
             Some(open) if open.last + 1 == first && open.bytes < STRETCH_BYTES => {
@@ -64,6 +69,7 @@ impl LogSizes {
                 Some(index) if newest.last <= index => break,
                 Some(index) if newest.first <= index => {
                     let kept = newest.share(index - newest.first + 1);
+                    assert!(kept <= newest.bytes, "a part of a stretch has no more bytes than all of it");
                     self.total -= newest.bytes - kept;
                     (newest.last, newest.bytes) = (index, kept);
                     break;
@@ -86,6 +92,7 @@ impl LogSizes {
             }
             if oldest.last > upto {
                 let dropped = oldest.share(upto - oldest.first + 1);
+                assert!(dropped <= oldest.bytes, "a part of a stretch has no more bytes than all of it");
                 self.total -= dropped;
                 (oldest.first, oldest.bytes) = (upto + 1, oldest.bytes - dropped);
                 break;

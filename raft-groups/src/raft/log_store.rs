@@ -224,6 +224,10 @@ impl GroupLog {
             let own = entry_of(&entry);
             let value = encode_entry(&own);
             let position = own.position;
+            // Entries come from another node, too.
+            if state.last.is_some_and(|last| last.term > position.term) {
+                return Err(invalid(format!("{}: entry {position} is of an earlier term", self.range_id)));
+            }
             if !state.tail.push(entry, value.len(), sequence) {
                 return Err(invalid(format!(
                     "{}: entry {position} does not follow {:?}",
@@ -457,7 +461,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             log.writer.enqueue(log.range_id, batch, Done::Vote(done)).await?;
             written.await.map_err(|_| log.writer.ended())?;
         }
-        log.state.lock().vote = Some(vote);
+        let before = log.state.lock().vote.replace(vote);
+        assert!(before.is_none_or(|before| before.term <= vote.term), "the term of a vote only rises");
         let leader = vote.is_committed.then_some(vote.candidate);
         log.observer.leadership(vote.term, leader.filter(|leader| *leader != ReplicaId(0)));
         Ok(())

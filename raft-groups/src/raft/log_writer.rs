@@ -25,11 +25,12 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 use metrics::{Unit, counter, describe_counter};
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
-use quorate_engine::store::{Batch, Durability, Store, StoreError};
+use quorate_engine::store::{Batch, Change, Durability, Family, Store, StoreError};
 use quorate_placement::topology::RangeId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::convert::TypeConfig;
+use super::log_format::group_bounds;
 use super::log_queue::{BatchLimits, LogQueue, Queued};
 use crate::blocking::{Blocking, Stalls, pause};
 use crate::safeguard::{self, Safeguard};
@@ -244,6 +245,12 @@ impl LogWriter {
 
     /// Queues a request; waits only for room in the queue.
     pub(crate) async fn enqueue(&self, group: RangeId, batch: Batch, done: Done) -> io::Result<()> {
+        let (start, end) = group_bounds(group);
+        let is_own = |key: &[u8]| start.as_slice() <= key && key < end.as_slice();
+        assert!(
+            batch.changes().iter().all(|change| changes_only(change, is_own)),
+            "a group writes its own log alone"
+        );
         self.shared.check().map_err(io::Error::other)?;
         let bytes = u32::try_from(batch.size_bytes()).unwrap_or(QUEUE_BYTES_MAX).min(QUEUE_BYTES_MAX);
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
@@ -277,6 +284,25 @@ impl LogWriter {
 struct Drain {
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
+}
+
+/// A rule that is broken while the log is written is the store's end: nobody would hear of entries and votes any more.
+impl Drop for Drain {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let detail = "the log writer has failed".to_owned();
+            self.shared.poison(StoreError::Device { operation: "write the log", detail });
+        }
+    }
+}
+
+/// Whether a change is one of keys for which `is_own` holds, in the log's family; a removal's end is the last of them.
+fn changes_only(change: &Change, is_own: impl Fn(&[u8]) -> bool) -> bool {
+    match change {
+        Change::Put(Family::Raft, key, _) | Change::Delete(Family::Raft, key) => is_own(key),
+        Change::DeleteRange(Family::Raft, start, _) => is_own(start),
+        Change::Put(..) | Change::Delete(..) | Change::DeleteRange(..) => false,
+    }
 }
 
 impl Drain {
@@ -381,7 +407,11 @@ fn finish(finished: Vec<Finished>) {
     for Finished { group, done } in finished {
         match done {
             Done::Append { flushed, written, sequence } => {
-                written.fetch_max(sequence, Ordering::Release);
+                let before = written.fetch_max(sequence, Ordering::Release);
+                assert!(
+                    before < sequence,
+                    "a group's appends are written in the order in which it asked for them"
+                );
                 newest.insert(group, flushed);
             }
             Done::Vote(sender) | Done::Barrier(sender) => waiting.push(sender),
@@ -402,5 +432,41 @@ fn fail(unwritten: Vec<Finished>, error: &StoreError) {
             // Dropped senders tell their receivers.
             Done::Vote(_) | Done::Barrier(_) | Done::Unsynced => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use quorate_engine::memory::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn log_writer_that_breaks_a_rule_ends_the_store() {
+        let told = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&told);
+        let on_poison: OnPoison = Box::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let shared = Arc::new(Shared {
+            syncs: AtomicU64::new(0),
+            appends: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
+            poison: Mutex::new(Poison { error: None, on_poison: Some(on_poison) }),
+            wake: Notify::new(),
+        });
+        let drain =
+            |shared: &Arc<Shared>| Drain { store: Arc::new(MemoryStore::new()), shared: Arc::clone(shared) };
+        drop(drain(&shared));
+        assert!(shared.check().is_ok(), "an end in peace is none");
+        let drain = drain(&shared);
+        let broken = catch_unwind(AssertUnwindSafe(move || {
+            let _drain = drain;
+            panic!("as a test wants");
+        }));
+        assert!(broken.is_err() && shared.check().is_err());
+        assert_eq!(told.load(Ordering::Relaxed), 1, "its owner is told");
     }
 }

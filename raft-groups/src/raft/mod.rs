@@ -76,6 +76,9 @@ pub trait Applier: Send + Sync + 'static {
     /// The batch was written: `entries` are readable, and `last` is the applied position. Before any proposer hears.
     fn applied(&self, entries: &[CommittedEntry], last: LogPosition);
 
+    /// An apply has met what cannot be: the replica stops for good.
+    fn diverged(&self, _detail: &str) {}
+
     /// What the replica holds, as of what it has applied: a snapshot carries it, and one that comes in replaces it.
     fn holdings(&self) -> Holdings;
 

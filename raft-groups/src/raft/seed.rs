@@ -22,6 +22,12 @@ use super::types::{GroupMembership, LogPosition, VoteState};
 use crate::descriptor::RangeDescriptor;
 
 /// The vote of a fresh replica.
+const _: () = assert!(
+    LogPosition::SEED.term > 0,
+    "openraft takes the last entry of a leader's own term for its blank one"
+);
+const _: () = assert!(GRANTED_TERM > LogPosition::SEED.term, "a granted term is above the seed's own");
+
 const SEED_VOTE: VoteState =
     VoteState { term: LogPosition::SEED.term, candidate: ReplicaId(0), is_committed: false };
 
@@ -45,6 +51,8 @@ pub fn seed_granted(batch: &mut Batch, descriptor: &RangeDescriptor, leader: Rep
 }
 
 fn seed_with(batch: &mut Batch, descriptor: &RangeDescriptor, vote: VoteState) {
+    assert!(descriptor.is_known(), "a range that begins knows its members");
+    assert!(vote.term <= GRANTED_TERM, "a range begins in the first terms");
     let range = descriptor.range_id;
     let members = GroupMembership::of(descriptor);
     let membership = AppliedMembership { position: Some(LogPosition::SEED), membership: members };

@@ -8,6 +8,7 @@
 //! is.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,7 +33,7 @@ use super::snapshot::head_format::Marker;
 use super::snapshot::install::{install_small, install_staged};
 use super::snapshot::{Content, INSTALLED, LogHolds, Pinned, RangeSnapshot, Received, Snapshots, head_of};
 use super::types::{EntryPayload, LogEntry, LogPosition};
-use super::{Applier, ApplyError};
+use super::{Applier, ApplyError, Holdings};
 use crate::blocking::{Blocking, pause};
 
 /// Bytes of commands applied in one batch, apart from the last one.
@@ -140,7 +141,12 @@ impl StateMachine {
         if *is_closed {
             return Err(stopped("the replica was shut down".to_owned()));
         }
-        let replaced = machinery.applier.holdings().spans;
+        let Holdings { spans: replaced, shared, .. } = machinery.applier.holdings();
+        head.is_of(&shared).map_err(|broken| stopped(broken.to_string()))?;
+        let goes_back = self.applied().is_some_and(|applied| applied.index > head.position.index);
+        if goes_back {
+            return Err(stopped("a snapshot of before what was applied is not installed".to_owned()));
+        }
         let (store, new_head) = (Arc::clone(&machinery.store), head.clone());
         let work = move || match content {
             Content::Small(parts) => install_small(store.as_ref(), range_id, (&new_head, &replaced), parts),
@@ -167,7 +173,8 @@ impl StateMachine {
         }
         let range_id = self.machinery.range_id;
         let mut batch = Batch::new();
-        let outcomes = self.machinery.applier.apply(entries, &mut batch)?;
+        self.check_order(entries)?;
+        let outcomes = self.sound(last, || self.machinery.applier.apply(entries, &mut batch))??;
         if outcomes.len() != entries.len() {
             let detail = format!("{} outcomes of {} entries", outcomes.len(), entries.len());
             return Err(ApplyError::Divergence { position: last, detail });
@@ -179,10 +186,39 @@ impl StateMachine {
         }
         self.write(batch).await?;
         self.membership = membership.unwrap_or_else(|| std::mem::take(&mut self.membership));
-        self.machinery.applier.applied(entries, last);
+        self.sound(last, || self.machinery.applier.applied(entries, last))?;
         self.machinery.applied.send_replace(Some(last));
         let outcome = |(entry, outcome): (&LogEntry, _)| Outcome { position: entry.position, outcome };
         Ok(entries.iter().zip(outcomes).map(outcome).collect())
+    }
+
+    /// Runs what must not fail half-way. A rule that is broken there is broken again whenever the same entries are
+    /// applied: the replica stops for good, and does not come back to them again and again.
+    fn sound<T>(&self, position: LogPosition, work: impl FnOnce() -> T) -> Result<T, ApplyError> {
+        caught(work).map_err(|detail| self.diverged(position, detail))
+    }
+
+    fn diverged(&self, position: LogPosition, detail: String) -> ApplyError {
+        let error = ApplyError::Divergence { position, detail };
+        self.machinery.applier.diverged(&error.to_string());
+        error
+    }
+
+    /// Entries are applied in their order, each once, in terms that only rise.
+    fn check_order(&self, entries: &[LogEntry]) -> Result<(), ApplyError> {
+        let mut before = self.applied();
+        for LogEntry { position, .. } in entries {
+            let follows =
+                before.is_none_or(|before| position.index > before.index && position.term >= before.term);
+            if !follows {
+                let before = before.map_or_else(String::new, |before| before.to_string());
+                return Err(
+                    self.diverged(*position, format!("it does not follow {before}, which was applied last"))
+                );
+            }
+            before = Some(*position);
+        }
+        Ok(())
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ApplyError> {
@@ -199,6 +235,14 @@ impl StateMachine {
             ApplyError::Store(error)
         })
     }
+}
+
+/// What work gives, or what it said when it panicked.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
+    })
 }
 
 fn newest_membership(entries: &[LogEntry]) -> Option<AppliedMembership> {
@@ -288,5 +332,19 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         let built = || io::Error::other("a snapshot was built twice");
         let meta = std::mem::replace(&mut self.meta, Err(built()))?;
         Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot: RangeSnapshot::Virtual })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_rules_are_caught_with_their_words() {
+        assert_eq!(caught(|| 7), Ok(7));
+        let closed = 3;
+        let broken = caught(|| assert!(closed > 4, "what is closed stays closed, not {closed}"));
+        assert_eq!(broken, Err("what is closed stays closed, not 3".to_owned()));
+        assert_eq!(caught(|| panic!("as a test wants")), Err::<(), _>("as a test wants".to_owned()));
     }
 }

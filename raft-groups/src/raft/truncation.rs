@@ -60,6 +60,8 @@ pub(crate) fn cut(view: &LogView<'_>) -> Option<u64> {
     };
     let held = view.held.filter(|held| sizes.after(*held) <= KEPT_FOR_SNAPSHOT_MAX);
     let cut = wanted.min(view.applied).min(held.unwrap_or(u64::MAX));
+    assert!(cut <= view.applied, "nothing is cut off that is not applied");
+    assert!(held.is_none_or(|held| cut <= held), "nothing is cut off that a snapshot leads on from");
     (sizes.total() - sizes.after(cut) >= CUT_BYTES_MIN).then_some(cut)
 }
 

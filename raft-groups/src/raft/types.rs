@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
+use quorate_engine::codec::check::{Broken, holds};
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::entry_command::EntryCommand;
@@ -50,6 +51,17 @@ pub struct GroupMembership {
 }
 
 impl GroupMembership {
+    /// What must hold of a membership; the empty one is that of a replica that knows nothing yet.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        let mut voters = self.voters.iter().flatten();
+        holds(self.voters.len() <= 2, "at most two sets of voters decide together")?;
+        // A voter without a node could never be reached, and openraft refuses such a membership.
+        holds(voters.all(|voter| self.nodes.contains_key(voter)), "each voter has a node")
+    }
+
     /// The replicas of a descriptor.
     pub fn of(descriptor: &RangeDescriptor) -> Self {
         let voters = descriptor

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate_engine::codec::check::must_hold;
 use quorate_engine::store::Batch;
 use quorate_placement::topology::ReplicaId;
 
@@ -20,7 +21,7 @@ use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayloa
 use crate::splits::nursery::Newborn;
 
 mod birth;
-mod bounds;
+pub(super) mod bounds;
 mod split;
 mod state;
 #[cfg(test)]
@@ -88,9 +89,11 @@ impl Applying<'_> {
             CommandKind::Write(changes) => {
                 // Under its latches no split could take its keys away; a command of the same term that does not fit
                 // would be one that held none (design.md section 14, story 5).
-                if !is_current && !bounds::covers(&self.state.descriptor.span, &changes) {
+                let covers = bounds::covers(&self.state.descriptor.span, &changes);
+                if !is_current && !covers {
                     return EntryOutcome::OtherBounds;
                 }
+                assert!(covers, "a command writes within the bounds under which it was evaluated");
                 self.batch.append(changes);
             }
             CommandKind::EndLease { read_high_water, .. } => {
@@ -162,7 +165,7 @@ impl Applier for Replica {
         }
         let Applying { state, batch, born } = applying;
         state.save_changes(&before, batch);
-        self.bring_forth(born, batch)?;
+        self.bring_forth(born, batch).inspect_err(|error| self.task.diverged(&error.to_string()))?;
         // One apply at a time, and a batch that cannot be written is the end of this task: nobody sees this too early
         // who could act on it. What requests go by is the published descriptor.
         *self.applied.lock() = state;
@@ -189,6 +192,10 @@ impl Applier for Replica {
         }
     }
 
+    fn diverged(&self, detail: &str) {
+        self.task.diverged(detail);
+    }
+
     fn holdings(&self) -> Holdings {
         self.current_holdings()
     }
@@ -207,6 +214,7 @@ impl Replica {
         if published.generation == descriptor.generation {
             return;
         }
+        must_hold("a published descriptor", descriptor.follows(&published));
         *published = descriptor;
         drop(published);
         self.changed.notify_waiters();

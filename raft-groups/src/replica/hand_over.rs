@@ -80,6 +80,7 @@ impl Replica {
             let term = self.lease.lock().leads().ok_or(LocalRangeError::NotLeader { range_id })?;
             self.note(Event::HandingOver);
             // What is read from here on is not answered: its lease check comes last, and fails.
+            assert!(!self.has_lease(), "who hands over serves no more");
             let read_high_water = self.cache.lock().high_water();
             let kind = CommandKind::EndLease { read_high_water, closed: Timestamp::MIN };
             let command = Command {

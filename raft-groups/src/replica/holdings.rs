@@ -46,6 +46,8 @@ impl Replica {
         let descriptor = descriptor.map_err(|error| StoreError::Corruption(error.to_string()))?;
         let descriptor = descriptor.unwrap_or_else(|| RangeDescriptor::unknown(self.range_id));
         let state = AppliedState::load(store, descriptor)?;
+        // What was published was written: it can be read back.
+        state.descriptor.follows(&self.descriptor()).map_err(StoreError::from)?;
         self.shared.clock.forward_applied(state.end_lease_mark.max(state.newest_write.unwrap_or_default()));
         self.cache.lock().raise_low_water(state.end_lease_mark);
         let descriptor = std::sync::Arc::clone(&state.descriptor);

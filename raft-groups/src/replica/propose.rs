@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::Replica;
-use super::apply::EntryOutcome;
+use super::apply::{EntryOutcome, bounds};
 use super::serve::{Deadline, ServingTerm};
 use super::transact::Step;
 use crate::api::{CommitRequest, RangeError, Response, TransactionOutcome};
@@ -234,14 +234,17 @@ impl Replica {
     ) -> Result<Response, Retry> {
         let term = self.wait_to_serve(deadline).await?;
         // The latches may be older than the term: another leader may have split the range in between.
-        let generation = self.check_hull(held.hull.as_ref())?.generation;
+        let descriptor = self.check_hull(held.hull.as_ref())?;
         let now = self.hybrid_time(deadline).await?;
         let to_evaluate = intention.clone();
         let evaluated =
             self.offload(intention.is_long(), move |this| this.evaluate(&to_evaluate, now)).await?;
         match evaluated {
             Ok(Evaluated::Writes(effects, response)) => {
-                self.replicate((term, generation), effects, intention).await?;
+                let is_own = bounds::covers(&descriptor.span, &effects.batch);
+                assert!(is_own, "a request writes within the bounds under which it was evaluated");
+                self.replicate((term, descriptor.generation), effects, intention).await?;
+                self.confirm(intention, &response)?;
                 Ok(response)
             }
             Ok(Evaluated::Answer(response)) => self.if_still_serving(term, response).ok_or(Retry::Again),

@@ -113,7 +113,8 @@ impl Replica {
     ) -> Result<(), RangeError> {
         let ServingTerm(term) = self.wait_to_serve(deadline).await?;
         let descriptor = self.check_hull(Some(&right))?;
-        if descriptor.generation != plan.generation || descriptor.span.end != right.end {
+        let is_inside = descriptor.span.contains(&plan.point.at) && plan.point.at > descriptor.span.start;
+        if descriptor.generation != plan.generation || descriptor.span.end != right.end || !is_inside {
             return Err(self.mismatch(&descriptor));
         }
         if self.applied.lock().is_joint {

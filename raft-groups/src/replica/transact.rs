@@ -9,13 +9,14 @@ use std::time::Duration;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span, Write};
 use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use uuid::Uuid;
 
 use super::Replica;
 use super::propose::Intention;
 use crate::api::{
     Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, Request, ResolveRequest,
-    Response, SweepRequest, Transact, TransactionState,
+    Response, SweepRequest, Transact, TransactionOutcome, TransactionState,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
@@ -188,6 +189,34 @@ impl Replica {
     }
 
     /// What a step means for the data as it is now, under its latches.
+    /// What is answered of a transaction's end is what its record says, once the entry is applied here and while its latch
+    /// is held. A replica of which that is not true tells lies about commits: it stops.
+    pub(super) fn confirm(&self, intention: &Intention, response: &Response) -> Result<(), RangeError> {
+        let (transaction, anchor) = match intention {
+            Intention::QueryTransaction { transaction, anchor, .. } => (*transaction, anchor),
+            Intention::Transact(Step::End(request)) => (request.transaction.id, &request.transaction.anchor),
+            Intention::Transact(Step::Push(request)) => (request.holder.transaction, &request.holder.anchor),
+            Intention::Commit(_)
+            | Intention::Transact(
+                Step::LayIntents(_)
+                | Step::Heartbeat { .. }
+                | Step::Resolve { .. }
+                | Step::Sweep(_)
+                | Step::Settle(_),
+            ) => return Ok(()),
+        };
+        let record = record::get(self.shared.engine.snapshot().as_ref(), anchor, transaction);
+        match record.map_err(|error| RangeError::Storage(error.to_string()))? {
+            Some(record) if !agrees(&record, response) => {
+                let detail =
+                    format!("transaction {transaction} was told {response:?}, its record says {record:?}");
+                self.task.diverged(&detail);
+                Err(RangeError::Storage(detail))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     pub(super) fn evaluate_step(&self, step: &Step, now: Timestamp) -> Result<Evaluated, RangeError> {
         let snapshot = self.shared.engine.snapshot();
         let snapshot = snapshot.as_ref();
@@ -219,5 +248,62 @@ impl Replica {
         let cache = self.cache.lock();
         let reads = writes.iter().map(|write| cache.newest(&Span::point(write.key.clone())));
         reads.max().unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Whether an answer about a transaction's end is that of its record.
+fn agrees(record: &TransactionRecord, response: &Response) -> bool {
+    let aborted = record.status == TransactionStatus::Aborted;
+    let committed_at =
+        |at: Timestamp| record.status == TransactionStatus::Committed && record.timestamp == at;
+    match response {
+        Response::State(TransactionState::Ended(Outcome::Aborted))
+        | Response::Outcome(TransactionOutcome::Aborted) => aborted,
+        Response::State(TransactionState::Ended(Outcome::Committed { attempt, timestamp })) => {
+            committed_at(*timestamp) && record.attempt == *attempt
+        }
+        Response::Outcome(TransactionOutcome::Committed(timestamp)) => committed_at(*timestamp),
+        Response::State(TransactionState::Pending)
+        | Response::Outcome(TransactionOutcome::Unknown)
+        | Response::Values(_)
+        | Response::Page(_)
+        | Response::Changes(_)
+        | Response::Refreshed { .. }
+        | Response::Committed(_)
+        | Response::IntentsLaid(_)
+        | Response::Resolved { .. }
+        | Response::Settled
+        | Response::Swept(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_about_an_end_are_those_of_the_record() {
+        let at = Timestamp::from_micros(7);
+        let record = |status| TransactionRecord {
+            status,
+            transaction: Uuid::from_u128(1),
+            attempt: 1,
+            anchor: Key::from(b"a".as_slice()),
+            started: at,
+            timestamp: at,
+            heartbeat: at,
+            intent_spans: Vec::new(),
+            in_flight: Vec::new(),
+        };
+        let ended = |outcome| Response::State(TransactionState::Ended(outcome));
+        let committed = |attempt, timestamp| ended(Outcome::Committed { attempt, timestamp });
+        let (yes, no) = (record(TransactionStatus::Committed), record(TransactionStatus::Aborted));
+        assert!(agrees(&yes, &committed(1, at)) && agrees(&no, &ended(Outcome::Aborted)));
+        assert!(agrees(&yes, &Response::Outcome(TransactionOutcome::Committed(at))));
+        assert!(agrees(&no, &Response::Outcome(TransactionOutcome::Aborted)));
+        assert!(!agrees(&yes, &ended(Outcome::Aborted)) && !agrees(&no, &committed(1, at)));
+        assert!(!agrees(&yes, &committed(2, at)) && !agrees(&yes, &committed(1, at.next())));
+        assert!(!agrees(&record(TransactionStatus::Pending), &ended(Outcome::Aborted)));
+        assert!(agrees(&record(TransactionStatus::Pending), &Response::State(TransactionState::Pending)));
     }
 }

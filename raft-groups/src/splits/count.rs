@@ -7,6 +7,7 @@
 //! ```
 
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::holds;
 use quorate_engine::kv::{Key, Span};
 use quorate_engine::mvcc::key_format::{data_prefix, data_span, split_data_key, split_txn_key, user_key};
 use quorate_engine::store::{Cursor, Family, Snapshot, StoreError};
@@ -120,6 +121,8 @@ impl Counting {
         match &mut self.open {
             Some((open, bytes)) if open == prefix => *bytes += size,
             Some(_) | None => {
+                let goes_on = self.open.as_ref().is_none_or(|(open, _)| open.as_slice() < prefix);
+                holds(goes_on, "a store gives the keys of a range in order")?;
                 self.close()?;
                 self.open = Some((prefix.to_vec(), size));
             }
@@ -129,6 +132,7 @@ impl Counting {
 
     fn close(&mut self) -> Result<(), StoreError> {
         let Some((prefix, bytes)) = self.open.take() else { return Ok(()) };
+        assert!(!prefix.is_empty(), "what is counted belongs to a key");
         self.count.visit(user_key(&prefix).map_err(damaged)?, bytes);
         Ok(())
     }
@@ -203,7 +207,7 @@ mod tests {
                     started: Timestamp::from_micros(1),
                     timestamp: Timestamp::from_micros(2),
                     heartbeat: Timestamp::from_micros(2),
-                    intent_spans: vec![Span::point(key("c")); 100],
+                    intent_spans: (100..200).map(|number| Span::point(key(&format!("c{number}")))).collect(),
                     in_flight: Vec::new(),
                 },
             );

@@ -69,6 +69,9 @@ impl SizeCount {
         if !self.is_first && self.total >= last.saturating_add(self.step) {
             self.marks.push(Mark { key, before: self.total });
         }
+        let goes_on = |(before, at): (&Mark, &Mark)| before.key < at.key && before.before <= at.before;
+        let (last, before) = (self.marks.last(), self.marks.iter().rev().nth(1));
+        assert!(before.zip(last).is_none_or(goes_on), "keys are counted in their order");
         self.is_first = false;
         self.total = self.total.saturating_add(bytes);
         if self.marks.len() > self.marks_max {
@@ -87,6 +90,7 @@ impl SizeCount {
         let unevenness = |mark: &Mark| (total - mark.before).abs_diff(mark.before);
         match self.marks.into_iter().min_by_key(unevenness) {
             Some(Mark { key, before }) => {
+                assert!(before <= total, "what lies before a mark is part of all");
                 Choice::At(SplitPoint { at: key, left_bytes: before, right_bytes: total - before })
             }
             None => Choice::OneKey { bytes: total },
@@ -97,6 +101,7 @@ impl SizeCount {
     pub fn sides_of(&self, at: &Key) -> SplitPoint {
         let upto = self.marks.iter().rev().find(|mark| mark.key <= *at);
         let left_bytes = upto.map_or(0, |mark| mark.before);
+        assert!(left_bytes <= self.total, "what lies before a key is part of all");
         SplitPoint { at: at.clone(), left_bytes, right_bytes: self.total - left_bytes }
     }
 
@@ -107,6 +112,7 @@ impl SizeCount {
             keep
         });
         let parts = u64::try_from(self.marks_max).unwrap_or(u64::MAX).max(1);
+        assert!(self.marks.len() <= self.marks_max.max(1), "half of the marks are forgotten");
         self.step = (self.total / parts).max(self.step.saturating_mul(2)).max(1);
     }
 }

@@ -49,6 +49,8 @@ impl Nursery {
         if newborns.is_empty() {
             return;
         }
+        let known = |newborn: &Newborn| newborn.state.descriptor.is_known();
+        assert!(newborns.iter().all(known), "the right side of a split knows its keys");
         let mut waiting = self.waiting.lock();
         waiting.extend(newborns.into_iter().map(|newborn| (newborn.state.descriptor.range_id, newborn)));
         drop(waiting);

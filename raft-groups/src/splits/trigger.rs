@@ -47,6 +47,7 @@ impl Attempts {
 
     /// An attempt at `size` bytes is over. True where a person should be told that the range cannot be split.
     pub fn end(&mut self, how: Ended, size: u64) -> bool {
+        assert!(self.is_running, "an attempt that ends has begun");
         self.is_running = false;
         let was_one_key = std::mem::replace(&mut self.is_one_key, how == Ended::OneKey);
         self.not_below = match how {

@@ -100,6 +100,7 @@ impl RangeStore {
             let detail = format!("replica {} of it is here", replica.replica_id());
             return Err(LocalRangeError::Misplaced { range_id, detail });
         }
+        check_ids(range_id, replica_id)?;
         self.check_unborn(range_id)?;
         self.check_tombstone(range_id, replica_id)?;
         let mut batch = Batch::new();
@@ -188,7 +189,10 @@ impl RangeStore {
             let detail = format!("its replica here is not below {next_replica_id}");
             return Err(LocalRangeError::Misplaced { range_id, detail });
         }
-        let next = self.tombstone(range_id)?.unwrap_or(next_replica_id).max(next_replica_id);
+        check_ids(range_id, next_replica_id)?;
+        let before = self.tombstone(range_id)?;
+        let next = before.unwrap_or(next_replica_id).max(next_replica_id);
+        assert!(before.is_none_or(|before| before <= next), "no tombstone lets a removed replica come back");
         let mut batch = Batch::new();
         if let Some(replica) = replica {
             self.replicas.write().remove(&range_id);
@@ -235,6 +239,14 @@ impl RangeStore {
         let replica = self.replica(range_id).ok_or(LocalRangeError::NotLeader { range_id })?;
         replica.hand_over_to(to).await
     }
+}
+
+/// Under range 0 lies what is the store's own, and replica 0 is nobody: whoever names them is refused.
+fn check_ids(range_id: RangeId, replica_id: ReplicaId) -> Result<(), LocalRangeError> {
+    if range_id != RangeId(0) && replica_id != ReplicaId(0) {
+        return Ok(());
+    }
+    Err(LocalRangeError::Misplaced { range_id, detail: format!("no range has a replica {replica_id}") })
 }
 
 /// All that a replica keeps, but for its tombstone.

@@ -60,7 +60,10 @@ fn descriptor_in(range: RangeId, offer: &SnapshotOffer) -> Option<RangeDescripto
     let key = descriptor_key(range);
     let (_, bytes) = offer.head.shared.iter().find(|(candidate, _)| *candidate == key)?;
     let descriptor = decode_descriptor(bytes).ok()?;
-    let is_whole = descriptor.range_id == range && holdings(&descriptor).spans == offer.head.spans;
+    let own = holdings(&descriptor);
+    // What is replaced besides users' data is named by the head, too: nothing but the range's own.
+    let is_own = offer.head.is_of(&own.shared).is_ok();
+    let is_whole = descriptor.range_id == range && own.spans == offer.head.spans && is_own;
     is_whole.then_some(descriptor)
 }
 

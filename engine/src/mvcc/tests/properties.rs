@@ -47,12 +47,17 @@ fn times() -> impl Strategy<Value = u64> {
     prop_oneof![20 => 1u64..24, 1 => Just(0), 1 => Just(u64::MAX), 1 => Just(u64::MAX - 1), 1 => Just(1 << 63)]
 }
 
+/// The same for what is written: nothing is written before all time.
+fn times_written() -> impl Strategy<Value = u64> {
+    times().prop_map(|time| time.max(1))
+}
+
 fn cases() -> impl Strategy<Value = Case> {
-    let version = (keys(), times(), prop::option::weighted(0.7, any::<u8>()));
+    let version = (keys(), times_written(), prop::option::weighted(0.7, any::<u8>()));
     let read = (keys(), keys(), times(), 0u64..6, any::<bool>(), 1u64..5);
     (
         prop::collection::vec(version, 0..60),
-        prop::collection::vec((keys(), times()), 0..3),
+        prop::collection::vec((keys(), times_written()), 0..3),
         prop::collection::vec(read, 1..6),
         any::<bool>(),
     )
@@ -173,7 +178,7 @@ fn set_up(store: &BothStore, case: &Case) -> Naive {
         let (key, written) = (Key::from(key.clone()), Timestamp::from_raw(*time));
         let intent = Intent {
             transaction: Uuid::from_u128(1),
-            anchor: key.clone(),
+            anchor: Key::from(b"anchor".as_slice()),
             started: written,
             attempt: 0,
             sequence: u32::try_from(naive.intents.len()).unwrap(),

@@ -281,8 +281,8 @@ impl MvccRunner {
             attempt: number(args, "attempt", 0)?,
             anchor,
             started: timestamp(args.take_key("started").unwrap_or("0"))?,
-            timestamp: timestamp(args.take_key("at").unwrap_or("0"))?,
-            heartbeat: timestamp(args.take_key("heartbeat").unwrap_or("0"))?,
+            timestamp: timestamp(args.take_key("at").unwrap_or("1"))?,
+            heartbeat: timestamp(args.take_key("heartbeat").unwrap_or("1"))?,
             intent_spans: args.take_key("span").map(|start| Span::point(key(start))).into_iter().collect(),
             in_flight: args
                 .take_key("flying")

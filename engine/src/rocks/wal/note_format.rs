@@ -4,6 +4,7 @@
 //! RocksDB keeps such notes in the log alone: they take no room in memtables and files, and no sequence number.
 
 use crate::codec::CodecError;
+use crate::codec::check::{Broken, holds, must_hold};
 use crate::codec::value::{Reader, Writer};
 
 const VERSION: u8 = 1;
@@ -18,8 +19,18 @@ pub(in crate::rocks) struct Note {
 }
 
 impl Note {
+    /// What must hold of a note.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub(in crate::rocks) fn validate(self) -> Result<(), Broken> {
+        let leaps_over_synced = self.leaps_from.is_some_and(|from| from < self.synced);
+        holds(!leaps_over_synced, "a leap begins at or behind what is synced")
+    }
+
     /// The bytes in the log.
     pub(in crate::rocks) fn encode(self) -> Vec<u8> {
+        must_hold("a batch's note", self.validate());
         let mut out = Writer::versioned(VERSION);
         out.varint(self.synced).bool(self.leaps_from.is_some());
         if let Some(from) = self.leaps_from {
@@ -36,8 +47,10 @@ impl Note {
         let (mut reader, _) = Reader::versioned(bytes, VERSION, "note of a batch")?;
         let synced = reader.varint()?;
         let leaps_from = if reader.bool()? { Some(reader.varint()?) } else { None };
+        let note = Self { synced, leaps_from };
+        reader.sound(note.validate())?;
         reader.finish()?;
-        Ok(Self { synced, leaps_from })
+        Ok(note)
     }
 }
 
@@ -48,12 +61,19 @@ mod tests {
     #[test]
     fn note_bytes_are_as_in_the_fixture() {
         let notes =
-            [Note { synced: 4711, leaps_from: None }, Note { synced: 1 << 40, leaps_from: Some(4711) }];
+            [Note { synced: 4711, leaps_from: None }, Note { synced: 4711, leaps_from: Some(1 << 40) }];
         for (note, name) in notes.into_iter().zip(["wal_note", "wal_note_leap"]) {
             let stored = crate::testing::fixture::check(env!("CARGO_MANIFEST_DIR"), name, &note.encode());
             assert_eq!(Note::decode(&stored), Ok(note));
             assert!(Note::decode(&stored[..stored.len() - 1]).is_err());
         }
         assert!(matches!(Note::decode(&[2, 0, 0]), Err(CodecError::Version { found: 2, known: 1, .. })));
+    }
+
+    #[test]
+    fn note_leaps_over_nothing_that_is_synced() {
+        assert_eq!(Note { synced: 5, leaps_from: Some(5) }.validate(), Ok(()));
+        assert!(Note { synced: 5, leaps_from: Some(4) }.validate().is_err());
+        assert!(matches!(Note::decode(&[1, 5, 1, 4]), Err(CodecError::Broken { .. })));
     }
 }

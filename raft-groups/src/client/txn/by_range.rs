@@ -54,6 +54,7 @@ pub(super) async fn by_range<S: Spanned>(
         while let Some(span) = rest.take().filter(|span| !span.is_empty()) {
             let Some(range) = router.range_from(&span.start, budget).await? else { break };
             let Some(here) = range.span.intersection(&span) else { break };
+            assert!(span.covers(&here), "a part lies in the span that is cut");
             rest = super::read::behind(&span, &here);
             let part = whole.with_span(here);
             parts.entry(range.range_id).or_insert_with(|| (range, Vec::new())).1.push(part);

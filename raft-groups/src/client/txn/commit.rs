@@ -112,6 +112,7 @@ impl DistributedTransaction {
             anchored: 0,
         };
         let (committed, budget) = coordinator.commit().await;
+        assert!(budget.left() <= self.budget.left(), "waiting fills no budget");
         self.budget = budget;
         committed
     }

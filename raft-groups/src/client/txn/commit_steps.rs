@@ -75,7 +75,10 @@ impl CommitSteps {
             Event::Stale if budget_spent => {
                 Effect::Done(Outcome::Unavailable("its keys moved from range to range".to_owned()))
             }
-            Event::Stale => Effect::Send,
+            Event::Stale => {
+                assert!(self.lost.is_none(), "what may have been proposed is not sent again");
+                Effect::Send
+            }
             Event::Lost(detail) => self.ask(detail, budget_spent),
             Event::Record(TransactionOutcome::Committed(timestamp)) => {
                 Effect::Done(Outcome::Committed(timestamp))
@@ -98,6 +101,7 @@ impl CommitSteps {
     }
 
     fn never_committed(&mut self, budget_spent: bool) -> Effect {
+        assert!(self.lost.is_some(), "a record is asked for only where an answer was lost");
         let lost = self.lost.take().unwrap_or_default();
         if budget_spent {
             return Effect::Done(Outcome::Unavailable(lost));

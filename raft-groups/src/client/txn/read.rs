@@ -114,6 +114,9 @@ impl DistributedTransaction {
             Some(Response::Page(page)) => page,
             Some(_) => return Err(unexpected("another answer than a page")),
         };
+        if page.resume.as_ref().is_some_and(|rest| !part.span.covers(rest)) {
+            return Err(unexpected("a page that leaves what was not asked for"));
+        }
         self.reads.add(visited(part, page.resume.as_ref()), part.program.as_ref());
         match plan {
             ScanPlan::Direct => Ok(Some(page)),
@@ -166,6 +169,7 @@ impl DistributedTransaction {
         refreshed?;
         self.read.timestamp = upto;
         self.read.uncertainty_limit = self.read.uncertainty_limit.max(upto);
+        assert!(self.read.timestamp >= self.started, "a transaction reads at or above its start");
         // No read whose timestamp was raised is answered before the physical clock has passed it.
         tokio::time::sleep(self.shared.router.clock().wait_until_passed(upto)).await;
         Ok(())

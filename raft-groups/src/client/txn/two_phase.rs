@@ -68,6 +68,12 @@ impl Coordinator {
     }
 
     async fn run(mut self) -> (Result<Timestamp, KvError>, QuorumBudget) {
+        let first = self.writes.first().map(|write| &write.key);
+        assert!(first == Some(&self.transaction.anchor), "the first written key is the anchor");
+        assert!(
+            self.writes.is_sorted_by(|a, b| a.key < b.key),
+            "each key is written once, and they are in order"
+        );
         let plan = Plan { has_reads: !self.read_spans.is_empty(), deadline: self.deadline };
         let (mut steps, first) = TwoPhaseSteps::new(plan);
         // The record is there once the first step has been carried out: from then on it is kept alive.
@@ -124,6 +130,7 @@ impl Coordinator {
 
     /// Lays what did not go with the record, in all ranges at once; what lies elsewhere by now is grouped again.
     async fn lay_rest(&mut self) -> Event {
+        assert!(self.anchored > 0, "the anchor's intent is laid with the record, before all others");
         let mut newest = Timestamp::MIN;
         let mut left: Vec<_> = std::iter::once(self.anchored..self.writes.len()).collect();
         while left.iter().any(|part| !part.is_empty()) {
@@ -146,6 +153,7 @@ impl Coordinator {
                 }
             }
             drop(laid);
+            assert!(budget.left() <= self.budget.left(), "waiting fills no budget");
             self.budget = budget;
         }
         Event::Laid(newest)
@@ -162,6 +170,7 @@ impl Coordinator {
         let rank = Some(self.transaction.rank());
         while !part.is_empty() {
             let end = part.start + self.chunk(part.clone(), &range);
+            assert!(part.start < end && end <= part.end, "each request lays intents, and no other part's");
             let request = self.intents(part.start..end, false);
             match self.shared.router.send_as(&range, request, &mut budget, rank).await {
                 Ok(Response::IntentsLaid(timestamp)) => {
@@ -187,6 +196,7 @@ impl Coordinator {
                 let range = router.range_of(&write.key, &mut self.budget).await?;
                 let writes = self.writes.get(part.clone()).unwrap_or_default();
                 let here = writes.partition_point(|write| range.span.contains(&write.key)).max(1);
+                assert!(here <= part.len(), "a range takes no more writes than there are");
                 cut.push((range, part.start..part.start + here));
                 part.start += here;
             }
@@ -251,6 +261,7 @@ impl Coordinator {
                 Event::Failed { error, is_clean: false }
             }
         };
+        assert!(budget.left() <= self.budget.left(), "waiting fills no budget");
         self.budget = budget;
         if matches!(event, Event::Ended(Outcome::Committed { .. })) {
             safeguard::reach("txn-after-record");

@@ -116,6 +116,7 @@ impl TwoPhaseSteps {
     pub fn step(&mut self, event: Event, budget_spent: bool) -> Effect {
         match event {
             Event::Laid(timestamp) => {
+                assert!(self.phase != Phase::Deciding, "no intent is laid behind the decision");
                 self.timestamp = self.timestamp.max(timestamp);
                 self.go_on()
             }
@@ -151,6 +152,9 @@ impl TwoPhaseSteps {
     }
 
     fn decide(&mut self) -> Effect {
+        assert!(self.phase != Phase::Anchoring, "nothing is decided before all intents are there");
+        let is_again = self.lost.is_none() || self.phase == Phase::Deciding;
+        assert!(is_again, "what may have been decided is only asked again");
         self.phase = Phase::Deciding;
         Effect::Decide { at: self.timestamp }
     }

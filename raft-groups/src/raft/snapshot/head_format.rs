@@ -11,11 +11,12 @@
 //! A marker says all that is needed to finish, with the area where the staged parts lie.
 
 use bytes::Bytes;
+use quorate_engine::codec::check::{Broken, must_hold};
 use quorate_engine::staging::Pair;
 use quorate_engine::store::Family;
 use quorate_placement::topology::RangeId;
 
-use super::{KeySpan, SnapshotHead};
+use super::{KeySpan, SnapshotHead, validate_spans};
 use crate::decode::{Decoder, FormatError, put_bytes, put_count};
 use crate::raft::applied_format::AppliedMembership;
 use crate::raft::entry_format::{
@@ -39,6 +40,17 @@ pub(crate) struct Marker {
     pub(crate) replaced: Vec<KeySpan>,
 }
 
+impl Marker {
+    /// What must hold of a marker.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub(crate) fn validate(&self) -> Result<(), Broken> {
+        self.head.validate()?;
+        validate_spans(&self.replaced)
+    }
+}
+
 pub(crate) fn marker_key(range: RangeId) -> Vec<u8> {
     let mut key = range.0.to_be_bytes().to_vec();
     key.push(MARKER);
@@ -53,6 +65,7 @@ pub(crate) fn range_of_marker_key(key: &[u8]) -> Option<RangeId> {
 }
 
 pub(crate) fn encode_marker(marker: &Marker) -> Bytes {
+    must_hold("a snapshot's marker", marker.validate());
     let mut out = vec![VERSION];
     out.extend_from_slice(&marker.area.to_be_bytes());
     put_head(&mut out, &marker.head);
@@ -66,11 +79,14 @@ pub(crate) fn decode_marker(bytes: Bytes) -> Result<Marker, FormatError> {
     let area = decoder.u64("area")?;
     let head = get_head(&mut decoder)?;
     let replaced = get_spans(&mut decoder)?;
+    let marker = Marker { area, head, replaced };
+    decoder.sound(marker.validate())?;
     decoder.finish()?;
-    Ok(Marker { area, head, replaced })
+    Ok(marker)
 }
 
 pub(crate) fn put_head(out: &mut Vec<u8>, head: &SnapshotHead) {
+    must_hold("a snapshot's head", head.validate());
     put_position(out, head.position);
     put_optional_position(out, head.membership.position);
     put_membership(out, &head.membership.membership);
@@ -87,7 +103,9 @@ pub(crate) fn get_head(decoder: &mut Decoder) -> Result<SnapshotHead, FormatErro
     let shared_bounds = (decoder.bytes("start of shared pairs")?, decoder.bytes("end of shared pairs")?);
     let shared = get_pairs(decoder)?;
     let spans = get_spans(decoder)?;
-    Ok(SnapshotHead { position, membership, spans, shared, shared_bounds })
+    let head = SnapshotHead { position, membership, spans, shared, shared_bounds };
+    decoder.sound(head.validate())?;
+    Ok(head)
 }
 
 pub(crate) fn put_pairs(out: &mut Vec<u8>, pairs: &[Pair]) {

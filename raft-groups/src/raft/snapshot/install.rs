@@ -14,6 +14,7 @@
 //! queued at the log writer, so that no truncation that openraft asked for before comes after.
 
 use bytes::Bytes;
+use quorate_engine::codec::check::must_hold;
 use quorate_engine::staging::StagedPart;
 use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_placement::topology::RangeId;
@@ -38,6 +39,12 @@ pub(crate) fn install_small(
     (head, replaced): (&SnapshotHead, &[KeySpan]),
     parts: Vec<StagedPart>,
 ) -> Result<(), StoreError> {
+    for part in &parts {
+        must_hold("a part of a snapshot", part.validate());
+        let is_inside =
+            |span: &KeySpan| span.family == part.family && span.start <= part.start && part.end <= span.end;
+        assert!(head.spans.iter().any(is_inside), "the parts of a snapshot lie within its spans");
+    }
     let mut batch = Batch::new();
     for span in replaced.iter().chain(&head.spans) {
         batch.delete_range(span.family, span.start.clone(), span.end.clone());
@@ -80,6 +87,7 @@ fn finish(store: &dyn Store, range: RangeId, marker: &Marker) -> Result<(), Stor
 
 /// The state that changes with the applied position.
 fn put_state(batch: &mut Batch, range: RangeId, head: &SnapshotHead) {
+    must_hold("a snapshot's head", head.validate());
     let (start, end) = head.shared_bounds.clone();
     batch.delete_range(Family::Range, start, end);
     for (key, value) in &head.shared {
@@ -109,7 +117,10 @@ fn without(span: KeySpan, taken: &KeySpan) -> Vec<KeySpan> {
     };
     let before = piece(&span.start, (&span.end).min(&taken.start));
     let after = piece((&span.start).max(&taken.end), &span.end);
-    before.into_iter().chain(after).collect()
+    let left: Vec<KeySpan> = before.into_iter().chain(after).collect();
+    let is_outside = |piece: &KeySpan| piece.end <= taken.start || piece.start >= taken.end;
+    assert!(left.iter().all(is_outside), "nothing that is taken is left");
+    left
 }
 
 /// Finishes all installations that a power cut or a kill has interrupted, and removes parts that belong to none. Before

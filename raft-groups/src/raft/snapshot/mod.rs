@@ -27,6 +27,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use metrics::{Unit, describe_counter};
 use parking_lot::Mutex;
+use quorate_engine::codec::check::{Broken, holds};
 use quorate_engine::staging::{Pair, PinnedView, StagedPart};
 use quorate_engine::store::{Family, Store, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
@@ -84,6 +85,52 @@ pub struct SnapshotHead {
     pub shared: Vec<Pair>,
     /// Where these pairs may lie.
     pub(crate) shared_bounds: (Bytes, Bytes),
+}
+
+impl SnapshotHead {
+    /// What must hold of a head. Walks the shared pairs, which are a handful.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub(crate) fn validate(&self) -> Result<(), Broken> {
+        let (start, end) = &self.shared_bounds;
+        let is_within = |(key, _): &Pair| key >= start && key < end;
+        holds(self.shared.iter().all(is_within), "the shared pairs of a range lie within their bounds")?;
+        holds(
+            self.shared.is_sorted_by(|a, b| a.0 < b.0),
+            "the shared pairs of a range are in order, each key once",
+        )?;
+        holds(self.membership.position <= Some(self.position), "a snapshot has the entry of its membership")?;
+        self.membership.validate()?;
+        validate_spans(&self.spans)
+    }
+
+    /// What must hold of the head of a snapshot for a replica whose shared pairs lie within these bounds: nothing else of
+    /// its store is replaced.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn is_of(&self, shared: &(Bytes, Bytes)) -> Result<(), Broken> {
+        holds(self.shared_bounds == *shared, "a snapshot replaces what is of its own range")
+    }
+}
+
+/// What must hold of the spans that a replica holds: users' data alone, and no key twice.
+///
+/// # Errors
+/// The rule that does not.
+pub(crate) fn validate_spans(spans: &[KeySpan]) -> Result<(), Broken> {
+    for (place, span) in spans.iter().enumerate() {
+        let is_data = match span.family {
+            Family::Data | Family::Lock | Family::Txn => true,
+            Family::Raft | Family::Range => false,
+        };
+        let is_first = spans.iter().take(place).all(|other| other.family != span.family);
+        holds(is_data, "a snapshot's spans are of users' data")?;
+        holds(is_first, "a range has one span of each family")?;
+        holds(span.start < span.end, "a span of a snapshot has an end, and is not empty")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -326,6 +373,7 @@ impl Drop for LogHold {
     fn drop(&mut self) {
         let mut held = self.holds.held.lock();
         if let Some(count) = held.get_mut(&self.index) {
+            assert!(*count > 0, "what is let go was held");
             *count -= 1;
             if *count == 0 {
                 held.remove(&self.index);

@@ -80,6 +80,7 @@ impl PartBuilder {
     fn end_span(&mut self) -> Option<StagedPart> {
         let end = self.spans.get(self.span)?.end.clone();
         let part = self.part(end);
+        assert!(self.pairs.is_empty(), "no pair is carried from one span to the next");
         self.span += 1;
         self.start = self.spans.get(self.span).map(|span| span.start.clone()).unwrap_or_default();
         part
@@ -93,6 +94,9 @@ impl PartBuilder {
         let family = self.spans.get(self.span)?.family;
         let start = std::mem::replace(&mut self.start, end.clone());
         let pairs = std::mem::take(&mut self.pairs);
+        let (first, last) = (pairs.first(), pairs.last());
+        assert!(first.is_none_or(|(key, _)| *key >= start), "a part begins where the one before ended");
+        assert!(last.is_none_or(|(key, _)| *key < end), "a part has all pairs that came for it");
         self.bytes = 0;
         self.number += 1;
         Some(StagedPart { number: self.number, family, start, end, pairs })

@@ -181,6 +181,10 @@ impl Sender {
                 Err(error) => return Err(SendFailure::Storage(error.to_string())),
             };
             let Some((last, _)) = pairs.last() else { return Ok(()) };
+            assert!(
+                *last >= start && *last < span.end,
+                "a chunk holds keys of its span, behind those sent before"
+            );
             start = [last.as_ref(), &[0]].concat().into();
             self.send_chunk(number, pairs, reported).await?;
         }

@@ -56,3 +56,34 @@ fn snapshot_marker_damage_is_an_error() {
         assert!(decode_marker(marker.slice(..length)).is_err(), "the first {length} bytes");
     }
 }
+
+#[test]
+fn snapshot_heads_are_sound_or_break_a_rule() {
+    let sound = head();
+    assert_eq!((sound.validate(), marker().validate()), (Ok(()), Ok(())));
+    let pair = |key: &'static str| (Bytes::from_static(key.as_bytes()), Bytes::new());
+    let later = Some(LogPosition { term: 4, index: 18 });
+    let membership = AppliedMembership { position: later, ..sound.membership.clone() };
+    let empty = KeySpan { end: Bytes::from_static(b"a"), ..span(Family::Data) };
+    let broken = [
+        SnapshotHead { shared: vec![pair("m")], ..sound.clone() },
+        SnapshotHead { shared: vec![pair("key"), pair("kex")], ..sound.clone() },
+        SnapshotHead { membership, ..sound.clone() },
+        SnapshotHead { spans: vec![span(Family::Range)], ..sound.clone() },
+        SnapshotHead { spans: vec![span(Family::Data), span(Family::Data)], ..sound.clone() },
+        SnapshotHead { spans: vec![empty.clone()], ..sound.clone() },
+    ];
+    for head in broken {
+        assert!(head.validate().is_err(), "{head:?}");
+    }
+    assert!(Marker { replaced: vec![empty], ..marker() }.validate().is_err());
+}
+
+#[test]
+fn snapshot_head_replaces_its_own_range_alone() {
+    let (own, other) =
+        (crate::range_format::shared_bounds(RANGE), crate::range_format::shared_bounds(RangeId(1)));
+    let head = SnapshotHead { shared: Vec::new(), shared_bounds: own.clone(), ..head() };
+    assert_eq!(head.is_of(&own), Ok(()));
+    assert!(head.is_of(&other).is_err());
+}

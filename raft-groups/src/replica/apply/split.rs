@@ -27,6 +27,12 @@ pub(super) fn divide(state: &mut AppliedState, split: &SplitCommand) -> Result<A
     let mut right =
         RangeDescriptor { range_id: split.right_id, generation, ..RangeDescriptor::clone(&whole) };
     right.span.start = split.at.clone();
+    assert!(
+        left.span.end == right.span.start && right.span.end == whole.span.end,
+        "no key is lost by a split"
+    );
+    assert!(!left.span.overlaps(&right.span), "after a split each key is on one side");
+    assert!(left.generation > whole.generation, "a split raises the generation");
     state.descriptor = Arc::new(left);
     state.size_bytes = split.left_bytes;
     Ok(AppliedState {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quorate_engine::codec::CodecError;
+use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 
@@ -76,8 +77,43 @@ impl AppliedState {
         self.is_joint = membership.is_joint();
     }
 
+    /// What must hold of the state of a range that is known; what is stored of its parts has rules of its own.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn validate(&self) -> Result<(), Broken> {
+        self.descriptor.validate()?;
+        holds(self.descriptor.is_known(), "whoever applies entries knows the range")?;
+        holds(
+            !self.is_joint || !self.descriptor.replicas.is_empty(),
+            "only a range with replicas changes them",
+        )
+    }
+
+    /// What must hold of the state behind further entries: nothing of it goes back.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn follows(&self, before: &Self) -> Result<(), Broken> {
+        self.descriptor.follows(&before.descriptor)?;
+        let (span, whole) = (&self.descriptor.span, &before.descriptor.span);
+        holds(
+            span.start == whole.start && whole.covers(span),
+            "a range keeps its start, and its end only comes nearer",
+        )?;
+        let writes_known = self.newest_write.is_some() == before.newest_write.is_some();
+        holds(
+            writes_known,
+            "a range that knows its newest write knows it for good, and others never learn it",
+        )?;
+        holds(self.newest_write >= before.newest_write, "a range's newest write only rises")?;
+        holds(self.end_lease_mark >= before.end_lease_mark, "the mark of hand-overs only rises")?;
+        holds(self.closed >= before.closed, "what is closed stays closed")
+    }
+
     /// Adds all of it to the batch.
     pub(super) fn save(&self, batch: &mut Batch) {
+        must_hold("a range's first state", self.validate());
         let range_id = self.descriptor.range_id;
         batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(&self.descriptor));
         batch.put(Family::Range, size_key(range_id), encode_size(self.size_bytes, self.newest_write));
@@ -87,6 +123,7 @@ impl AppliedState {
 
     /// Adds what differs from `before` to the batch.
     pub(super) fn save_changes(&self, before: &Self, batch: &mut Batch) {
+        must_hold("a range's state", self.follows(before));
         let range_id = self.descriptor.range_id;
         if before.descriptor != self.descriptor {
             batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(&self.descriptor));
@@ -100,5 +137,54 @@ impl AppliedState {
         if before.closed != self.closed {
             batch.put(Family::Range, closed_key(range_id), encode_closed(self.closed));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_engine::kv::{Key, Span};
+    use quorate_placement::topology::{NodeId, RangeId};
+
+    use super::*;
+
+    fn state() -> AppliedState {
+        let span = Span::new(Key::from(&b"a"[..]), Key::from(&b"m"[..]));
+        AppliedState::fresh(RangeDescriptor::new(RangeId(7), span, &[NodeId(1)]))
+    }
+
+    fn with_end(state: &AppliedState, end: &[u8], generation: u64) -> AppliedState {
+        let mut descriptor = RangeDescriptor::clone(&state.descriptor);
+        (descriptor.span.end, descriptor.generation) = (Key::from(end), generation);
+        AppliedState { descriptor: Arc::new(descriptor), ..state.clone() }
+    }
+
+    #[test]
+    fn applied_state_never_goes_back() {
+        let at = Timestamp::from_micros;
+        let before =
+            AppliedState { newest_write: Some(at(5)), end_lease_mark: at(6), closed: at(4), ..state() };
+        let left = AppliedState { closed: at(5), ..with_end(&before, b"g", 2) };
+        assert_eq!((before.follows(&before), left.follows(&before)), (Ok(()), Ok(())));
+        let back = [
+            AppliedState { newest_write: Some(at(4)), ..before.clone() },
+            AppliedState { newest_write: None, ..before.clone() },
+            AppliedState { end_lease_mark: at(5), ..before.clone() },
+            AppliedState { closed: at(3), ..before.clone() },
+            with_end(&before, b"g", 1),
+            with_end(&before, b"z", 2),
+        ];
+        for state in back {
+            assert!(state.follows(&before).is_err(), "{state:?}");
+        }
+        assert!(before.follows(&left).is_err(), "an earlier state");
+        let knows_nothing = AppliedState { newest_write: None, ..before.clone() };
+        assert!(before.follows(&knows_nothing).is_err(), "nobody learns it later");
+    }
+
+    #[test]
+    fn applied_state_is_that_of_a_known_range() {
+        assert_eq!(state().validate(), Ok(()));
+        assert!(AppliedState::fresh(RangeDescriptor::unknown(RangeId(7))).validate().is_err());
+        assert!(with_end(&state(), b"a", 2).validate().is_err());
     }
 }

@@ -243,8 +243,11 @@ fn response() -> impl Strategy<Value = Response> {
 }
 
 fn descriptor() -> impl Strategy<Value = RangeDescriptor> {
-    (any::<u64>(), span(), list(any::<u64>())).prop_map(|(id, span, nodes)| {
+    (1..=u64::MAX, span(), list(1..=u64::MAX)).prop_map(|(id, mut span, nodes)| {
         let nodes: Vec<_> = nodes.into_iter().map(NodeId).collect();
+        if span.is_empty() {
+            span.end = Key::default();
+        }
         RangeDescriptor::new(RangeId(id), span, &nodes)
     })
 }
