@@ -31,10 +31,10 @@ pub const LOCAL_TRANSACTION_MAX_BYTES: usize = 64 << 20;
 /// A database in one store.
 #[derive(Clone)]
 pub struct LocalDatabase {
-    shared: Arc<Shared>,
+    shared: Arc<LocalShared>,
 }
 
-struct Shared {
+struct LocalShared {
     store: Arc<dyn Store>,
     clock: Arc<HybridClock>,
     evaluator: Arc<dyn ScanEvaluator>,
@@ -49,7 +49,7 @@ impl LocalDatabase {
     /// The database in `store`. The clock must be past everything that the store holds.
     pub fn new(store: Arc<dyn Store>, clock: Arc<HybridClock>, evaluator: Arc<dyn ScanEvaluator>) -> Self {
         let (commit, pending) = (Mutex::new(None), Mutex::new(None));
-        Self { shared: Arc::new(Shared { store, clock, evaluator, commit, pending }) }
+        Self { shared: Arc::new(LocalShared { store, clock, evaluator, commit, pending }) }
     }
 }
 
@@ -67,7 +67,7 @@ impl Database for LocalDatabase {
     }
 }
 
-impl Shared {
+impl LocalShared {
     /// A timestamp at and below which nothing will be written any more.
     fn visible_now(&self) -> Result<Timestamp, KvError> {
         let pending = self.pending.lock();
@@ -165,7 +165,7 @@ fn check_conditions(snapshot: &dyn Snapshot, writes: &[Write]) -> Result<(), KvE
 }
 
 struct LocalTransaction {
-    shared: Arc<Shared>,
+    shared: Arc<LocalShared>,
     options: TransactionOptions,
     read_timestamp: Timestamp,
     buffer: WriteBuffer,

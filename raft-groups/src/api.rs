@@ -19,7 +19,7 @@ mod transact;
 
 pub use transact::{
     Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, Leftover, PushRequest, Rank, RecordId,
-    ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionState,
+    RecordState, ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta,
 };
 
 /// A request to one range.
@@ -141,7 +141,7 @@ pub enum Response {
     /// To [`Transact::LayIntents`]: they are there, and the commit comes at or after this timestamp.
     IntentsLaid(Timestamp),
     /// To [`Transact::Heartbeat`], [`Transact::End`] and [`Transact::Push`].
-    State(TransactionState),
+    State(RecordState),
     /// To [`Transact::Resolve`].
     Resolved {
         /// Where intents may be left: there were too many for one command.

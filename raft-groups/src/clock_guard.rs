@@ -152,7 +152,7 @@ enum Standing {
 }
 
 #[derive(Debug)]
-struct State {
+struct ClockState {
     peers: BTreeMap<NodeId, Measured>,
     /// What the clocks differed by when they were read last.
     difference: Option<i128>,
@@ -165,13 +165,13 @@ struct State {
 pub struct ClockGuard {
     /// Microseconds.
     offset_max: i128,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 impl ClockGuard {
     /// A guard of a clock that may be this far from others.
     pub fn new(offset_max: Duration) -> Self {
-        let state = State {
+        let state = ClockState {
             peers: BTreeMap::new(),
             difference: None,
             standing: Standing::Trusted,
@@ -260,7 +260,7 @@ impl ClockGuard {
 
     /// Notices that the wall clock was set, and that waiting is over. What is within the rest of the maximum offset
     /// does no harm to a node that was trusted.
-    fn observe(&self, state: &mut State, now: Reading) {
+    fn observe(&self, state: &mut ClockState, now: Reading) {
         let difference = now.difference();
         let is_set = state
             .difference
@@ -282,7 +282,7 @@ impl ClockGuard {
     }
 
     /// What the measurements say. Where there are none any more, what they said last stays.
-    fn judge(&self, state: &mut State, now: Duration) {
+    fn judge(&self, state: &mut ClockState, now: Duration) {
         state.peers.retain(|_, measured| measured.is_fresh(now));
         let limit = self.limit();
         let is_beyond = |measured: &Measured| measured.low > limit || measured.high < -limit;
@@ -310,7 +310,7 @@ impl ClockGuard {
         }
     }
 
-    fn changed(&self, before: &Standing, state: &State) -> Option<ClockChange> {
+    fn changed(&self, before: &Standing, state: &ClockState) -> Option<ClockChange> {
         // That the numbers are others is nothing new.
         if std::mem::discriminant(before) == std::mem::discriminant(&state.standing) {
             return None;
@@ -319,7 +319,7 @@ impl ClockGuard {
     }
 }
 
-impl State {
+impl ClockState {
     fn doubt_until_measured(&mut self, event: &'static str, now: Reading) {
         self.standing = Standing::Unmeasured { event, until: now.boot.saturating_add(UNMEASURED_MAX) };
         self.doubted();

@@ -34,7 +34,7 @@ use crate::descriptor::RangeDescriptor;
 use crate::lease::timing::Timing;
 use crate::local_ranges::{LedRange, LocalRangeError, LocalRanges, ReplicaProgress, ReplicaStatus};
 use crate::raft::{ChangeError, LogWriterCounts, MemberChange, MembersStamp, SnapshotInbox};
-use crate::replica::{Replica, Shared};
+use crate::replica::{Replica, StoreShared};
 use crate::rpc::Rpc;
 use crate::splits::ids::RangeIds;
 
@@ -71,7 +71,7 @@ pub struct StoreConfig {
 
 /// All replicas of a node.
 pub struct RangeStore {
-    shared: Arc<Shared>,
+    shared: Arc<StoreShared>,
     replicas: RwLock<BTreeMap<RangeId, Arc<Replica>>>,
     /// Creating and removing happen one at a time.
     changing: tokio::sync::Mutex<()>,

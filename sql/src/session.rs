@@ -15,7 +15,7 @@ pub mod ddl;
 pub mod dispatch;
 pub mod dml;
 pub mod explain;
-pub mod gate;
+pub mod held_rows;
 pub mod prepared;
 pub mod show;
 pub mod sink;

@@ -76,7 +76,7 @@ fn threads(
             work(rng.random_range(0..KEYS))?;
             latencies.record(before.elapsed());
         }
-        Ok(latencies)
+        Ok::<Latencies, StoreError>(latencies)
     };
     let mut all = Latencies::default();
     std::thread::scope(|scope| {

@@ -65,7 +65,7 @@ impl IntentKind {
 
 /// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TransactionEnd {
     /// Its writes of this attempt are committed at the timestamp.
     Committed {
         /// The attempt of the transaction's record.
@@ -158,7 +158,7 @@ pub fn resolve(
     batch: &mut Batch,
     key: &Key,
     transaction: Uuid,
-    outcome: Outcome,
+    outcome: TransactionEnd,
 ) -> Result<Resolved, MvccError> {
     let Some(intent) = intent_at(snapshot, key)?.filter(|intent| intent.transaction == transaction) else {
         return Ok(Resolved::Absent);
@@ -170,16 +170,16 @@ pub fn resolve(
 ///
 /// An intent of another attempt than the committed one is removed: its write was taken back by a restart. So is one
 /// above the commit timestamp: the coordinator never heard of it, as a late repeat of a request laid it once more.
-pub fn resolve_found(batch: &mut Batch, key: &Key, intent: &Intent, outcome: Outcome) -> Resolved {
+pub fn resolve_found(batch: &mut Batch, key: &Key, intent: &Intent, outcome: TransactionEnd) -> Resolved {
     batch.delete(Family::Lock, key_format::lock_key(key).bytes().clone());
     match outcome {
-        Outcome::Committed { attempt, timestamp }
+        TransactionEnd::Committed { attempt, timestamp }
             if attempt == intent.attempt && intent.write_timestamp <= timestamp =>
         {
             assert!(intent.read_timestamp <= timestamp, "a transaction commits at or above its reads");
             write::put(batch, key, timestamp, intent.kind.value());
             Resolved::Committed
         }
-        Outcome::Committed { .. } | Outcome::Aborted => Resolved::Removed,
+        TransactionEnd::Committed { .. } | TransactionEnd::Aborted => Resolved::Removed,
     }
 }

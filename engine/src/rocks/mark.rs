@@ -124,19 +124,19 @@ impl MarkFile {
 
 /// Writes the marks of an open store.
 pub(super) struct Marker {
-    shared: Arc<Shared>,
+    shared: Arc<MarkShared>,
     /// None only while this is dropped.
     stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct MarkShared {
     file: Mutex<MarkFile>,
     boot: Uuid,
     synced: Arc<Synced>,
 }
 
-impl Shared {
+impl MarkShared {
     /// Writes a mark where there is something new to say.
     fn mark(&self) -> io::Result<()> {
         let mut file = self.file.lock();
@@ -151,7 +151,7 @@ impl Marker {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start(file: MarkFile, boot: Uuid, synced: Arc<Synced>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { file: Mutex::new(file), boot, synced });
+        let shared = Arc::new(MarkShared { file: Mutex::new(file), boot, synced });
         let (stop, stopped) = sync_channel(1);
         let of_thread = Arc::clone(&shared);
         let thread = start(move || {

@@ -10,7 +10,7 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span, Write};
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use uuid::Uuid;
 
 /// A step in the life of a transaction that has intents.
@@ -138,7 +138,7 @@ pub struct ResolveRequest {
     /// Whose they are.
     pub transaction: Uuid,
     /// What its record says.
-    pub outcome: Outcome,
+    pub outcome: TransactionEnd,
     /// Where they lie; others' are left alone.
     pub spans: Vec<Span>,
 }
@@ -193,18 +193,18 @@ pub struct EndedTransaction {
     /// Its record.
     pub id: RecordId,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TransactionEnd,
     /// Where its intents lay.
     pub intent_spans: Vec<Span>,
 }
 
 /// How a transaction is, as its record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransactionState {
+pub enum RecordState {
     /// Not over, and its coordinator is alive.
     Pending,
     /// Over.
-    Ended(Outcome),
+    Ended(TransactionEnd),
 }
 
 impl Transact {

@@ -21,7 +21,7 @@ use quorate_engine::store::{Batch, Durability, Store};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use crate::api::{
-    RangeError, RangeRequest, ReadAt, Request, Response, Transact, TransactionOutcome, TransactionState,
+    RangeError, RangeRequest, ReadAt, RecordState, Request, Response, Transact, TransactionOutcome,
 };
 use crate::concurrency::timestamp_cache::TimestampCache;
 use crate::descriptor::RangeDescriptor;
@@ -259,7 +259,7 @@ impl LocalRanges for FakeRanges {
         if let Response::Committed(timestamp) = response {
             tokio::time::sleep(self.clock.wait_until_passed(timestamp)).await;
         }
-        if response == Response::State(TransactionState::Pending) {
+        if response == Response::State(RecordState::Pending) {
             // A real range waits a little for the transaction's end.
             tokio::time::sleep(PENDING_WAIT).await;
         }
@@ -559,8 +559,8 @@ impl Serving<'_> {
             Request::QueryTransaction { transaction, anchor, started } => {
                 let now = self.now();
                 match query_transaction::evaluate(snapshot, *transaction, anchor, *started, now)? {
-                    query_transaction::Outcome::Known(outcome) => Ok(Response::Outcome(outcome)),
-                    query_transaction::Outcome::Aborts(effects) => {
+                    query_transaction::QueryVerdict::Known(outcome) => Ok(Response::Outcome(outcome)),
+                    query_transaction::QueryVerdict::Aborts(effects) => {
                         Ok(self.apply(effects, Response::Outcome(TransactionOutcome::Aborted)))
                     }
                 }
@@ -568,8 +568,8 @@ impl Serving<'_> {
             Request::Commit(request) => {
                 let floor = self.floor(&request.writes, request.read_timestamp);
                 match commit::evaluate(snapshot, request, floor, &CountPairs)? {
-                    commit::Outcome::Repeated(timestamp) => Ok(Response::Committed(timestamp)),
-                    commit::Outcome::Commits(effects) => {
+                    commit::CommitVerdict::Repeated(timestamp) => Ok(Response::Committed(timestamp)),
+                    commit::CommitVerdict::Commits(effects) => {
                         let read = request.read_spans.iter().map(|read| read.span.clone());
                         self.note_reads(read, exactly(effects.timestamp));
                         let response = Response::Committed(effects.timestamp);

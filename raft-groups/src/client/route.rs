@@ -11,7 +11,7 @@ use crate::descriptor::RangeDescriptor;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RouteStep {
     /// Ask this node.
     Ask(NodeId),
     /// Everybody was asked: wait a little, the longer the more rounds there were, and call [`Route::next_step`] again.
@@ -78,14 +78,14 @@ impl Route {
         Self { stops, hint, round: 1 }
     }
 
-    /// Decides; after [`Step::Ask`], either the node answers and the way ends, or [`Route::failed`] is told.
-    pub fn next_step(&mut self) -> Step {
+    /// Decides; after [`RouteStep::Ask`], either the node answers and the way ends, or [`Route::failed`] is told.
+    pub fn next_step(&mut self) -> RouteStep {
         let hinted = self.hint;
         let unasked = self.stops.iter_mut().filter(|stop| !stop.asked);
         match unasked.min_by_key(|stop| Some(stop.node) != hinted) {
             Some(stop) => {
                 stop.asked = true;
-                Step::Ask(stop.node)
+                RouteStep::Ask(stop.node)
             }
             None => self.end_round(),
         }
@@ -128,7 +128,7 @@ impl Route {
         self.stops.iter().filter(missing).map(|stop| stop.node).collect()
     }
 
-    fn end_round(&mut self) -> Step {
+    fn end_round(&mut self) -> RouteStep {
         let answered = |stop: &&Stop| !matches!(stop.failure, Some(Failure::Unreachable(_)));
         let mut answers =
             self.stops.iter().filter(answered).filter_map(|stop| stop.failure.as_ref()).peekable();
@@ -136,10 +136,10 @@ impl Route {
         let all_mismatch = any && answers.clone().all(|failure| *failure == Failure::Mismatch);
         let all_unavailable = any && answers.all(|failure| matches!(failure, Failure::Unavailable(_)));
         if all_mismatch || self.stops.is_empty() {
-            return Step::Stale;
+            return RouteStep::Stale;
         }
         if all_unavailable {
-            return Step::GiveUp;
+            return RouteStep::GiveUp;
         }
         for stop in &mut self.stops {
             stop.asked = false;
@@ -147,7 +147,7 @@ impl Route {
         assert!(!self.stops.is_empty(), "a round without replicas is not repeated");
         let round = self.round;
         self.round += 1;
-        Step::Pause { round }
+        RouteStep::Pause { round }
     }
 }
 

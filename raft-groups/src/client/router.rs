@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use super::budget::QuorumBudget;
 use super::call::{Call, CallError};
 use super::range_cache::{RANGES_CACHED_MAX, RangeCache};
-use super::route::{Failure, Route, Step};
+use super::route::{Failure, Route, RouteStep};
 use crate::api::{RangeError, RangeRequest, Request, Response, Transact};
 use crate::clock_guard::{ClockDoubt, ClockEpoch};
 use crate::descriptor::RangeDescriptor;
@@ -277,7 +277,7 @@ impl Router {
         loop {
             let mut begun = self.clock.physical().boottime();
             match route.next_step() {
-                Step::Ask(node) => {
+                RouteStep::Ask(node) => {
                     let attempt = self.attempt_patiently(node, message, &mut encoded, budget.left()).await;
                     let (attempt, held) = attempt;
                     // Waiting for a split is no waiting for a quorum.
@@ -295,8 +295,8 @@ impl Router {
                         Verdict::Next(failure) => route.failed(node, failure),
                     }
                 }
-                Step::Pause { round } => tokio::time::sleep(self.pause(round).min(budget.left())).await,
-                Step::Stale => {
+                RouteStep::Pause { round } => tokio::time::sleep(self.pause(round).min(budget.left())).await,
+                RouteStep::Stale => {
                     self.forget(descriptor);
                     tokio::time::sleep(self.pause(1).min(budget.left())).await;
                     self.spend(budget, begun);
@@ -306,7 +306,7 @@ impl Router {
                         SendError::Stale
                     });
                 }
-                Step::GiveUp => return Err(unavailable(range_id, &route, budget)),
+                RouteStep::GiveUp => return Err(unavailable(range_id, &route, budget)),
             }
             self.spend(budget, begun);
             if budget.is_spent() {

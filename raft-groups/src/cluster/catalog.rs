@@ -25,7 +25,7 @@ pub trait CatalogListener: Send + Sync + 'static {
 
 /// What is known of the lease.
 #[derive(Debug, Default)]
-struct State {
+struct LeaseKnown {
     confirmed: Option<(u64, Duration)>,
     lease_until: Timestamp,
 }
@@ -33,7 +33,7 @@ struct State {
 /// The lease.
 #[derive(Debug, Default)]
 pub(super) struct CatalogLease {
-    state: Mutex<State>,
+    state: Mutex<LeaseKnown>,
     /// Wakes the task that refreshes.
     pub(super) changed: Notify,
     /// Wakes who waits for a confirmation.

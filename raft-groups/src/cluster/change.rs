@@ -73,7 +73,7 @@ impl Seen {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ChangeStep {
     /// Change the members by one entry.
     Members { on: MembersStamp, change: MemberChange },
     /// Have a node create the empty replica that the members have there.
@@ -175,13 +175,13 @@ impl ReplicaChange {
     }
 
     /// The next step, given the range as it is; `None` where this node does not lead it.
-    pub fn next(&mut self, now: Duration, seen: Option<&Seen>) -> Step {
+    pub fn next(&mut self, now: Duration, seen: Option<&Seen>) -> ChangeStep {
         let Some(seen) = seen else {
-            return Step::Failed(format!("{} is not led here any more", self.range_id));
+            return ChangeStep::Failed(format!("{} is not led here any more", self.range_id));
         };
         if !self.has_begun && seen.generation != self.goal.generation {
             let (wanted, is) = (self.goal.generation, seen.generation);
-            return Step::Failed(format!(
+            return ChangeStep::Failed(format!(
                 "{} has changed meanwhile: this was decided on generation {wanted}, it is {is}",
                 self.range_id
             ));
@@ -191,7 +191,7 @@ impl ReplicaChange {
             return step;
         }
         if !seen.members.is_committed {
-            return Step::Pause;
+            return ChangeStep::Pause;
         }
         match seen.members.membership.voters.as_slice() {
             [_, last] => self.finish(seen, last),
@@ -200,7 +200,7 @@ impl ReplicaChange {
     }
 
     /// Nothing has moved for too long.
-    fn overdue(&mut self, now: Duration) -> Option<Step> {
+    fn overdue(&mut self, now: Duration) -> Option<ChangeStep> {
         if now.saturating_sub(self.forward_at) < STEP_TIMEOUT {
             return None;
         }
@@ -211,7 +211,7 @@ impl ReplicaChange {
                 self.give_up(now, reason);
                 None
             }
-            (given_up, _) => Some(Step::Failed(given_up.unwrap_or(reason))),
+            (given_up, _) => Some(ChangeStep::Failed(given_up.unwrap_or(reason))),
         }
     }
 
@@ -222,15 +222,15 @@ impl ReplicaChange {
     }
 
     /// Two sets of voters: the second one takes over, whoever began it.
-    fn finish(&mut self, seen: &Seen, last: &BTreeSet<ReplicaId>) -> Step {
+    fn finish(&mut self, seen: &Seen, last: &BTreeSet<ReplicaId>) -> ChangeStep {
         self.stage = Stage::Joining;
         if !last.contains(&seen.me) {
             return hand_over(seen, |replica| last.contains(&replica));
         }
-        Step::Members { on: seen.members.stamp, change: MemberChange::Finish }
+        ChangeStep::Members { on: seen.members.stamp, change: MemberChange::Finish }
     }
 
-    fn advance(&mut self, now: Duration, seen: &Seen) -> Step {
+    fn advance(&mut self, now: Duration, seen: &Seen) -> ChangeStep {
         let leaving = self.goal.remove.and_then(|node| Some((node, seen.replica_on(node)?)));
         if self.given_up.is_none()
             && let Some((_, leaving)) = leaving
@@ -251,19 +251,19 @@ impl ReplicaChange {
         }
     }
 
-    fn add(&mut self, seen: &Seen, node: NodeId) -> Step {
+    fn add(&mut self, seen: &Seen, node: NodeId) -> ChangeStep {
         self.stage = Stage::Adding;
         // A learner left behind on the same node by an earlier attempt has gone: its id is used up.
         (self.created, self.progress, self.is_caught_up) = (None, None, false);
         let change = MemberChange::AddLearner { replica: seen.next_replica_id, node };
-        Step::Members { on: seen.members.stamp, change }
+        ChangeStep::Members { on: seen.members.stamp, change }
     }
 
     /// What is missing before the learner may vote.
-    fn catch_up(&mut self, seen: &Seen, node: NodeId, replica: ReplicaId) -> Option<Step> {
+    fn catch_up(&mut self, seen: &Seen, node: NodeId, replica: ReplicaId) -> Option<ChangeStep> {
         if self.created != Some(replica) {
             self.stage = Stage::Adding;
-            return Some(Step::Create { node, replica });
+            return Some(ChangeStep::Create { node, replica });
         }
         let lacks =
             self.progress.map(|(progress, _)| seen.members.committed.saturating_sub(progress.applied));
@@ -271,7 +271,7 @@ impl ReplicaChange {
             return None;
         }
         self.stage = Stage::CatchingUp;
-        Some(Step::Ask { node, replica })
+        Some(ChangeStep::Ask { node, replica })
     }
 
     fn join(
@@ -279,23 +279,23 @@ impl ReplicaChange {
         seen: &Seen,
         promote: Option<ReplicaId>,
         leaving: Option<(NodeId, ReplicaId)>,
-    ) -> Step {
+    ) -> ChangeStep {
         self.stage = Stage::Joining;
         let remove = leaving.map(|(_, replica)| replica).filter(|replica| seen.votes(*replica));
         let change = MemberChange::Join {
             promote: promote.into_iter().collect(),
             remove: remove.into_iter().collect(),
         };
-        Step::Members { on: seen.members.stamp, change }
+        ChangeStep::Members { on: seen.members.stamp, change }
     }
 
-    fn remove(&mut self, now: Duration, seen: &Seen, leaving: Option<(NodeId, ReplicaId)>) -> Step {
+    fn remove(&mut self, now: Duration, seen: &Seen, leaving: Option<(NodeId, ReplicaId)>) -> ChangeStep {
         match leaving {
             Some((_, replica)) if seen.votes(replica) => self.join(seen, None, leaving),
             Some((_, replica)) => {
-                Step::Members { on: seen.members.stamp, change: MemberChange::RemoveLearner(replica) }
+                ChangeStep::Members { on: seen.members.stamp, change: MemberChange::RemoveLearner(replica) }
             }
-            None => self.collect(now, self.goal.remove).unwrap_or(Step::Done),
+            None => self.collect(now, self.goal.remove).unwrap_or(ChangeStep::Done),
         }
     }
 
@@ -305,18 +305,18 @@ impl ReplicaChange {
         seen: &Seen,
         added: Option<(NodeId, Option<ReplicaId>)>,
         reason: String,
-    ) -> Step {
+    ) -> ChangeStep {
         match added {
             Some((_, Some(replica))) if !seen.votes(replica) => {
-                Step::Members { on: seen.members.stamp, change: MemberChange::RemoveLearner(replica) }
+                ChangeStep::Members { on: seen.members.stamp, change: MemberChange::RemoveLearner(replica) }
             }
-            Some((node, None)) => self.collect(now, Some(node)).unwrap_or(Step::Failed(reason)),
-            Some((_, Some(_))) | None => Step::Failed(reason),
+            Some((node, None)) => self.collect(now, Some(node)).unwrap_or(ChangeStep::Failed(reason)),
+            Some((_, Some(_))) | None => ChangeStep::Failed(reason),
         }
     }
 
     /// Has the node told, until it answers or the time for that is over.
-    fn collect(&mut self, now: Duration, node: Option<NodeId>) -> Option<Step> {
+    fn collect(&mut self, now: Duration, node: Option<NodeId>) -> Option<ChangeStep> {
         let node = node?;
         let (_, until) = *self.collect.get_or_insert((node, now.saturating_add(COLLECT_TIMEOUT)));
         if now >= until {
@@ -325,11 +325,11 @@ impl ReplicaChange {
         if self.given_up.is_none() {
             self.stage = Stage::Collecting;
         }
-        Some(Step::Collect { node })
+        Some(ChangeStep::Collect { node })
     }
 
     /// What became of a change of members.
-    pub fn changed(&mut self, now: Duration, result: Result<(), ChangeError>) -> Option<Step> {
+    pub fn changed(&mut self, now: Duration, result: Result<(), ChangeError>) -> Option<ChangeStep> {
         match result {
             Ok(()) => {
                 self.forward_at = now;
@@ -338,7 +338,7 @@ impl ReplicaChange {
             // Looking again shows what is true.
             Err(ChangeError::Stale(_) | ChangeError::NotNow(_) | ChangeError::Undecided(_)) => None,
             Err(error @ (ChangeError::Refused(_) | ChangeError::Fatal(_))) => {
-                Some(Step::Failed(format!("{}: {error}", self.range_id)))
+                Some(ChangeStep::Failed(format!("{}: {error}", self.range_id)))
             }
         }
     }
@@ -388,14 +388,14 @@ pub(super) enum CreateError {
 }
 
 /// To a voter that answers and passes the test; the lowest id of them, so that it is the same one next time.
-fn hand_over(seen: &Seen, may_lead: impl Fn(ReplicaId) -> bool) -> Step {
+fn hand_over(seen: &Seen, may_lead: impl Fn(ReplicaId) -> bool) -> ChangeStep {
     let able = |replica: &ReplicaId| {
         *replica != seen.me && may_lead(*replica) && seen.votes(*replica) && !seen.silent.contains(replica)
     };
     let target = seen.members.membership.nodes.keys().copied().find(able).and_then(|id| seen.node_of(id));
     match target {
-        Some(to) => Step::HandOver { to },
-        None => Step::Pause,
+        Some(to) => ChangeStep::HandOver { to },
+        None => ChangeStep::Pause,
     }
 }
 

@@ -29,11 +29,11 @@ pub enum LatchError {
 /// The latches of one range.
 #[derive(Debug, Default)]
 pub struct Latches {
-    state: Mutex<State>,
+    state: Mutex<LatchState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LatchState {
     table: LatchTable,
     waiting: HashMap<LatchId, oneshot::Sender<()>>,
 }

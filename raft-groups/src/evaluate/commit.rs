@@ -30,7 +30,7 @@ pub struct Floor {
 
 /// What becomes of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommitVerdict {
     /// It was committed before: there is nothing to do.
     Repeated(Timestamp),
     /// It commits when these effects are applied, at their timestamp.
@@ -51,7 +51,7 @@ pub fn evaluate(
     request: &CommitRequest,
     floor: Floor,
     evaluator: &dyn ScanEvaluator,
-) -> Result<Outcome, RangeError> {
+) -> Result<CommitVerdict, RangeError> {
     check_limits(&request.writes)?;
     let anchor = request.anchor().ok_or_else(|| RangeError::Refused("a commit without writes".to_owned()))?;
     if let Some(record) = record::get(snapshot, anchor, request.transaction).map_err(mvcc_error)? {
@@ -70,7 +70,7 @@ pub fn evaluate(
     if request.deadline.is_some_and(|deadline| timestamp >= deadline) {
         return Err(RangeError::PastDeadline { timestamp });
     }
-    effects(request, timestamp).map(Outcome::Commits)
+    effects(request, timestamp).map(CommitVerdict::Commits)
 }
 
 /// What was read has to be the same at the commit's timestamp.
@@ -86,10 +86,10 @@ fn refresh(
     if left.is_empty() { Ok(()) } else { Err(RangeError::TooMuchRead) }
 }
 
-fn known(record: &TransactionRecord, request: &CommitRequest) -> Result<Outcome, RangeError> {
+fn known(record: &TransactionRecord, request: &CommitRequest) -> Result<CommitVerdict, RangeError> {
     match record.status {
         TransactionStatus::Committed if record.attempt == request.attempt => {
-            Ok(Outcome::Repeated(record.timestamp))
+            Ok(CommitVerdict::Repeated(record.timestamp))
         }
         TransactionStatus::Committed => Err(RangeError::Refused(format!(
             "attempt {} of this transaction has committed already",

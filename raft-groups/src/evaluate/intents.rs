@@ -5,13 +5,13 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Write};
-use quorate_engine::mvcc::intent::{self, Intent, IntentKind, Laid, Outcome};
+use quorate_engine::mvcc::intent::{self, Intent, IntentKind, Laid, TransactionEnd};
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::store::{Batch, Snapshot};
 
 use super::commit::{Floor, check_conditions, check_limits, refuse_intents};
 use super::{Effects, Evaluated, is_too_old, mvcc_error, sound};
-use crate::api::{IntentsRequest, RangeError, Response, TransactionState};
+use crate::api::{IntentsRequest, RangeError, RecordState, Response};
 
 /// Most bytes of intents in one command, as [`intent_bytes`] counts them: the rest is for the record and the command.
 pub const INTENTS_MAX_BYTES: usize = COMMAND_MAX_BYTES - (64 << 10);
@@ -41,7 +41,7 @@ pub fn evaluate(
     }
     let record = match stands(snapshot, request)? {
         Record::Ended(outcome) => {
-            return Ok(Evaluated::Answer(Response::State(TransactionState::Ended(outcome))));
+            return Ok(Evaluated::Answer(Response::State(RecordState::Ended(outcome))));
         }
         Record::NotNeeded => None,
         Record::Missing => Some(pending(request, floor.now)),
@@ -69,7 +69,7 @@ pub fn evaluate(
 enum Record {
     NotNeeded,
     Missing,
-    Ended(Outcome),
+    Ended(TransactionEnd),
 }
 
 fn stands(snapshot: &dyn Snapshot, request: &IntentsRequest) -> Result<Record, RangeError> {
@@ -84,9 +84,9 @@ fn stands(snapshot: &dyn Snapshot, request: &IntentsRequest) -> Result<Record, R
     let Some(record) = found else { return Ok(Record::Missing) };
     Ok(match record.status {
         TransactionStatus::Committed => {
-            Record::Ended(Outcome::Committed { attempt: record.attempt, timestamp: record.timestamp })
+            Record::Ended(TransactionEnd::Committed { attempt: record.attempt, timestamp: record.timestamp })
         }
-        TransactionStatus::Aborted => Record::Ended(Outcome::Aborted),
+        TransactionStatus::Aborted => Record::Ended(TransactionEnd::Aborted),
         TransactionStatus::Pending | TransactionStatus::Staging => Record::NotNeeded,
     })
 }

@@ -5,13 +5,13 @@
 //! by the older, so that no circle of waiting lasts. Runs under an exclusive latch on the anchor.
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_engine::mvcc::record::{self, TransactionStatus};
 use quorate_engine::store::Snapshot;
 
 use super::query_transaction::{aborted, prevent};
 use super::{Evaluated, TRANSACTION_EXPIRY_MICROS, mvcc_error};
-use crate::api::{PushRequest, RangeError, Rank, Response, TransactionState};
+use crate::api::{PushRequest, RangeError, Rank, RecordState, Response};
 
 /// Looks at the record, and aborts the transaction where that is due.
 ///
@@ -32,19 +32,19 @@ pub fn evaluate(
             return Ok(Evaluated::Answer(pending()));
         }
         let effects = prevent(holder.transaction, &holder.anchor, holder.started, now)?;
-        return Ok(Evaluated::Writes(effects, ended(Outcome::Aborted)));
+        return Ok(Evaluated::Writes(effects, ended(TransactionEnd::Aborted)));
     };
     let rank = Rank { age: record.started, id: record.transaction };
     match record.status {
-        TransactionStatus::Committed => Ok(Evaluated::Answer(ended(Outcome::Committed {
+        TransactionStatus::Committed => Ok(Evaluated::Answer(ended(TransactionEnd::Committed {
             attempt: record.attempt,
             timestamp: record.timestamp,
         }))),
-        TransactionStatus::Aborted => Ok(Evaluated::Answer(ended(Outcome::Aborted))),
+        TransactionStatus::Aborted => Ok(Evaluated::Answer(ended(TransactionEnd::Aborted))),
         TransactionStatus::Pending
             if is_expired(record.heartbeat) || request.pusher.is_some_and(|pusher| pusher < rank) =>
         {
-            Ok(Evaluated::Writes(aborted(record, now)?, ended(Outcome::Aborted)))
+            Ok(Evaluated::Writes(aborted(record, now)?, ended(TransactionEnd::Aborted)))
         }
         // Nobody writes staging records yet: their writes in flight would have to be looked for first.
         TransactionStatus::Pending | TransactionStatus::Staging => Ok(Evaluated::Answer(pending())),
@@ -52,9 +52,9 @@ pub fn evaluate(
 }
 
 fn pending() -> Response {
-    Response::State(TransactionState::Pending)
+    Response::State(RecordState::Pending)
 }
 
-fn ended(outcome: Outcome) -> Response {
-    Response::State(TransactionState::Ended(outcome))
+fn ended(outcome: TransactionEnd) -> Response {
+    Response::State(RecordState::Ended(outcome))
 }

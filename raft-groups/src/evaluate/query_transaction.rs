@@ -15,7 +15,7 @@ use crate::api::{RangeError, TransactionOutcome};
 
 /// What becomes of the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum QueryVerdict {
     /// The answer stands already.
     Known(TransactionOutcome),
     /// The answer is [`TransactionOutcome::Aborted`] once these effects are applied.
@@ -32,18 +32,20 @@ pub fn evaluate(
     anchor: &Key,
     started: Timestamp,
     now: Timestamp,
-) -> Result<Outcome, RangeError> {
+) -> Result<QueryVerdict, RangeError> {
     match record::get(snapshot, anchor, transaction).map_err(mvcc_error)? {
         Some(record) => Ok(match record.status {
-            TransactionStatus::Committed => Outcome::Known(TransactionOutcome::Committed(record.timestamp)),
-            TransactionStatus::Aborted => Outcome::Known(TransactionOutcome::Aborted),
-            TransactionStatus::Pending => Outcome::Aborts(aborted(record, now)?),
+            TransactionStatus::Committed => {
+                QueryVerdict::Known(TransactionOutcome::Committed(record.timestamp))
+            }
+            TransactionStatus::Aborted => QueryVerdict::Known(TransactionOutcome::Aborted),
+            TransactionStatus::Pending => QueryVerdict::Aborts(aborted(record, now)?),
             // Its writes in flight decide, and nobody writes such records yet.
-            TransactionStatus::Staging => Outcome::Known(TransactionOutcome::Unknown),
+            TransactionStatus::Staging => QueryVerdict::Known(TransactionOutcome::Unknown),
         }),
         // Its record may have been removed: nothing can be said any more. A commit that old is refused.
-        None if is_too_old(started, now) => Ok(Outcome::Known(TransactionOutcome::Unknown)),
-        None => Ok(Outcome::Aborts(prevent(transaction, anchor, started, now)?)),
+        None if is_too_old(started, now) => Ok(QueryVerdict::Known(TransactionOutcome::Unknown)),
+        None => Ok(QueryVerdict::Aborts(prevent(transaction, anchor, started, now)?)),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Span, VALUE_MAX_BYTES};
-use quorate_engine::mvcc::intent::{self, Intent, Outcome};
+use quorate_engine::mvcc::intent::{self, Intent, TransactionEnd};
 use quorate_engine::mvcc::intent_format;
 use quorate_engine::mvcc::record::{self, TransactionStatus};
 use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
@@ -98,23 +98,23 @@ fn store_error(error: StoreError) -> RangeError {
 fn refuse_contradiction(
     snapshot: &dyn Snapshot,
     intent: &Intent,
-    outcome: Outcome,
+    outcome: TransactionEnd,
 ) -> Result<(), RangeError> {
     let record = record::get(snapshot, &intent.anchor, intent.transaction).map_err(mvcc_error)?;
     let Some(record) = record.filter(|_| safeguard::holds(Safeguard::RecordBeforeResolve)) else {
         return Ok(());
     };
     let agrees = match (record.status, outcome) {
-        (TransactionStatus::Committed, Outcome::Committed { attempt, timestamp }) => {
+        (TransactionStatus::Committed, TransactionEnd::Committed { attempt, timestamp }) => {
             (attempt, timestamp) == (record.attempt, record.timestamp)
         }
-        (TransactionStatus::Aborted, Outcome::Aborted)
+        (TransactionStatus::Aborted, TransactionEnd::Aborted)
         | (
             TransactionStatus::Pending | TransactionStatus::Staging,
-            Outcome::Committed { .. } | Outcome::Aborted,
+            TransactionEnd::Committed { .. } | TransactionEnd::Aborted,
         ) => true,
-        (TransactionStatus::Committed, Outcome::Aborted)
-        | (TransactionStatus::Aborted, Outcome::Committed { .. }) => false,
+        (TransactionStatus::Committed, TransactionEnd::Aborted)
+        | (TransactionStatus::Aborted, TransactionEnd::Committed { .. }) => false,
     };
     if agrees {
         Ok(())
@@ -130,7 +130,7 @@ fn refuse_contradiction(
 pub fn evaluate(
     snapshot: &dyn Snapshot,
     transaction: Uuid,
-    outcome: Outcome,
+    outcome: TransactionEnd,
     found: &Found,
 ) -> Result<Evaluated, RangeError> {
     let mut batch = Batch::new();
@@ -151,8 +151,8 @@ pub fn evaluate(
         return Ok(Evaluated::Answer(response));
     }
     let timestamp = match outcome {
-        Outcome::Committed { timestamp, .. } => timestamp,
-        Outcome::Aborted => Timestamp::MIN,
+        TransactionEnd::Committed { timestamp, .. } => timestamp,
+        TransactionEnd::Aborted => Timestamp::MIN,
     };
     Ok(Evaluated::Writes(Effects::of(batch, timestamp, intents), response))
 }

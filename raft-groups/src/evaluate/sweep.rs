@@ -6,7 +6,7 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Span;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::mvcc::{intent_format, key_format, record_format};
 use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
@@ -94,16 +94,16 @@ fn look_at(record: &TransactionRecord, now: Timestamp, found: &mut Found) {
 }
 
 /// How a transaction ended of which nobody may ask any more.
-fn ended_long_ago(record: &TransactionRecord, now: Timestamp) -> Option<Outcome> {
+fn ended_long_ago(record: &TransactionRecord, now: Timestamp) -> Option<TransactionEnd> {
     let since = record.timestamp.max(record.heartbeat).max(record.started).micros();
     if now.micros().saturating_sub(since) <= TRANSACTION_AGE_MAX_MICROS + RECORD_MARGIN_MICROS {
         return None;
     }
     match record.status {
         TransactionStatus::Committed => {
-            Some(Outcome::Committed { attempt: record.attempt, timestamp: record.timestamp })
+            Some(TransactionEnd::Committed { attempt: record.attempt, timestamp: record.timestamp })
         }
-        TransactionStatus::Aborted => Some(Outcome::Aborted),
+        TransactionStatus::Aborted => Some(TransactionEnd::Aborted),
         // Its intents lead to it: whoever pushes it ends it.
         TransactionStatus::Pending | TransactionStatus::Staging => None,
     }

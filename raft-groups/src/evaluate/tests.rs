@@ -20,7 +20,7 @@ use quorate_engine::kv::{
 };
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::memory::MemoryStore;
-use quorate_engine::mvcc::intent::{Outcome, intents_in};
+use quorate_engine::mvcc::intent::{TransactionEnd, intents_in};
 use quorate_engine::mvcc::{ChangeWindow, Visits, key_format, record_format, version_format};
 use quorate_engine::store::{Durability, Family, Store};
 use quorate_engine::testing::evaluator::{TextEvaluator, program};
@@ -160,8 +160,10 @@ impl Runner {
         };
         let floor = words.floor(now)?;
         match commit::evaluate(&*self.store.snapshot(), &request, floor, &TextEvaluator) {
-            Ok(commit::Outcome::Commits(effects)) => Ok(format!("commits {}", self.apply(effects)?)),
-            Ok(commit::Outcome::Repeated(timestamp)) => Ok(format!("committed before at {timestamp}\n")),
+            Ok(commit::CommitVerdict::Commits(effects)) => Ok(format!("commits {}", self.apply(effects)?)),
+            Ok(commit::CommitVerdict::Repeated(timestamp)) => {
+                Ok(format!("committed before at {timestamp}\n"))
+            }
             Err(error) => Ok(format!("{error}\n")),
         }
     }
@@ -171,8 +173,10 @@ impl Runner {
         let anchor = key(words.all("anchor").first().ok_or("anchor=KEY")?);
         let (started, now) = (words.time("started", 100)?, words.time("now", 100)?);
         match query_transaction::evaluate(&*self.store.snapshot(), transaction, &anchor, started, now)? {
-            query_transaction::Outcome::Known(outcome) => Ok(format!("{outcome:?}\n")),
-            query_transaction::Outcome::Aborts(effects) => Ok(format!("aborts {}", self.apply(effects)?)),
+            query_transaction::QueryVerdict::Known(outcome) => Ok(format!("{outcome:?}\n")),
+            query_transaction::QueryVerdict::Aborts(effects) => {
+                Ok(format!("aborts {}", self.apply(effects)?))
+            }
         }
     }
 
@@ -246,9 +250,9 @@ impl Runner {
         let mut spans = words.words.iter();
         let transaction = id(spans.next().ok_or("resolve ID")?)?;
         let attempt = u32::try_from(words.number("attempt")?.unwrap_or(1))?;
-        let outcome = words
-            .number("commit")?
-            .map_or(Outcome::Aborted, |at| Outcome::Committed { attempt, timestamp: seconds(at) });
+        let outcome = words.number("commit")?.map_or(TransactionEnd::Aborted, |at| {
+            TransactionEnd::Committed { attempt, timestamp: seconds(at) }
+        });
         let request = ResolveRequest { transaction, outcome, spans: spans.map(|text| span(text)).collect() };
         let found = resolve::find(&*self.store.snapshot(), &request)?;
         let keys: Vec<_> = found.keys.iter().map(Key::to_string).collect();

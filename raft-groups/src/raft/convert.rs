@@ -16,7 +16,7 @@ use super::types::{EntryPayload, GroupMembership, LogEntry, LogPosition, VoteSta
 
 /// What applying an entry gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub(crate) struct AppliedEntry {
     pub(crate) position: LogPosition,
     pub(crate) outcome: Bytes,
 }
@@ -29,7 +29,7 @@ openraft::declare_raft_types!(
     /// openraft as this crate uses it.
     pub(crate) TypeConfig:
         D = EntryCommand,
-        R = Outcome,
+        R = AppliedEntry,
         NodeId = u64,
         Node = RaftNode,
         Term = u64,

@@ -63,11 +63,11 @@ pub(crate) struct GroupLog {
     observer: Arc<dyn LeaseObserver>,
     /// Number of the last append that was written.
     written: Arc<AtomicU64>,
-    state: Mutex<State>,
+    state: Mutex<KnownLog>,
 }
 
 #[derive(Default)]
-struct State {
+struct KnownLog {
     vote: Option<VoteState>,
     purged: Option<LogPosition>,
     /// The last entry, or the purge point where there is none.
@@ -79,7 +79,7 @@ struct State {
     sizes: LogSizes,
 }
 
-impl State {
+impl KnownLog {
     /// Forgets the entries up to a position and says how many bytes they had. Those in memory go too: what is cut off is
     /// applied, and openraft waits until no follower's stream reads it.
     fn purge(&mut self, upto: LogPosition) -> u64 {
@@ -164,7 +164,7 @@ impl GroupLog {
         if let Some(last) = last_entry {
             sizes.push(purged.map_or(0, |purged| purged.index + 1), last.index, bytes);
         }
-        let state = State { vote, purged, last: last_entry.max(purged), sizes, ..State::default() };
+        let state = KnownLog { vote, purged, last: last_entry.max(purged), sizes, ..KnownLog::default() };
         writer.add_log_bytes(state.sizes.total());
         let written = Arc::new(AtomicU64::new(0));
         Ok(Arc::new(Self { range_id, store, writer, observer, written, state: Mutex::new(state) }))

@@ -101,7 +101,7 @@ impl Queued for Request {
 type OnPoison = Box<dyn FnOnce(StoreError) + Send>;
 
 /// What writer, its thread and all groups of a store share.
-struct Shared {
+struct LogWriterShared {
     syncs: AtomicU64,
     appends: AtomicU64,
     log_bytes: AtomicU64,
@@ -115,7 +115,7 @@ struct Poison {
     on_poison: Option<OnPoison>,
 }
 
-impl Shared {
+impl LogWriterShared {
     fn poison(&self, error: StoreError) {
         let mut poison = self.poison.lock();
         if poison.error.is_some() {
@@ -150,7 +150,7 @@ pub struct LogWriterCounts {
 pub struct LogWriter {
     sender: Mutex<Option<Sender<Request>>>,
     stopped: Mutex<Option<oneshot::Receiver<()>>>,
-    shared: Arc<Shared>,
+    shared: Arc<LogWriterShared>,
     slots: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
@@ -169,7 +169,7 @@ impl LogWriter {
         describe_counter!(SYNCS, Unit::Count, "Synced writes of the store's log writer");
         describe_counter!(APPENDS, Unit::Count, "Appends of Raft groups, each of one entry or more");
         let poison = Poison { error: None, on_poison: Some(Box::new(on_poison)) };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LogWriterShared {
             syncs: AtomicU64::new(0),
             appends: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
@@ -283,7 +283,7 @@ impl LogWriter {
 /// The thread's half.
 struct Drain {
     store: Arc<dyn Store>,
-    shared: Arc<Shared>,
+    shared: Arc<LogWriterShared>,
 }
 
 /// A rule that is broken while the log is written is the store's end: nobody would hear of entries and votes any more.
@@ -450,15 +450,17 @@ mod tests {
         let on_poison: OnPoison = Box::new(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LogWriterShared {
             syncs: AtomicU64::new(0),
             appends: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
             poison: Mutex::new(Poison { error: None, on_poison: Some(on_poison) }),
             wake: Notify::new(),
         });
-        let drain =
-            |shared: &Arc<Shared>| Drain { store: Arc::new(MemoryStore::new()), shared: Arc::clone(shared) };
+        let drain = |shared: &Arc<LogWriterShared>| Drain {
+            store: Arc::new(MemoryStore::new()),
+            shared: Arc::clone(shared),
+        };
         drop(drain(&shared));
         assert!(shared.check().is_ok(), "an end in peace is none");
         let drain = drain(&shared);

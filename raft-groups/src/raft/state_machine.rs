@@ -26,7 +26,7 @@ use super::applied_format::{
     membership_key,
 };
 use super::convert::{
-    Outcome, RaftLogId, RaftStoredMembership, TypeConfig, entry_of, log_id_of, raft_membership_of,
+    AppliedEntry, RaftLogId, RaftStoredMembership, TypeConfig, entry_of, log_id_of, raft_membership_of,
 };
 use super::log_writer::LogWriter;
 use super::snapshot::head_format::Marker;
@@ -166,7 +166,7 @@ impl StateMachine {
     }
 
     /// Applies some entries in one batch.
-    async fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
+    async fn apply_batch(&mut self, entries: &[LogEntry]) -> Result<Vec<AppliedEntry>, ApplyError> {
         let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Vec::new()) };
         if let Some(stalls) = self.machinery.blocking.stalls() {
             pause(stalls.apply()).await;
@@ -188,7 +188,7 @@ impl StateMachine {
         self.membership = membership.unwrap_or_else(|| std::mem::take(&mut self.membership));
         self.sound(last, || self.machinery.applier.applied(entries, last))?;
         self.machinery.applied.send_replace(Some(last));
-        let outcome = |(entry, outcome): (&LogEntry, _)| Outcome { position: entry.position, outcome };
+        let outcome = |(entry, outcome): (&LogEntry, _)| AppliedEntry { position: entry.position, outcome };
         Ok(entries.iter().zip(outcomes).map(outcome).collect())
     }
 

@@ -39,11 +39,11 @@ const DAMAGED: &str = "quorate_range_replicas_damaged_total";
 /// What a replica knows of its damage.
 #[derive(Default)]
 pub struct Damage {
-    state: Mutex<State>,
+    state: Mutex<KnownDamage>,
 }
 
 #[derive(Default)]
-struct State {
+struct KnownDamage {
     /// What was met first.
     detail: Option<Arc<str>>,
     is_handing_over: bool,

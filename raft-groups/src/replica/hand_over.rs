@@ -76,7 +76,7 @@ impl Replica {
     async fn end_lease(&self, group: &RaftGroup) -> Result<(), LocalRangeError> {
         let range_id = self.range_id;
         let proposal = {
-            let _gate = self.gate.write().await;
+            let _enqueued = self.enqueue_lock.write().await;
             let term = self.lease.lock().leads().ok_or(LocalRangeError::NotLeader { range_id })?;
             self.note(Event::HandingOver);
             // What is read from here on is not answered: its lease check comes last, and fails.

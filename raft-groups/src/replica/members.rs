@@ -30,7 +30,7 @@ impl Replica {
         group.wake().await;
         let mut changing = Box::pin(group.change_members(on, change, CHANGE_TIMEOUT));
         let first = {
-            let _gate = self.gate.read().await;
+            let _enqueued = self.enqueue_lock.read().await;
             if self.lease.lock().is_handing_over() {
                 return Err(ChangeError::Stale("its leader is handing over".to_owned()));
             }

@@ -59,7 +59,7 @@ use propose::InFlight;
 use raft_task::RaftTask;
 
 /// What all replicas of a store share.
-pub struct Shared {
+pub struct StoreShared {
     /// This node.
     pub node_id: NodeId,
     /// The store.
@@ -80,7 +80,7 @@ pub struct Shared {
     pub snapshots: Arc<Snapshots>,
     /// How long things last.
     pub timing: Timing,
-    /// When the store was opened, in microseconds of [`Shared::now`].
+    /// When the store was opened, in microseconds of [`StoreShared::now`].
     pub opened_at: u64,
     /// Right sides of splits that are about to start.
     pub nursery: Nursery,
@@ -94,7 +94,7 @@ pub struct Shared {
     pub write_bytes: Arc<Semaphore>,
 }
 
-impl Shared {
+impl StoreShared {
     /// Size beyond which a range is split.
     pub fn range_max_bytes(&self) -> u64 {
         self.range_max_bytes.load(Ordering::Relaxed)
@@ -108,7 +108,7 @@ impl Shared {
 
 /// One replica.
 pub struct Replica {
-    shared: Arc<Shared>,
+    shared: Arc<StoreShared>,
     range_id: RangeId,
     replica_id: ReplicaId,
     descriptor: RwLock<Arc<RangeDescriptor>>,
@@ -129,7 +129,7 @@ pub struct Replica {
     published: AtomicU64,
     task: RaftTask,
     /// Held shared while a command is enqueued, and alone while the lease ends: nothing is enqueued behind an EndLease.
-    gate: tokio::sync::RwLock<()>,
+    enqueue_lock: tokio::sync::RwLock<()>,
     /// The last EndLease that was seen on its way into this replica's log.
     end_lease: Mutex<Option<LogPosition>>,
     /// What it has met on its disk.
@@ -170,7 +170,7 @@ pub struct Origin {
 
 impl Replica {
     /// A replica whose Raft task does not run yet: see [`Replica::start`].
-    pub fn new(shared: Arc<Shared>, origin: Origin) -> Arc<Self> {
+    pub fn new(shared: Arc<StoreShared>, origin: Origin) -> Arc<Self> {
         let Origin { replica_id, applied, published, past, seed } = origin;
         let descriptor = Arc::clone(&applied.descriptor);
         let now = shared.now();
@@ -195,7 +195,7 @@ impl Replica {
             attempts: Mutex::default(),
             published: AtomicU64::new(published),
             task: RaftTask::default(),
-            gate: tokio::sync::RwLock::new(()),
+            enqueue_lock: tokio::sync::RwLock::new(()),
             end_lease: Mutex::new(None),
             damage: Damage::default(),
             ended: Ended::default(),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Replica;
 use super::apply::{EntryOutcome, bounds};
 use super::serve::{Deadline, ServingTerm};
-use super::transact::Step;
+use super::transact::ProposedStep;
 use crate::api::{CommitRequest, RangeError, Response, TransactionOutcome};
 use crate::command_format::{Command, CommandKind};
 use crate::concurrency::latch::LatchGuard;
@@ -71,7 +71,7 @@ impl Drop for InFlightGuard {
 #[derive(Clone)]
 pub(super) enum Intention {
     Commit(CommitRequest),
-    Transact(Step),
+    Transact(ProposedStep),
     QueryTransaction { transaction: Uuid, anchor: Key, started: Timestamp },
 }
 
@@ -260,10 +260,10 @@ impl Replica {
                 let floor = self.floor(&request.writes, now);
                 let evaluator = self.shared.evaluator.as_ref();
                 match commit::evaluate(snapshot.as_ref(), request, floor, evaluator)? {
-                    commit::Outcome::Repeated(timestamp) => {
+                    commit::CommitVerdict::Repeated(timestamp) => {
                         Ok(Evaluated::Answer(Response::Committed(timestamp)))
                     }
-                    commit::Outcome::Commits(effects) => {
+                    commit::CommitVerdict::Commits(effects) => {
                         self.protect_reads(request, effects.timestamp);
                         let response = Response::Committed(effects.timestamp);
                         Ok(Evaluated::Writes(effects, response))
@@ -273,10 +273,10 @@ impl Replica {
             Intention::Transact(step) => self.evaluate_step(step, now),
             Intention::QueryTransaction { transaction, anchor, started } => {
                 match query_transaction::evaluate(snapshot.as_ref(), *transaction, anchor, *started, now)? {
-                    query_transaction::Outcome::Known(outcome) => {
+                    query_transaction::QueryVerdict::Known(outcome) => {
                         Ok(Evaluated::Answer(Response::Outcome(outcome)))
                     }
-                    query_transaction::Outcome::Aborts(effects) => {
+                    query_transaction::QueryVerdict::Aborts(effects) => {
                         Ok(Evaluated::Writes(effects, Response::Outcome(TransactionOutcome::Aborted)))
                     }
                 }
@@ -332,7 +332,7 @@ impl Replica {
         command: EntryCommand,
     ) -> Result<Applied, ProposeError> {
         let proposal = {
-            let _gate = self.gate.read().await;
+            let _enqueued = self.enqueue_lock.read().await;
             if self.lease.lock().is_handing_over() {
                 return Err(ProposeError::Rejected);
             }

@@ -35,13 +35,13 @@ pub(crate) fn describe_metrics() {
 /// The task's place.
 #[derive(Default)]
 pub struct RaftTask {
-    state: Mutex<State>,
+    state: Mutex<TaskState>,
     /// Held while the task is taken down or built.
     changing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct TaskState {
     group: Option<Arc<RaftGroup>>,
     /// Why it never runs again.
     stopped: Option<String>,

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span, Write};
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use uuid::Uuid;
 
 use super::Replica;
 use super::propose::Intention;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, Request, ResolveRequest,
-    Response, SweepRequest, Transact, TransactionOutcome, TransactionState,
+    Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, RecordState, Request,
+    ResolveRequest, Response, SweepRequest, Transact, TransactionOutcome,
 };
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
@@ -29,17 +29,17 @@ const INLINE_KEYS_MAX: usize = 16;
 
 /// A step as it is proposed: [`Transact`] with the keys of a resolution found.
 #[derive(Clone)]
-pub(super) enum Step {
+pub(super) enum ProposedStep {
     LayIntents(IntentsRequest),
     Heartbeat { transaction: Uuid, anchor: Key },
     End(EndRequest),
     Push(PushRequest),
-    Resolve { transaction: Uuid, outcome: Outcome, found: resolve::Found },
+    Resolve { transaction: Uuid, outcome: TransactionEnd, found: resolve::Found },
     Sweep(sweep::Found),
     Settle(Vec<RecordId>),
 }
 
-impl Step {
+impl ProposedStep {
     pub(super) fn latches(&self) -> LatchSpans {
         let exclusive = |key: &Key| (Span::point(key.clone()), Access::Exclusive);
         match self {
@@ -110,28 +110,28 @@ impl Replica {
         match step {
             Transact::LayIntents(request) => {
                 self.forward_clock(request.transaction.read_timestamp)?;
-                self.step(Step::LayIntents(request)).await
+                self.step(ProposedStep::LayIntents(request)).await
             }
             Transact::Heartbeat { transaction, anchor } => {
-                self.step(Step::Heartbeat { transaction, anchor }).await
+                self.step(ProposedStep::Heartbeat { transaction, anchor }).await
             }
             Transact::End(request) => {
                 if let Decision::Commit { timestamp, .. } = request.decision {
                     self.forward_clock(timestamp)?;
                 }
-                self.step(Step::End(request)).await
+                self.step(ProposedStep::End(request)).await
             }
             Transact::Push(request) => self.push(request).await,
             Transact::Resolve(request) => self.resolve(request).await,
             Transact::Sweep(request) => self.sweep(request).await,
-            Transact::Settle(records) => self.step(Step::Settle(records)).await,
+            Transact::Settle(records) => self.step(ProposedStep::Settle(records)).await,
         }
     }
 
-    async fn step(self: &Arc<Self>, step: Step) -> Result<Response, RangeError> {
+    async fn step(self: &Arc<Self>, step: ProposedStep) -> Result<Response, RangeError> {
         let ends = step.ends();
         let response = self.write(Intention::Transact(step)).await?;
-        if let (Some(transaction), Response::State(TransactionState::Ended(_))) = (ends, &response) {
+        if let (Some(transaction), Response::State(RecordState::Ended(_))) = (ends, &response) {
             self.ended.tell(transaction);
         }
         Ok(response)
@@ -145,9 +145,9 @@ impl Replica {
             let ended = waiting.told().notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
-            let response = self.step(Step::Push(request.clone())).await?;
+            let response = self.step(ProposedStep::Push(request.clone())).await?;
             let left = until.saturating_sub(self.shared.physical.boottime());
-            if response != Response::State(TransactionState::Pending) || left.is_zero() {
+            if response != Response::State(RecordState::Pending) || left.is_zero() {
                 return Ok(response);
             }
             let _ = tokio::time::timeout(left, ended).await;
@@ -167,10 +167,10 @@ impl Replica {
             .await??;
         // Of what a split took away meanwhile nothing can be said: it may be gone from this node, intents and all.
         self.check_bounds(&Request::Transact(Transact::Resolve(asked)))?;
-        if let Outcome::Committed { timestamp, .. } = outcome {
+        if let TransactionEnd::Committed { timestamp, .. } = outcome {
             self.forward_clock(timestamp)?;
         }
-        self.step(Step::Resolve { transaction, outcome, found }).await
+        self.step(ProposedStep::Resolve { transaction, outcome, found }).await
     }
 
     /// Looks for leftovers of transactions, and removes those records that nobody may ask for any more.
@@ -185,7 +185,7 @@ impl Replica {
             // What the asker is told makes it ask others, and each of them knows for itself.
             return Ok(Response::Swept(found.swept));
         }
-        self.step(Step::Sweep(found)).await
+        self.step(ProposedStep::Sweep(found)).await
     }
 
     /// What a step means for the data as it is now, under its latches.
@@ -194,15 +194,19 @@ impl Replica {
     pub(super) fn confirm(&self, intention: &Intention, response: &Response) -> Result<(), RangeError> {
         let (transaction, anchor) = match intention {
             Intention::QueryTransaction { transaction, anchor, .. } => (*transaction, anchor),
-            Intention::Transact(Step::End(request)) => (request.transaction.id, &request.transaction.anchor),
-            Intention::Transact(Step::Push(request)) => (request.holder.transaction, &request.holder.anchor),
+            Intention::Transact(ProposedStep::End(request)) => {
+                (request.transaction.id, &request.transaction.anchor)
+            }
+            Intention::Transact(ProposedStep::Push(request)) => {
+                (request.holder.transaction, &request.holder.anchor)
+            }
             Intention::Commit(_)
             | Intention::Transact(
-                Step::LayIntents(_)
-                | Step::Heartbeat { .. }
-                | Step::Resolve { .. }
-                | Step::Sweep(_)
-                | Step::Settle(_),
+                ProposedStep::LayIntents(_)
+                | ProposedStep::Heartbeat { .. }
+                | ProposedStep::Resolve { .. }
+                | ProposedStep::Sweep(_)
+                | ProposedStep::Settle(_),
             ) => return Ok(()),
         };
         let record = record::get(self.shared.engine.snapshot().as_ref(), anchor, transaction);
@@ -217,23 +221,23 @@ impl Replica {
         }
     }
 
-    pub(super) fn evaluate_step(&self, step: &Step, now: Timestamp) -> Result<Evaluated, RangeError> {
+    pub(super) fn evaluate_step(&self, step: &ProposedStep, now: Timestamp) -> Result<Evaluated, RangeError> {
         let snapshot = self.shared.engine.snapshot();
         let snapshot = snapshot.as_ref();
         match step {
-            Step::LayIntents(request) => {
+            ProposedStep::LayIntents(request) => {
                 intents::evaluate(snapshot, request, self.floor(&request.writes, now))
             }
-            Step::Heartbeat { transaction, anchor } => {
+            ProposedStep::Heartbeat { transaction, anchor } => {
                 heartbeat::evaluate(snapshot, *transaction, anchor, now)
             }
-            Step::End(request) => end::evaluate(snapshot, request, now),
-            Step::Push(request) => push::evaluate(snapshot, request, now),
-            Step::Resolve { transaction, outcome, found } => {
+            ProposedStep::End(request) => end::evaluate(snapshot, request, now),
+            ProposedStep::Push(request) => push::evaluate(snapshot, request, now),
+            ProposedStep::Resolve { transaction, outcome, found } => {
                 resolve::evaluate(snapshot, *transaction, *outcome, found)
             }
-            Step::Sweep(found) => sweep::evaluate(snapshot, found, now),
-            Step::Settle(records) => settle::evaluate(snapshot, records),
+            ProposedStep::Sweep(found) => sweep::evaluate(snapshot, found, now),
+            ProposedStep::Settle(records) => settle::evaluate(snapshot, records),
         }
     }
 
@@ -257,13 +261,13 @@ fn agrees(record: &TransactionRecord, response: &Response) -> bool {
     let committed_at =
         |at: Timestamp| record.status == TransactionStatus::Committed && record.timestamp == at;
     match response {
-        Response::State(TransactionState::Ended(Outcome::Aborted))
+        Response::State(RecordState::Ended(TransactionEnd::Aborted))
         | Response::Outcome(TransactionOutcome::Aborted) => aborted,
-        Response::State(TransactionState::Ended(Outcome::Committed { attempt, timestamp })) => {
+        Response::State(RecordState::Ended(TransactionEnd::Committed { attempt, timestamp })) => {
             committed_at(*timestamp) && record.attempt == *attempt
         }
         Response::Outcome(TransactionOutcome::Committed(timestamp)) => committed_at(*timestamp),
-        Response::State(TransactionState::Pending)
+        Response::State(RecordState::Pending)
         | Response::Outcome(TransactionOutcome::Unknown)
         | Response::Values(_)
         | Response::Page(_)
@@ -295,15 +299,15 @@ mod tests {
             intent_spans: Vec::new(),
             in_flight: Vec::new(),
         };
-        let ended = |outcome| Response::State(TransactionState::Ended(outcome));
-        let committed = |attempt, timestamp| ended(Outcome::Committed { attempt, timestamp });
+        let ended = |outcome| Response::State(RecordState::Ended(outcome));
+        let committed = |attempt, timestamp| ended(TransactionEnd::Committed { attempt, timestamp });
         let (yes, no) = (record(TransactionStatus::Committed), record(TransactionStatus::Aborted));
-        assert!(agrees(&yes, &committed(1, at)) && agrees(&no, &ended(Outcome::Aborted)));
+        assert!(agrees(&yes, &committed(1, at)) && agrees(&no, &ended(TransactionEnd::Aborted)));
         assert!(agrees(&yes, &Response::Outcome(TransactionOutcome::Committed(at))));
         assert!(agrees(&no, &Response::Outcome(TransactionOutcome::Aborted)));
-        assert!(!agrees(&yes, &ended(Outcome::Aborted)) && !agrees(&no, &committed(1, at)));
+        assert!(!agrees(&yes, &ended(TransactionEnd::Aborted)) && !agrees(&no, &committed(1, at)));
         assert!(!agrees(&yes, &committed(2, at)) && !agrees(&yes, &committed(1, at.next())));
-        assert!(!agrees(&record(TransactionStatus::Pending), &ended(Outcome::Aborted)));
-        assert!(agrees(&record(TransactionStatus::Pending), &Response::State(TransactionState::Pending)));
+        assert!(!agrees(&record(TransactionStatus::Pending), &ended(TransactionEnd::Aborted)));
+        assert!(agrees(&record(TransactionStatus::Pending), &Response::State(RecordState::Pending)));
     }
 }

@@ -24,7 +24,7 @@ use crate::range_format::{
 use crate::replica::apply::AppliedState;
 use crate::replica::damage::describe_metrics as describe_damage;
 use crate::replica::raft_task::describe_metrics as describe_elections;
-use crate::replica::{Origin, Past, Replica, Shared};
+use crate::replica::{Origin, Past, Replica, StoreShared};
 use crate::rpc::{Handler, Service};
 use crate::splits::ids::RangeIds;
 use crate::splits::nursery::Nursery;
@@ -66,7 +66,7 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))
             .map_err(StoreOpenError::Writer)?;
     let opened_at = u64::try_from(config.physical.boottime().as_micros()).unwrap_or(u64::MAX);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(StoreShared {
         opened_at,
         node_id: config.node_id,
         engine: config.engine,

@@ -1,15 +1,15 @@
-//! Steps of transactions with intents, and what is told of them: [`Transact`], [`TransactionState`], [`Swept`].
+//! Steps of transactions with intents, and what is told of them: [`Transact`], [`RecordState`], [`Swept`].
 
 use bytes::Bytes;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 
 use super::pieces::{Nothing, SpanForm, Uuid, own_key, spans_of};
 use super::range::WriteForm;
 use super::{WireError, forms, must, read_all, read_maybe};
 use crate::api::{
     Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, Leftover, PushRequest, Rank, RecordId,
-    ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta, TransactionState,
+    RecordState, ResolveRequest, SweepRequest, Swept, Transact, TransactionMeta,
 };
 
 const STEP: &str = "a step of a transaction";
@@ -19,12 +19,12 @@ const LEFT: &str = "what transactions left behind";
 /// A [`Transact`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct TransactForm {
-    #[prost(oneof = "Step", tags = "1, 2, 3, 4, 5, 6, 7")]
-    step: Option<Step>,
+    #[prost(oneof = "StepForm", tags = "1, 2, 3, 4, 5, 6, 7")]
+    step: Option<StepForm>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Step {
+enum StepForm {
     #[prost(message, tag = "1")]
     LayIntents(IntentsForm),
     #[prost(message, tag = "2")]
@@ -173,7 +173,7 @@ impl TryFrom<TransactForm> for Transact {
     }
 }
 
-impl From<&Transact> for Step {
+impl From<&Transact> for StepForm {
     fn from(step: &Transact) -> Self {
         match step {
             Transact::LayIntents(request) => Self::LayIntents(IntentsForm {
@@ -211,36 +211,36 @@ impl From<&Transact> for Step {
     }
 }
 
-impl TryFrom<Step> for Transact {
+impl TryFrom<StepForm> for Transact {
     type Error = WireError;
 
-    fn try_from(form: Step) -> Result<Self, WireError> {
+    fn try_from(form: StepForm) -> Result<Self, WireError> {
         Ok(match form {
-            Step::LayIntents(form) => Self::LayIntents(IntentsRequest {
+            StepForm::LayIntents(form) => Self::LayIntents(IntentsRequest {
                 transaction: must(STEP, "transaction", form.transaction)?.try_into()?,
                 sequence: form.sequence,
                 writes: read_all(form.writes)?,
                 with_record: form.with_record,
             }),
-            Step::Heartbeat(form) => {
+            StepForm::Heartbeat(form) => {
                 let RecordId { transaction, anchor } = form.try_into()?;
                 Self::Heartbeat { transaction, anchor }
             }
-            Step::End(form) => Self::End(EndRequest {
+            StepForm::End(form) => Self::End(EndRequest {
                 transaction: must(STEP, "transaction", form.transaction)?.try_into()?,
                 decision: must(STEP, "decision", form.decision)?.into(),
                 intent_spans: spans_of(form.intent_spans),
             }),
-            Step::Push(form) => Self::Push(PushRequest {
+            StepForm::Push(form) => Self::Push(PushRequest {
                 holder: must(STEP, "holder", form.holder)?.try_into()?,
                 pusher: form.pusher.map(rank_of).transpose()?,
             }),
-            Step::Settle(form) => Self::Settle(read_all(form.records)?),
-            Step::Sweep(form) => Self::Sweep(SweepRequest {
+            StepForm::Settle(form) => Self::Settle(read_all(form.records)?),
+            StepForm::Sweep(form) => Self::Sweep(SweepRequest {
                 span: must(STEP, "span", form.span)?.into(),
                 wanted: must(STEP, "kind of what is swept", form.wanted)?.try_into()?,
             }),
-            Step::Resolve(form) => Self::Resolve(ResolveRequest {
+            StepForm::Resolve(form) => Self::Resolve(ResolveRequest {
                 transaction: must(STEP, "transaction", form.transaction)?.into(),
                 outcome: must(STEP, "outcome", form.outcome)?.try_into()?,
                 spans: spans_of(form.spans),
@@ -382,7 +382,7 @@ impl TryFrom<HolderForm> for Holder {
     }
 }
 
-/// An [`Outcome`].
+/// An [`TransactionEnd`].
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 struct OutcomeForm {
     #[prost(oneof = "EndedForm", tags = "1, 2")]
@@ -405,19 +405,19 @@ struct CommittedForm {
     timestamp: u64,
 }
 
-impl From<Outcome> for OutcomeForm {
-    fn from(outcome: Outcome) -> Self {
+impl From<TransactionEnd> for OutcomeForm {
+    fn from(outcome: TransactionEnd) -> Self {
         let ended = match outcome {
-            Outcome::Committed { attempt, timestamp } => {
+            TransactionEnd::Committed { attempt, timestamp } => {
                 EndedForm::Committed(CommittedForm { attempt, timestamp: timestamp.raw() })
             }
-            Outcome::Aborted => EndedForm::Aborted(Nothing {}),
+            TransactionEnd::Aborted => EndedForm::Aborted(Nothing {}),
         };
         Self { ended: Some(ended) }
     }
 }
 
-impl TryFrom<OutcomeForm> for Outcome {
+impl TryFrom<OutcomeForm> for TransactionEnd {
     type Error = WireError;
 
     fn try_from(form: OutcomeForm) -> Result<Self, WireError> {
@@ -430,7 +430,7 @@ impl TryFrom<OutcomeForm> for Outcome {
     }
 }
 
-/// A [`TransactionState`].
+/// A [`RecordState`].
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(super) struct StateForm {
     #[prost(oneof = "StateKind", tags = "1, 2")]
@@ -445,17 +445,17 @@ enum StateKind {
     Ended(OutcomeForm),
 }
 
-impl From<TransactionState> for StateForm {
-    fn from(state: TransactionState) -> Self {
+impl From<RecordState> for StateForm {
+    fn from(state: RecordState) -> Self {
         let state = match state {
-            TransactionState::Pending => StateKind::Pending(Nothing {}),
-            TransactionState::Ended(outcome) => StateKind::Ended(outcome.into()),
+            RecordState::Pending => StateKind::Pending(Nothing {}),
+            RecordState::Ended(outcome) => StateKind::Ended(outcome.into()),
         };
         Self { state: Some(state) }
     }
 }
 
-impl TryFrom<StateForm> for TransactionState {
+impl TryFrom<StateForm> for RecordState {
     type Error = WireError;
 
     fn try_from(form: StateForm) -> Result<Self, WireError> {

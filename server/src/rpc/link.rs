@@ -53,11 +53,11 @@ const FAILURE_TOLD_AFTER: Duration = Duration::from_secs(3);
 /// The queue of one lane to one node, and the task that empties it. Dropping it ends the stream.
 pub struct Link {
     queue: mpsc::Sender<Message>,
-    shared: Arc<Shared>,
+    shared: Arc<LinkShared>,
     task: JoinHandle<()>,
 }
 
-struct Shared {
+struct LinkShared {
     to: NodeId,
     lane: Lane,
     membership: Membership,
@@ -71,7 +71,7 @@ impl Link {
     pub fn open(to: NodeId, lane: Lane, membership: Membership, tasks: &Tasks) -> Arc<Self> {
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
         let queued_bytes = AtomicUsize::new(0);
-        let shared = Arc::new(Shared { to, lane, membership, queued_bytes, open: AtomicBool::new(true) });
+        let shared = Arc::new(LinkShared { to, lane, membership, queued_bytes, open: AtomicBool::new(true) });
         let running = Arc::clone(&shared).run(Arc::new(Mutex::new(receiver)));
         // With all that the connection starts.
         let task = match lane {
@@ -107,7 +107,7 @@ impl Drop for Link {
 
 type Queue = Arc<Mutex<mpsc::Receiver<Message>>>;
 
-impl Shared {
+impl LinkShared {
     async fn run(self: Arc<Self>, queue: Queue) {
         let mut pause = RECONNECT_MIN;
         let mut told = String::new();

@@ -6,7 +6,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Transaction, TransactionOptions};
 
 use super::dispatch::{Run, tag};
-use super::gate::Gate;
+use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use super::{Binding, Session};
@@ -32,7 +32,7 @@ use crate::types::Row;
 /// Takes a query's rows.
 pub(crate) enum Output<'a, 'b> {
     /// The client.
-    Gate(&'a mut Gate<'b>),
+    Held(&'a mut HeldRows<'b>),
     /// `COPY TO STDOUT`.
     Lines(&'a mut Lines<'b>),
     /// Nobody: EXPLAIN ANALYZE only counts, and prints the plan that was run.
@@ -57,10 +57,10 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         if !matches!(self.transaction, TransactionState::Idle) {
-            let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
+            let mut held = HeldRows::new(sink, run.prepared.columns().unwrap_or_default());
             let statement = binding.unplanned()?;
-            let (count, _) = self.run_in_transaction(statement, run, &mut Output::Gate(&mut gate)).await?;
-            return finish(statement.statement, count, &mut gate).await;
+            let (count, _) = self.run_in_transaction(statement, run, &mut Output::Held(&mut held)).await?;
+            return finish(statement.statement, count, &mut held).await;
         }
         self.run_alone(binding, run, sink).await
     }
@@ -114,10 +114,10 @@ impl Session {
         let mut lease = run.lease;
         loop {
             let statement = rebound.as_deref().unwrap_or(binding).unplanned()?;
-            let mut gate = Gate::new(&mut *sink, run.prepared.columns().unwrap_or_default());
-            match self.attempt(statement, lease, run, &mut Output::Gate(&mut gate)).await {
-                Ok((count, _)) => return finish(statement.statement, count, &mut gate).await,
-                Err(ExecError::Kv(error)) if !gate.is_open() => attempts.after(error).await?,
+            let mut held = HeldRows::new(&mut *sink, run.prepared.columns().unwrap_or_default());
+            match self.attempt(statement, lease, run, &mut Output::Held(&mut held)).await {
+                Ok((count, _)) => return finish(statement.statement, count, &mut held).await,
+                Err(ExecError::Kv(error)) if !held.is_sent() => attempts.after(error).await?,
                 Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
             }
             run.limits.cancel.check()?;
@@ -241,17 +241,17 @@ async fn run_query(
 
 async fn send(rows: Vec<Row>, output: &mut Output<'_, '_>) -> Result<(), SqlError> {
     match output {
-        Output::Gate(gate) => gate.rows(rows).await,
+        Output::Held(held) => held.rows(rows).await,
         Output::Lines(lines) => lines.rows(&rows).await,
         Output::Count(_) => Ok(()),
     }
 }
 
 /// The completion of a statement that has run; of a query, its last rows too.
-async fn finish(dml: &BoundDml, count: u64, gate: &mut Gate<'_>) -> Result<Completion, SqlError> {
+async fn finish(dml: &BoundDml, count: u64, held: &mut HeldRows<'_>) -> Result<Completion, SqlError> {
     Ok(match dml {
         BoundDml::Query(_) => {
-            gate.finish().await?;
+            held.finish().await?;
             tag(format!("SELECT {count}"))
         }
         BoundDml::Insert(_) => tag(format!("INSERT 0 {count}")),

@@ -3,7 +3,7 @@
 use super::Session;
 use super::dispatch::{Run, tag};
 use super::dml::Output;
-use super::gate::Gate;
+use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
 use crate::bind::BoundDml;
@@ -34,9 +34,9 @@ pub(crate) async fn explain(
         explain_plan(&plan, &Measured::new())
     };
     let rows = lines.into_iter().map(|line| vec![Datum::Text(line)]).collect();
-    let mut gate = Gate::new(sink, run.prepared.columns().unwrap_or_default());
-    gate.rows(rows).await?;
-    gate.finish().await?;
+    let mut held = HeldRows::new(sink, run.prepared.columns().unwrap_or_default());
+    held.rows(rows).await?;
+    held.finish().await?;
     Ok(tag("EXPLAIN"))
 }
 

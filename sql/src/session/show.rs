@@ -4,7 +4,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::keyspace;
 
 use super::dispatch::tag;
-use super::gate::Gate;
+use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::snapshot::CatalogSnapshot;
@@ -25,9 +25,9 @@ pub async fn send(
     rows: Vec<Row>,
     sink: &mut dyn ResultSink,
 ) -> Result<Completion, SqlError> {
-    let mut gate = Gate::new(sink, columns);
-    gate.rows(rows).await?;
-    gate.finish().await?;
+    let mut held = HeldRows::new(sink, columns);
+    held.rows(rows).await?;
+    held.finish().await?;
     Ok(tag("SHOW"))
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::hlc::Timestamp;
 use crate::kv::{Change, ChangesRequest, Direction, Key, Span, Value};
 use crate::kv_reads::ReadSpan;
-use crate::mvcc::intent::{self, Intent, IntentKind, Laid, Outcome};
+use crate::mvcc::intent::{self, Intent, IntentKind, Laid, TransactionEnd};
 use crate::mvcc::record::{self, InFlightWrite, TransactionRecord, TransactionStatus};
 use crate::mvcc::{
     self, ChangeWindow, MvccError, MvccScan, PageError, ReadAt, Refreshed, Visits, key_format, stats,
@@ -244,8 +244,8 @@ impl MvccRunner {
         let transaction = Uuid::from_u128(number(args, "txn", 1)?);
         let attempt = number(args, "attempt", 0)?;
         let outcome = match args.take_key("commit").map(timestamp).transpose()? {
-            Some(timestamp) => Outcome::Committed { attempt, timestamp },
-            None => Outcome::Aborted,
+            Some(timestamp) => TransactionEnd::Committed { attempt, timestamp },
+            None => TransactionEnd::Aborted,
         };
         let mut batch = Batch::new();
         let snapshot = self.store.store().snapshot();

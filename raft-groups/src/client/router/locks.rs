@@ -13,12 +13,12 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use quorate_engine::kv::{Key, KvError, Span};
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_placement::topology::RangeId;
 
 use super::{Router, SendError, unexpected};
 use crate::api::{
-    Holder, PushRequest, RangeError, Rank, Request, ResolveRequest, Response, Transact, TransactionState,
+    Holder, PushRequest, RangeError, Rank, RecordState, Request, ResolveRequest, Response, Transact,
 };
 use crate::client::budget::QuorumBudget;
 use crate::descriptor::RangeDescriptor;
@@ -73,7 +73,7 @@ impl Router {
             let Response::State(state) = answer else {
                 return Err(SendError::Answered(wrong_answer("a question about a transaction")));
             };
-            if let TransactionState::Ended(outcome) = state {
+            if let RecordState::Ended(outcome) = state {
                 break outcome;
             }
             if self.clock.physical().boottime() >= met.until {
@@ -90,7 +90,7 @@ impl Router {
     async fn resolve_met(
         &self,
         met: Met<'_>,
-        outcome: Outcome,
+        outcome: TransactionEnd,
         budget: &mut QuorumBudget,
     ) -> Result<(), SendError> {
         let spans = vec![Span::point(met.key), met.descriptor.span.clone()];

@@ -7,7 +7,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Write};
 use uuid::Uuid;
 
-use super::commit_steps::{CommitSteps, Effect, Event, Outcome};
+use super::commit_steps::{CommitEnd, CommitSteps, Effect, Event};
 use super::two_phase::Coordinator;
 use super::{DistributedTransaction, ONE_COMMAND_MAX_BYTES};
 use crate::api::{CommitRequest, RangeError, Request, Response, TransactionMeta};
@@ -186,13 +186,13 @@ fn fits(range: &RangeDescriptor, commit: &CommitRequest) -> bool {
         && commit.read_spans.iter().all(|read| range.span.covers(&read.span))
 }
 
-fn finish(outcome: Outcome, commit: &CommitRequest, range_id: u64) -> Result<Timestamp, KvError> {
+fn finish(outcome: CommitEnd, commit: &CommitRequest, range_id: u64) -> Result<Timestamp, KvError> {
     let transaction: Uuid = commit.transaction;
     let anchor = commit.anchor().cloned().unwrap_or_default();
     match outcome {
-        Outcome::Committed(timestamp) => Ok(timestamp),
-        Outcome::Refused(error) => Err(answered_error(error, &anchor)),
-        Outcome::Unavailable(detail) => Err(KvError::Unavailable { range_id, detail }),
-        Outcome::Ambiguous(detail) => Err(KvError::Ambiguous { transaction, detail }),
+        CommitEnd::Committed(timestamp) => Ok(timestamp),
+        CommitEnd::Refused(error) => Err(answered_error(error, &anchor)),
+        CommitEnd::Unavailable(detail) => Err(KvError::Unavailable { range_id, detail }),
+        CommitEnd::Ambiguous(detail) => Err(KvError::Ambiguous { transaction, detail }),
     }
 }

@@ -43,12 +43,12 @@ pub enum Effect {
     /// Ask for the record of the current id.
     AskRecord,
     /// The end.
-    Done(Outcome),
+    Done(CommitEnd),
 }
 
 /// How the coordinator's work ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommitEnd {
     /// Committed.
     Committed(Timestamp),
     /// Nothing was done, and this is why.
@@ -70,10 +70,10 @@ impl CommitSteps {
     /// Decides; `budget_spent` forbids everything that would wait.
     pub fn step(&mut self, event: Event, budget_spent: bool) -> Effect {
         match event {
-            Event::Committed(timestamp) => Effect::Done(Outcome::Committed(timestamp)),
-            Event::Answered(error) => Effect::Done(Outcome::Refused(error)),
+            Event::Committed(timestamp) => Effect::Done(CommitEnd::Committed(timestamp)),
+            Event::Answered(error) => Effect::Done(CommitEnd::Refused(error)),
             Event::Stale if budget_spent => {
-                Effect::Done(Outcome::Unavailable("its keys moved from range to range".to_owned()))
+                Effect::Done(CommitEnd::Unavailable("its keys moved from range to range".to_owned()))
             }
             Event::Stale => {
                 assert!(self.lost.is_none(), "what may have been proposed is not sent again");
@@ -81,7 +81,7 @@ impl CommitSteps {
             }
             Event::Lost(detail) => self.ask(detail, budget_spent),
             Event::Record(TransactionOutcome::Committed(timestamp)) => {
-                Effect::Done(Outcome::Committed(timestamp))
+                Effect::Done(CommitEnd::Committed(timestamp))
             }
             Event::Record(TransactionOutcome::Aborted) => self.never_committed(budget_spent),
             Event::Record(TransactionOutcome::Unknown) => {
@@ -94,7 +94,7 @@ impl CommitSteps {
 
     fn ask(&mut self, detail: String, budget_spent: bool) -> Effect {
         if budget_spent {
-            return Effect::Done(Outcome::Ambiguous(detail));
+            return Effect::Done(CommitEnd::Ambiguous(detail));
         }
         self.lost = Some(detail);
         Effect::AskRecord
@@ -104,14 +104,14 @@ impl CommitSteps {
         assert!(self.lost.is_some(), "a record is asked for only where an answer was lost");
         let lost = self.lost.take().unwrap_or_default();
         if budget_spent {
-            return Effect::Done(Outcome::Unavailable(lost));
+            return Effect::Done(CommitEnd::Unavailable(lost));
         }
         Effect::SendUnderNewId
     }
 
     fn ambiguous(&self, detail: String) -> Effect {
         let lost = self.lost.as_deref().unwrap_or("its answer was lost");
-        Effect::Done(Outcome::Ambiguous(format!("{lost}; then the record was asked: {detail}")))
+        Effect::Done(CommitEnd::Ambiguous(format!("{lost}; then the record was asked: {detail}")))
     }
 }
 

@@ -56,10 +56,10 @@ const COMMAND_ENVELOPE_BYTES: usize = 4 << 10;
 /// The database that all ranges are together, as seen from this node.
 #[derive(Clone)]
 pub struct DistributedDatabase {
-    shared: Arc<Shared>,
+    shared: Arc<DatabaseShared>,
 }
 
-struct Shared {
+struct DatabaseShared {
     router: Arc<Router>,
     evaluator: Arc<dyn ScanEvaluator>,
     ids: Mutex<StdRng>,
@@ -73,7 +73,13 @@ impl DistributedDatabase {
         let ids = Mutex::new(StdRng::from_seed(seed));
         let quorum_wait_ms = AtomicU64::new(u64::try_from(QUORUM_WAIT_MAX.as_millis()).unwrap_or(u64::MAX));
         Self {
-            shared: Arc::new(Shared { router, evaluator, ids, quorum_wait_ms, resolver: Resolver::new() }),
+            shared: Arc::new(DatabaseShared {
+                router,
+                evaluator,
+                ids,
+                quorum_wait_ms,
+                resolver: Resolver::new(),
+            }),
         }
     }
 
@@ -94,7 +100,7 @@ impl DistributedDatabase {
     }
 }
 
-impl Shared {
+impl DatabaseShared {
     fn new_id(&self) -> Uuid {
         uuid::Builder::from_random_bytes(self.ids.lock().random()).into_uuid()
     }
@@ -144,7 +150,7 @@ fn refuse_beyond_wall(clock: &HybridClock, now: Timestamp) -> Result<(), KvError
 
 /// One transaction.
 struct DistributedTransaction {
-    shared: Arc<Shared>,
+    shared: Arc<DatabaseShared>,
     options: TransactionOptions,
     started: Timestamp,
     /// When the first attempt at the same work began.

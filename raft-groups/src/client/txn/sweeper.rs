@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use quorate_engine::kv::Span;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 
 use super::DistributedDatabase;
 use super::resolver::resolve_all;
 use crate::api::{
-    EndedTransaction, Holder, Leftover, PushRequest, RecordId, Request, ResolveRequest, Response,
-    SweepRequest, Swept, Transact, TransactionState,
+    EndedTransaction, Holder, Leftover, PushRequest, RecordId, RecordState, Request, ResolveRequest,
+    Response, SweepRequest, Swept, Transact,
 };
 use crate::client::router::SendError;
 use crate::descriptor::RangeDescriptor;
@@ -114,7 +114,7 @@ impl DistributedDatabase {
         let (transaction, anchor) = (holder.transaction, holder.anchor.clone());
         let push = Transact::Push(PushRequest { holder, pusher: None });
         let answer = self.router().ask_anchor(&anchor, push, &mut budget).await?;
-        let Response::State(TransactionState::Ended(outcome)) = answer else { return Ok(false) };
+        let Response::State(RecordState::Ended(outcome)) = answer else { return Ok(false) };
         Ok(self.resolve_in(transaction, outcome, vec![range.span.clone()]).await)
     }
 
@@ -125,7 +125,7 @@ impl DistributedDatabase {
     }
 
     /// Whether every intent of a transaction in these spans is resolved.
-    async fn resolve_in(&self, transaction: uuid::Uuid, outcome: Outcome, spans: Vec<Span>) -> bool {
+    async fn resolve_in(&self, transaction: uuid::Uuid, outcome: TransactionEnd, spans: Vec<Span>) -> bool {
         let request = ResolveRequest { transaction, outcome, spans };
         let left = resolve_all(self.router(), request, &mut self.budget()).await;
         left.is_ok_and(|left| left.is_empty())

@@ -13,15 +13,15 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Span, Write};
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::kv_spans::ReadSpans;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 
-use super::Shared;
+use super::DatabaseShared;
 use super::refresh::{RANGES_AT_ONCE_MAX, Refresh, refresh};
 use super::resolver::resolve_all;
 use super::two_phase_steps::{Effect, End, Event, Plan, TwoPhaseSteps};
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, Request, ResolveRequest, Response, Transact, TransactionMeta,
-    TransactionState,
+    Decision, EndRequest, IntentsRequest, RecordState, Request, ResolveRequest, Response, Transact,
+    TransactionMeta,
 };
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{SendError, read_error, unexpected};
@@ -42,7 +42,7 @@ const INTENT_SPANS_BYTES_MAX: usize = 256 << 10;
 
 /// Commits one transaction.
 pub(super) struct Coordinator {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<DatabaseShared>,
     pub transaction: TransactionMeta,
     /// By key, not empty; the first is the anchor.
     pub writes: Arc<Vec<Write>>,
@@ -242,13 +242,13 @@ impl Coordinator {
         safeguard::reach("txn-before-record");
         let decision = Decision::Commit { timestamp: at, deadline: self.deadline };
         if !safeguard::holds(Safeguard::RecordBeforeResolve) {
-            let outcome = Outcome::Committed { attempt: self.transaction.attempt, timestamp: at };
+            let outcome = TransactionEnd::Committed { attempt: self.transaction.attempt, timestamp: at };
             // What a test switches on; its error is the known bug's own.
             let _ = resolve_all(&self.shared.router, self.resolution(outcome), &mut self.budget).await;
         }
         let mut budget = self.budget;
         let event = match self.end(decision, &mut budget).await {
-            Ok(Response::State(TransactionState::Ended(outcome))) => Event::Ended(outcome),
+            Ok(Response::State(RecordState::Ended(outcome))) => Event::Ended(outcome),
             Ok(_) => Event::Lost("the range gave another answer than to a commit".to_owned()),
             Err(SendError::Lost { range_id, detail }) => {
                 // A range may say at once that it does not know: it is asked again a little later.
@@ -263,7 +263,7 @@ impl Coordinator {
         };
         assert!(budget.left() <= self.budget.left(), "waiting fills no budget");
         self.budget = budget;
-        if matches!(event, Event::Ended(Outcome::Committed { .. })) {
+        if matches!(event, Event::Ended(TransactionEnd::Committed { .. })) {
             safeguard::reach("txn-after-record");
         }
         event
@@ -280,12 +280,12 @@ impl Coordinator {
         self.shared.router.ask_anchor(anchor, Transact::End(request), budget).await
     }
 
-    fn resolution(&self, outcome: Outcome) -> ResolveRequest {
+    fn resolution(&self, outcome: TransactionEnd) -> ResolveRequest {
         ResolveRequest { transaction: self.transaction.id, outcome, spans: intent_spans(&self.writes) }
     }
 
     /// Resolves behind the answer.
-    fn resolve(&self, outcome: Outcome) {
+    fn resolve(&self, outcome: TransactionEnd) {
         let resolver = &self.shared.resolver;
         let intents = (self.resolution(outcome), self.transaction.anchor.clone());
         resolver.enqueue(&self.shared.router, intents, self.shared.budget());
@@ -298,11 +298,11 @@ impl Coordinator {
             End::Committed { attempt, timestamp } => {
                 // Commit wait: nothing is acknowledged before the local clock has passed the timestamp (story 14).
                 tokio::time::sleep(self.shared.router.clock().wait_until_passed(timestamp)).await;
-                self.resolve(Outcome::Committed { attempt, timestamp });
+                self.resolve(TransactionEnd::Committed { attempt, timestamp });
                 Ok(timestamp)
             }
             End::AbortedByOthers => {
-                self.resolve(Outcome::Aborted);
+                self.resolve(TransactionEnd::Aborted);
                 let reason = format!(
                     "transaction {transaction} was aborted by another one that waited for its keys, or took its \
                      coordinator for dead"
@@ -320,7 +320,7 @@ impl Coordinator {
         if let Err(left) = self.end(Decision::Abort, &mut budget).await {
             tracing::debug!(transaction = %self.transaction.id, error = ?left, "left to expire");
         } else {
-            self.resolve(Outcome::Aborted);
+            self.resolve(TransactionEnd::Aborted);
         }
         Err(error)
     }
@@ -329,7 +329,7 @@ impl Coordinator {
 /// What an answer other than "laid" means.
 fn no_intents(answer: Result<Response, SendError>, key: &Key) -> Event {
     match answer {
-        Ok(Response::State(TransactionState::Ended(outcome))) => Event::Ended(outcome),
+        Ok(Response::State(RecordState::Ended(outcome))) => Event::Ended(outcome),
         Ok(_) => Event::Failed { error: unexpected("another answer than to intents"), is_clean: false },
         Err(error) => {
             let is_clean = matches!(error, SendError::Answered(_));
@@ -339,13 +339,13 @@ fn no_intents(answer: Result<Response, SendError>, key: &Key) -> Event {
 }
 
 /// Shows that the coordinator is alive; ends when the record says that the transaction is over.
-async fn heartbeat(shared: Arc<Shared>, transaction: TransactionMeta) -> Outcome {
+async fn heartbeat(shared: Arc<DatabaseShared>, transaction: TransactionMeta) -> TransactionEnd {
     loop {
         tokio::time::sleep(HEARTBEAT_EVERY).await;
         let step = Transact::Heartbeat { transaction: transaction.id, anchor: transaction.anchor.clone() };
         let mut budget = QuorumBudget::new(HEARTBEAT_WAIT);
         let asked = shared.router.ask_anchor(&transaction.anchor, step, &mut budget);
-        if let Ok(Response::State(TransactionState::Ended(outcome))) = asked.await {
+        if let Ok(Response::State(RecordState::Ended(outcome))) = asked.await {
             return outcome;
         }
     }

@@ -14,7 +14,7 @@
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::KvError;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub enum Event {
     /// All that was read is unchanged.
     Refreshed,
     /// What the record says, to a decision or to a heartbeat.
-    Ended(Outcome),
+    Ended(TransactionEnd),
     /// The step failed: the transaction shall not commit. `is_clean` where it left nothing behind.
     Failed {
         /// Why.
@@ -121,10 +121,10 @@ impl TwoPhaseSteps {
                 self.go_on()
             }
             Event::Refreshed => self.decide(),
-            Event::Ended(Outcome::Committed { attempt, timestamp }) => {
+            Event::Ended(TransactionEnd::Committed { attempt, timestamp }) => {
                 Effect::Done(End::Committed { attempt, timestamp })
             }
-            Event::Ended(Outcome::Aborted) => Effect::Done(End::AbortedByOthers),
+            Event::Ended(TransactionEnd::Aborted) => Effect::Done(End::AbortedByOthers),
             Event::Failed { error, is_clean } => self.fail(error, is_clean),
             Event::Lost(detail) if budget_spent => Effect::Done(End::Ambiguous(detail)),
             Event::Lost(detail) => {
@@ -213,9 +213,9 @@ mod tests {
                 ("laid", at) => Event::Laid(time(at)),
                 ("refreshed", _) => Event::Refreshed,
                 ("record", "committed") => {
-                    Event::Ended(Outcome::Committed { attempt: 1, timestamp: time(&second) })
+                    Event::Ended(TransactionEnd::Committed { attempt: 1, timestamp: time(&second) })
                 }
-                ("record", "aborted") => Event::Ended(Outcome::Aborted),
+                ("record", "aborted") => Event::Ended(TransactionEnd::Aborted),
                 ("failed", clean) => {
                     let error = KvError::ConditionFailed { key: Key::from(b"k".as_slice()) };
                     Event::Failed { error, is_clean: clean == "clean" }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
-use super::{CreateError, Goal, ReplicaChange, Seen, Step};
+use super::{ChangeStep, CreateError, Goal, ReplicaChange, Seen};
 use crate::cluster::member::Member;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest};
 use crate::cluster::status::ChangeStatus;
@@ -138,7 +138,7 @@ impl Member {
             let committed = seen.as_ref().map_or(0, |seen| seen.members.committed);
             match self.carry_out(range_id, step, committed).await {
                 None => {}
-                Some(Step::Failed(reason)) => break Some(reason),
+                Some(ChangeStep::Failed(reason)) => break Some(reason),
                 Some(_) => break None,
             }
         };
@@ -155,9 +155,14 @@ impl Member {
     }
 
     /// Does what a step says; the last one is given back.
-    async fn carry_out(self: &Arc<Self>, range_id: RangeId, step: Step, committed: u64) -> Option<Step> {
+    async fn carry_out(
+        self: &Arc<Self>,
+        range_id: RangeId,
+        step: ChangeStep,
+        committed: u64,
+    ) -> Option<ChangeStep> {
         match step {
-            Step::Members { on, change } => {
+            ChangeStep::Members { on, change } => {
                 tracing::info!(range = %range_id, ?change, "members change");
                 let result = self.ranges.change_members(range_id, on, change).await;
                 let is_made = result.is_ok();
@@ -168,24 +173,24 @@ impl Member {
                 }
                 last
             }
-            Step::Create { node, replica } => {
+            ChangeStep::Create { node, replica } => {
                 self.create_learner_on(node, range_id, replica).await;
                 None
             }
-            Step::Ask { node, replica } => {
+            ChangeStep::Ask { node, replica } => {
                 self.ask_progress(node, range_id, replica, committed).await;
                 None
             }
-            Step::HandOver { to } => Some(self.hand_over_change(range_id, to).await),
-            Step::Collect { node } => {
+            ChangeStep::HandOver { to } => Some(self.hand_over_change(range_id, to).await),
+            ChangeStep::Collect { node } => {
                 self.tell_collect(node, range_id).await;
                 None
             }
-            Step::Pause => {
+            ChangeStep::Pause => {
                 tokio::time::sleep(LOOK_AGAIN).await;
                 None
             }
-            Step::Done | Step::Failed(_) => Some(step),
+            ChangeStep::Done | ChangeStep::Failed(_) => Some(step),
         }
     }
 
@@ -222,11 +227,11 @@ impl Member {
     }
 
     /// The leader itself is to leave: another one leads, and is asked for the same.
-    async fn hand_over_change(&self, range_id: RangeId, to: NodeId) -> Step {
+    async fn hand_over_change(&self, range_id: RangeId, to: NodeId) -> ChangeStep {
         if let Err(error) = self.ranges.end_lease_and_transfer(range_id, to).await {
-            return Step::Failed(format!("its leader could not hand over to {to}: {error}"));
+            return ChangeStep::Failed(format!("its leader could not hand over to {to}: {error}"));
         }
-        let Some(goal) = self.with_change(range_id, |change| change.goal()) else { return Step::Done };
+        let Some(goal) = self.with_change(range_id, |change| change.goal()) else { return ChangeStep::Done };
         let (mut asked, mut last) = (to, String::new());
         // What was decided holds for the range as it was left, and for no later one.
         let generation = self.ranges.status(range_id).map_or(0, |status| status.descriptor.generation);
@@ -235,7 +240,7 @@ impl Member {
             let Goal { add, remove, .. } = goal;
             let request = ClusterRequest::ChangeReplicas { range_id, generation, add, remove };
             match self.ask_node(asked, &request, NODE_TIMEOUT).await {
-                Ok(ClusterAnswer::Done) => return Step::Done,
+                Ok(ClusterAnswer::Done) => return ChangeStep::Done,
                 Ok(ClusterAnswer::NotLeader { leader }) => {
                     last = format!("{asked} does not lead it");
                     // Not back to this node: it is about to leave.
@@ -246,7 +251,7 @@ impl Member {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Step::Failed(format!("its lease was handed over, and nobody went on: {last}"))
+        ChangeStep::Failed(format!("its lease was handed over, and nobody went on: {last}"))
     }
 
     async fn tell_collect(&self, node: NodeId, range_id: RangeId) {

@@ -19,7 +19,7 @@ struct Runner {
     now: Duration,
     seen: Option<Seen>,
     change: ReplicaChange,
-    step: Option<Step>,
+    step: Option<ChangeStep>,
 }
 
 impl Runner {
@@ -65,7 +65,7 @@ impl Runner {
 
     fn next(&mut self) -> Answer {
         let step = self.change.next(self.now, self.seen.as_ref());
-        let text = if let Step::Members { change, .. } = &step {
+        let text = if let ChangeStep::Members { change, .. } = &step {
             format!("members: {change:?}")
         } else {
             format!("{step:?}")
@@ -77,7 +77,7 @@ impl Runner {
     /// The step goes well.
     fn done(&mut self) -> Answer {
         match self.step.take().ok_or("no step")? {
-            Step::Members { on, change } => {
+            ChangeStep::Members { on, change } => {
                 let seen = self.seen.as_mut().ok_or("no range")?;
                 assert_eq!(on, seen.members.stamp);
                 let after = change.apply(&seen.members.membership)?;
@@ -87,13 +87,13 @@ impl Runner {
                 seen.generation += 1;
                 assert_eq!(self.change.changed(self.now, Ok(())), None);
             }
-            Step::Create { replica, .. } => self.change.created(self.now, replica, Ok(())),
-            Step::Collect { .. } => self.change.collected(self.now),
-            other @ (Step::Ask { .. }
-            | Step::HandOver { .. }
-            | Step::Pause
-            | Step::Done
-            | Step::Failed(_)) => return Err(format!("{other:?} has an answer of its own").into()),
+            ChangeStep::Create { replica, .. } => self.change.created(self.now, replica, Ok(())),
+            ChangeStep::Collect { .. } => self.change.collected(self.now),
+            other @ (ChangeStep::Ask { .. }
+            | ChangeStep::HandOver { .. }
+            | ChangeStep::Pause
+            | ChangeStep::Done
+            | ChangeStep::Failed(_)) => return Err(format!("{other:?} has an answer of its own").into()),
         }
         self.next()
     }
@@ -101,7 +101,9 @@ impl Runner {
     /// All goes well until a step needs an answer of its own.
     fn rest(&mut self) -> Answer {
         let mut output = String::new();
-        while let Some(Step::Members { .. } | Step::Create { .. } | Step::Collect { .. }) = &self.step {
+        while let Some(ChangeStep::Members { .. } | ChangeStep::Create { .. } | ChangeStep::Collect { .. }) =
+            &self.step
+        {
             output += &self.done()?;
         }
         Ok(output)

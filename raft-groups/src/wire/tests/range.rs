@@ -6,15 +6,15 @@ use quorate_engine::kv::{
     ScanRows, ScanServed, Span, Write, WriteCondition,
 };
 use quorate_engine::kv_reads::ReadSpan;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_placement::topology::{NodeId, RangeId};
 use uuid::Uuid;
 
 use super::*;
 use crate::api::{
     CommitRequest, Decision, EndRequest, EndedTransaction, Holder, IntentsRequest, Leftover, PushRequest,
-    RangeError, RangeRequest, Rank, ReadAt, RecordId, Request, ResolveRequest, Response, SweepRequest, Swept,
-    Transact, TransactionMeta, TransactionOutcome, TransactionState,
+    RangeError, RangeRequest, Rank, ReadAt, RecordId, RecordState, Request, ResolveRequest, Response,
+    SweepRequest, Swept, Transact, TransactionMeta, TransactionOutcome,
 };
 use crate::descriptor::RangeDescriptor;
 use crate::wire::range::{read_request, write_request};
@@ -120,10 +120,10 @@ fn meta() -> impl Strategy<Value = TransactionMeta> {
     )
 }
 
-fn outcome() -> impl Strategy<Value = Outcome> {
-    let committed =
-        (any::<u32>(), time()).prop_map(|(attempt, timestamp)| Outcome::Committed { attempt, timestamp });
-    prop_oneof![committed, Just(Outcome::Aborted)]
+fn outcome() -> impl Strategy<Value = TransactionEnd> {
+    let committed = (any::<u32>(), time())
+        .prop_map(|(attempt, timestamp)| TransactionEnd::Committed { attempt, timestamp });
+    prop_oneof![committed, Just(TransactionEnd::Aborted)]
 }
 
 fn holder() -> impl Strategy<Value = Holder> {
@@ -233,8 +233,8 @@ fn response() -> impl Strategy<Value = Response> {
         time().prop_map(Response::Committed),
         time().prop_map(|at| Response::Outcome(TransactionOutcome::Committed(at))),
         time().prop_map(Response::IntentsLaid),
-        outcome().prop_map(|outcome| Response::State(TransactionState::Ended(outcome))),
-        Just(Response::State(TransactionState::Pending)),
+        outcome().prop_map(|outcome| Response::State(RecordState::Ended(outcome))),
+        Just(Response::State(RecordState::Pending)),
         list(span()).prop_map(|rest| Response::Resolved { rest }),
         swept().prop_map(Response::Swept),
         Just(Response::Outcome(TransactionOutcome::Aborted)),
@@ -316,8 +316,8 @@ mod samples {
         RecordId { transaction: id(low), anchor: key("r") }
     }
 
-    fn outcome() -> Outcome {
-        Outcome::Committed { attempt: 2, timestamp: at(6) }
+    fn outcome() -> TransactionEnd {
+        TransactionEnd::Committed { attempt: 2, timestamp: at(6) }
     }
 
     fn steps() -> Vec<Transact> {
@@ -346,7 +346,7 @@ mod samples {
             sweep(Leftover::Intents),
             sweep(Leftover::Records { after: Some(record_id(1)), resolved: vec![record_id(2)] }),
             resolve(outcome()),
-            resolve(Outcome::Aborted),
+            resolve(TransactionEnd::Aborted),
         ]
     }
 
@@ -429,9 +429,9 @@ mod samples {
             Response::Outcome(TransactionOutcome::Aborted),
             Response::Outcome(TransactionOutcome::Unknown),
             Response::IntentsLaid(at(5)),
-            Response::State(TransactionState::Pending),
-            Response::State(TransactionState::Ended(outcome())),
-            Response::State(TransactionState::Ended(Outcome::Aborted)),
+            Response::State(RecordState::Pending),
+            Response::State(RecordState::Ended(outcome())),
+            Response::State(RecordState::Ended(TransactionEnd::Aborted)),
             Response::Resolved { rest: vec![span()] },
             Response::Settled,
             Response::Swept(swept),

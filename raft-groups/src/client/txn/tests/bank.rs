@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use quorate_engine::kv_reads::ReadSpan;
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
 use super::*;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, Request, Response, Transact, TransactionMeta, TransactionState,
+    Decision, EndRequest, IntentsRequest, RecordState, Request, Response, Transact, TransactionMeta,
 };
 
 const ACCOUNTS: [&str; 9] = ["b", "d", "e", "g", "h", "k", "n", "p", "r"];
@@ -138,9 +138,9 @@ async fn die(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Option<
     }
     let decision = Decision::Commit { timestamp, deadline: None };
     let end = EndRequest { transaction: meta, decision, intent_spans: spans };
-    let outcome = Outcome::Committed { attempt: 1, timestamp };
+    let outcome = TransactionEnd::Committed { attempt: 1, timestamp };
     let answer = ask(database, names[0], Transact::End(end)).await;
-    let is_committed = answer == Some(Response::State(TransactionState::Ended(outcome)));
+    let is_committed = answer == Some(Response::State(RecordState::Ended(outcome)));
     Ok(is_committed.then_some(Done { at: timestamp, reads, writes }))
 }
 

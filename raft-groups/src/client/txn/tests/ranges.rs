@@ -1,11 +1,11 @@
 //! Commits over several ranges, and what others see of them on their way.
 
-use quorate_engine::mvcc::intent::Outcome;
+use quorate_engine::mvcc::intent::TransactionEnd;
 use uuid::Uuid;
 
 use super::*;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, Request, Response, Transact, TransactionMeta, TransactionState,
+    Decision, EndRequest, IntentsRequest, RecordState, Request, Response, Transact, TransactionMeta,
 };
 use crate::client::router::{LOCK_WAIT_MAX, SYSTEM_RANGE, SendError};
 use crate::client::txn::commit::TRANSACTION_AGE_MAX;
@@ -62,7 +62,7 @@ impl ByHand {
         timestamp
     }
 
-    async fn end(&self, decision: Decision) -> TransactionState {
+    async fn end(&self, decision: Decision) -> RecordState {
         let request =
             EndRequest { transaction: self.meta.clone(), decision, intent_spans: vec![span("a", "z")] };
         let anchor = String::from_utf8(self.meta.anchor.as_ref()[1..].to_vec()).unwrap();
@@ -71,7 +71,7 @@ impl ByHand {
         state
     }
 
-    async fn commit(&self, timestamp: Timestamp) -> TransactionState {
+    async fn commit(&self, timestamp: Timestamp) -> RecordState {
         self.end(Decision::Commit { timestamp, deadline: None }).await
     }
 
@@ -79,7 +79,7 @@ impl ByHand {
         let anchor = self.meta.anchor.clone();
         let step = Transact::Heartbeat { transaction: self.meta.id, anchor: anchor.clone() };
         let name = String::from_utf8(anchor.as_ref()[1..].to_vec()).unwrap();
-        assert_eq!(self.ask(&name, step).await, Response::State(TransactionState::Pending));
+        assert_eq!(self.ask(&name, step).await, Response::State(RecordState::Pending));
     }
 }
 
@@ -303,8 +303,8 @@ async fn txn_reader_waits_for_a_transaction_that_is_alive() {
         writer.beat().await;
     }
     let timestamp = first.max(second);
-    let outcome = Outcome::Committed { attempt: 1, timestamp };
-    assert_eq!(writer.commit(timestamp).await, TransactionState::Ended(outcome));
+    let outcome = TransactionEnd::Committed { attempt: 1, timestamp };
+    assert_eq!(writer.commit(timestamp).await, RecordState::Ended(outcome));
     for reader in readers {
         assert_eq!(reader.await.unwrap().unwrap(), Some(value("new")));
     }
@@ -326,7 +326,7 @@ async fn txn_reader_aborts_a_transaction_that_gives_no_sign_of_life() {
     assert!(waited > Duration::from_secs(2) && waited < Duration::from_secs(4), "{waited:?}");
     assert_eq!(setup.world.intents(), 0);
     // Its commit comes too late, and finds that.
-    assert_eq!(writer.commit(timestamp).await, TransactionState::Ended(Outcome::Aborted));
+    assert_eq!(writer.commit(timestamp).await, RecordState::Ended(TransactionEnd::Aborted));
 }
 
 #[tokio::test(start_paused = true)]

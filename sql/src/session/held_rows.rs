@@ -7,25 +7,25 @@ use crate::plan::node::OutputColumn;
 use crate::types::Row;
 
 /// Holds the first batch back: until it leaves, the statement may be run again.
-pub struct Gate<'a> {
+pub struct HeldRows<'a> {
     sink: &'a mut dyn ResultSink,
     columns: &'a [OutputColumn],
     waiting: Vec<Row>,
     waiting_bytes: usize,
-    is_open: bool,
+    is_sent: bool,
     /// Rows taken so far.
     pub count: u64,
 }
 
-impl<'a> Gate<'a> {
+impl<'a> HeldRows<'a> {
     /// Nothing was sent.
     pub fn new(sink: &'a mut dyn ResultSink, columns: &'a [OutputColumn]) -> Self {
-        Self { sink, columns, waiting: Vec::new(), waiting_bytes: 0, is_open: false, count: 0 }
+        Self { sink, columns, waiting: Vec::new(), waiting_bytes: 0, is_sent: false, count: 0 }
     }
 
     /// Whether something was sent.
-    pub fn is_open(&self) -> bool {
-        self.is_open
+    pub fn is_sent(&self) -> bool {
+        self.is_sent
     }
 
     /// Takes rows.
@@ -47,21 +47,21 @@ impl<'a> Gate<'a> {
     /// Sends what is left; the columns even without rows.
     ///
     /// # Errors
-    /// As [`Gate::rows`].
+    /// As [`HeldRows::rows`].
     pub async fn finish(&mut self) -> Result<(), SqlError> {
-        self.open().await?;
+        self.send_columns().await?;
         if self.waiting.is_empty() { Ok(()) } else { self.send().await }
     }
 
-    async fn open(&mut self) -> Result<(), SqlError> {
-        if !std::mem::replace(&mut self.is_open, true) {
+    async fn send_columns(&mut self) -> Result<(), SqlError> {
+        if !std::mem::replace(&mut self.is_sent, true) {
             self.sink.columns(self.columns).await?;
         }
         Ok(())
     }
 
     async fn send(&mut self) -> Result<(), SqlError> {
-        self.open().await?;
+        self.send_columns().await?;
         self.waiting_bytes = 0;
         self.sink.rows(std::mem::take(&mut self.waiting)).await
     }
