@@ -230,7 +230,7 @@ fn voters_without_nodes_are_refused() {
         vec![LogEntry { position: position(5, 0), payload: EntryPayload::Membership(lame.clone()) }];
     let request = AppendRequest { vote: vote(true), previous: None, commit: None, entries };
     let error = refused(MessageBody::Append(request)).to_string();
-    assert!(error.contains("voter without a node"), "{error}");
+    assert!(error.contains("each voter has a node"), "{error}");
     let [mut begin, ..] = <[SnapshotMessage; 4]>::try_from(snapshot_messages()).unwrap();
     let SnapshotBody::Begin(offer) = &mut begin.body else { unreachable!() };
     offer.head.membership.membership = lame;
