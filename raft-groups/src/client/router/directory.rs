@@ -36,7 +36,7 @@ impl Router {
         if is_system(key) {
             return Ok(self.system_range());
         }
-        if let Some(cached) = self.cache.lock().lookup(key) {
+        if let Some(cached) = self.walk.known.lookup(key) {
             return Ok(cached.descriptor);
         }
         let upto = directory_key(&key.successor());
@@ -58,7 +58,7 @@ impl Router {
         if !end.is_empty() && *end > system.span.start && *end <= system.span.end {
             return Ok(system);
         }
-        if let Some(cached) = self.cache.lock().lookup_before(end) {
+        if let Some(cached) = self.walk.known.lookup_before(end) {
             return Ok(cached.descriptor);
         }
         let directory = keyspace::system_prefix(keyspace::SYSTEM_RANGES);
@@ -96,7 +96,7 @@ impl Router {
         let Some(found) = found else { return Err(KvError::NoRange { key: key.clone() }) };
         self.learn(found.clone());
         // What was learnt from a range itself may be newer than the directory, and then it counts.
-        let newer = self.cache.lock().lookup(&found.span.start).map(|cached| cached.descriptor);
+        let newer = self.walk.known.lookup(&found.span.start).map(|cached| cached.descriptor);
         let newer = newer.filter(|newer| newer.span.contains(key) || newer.span == found.span);
         Ok(newer.unwrap_or_else(|| Arc::new(found)))
     }
@@ -134,8 +134,8 @@ impl Router {
         budget: &mut QuorumBudget,
     ) -> Result<Vec<(Key, bytes::Bytes)>, KvError> {
         let key = scan.span.start.clone();
-        let now = timestamp_within(&self.clock, budget.left()).await.map_err(no_timestamp)?;
-        let mut read = ReadAt { timestamp: now, uncertainty_limit: self.clock.uncertainty_limit() };
+        let now = timestamp_within(self.clock(), budget.left()).await.map_err(no_timestamp)?;
+        let mut read = ReadAt { timestamp: now, uncertainty_limit: self.clock().uncertainty_limit() };
         loop {
             let request = Request::Scan { scan: scan.clone(), read };
             match self.send(&self.system_range(), request, budget).await {
@@ -149,7 +149,7 @@ impl Router {
                     // Nothing else was read at the old timestamp, so the read simply moves; it passes at most every
                     // version within the window once.
                     read.timestamp = timestamp.max(read.timestamp.next());
-                    tokio::time::sleep(self.clock.wait_until_passed(timestamp)).await;
+                    tokio::time::sleep(self.clock().wait_until_passed(timestamp)).await;
                 }
                 Err(error) => return Err(read_error(error, &key)),
             }

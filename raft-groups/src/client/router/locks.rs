@@ -52,10 +52,10 @@ impl Router {
         budget: &mut QuorumBudget,
         rank: Option<Rank>,
     ) -> Result<Response, SendError> {
-        let until = self.clock.physical().boottime() + LOCK_WAIT_MAX;
+        let until = self.transport().boottime() + LOCK_WAIT_MAX;
         let message = Self::message(descriptor, request);
         loop {
-            match self.send_once(descriptor, &message, budget).await {
+            match self.walk.send(descriptor, &message, budget).await {
                 Err(SendError::Answered(RangeError::Locked { key, holder })) => {
                     let met = Met { descriptor, key, holder: *holder, rank, until };
                     self.clear(met, budget).await?;
@@ -76,7 +76,7 @@ impl Router {
             if let RecordState::Ended(outcome) = state {
                 break outcome;
             }
-            if self.clock.physical().boottime() >= met.until {
+            if self.transport().boottime() >= met.until {
                 let Met { key, holder, .. } = met;
                 return Err(SendError::Answered(RangeError::Locked { key, holder: Box::new(holder) }));
             }
@@ -96,7 +96,7 @@ impl Router {
         let spans = vec![Span::point(met.key), met.descriptor.span.clone()];
         let request = ResolveRequest { transaction: met.holder.transaction, outcome, spans };
         let message = Self::message(met.descriptor, Request::Transact(Transact::Resolve(request)));
-        let answer = self.send_once(met.descriptor, &message, budget).await?;
+        let answer = self.walk.send(met.descriptor, &message, budget).await?;
         if !matches!(answer, Response::Resolved { .. }) {
             return Err(SendError::Answered(wrong_answer("a resolution")));
         }
@@ -122,7 +122,7 @@ impl Router {
                 Err(error) => return Err(SendError::Answered(RangeError::Storage(error.to_string()))),
             };
             let message = Self::message(&range, Request::Transact(step.clone()));
-            match self.send_once(&range, &message, budget).await {
+            match self.walk.send(&range, &message, budget).await {
                 Err(SendError::Stale) => {}
                 done => return done,
             }
