@@ -165,6 +165,12 @@ pub enum Leftover {
         /// Records whose intents the asker has resolved, every one.
         resolved: Vec<RecordId>,
     },
+    /// Every record, however young, of a range that is about to go: of what is over the intents, and of what is not the
+    /// owners. None is removed.
+    AllRecords {
+        /// The record behind which the page begins; `None` for the first.
+        after: Option<RecordId>,
+    },
 }
 
 /// Which record.
@@ -179,9 +185,9 @@ pub struct RecordId {
 /// What a page of sweeping found, and left for the asker to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Owners of old intents: to be pushed, and their intents to be resolved.
+    /// Owners of old intents, or transactions that are not over: to be pushed, and their intents to be resolved.
     pub abandoned: Vec<Holder>,
-    /// Transactions that ended long ago, whose intents have to be resolved before their records may go.
+    /// Transactions that are over, whose intents have to be resolved before their records may go.
     pub ended: Vec<EndedTransaction>,
     /// Of records: where the next page begins; `None` where there is none.
     pub next: Option<RecordId>,

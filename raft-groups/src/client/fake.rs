@@ -128,6 +128,11 @@ impl FakeWorld {
         self.split_at(range_id, Key::from(at.as_bytes()), right);
     }
 
+    /// Removes a range with all that lies in it, of which nobody is told.
+    pub fn remove(&self, range_id: RangeId) {
+        assert!(self.state.lock().ranges.remove(&range_id).is_some(), "the range exists");
+    }
+
     /// As [`FakeWorld::split`], at any key.
     pub fn split_at(&self, range_id: RangeId, at: Key, right: RangeId) {
         let mut state = self.state.lock();

@@ -12,7 +12,7 @@ use quorate_engine::mvcc::{intent_format, key_format, record_format};
 use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
 
 use super::{Effects, Evaluated, TRANSACTION_AGE_MAX_MICROS, TRANSACTION_EXPIRY_MICROS, holder, mvcc_error};
-use crate::api::{EndedTransaction, Leftover, RangeError, RecordId, Response, SweepRequest, Swept};
+use crate::api::{EndedTransaction, Holder, Leftover, RangeError, RecordId, Response, SweepRequest, Swept};
 
 /// How much longer a record is kept than anybody may ask for it: clocks differ by less.
 const RECORD_MARGIN_MICROS: u64 = 2_000_000;
@@ -47,7 +47,12 @@ pub fn find(snapshot: &dyn Snapshot, request: &SweepRequest, now: Timestamp) -> 
         Leftover::Intents => find_intents(snapshot, &request.span, now, &mut found.swept)?,
         Leftover::Records { after, resolved } => {
             found.forget.clone_from(resolved);
-            find_records(snapshot, (&request.span, after.as_ref()), now, &mut found)?;
+            find_records(snapshot, (&request.span, after.as_ref()), &mut found, |record, found| {
+                look_at(record, now, found);
+            })?;
+        }
+        Leftover::AllRecords { after } => {
+            find_records(snapshot, (&request.span, after.as_ref()), &mut found, tell)?;
         }
     }
     Ok(found)
@@ -56,8 +61,8 @@ pub fn find(snapshot: &dyn Snapshot, request: &SweepRequest, now: Timestamp) -> 
 fn find_records(
     snapshot: &dyn Snapshot,
     (span, after): (&Span, Option<&RecordId>),
-    now: Timestamp,
     found: &mut Found,
+    look: impl Fn(&TransactionRecord, &mut Found),
 ) -> Result<(), RangeError> {
     let (mut start, end) = key_format::txn_span(span);
     if let Some(RecordId { transaction, anchor }) = after {
@@ -70,8 +75,9 @@ fn find_records(
     while let Some(bytes) = records.value() {
         let record = record_format::decode(bytes).map_err(|error| mvcc_error(error.into()))?;
         looked += 1;
-        look_at(&record, now, found);
+        look(&record, found);
         let is_full = looked >= LOOK_MAX
+            || found.swept.abandoned.len() >= TOLD_MAX
             || found.forget.len() >= FORGET_MAX
             || found.swept.ended.len() >= ENDED_TOLD_MAX;
         if is_full {
@@ -84,12 +90,33 @@ fn find_records(
 }
 
 fn look_at(record: &TransactionRecord, now: Timestamp, found: &mut Found) {
-    let id = RecordId { transaction: record.transaction, anchor: record.anchor.clone() };
+    let id = id_of(record);
     let Some(outcome) = ended_long_ago(record, now).filter(|_| !found.forget.contains(&id)) else { return };
     if record.intent_spans.is_empty() {
         found.forget.push(id);
     } else {
         found.swept.ended.push(EndedTransaction { id, outcome, intent_spans: record.intent_spans.clone() });
+    }
+}
+
+fn id_of(record: &TransactionRecord) -> RecordId {
+    RecordId { transaction: record.transaction, anchor: record.anchor.clone() }
+}
+
+/// Tells of a record, whatever it says, that what it is needed for be done.
+fn tell(record: &TransactionRecord, found: &mut Found) {
+    let told = &mut found.swept;
+    match ended(record) {
+        Some(outcome) if !record.intent_spans.is_empty() => {
+            let (id, intent_spans) = (id_of(record), record.intent_spans.clone());
+            told.ended.push(EndedTransaction { id, outcome, intent_spans });
+        }
+        Some(_) => {}
+        None => {
+            let RecordId { transaction, anchor } = id_of(record);
+            let (started, written) = (record.started, record.timestamp);
+            told.abandoned.push(Holder { transaction, anchor, started, written });
+        }
     }
 }
 
@@ -99,6 +126,11 @@ fn ended_long_ago(record: &TransactionRecord, now: Timestamp) -> Option<Transact
     if now.micros().saturating_sub(since) <= TRANSACTION_AGE_MAX_MICROS + RECORD_MARGIN_MICROS {
         return None;
     }
+    ended(record)
+}
+
+/// How a transaction ended.
+fn ended(record: &TransactionRecord) -> Option<TransactionEnd> {
     match record.status {
         TransactionStatus::Committed => {
             Some(TransactionEnd::Committed { attempt: record.attempt, timestamp: record.timestamp })

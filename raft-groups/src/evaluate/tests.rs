@@ -273,10 +273,13 @@ impl Runner {
                 after: words.all("after").first().map(|text| record(text)).transpose()?,
                 resolved: words.all("resolved").iter().map(|text| record(text)).collect::<Result<_, _>>()?,
             },
-            _ => return Err("sweep intents|records SPAN".into()),
+            Some("all") => Leftover::AllRecords {
+                after: words.all("after").first().map(|text| record(text)).transpose()?,
+            },
+            _ => return Err("sweep intents|records|all SPAN".into()),
         };
         let request =
-            SweepRequest { span: span(words.words.get(1).ok_or("sweep intents|records SPAN")?), wanted };
+            SweepRequest { span: span(words.words.get(1).ok_or("sweep intents|records|all SPAN")?), wanted };
         let found = sweep::find(&*self.store.snapshot(), &request, now)?;
         let mut text = String::new();
         for holder in &found.swept.abandoned {

@@ -125,7 +125,7 @@ struct ResolveForm {
 struct SweepForm {
     #[prost(message, optional, tag = "1")]
     span: Option<SpanForm>,
-    #[prost(oneof = "WantedForm", tags = "2, 3")]
+    #[prost(oneof = "WantedForm", tags = "2, 3, 4")]
     wanted: Option<WantedForm>,
 }
 
@@ -135,6 +135,14 @@ enum WantedForm {
     Intents(Nothing),
     #[prost(message, tag = "3")]
     Records(RecordsForm),
+    #[prost(message, tag = "4")]
+    AllRecords(AllRecordsForm),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct AllRecordsForm {
+    #[prost(message, optional, tag = "1")]
+    after: Option<RecordIdForm>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -313,6 +321,9 @@ impl From<&Leftover> for WantedForm {
                 after: after.as_ref().map(RecordIdForm::from),
                 resolved: forms(resolved),
             }),
+            Leftover::AllRecords { after } => {
+                Self::AllRecords(AllRecordsForm { after: after.as_ref().map(RecordIdForm::from) })
+            }
         }
     }
 }
@@ -325,6 +336,9 @@ impl TryFrom<WantedForm> for Leftover {
             WantedForm::Intents(Nothing {}) => Self::Intents,
             WantedForm::Records(RecordsForm { after, resolved }) => {
                 Self::Records { after: read_maybe(after)?, resolved: read_all(resolved)? }
+            }
+            WantedForm::AllRecords(AllRecordsForm { after }) => {
+                Self::AllRecords { after: read_maybe(after)? }
             }
         })
     }

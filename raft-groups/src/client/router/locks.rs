@@ -68,12 +68,8 @@ impl Router {
     /// Waits until the holder of a key is over, and resolves its intents.
     async fn clear(&self, met: Met<'_>, budget: &mut QuorumBudget) -> Result<(), SendError> {
         let outcome = loop {
-            let request = Transact::Push(PushRequest { holder: met.holder.clone(), pusher: met.rank });
-            let answer = self.ask_anchor(&met.holder.anchor, request, budget).await?;
-            let Response::State(state) = answer else {
-                return Err(SendError::Answered(wrong_answer("a question about a transaction")));
-            };
-            if let RecordState::Ended(outcome) = state {
+            let request = PushRequest { holder: met.holder.clone(), pusher: met.rank };
+            if let RecordState::Ended(outcome) = self.push(request, budget).await? {
                 break outcome;
             }
             if self.transport().boottime() >= met.until {
@@ -103,7 +99,25 @@ impl Router {
         Ok(())
     }
 
-    /// Asks the range of an anchor, wherever it lies now.
+    /// Asks how a transaction is. Where no range holds its record, its table was dropped, and it never committed: every
+    /// intent of one that did was resolved before its range went (`txn/closing`).
+    ///
+    /// # Errors
+    /// See [`SendError`], but for [`SendError::Stale`].
+    pub async fn push(
+        &self,
+        request: PushRequest,
+        budget: &mut QuorumBudget,
+    ) -> Result<RecordState, SendError> {
+        let anchor = request.holder.anchor.clone();
+        match self.ask_anchor(&anchor, Transact::Push(request), budget).await? {
+            Some(Response::State(state)) => Ok(state),
+            None => Ok(RecordState::Ended(TransactionEnd::Aborted)),
+            Some(_) => Err(SendError::Answered(wrong_answer("a question about a transaction"))),
+        }
+    }
+
+    /// Asks the range of an anchor, wherever it lies now; `None` where no range holds it any more.
     ///
     /// # Errors
     /// See [`SendError`], but for [`SendError::Stale`].
@@ -112,10 +126,11 @@ impl Router {
         anchor: &Key,
         step: Transact,
         budget: &mut QuorumBudget,
-    ) -> Result<Response, SendError> {
+    ) -> Result<Option<Response>, SendError> {
         loop {
             let range = match self.boxed_range_of(anchor, budget).await {
                 Ok(range) => range,
+                Err(KvError::NoRange { .. }) => return Ok(None),
                 Err(KvError::Unavailable { range_id, detail }) => {
                     return Err(SendError::Unavailable { range_id: RangeId(range_id), detail });
                 }
@@ -124,7 +139,7 @@ impl Router {
             let message = Self::message(&range, Request::Transact(step.clone()));
             match self.walk.send(&range, &message, budget).await {
                 Err(SendError::Stale) => {}
-                done => return done,
+                done => return done.map(Some),
             }
         }
     }

@@ -36,6 +36,7 @@ use resolver::Resolver;
 
 mod by_range;
 mod changes;
+mod closing;
 mod commit;
 pub mod commit_steps;
 mod read;

@@ -60,7 +60,11 @@ impl DistributedDatabase {
         led
     }
 
-    async fn sweep_page(&self, range: &RangeDescriptor, wanted: Leftover) -> Result<Swept, SendError> {
+    pub(super) async fn sweep_page(
+        &self,
+        range: &RangeDescriptor,
+        wanted: Leftover,
+    ) -> Result<Swept, SendError> {
         let request = SweepRequest { span: range.span.clone(), wanted };
         let request = Request::Transact(Transact::Sweep(request));
         let answer = self.router().send(range, request, &mut self.budget()).await?;
@@ -111,15 +115,15 @@ impl DistributedDatabase {
     /// Pushes the owner of old intents, and resolves them in this range if it is over; whether none is left.
     async fn end_abandoned(&self, range: &RangeDescriptor, holder: Holder) -> Result<bool, SendError> {
         let mut budget = self.budget();
-        let (transaction, anchor) = (holder.transaction, holder.anchor.clone());
-        let push = Transact::Push(PushRequest { holder, pusher: None });
-        let answer = self.router().ask_anchor(&anchor, push, &mut budget).await?;
-        let Response::State(RecordState::Ended(outcome)) = answer else { return Ok(false) };
+        let transaction = holder.transaction;
+        let push = PushRequest { holder, pusher: None };
+        let state = self.router().push(push, &mut budget).await?;
+        let RecordState::Ended(outcome) = state else { return Ok(false) };
         Ok(self.resolve_in(transaction, outcome, vec![range.span.clone()]).await)
     }
 
     /// Resolves what may be left of a transaction; its record's id, where nothing is.
-    async fn resolve_ended(&self, transaction: EndedTransaction) -> Option<RecordId> {
+    pub(super) async fn resolve_ended(&self, transaction: EndedTransaction) -> Option<RecordId> {
         let EndedTransaction { id, outcome, intent_spans } = transaction;
         self.resolve_in(id.transaction, outcome, intent_spans).await.then_some(id)
     }

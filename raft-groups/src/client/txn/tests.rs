@@ -15,6 +15,7 @@ use crate::rpc::{Rpc, Service};
 use crate::testing::network::LocalNetwork;
 
 mod bank;
+mod closing;
 mod ranges;
 
 const N1: NodeId = NodeId(1);

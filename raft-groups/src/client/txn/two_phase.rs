@@ -20,8 +20,8 @@ use super::refresh::{RANGES_AT_ONCE_MAX, Refresh, refresh};
 use super::resolver::resolve_all;
 use super::two_phase_steps::{Effect, End, Event, Plan, TwoPhaseSteps};
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, RecordState, Request, ResolveRequest, Response, Transact,
-    TransactionMeta,
+    Decision, EndRequest, IntentsRequest, RangeError, RecordState, Request, ResolveRequest, Response,
+    Transact, TransactionMeta,
 };
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{SendError, read_error, unexpected};
@@ -277,7 +277,11 @@ impl Coordinator {
             intent_spans: intent_spans(&self.writes),
         };
         let anchor = &self.transaction.anchor;
-        self.shared.router.ask_anchor(anchor, Transact::End(request), budget).await
+        let answer = self.shared.router.ask_anchor(anchor, Transact::End(request), budget).await?;
+        answer.ok_or_else(|| {
+            let detail = "no range holds its record any more: the table was dropped meanwhile";
+            SendError::Answered(RangeError::Storage(detail.to_owned()))
+        })
     }
 
     fn resolution(&self, outcome: TransactionEnd) -> ResolveRequest {
@@ -345,8 +349,10 @@ async fn heartbeat(shared: Arc<DatabaseShared>, transaction: TransactionMeta) ->
         let step = Transact::Heartbeat { transaction: transaction.id, anchor: transaction.anchor.clone() };
         let mut budget = QuorumBudget::new(HEARTBEAT_WAIT);
         let asked = shared.router.ask_anchor(&transaction.anchor, step, &mut budget);
-        if let Ok(Response::State(RecordState::Ended(outcome))) = asked.await {
-            return outcome;
+        match asked.await {
+            Ok(Some(Response::State(RecordState::Ended(outcome)))) => return outcome,
+            Ok(None) => return TransactionEnd::Aborted,
+            Ok(Some(_)) | Err(_) => {}
         }
     }
 }

@@ -184,6 +184,7 @@ fn leftover() -> impl Strategy<Value = Leftover> {
         Just(Leftover::Intents),
         (prop::option::of(record_id()), list(record_id()))
             .prop_map(|(after, resolved)| Leftover::Records { after, resolved }),
+        prop::option::of(record_id()).prop_map(|after| Leftover::AllRecords { after }),
     ]
 }
 
@@ -345,6 +346,7 @@ mod samples {
             Transact::Settle(vec![record_id(1), record_id(2)]),
             sweep(Leftover::Intents),
             sweep(Leftover::Records { after: Some(record_id(1)), resolved: vec![record_id(2)] }),
+            sweep(Leftover::AllRecords { after: Some(record_id(1)) }),
             resolve(outcome()),
             resolve(TransactionEnd::Aborted),
         ]

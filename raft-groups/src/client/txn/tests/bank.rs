@@ -146,7 +146,7 @@ async fn die(database: &DistributedDatabase, rng: &mut StdRng) -> Result<Option<
 
 async fn ask(database: &DistributedDatabase, at: &str, step: Transact) -> Option<Response> {
     let mut budget = database.budget();
-    database.router().ask_anchor(&key(at), step, &mut budget).await.ok()
+    database.router().ask_anchor(&key(at), step, &mut budget).await.ok().flatten()
 }
 
 async fn work(database: DistributedDatabase, seed: u64) -> Vec<Done> {

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, RecordState, Request, Response, Transact, TransactionMeta,
+    Decision, EndRequest, IntentsRequest, RangeError, RecordState, Request, Response, Transact,
+    TransactionMeta,
 };
 use crate::client::router::{LOCK_WAIT_MAX, SYSTEM_RANGE, SendError};
 use crate::client::txn::commit::TRANSACTION_AGE_MAX;
@@ -23,13 +24,13 @@ async fn wait_for_no_intents(setup: &Setup) {
 }
 
 /// A coordinator that does by hand what it is told, and may stop at any point.
-struct ByHand {
+pub(super) struct ByHand {
     database: DistributedDatabase,
     meta: TransactionMeta,
 }
 
 impl ByHand {
-    async fn begin(database: &DistributedDatabase, id: u128, anchor: &str) -> Self {
+    pub(super) async fn begin(database: &DistributedDatabase, id: u128, anchor: &str) -> Self {
         let now = begin(database).await.read_timestamp();
         let meta = TransactionMeta {
             id: Uuid::from_u128(id),
@@ -49,7 +50,7 @@ impl ByHand {
         router.send(&range, Request::Transact(step), &mut budget).await.unwrap()
     }
 
-    async fn lay(&self, name: &str, text: &str) -> Timestamp {
+    pub(super) async fn lay(&self, name: &str, text: &str) -> Timestamp {
         let with_record = key(name) == self.meta.anchor;
         let request = IntentsRequest {
             transaction: self.meta.clone(),
@@ -71,11 +72,21 @@ impl ByHand {
         state
     }
 
-    async fn commit(&self, timestamp: Timestamp) -> RecordState {
+    /// Why a decision is refused.
+    pub(super) async fn refused(&self, decision: Decision) -> RangeError {
+        let request =
+            EndRequest { transaction: self.meta.clone(), decision, intent_spans: vec![span("a", "z")] };
+        let (router, mut budget) = (self.database.router(), self.database.budget());
+        let answer = router.ask_anchor(&self.meta.anchor, Transact::End(request), &mut budget).await;
+        let Err(SendError::Answered(error)) = answer else { panic!("{answer:?}") };
+        error
+    }
+
+    pub(super) async fn commit(&self, timestamp: Timestamp) -> RecordState {
         self.end(Decision::Commit { timestamp, deadline: None }).await
     }
 
-    async fn beat(&self) {
+    pub(super) async fn beat(&self) {
         let anchor = self.meta.anchor.clone();
         let step = Transact::Heartbeat { transaction: self.meta.id, anchor: anchor.clone() };
         let name = String::from_utf8(anchor.as_ref()[1..].to_vec()).unwrap();
