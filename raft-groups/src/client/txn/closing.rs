@@ -1,23 +1,21 @@
-//! Before ranges go for good: nothing commits in them any more, and no range that stays needs a record that lies there.
+//! Before ranges go for good: no range that stays needs a record that lies there.
 //!
-//! Two steps, in this order. A read of all keys as of now: what writes from here on writes above it, and who knows the table
-//! has a deadline before it, since catalogs are waited for first (`Member::await_catalog`). Then the records: what is over has its intents resolved
-//! wherever they lie, what is not over is waited for, or aborted when its coordinator gives no sign of life.
-//! An intent whose record lies in no range is from then on that of a transaction that never committed (`router/locks`).
+//! What is over has its intents resolved wherever they lie; what is not over is waited for, or aborted when its coordinator
+//! gives no sign of life. An intent whose record lies in no range is from then on that of a transaction that never committed
+//! (`router/locks`). Precondition: nobody begins to commit there any more. A range writes at its node's clock or above, and
+//! who knows a dropped table has a deadline below that, since catalogs are waited for first (`Member::await_catalog`): what
+//! is laid behind a page that was read here cannot be committed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::kv::{KvError, Span};
-use quorate_engine::kv_reads::ReadSpan;
 
 use super::DistributedDatabase;
 use super::by_range::by_range;
-use super::refresh::{Refresh, refresh};
 use crate::api::{Leftover, PushRequest, Swept};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{LOCK_WAIT_MAX, SendError, read_error};
-use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::descriptor::RangeDescriptor;
 
 /// Pause before transactions that are not over are asked for again.
@@ -30,12 +28,7 @@ impl DistributedDatabase {
     /// # Errors
     /// [`KvError::Retry`] where a transaction there lives on for too long, or ranges moved; the errors of reads.
     pub async fn close_span(&self, span: &Span) -> Result<(), KvError> {
-        let mut budget = self.budget();
-        let router = self.router();
-        let now = timestamp_within(router.clock(), budget.left()).await.map_err(no_timestamp)?;
-        let spans = vec![ReadSpan::whole(span.clone())];
-        let all = Refresh { spans, after: now, upto: now, own: None, rank: None };
-        refresh(router, &all, &mut budget).await?;
+        let (router, mut budget) = (self.router(), self.budget());
         for (range, _) in by_range(router, vec![span.clone()], &mut budget).await? {
             self.close_range(&range, &mut budget).await?;
         }

@@ -51,7 +51,7 @@ async fn closing_aborts_what_gives_no_sign_of_life() {
 
 /// A message that was late: its record comes when the range is closed, and can commit at no time that its sender may use.
 #[tokio::test(start_paused = true)]
-async fn closing_puts_later_writes_above_all_deadlines() {
+async fn closing_is_above_all_deadlines_and_later_writes_cannot_commit() {
     let setup = setup().await;
     put(&setup.one, &[("n", "0")]).await;
     let by_hand = ByHand::begin(&setup.two, 7, "b").await;
