@@ -115,6 +115,8 @@ points! {
         TableDropped = "path: table dropped",
         /// SQL wrote a row.
         SqlRowWritten = "path: row written by SQL",
+        /// SQL wrote rows of two tables as one.
+        SqlTwinsWritten = "path: rows of two tables written by SQL",
         /// A change of the catalog was taken over from a driver that gave no sign of life any more.
         JobTakenOver = "path: job taken over",
         /// A row was there already.

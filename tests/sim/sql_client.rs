@@ -99,7 +99,8 @@ impl SqlClient {
         let kind = match self.rng.random_range(0..100) {
             0..18 => SqlKind::Create,
             18..28 => SqlKind::Drop,
-            28..62 => SqlKind::Write { row },
+            28..40 => return self.write_twins(session, table, row).await,
+            40..62 => SqlKind::Write { row },
             _ => SqlKind::Read { row },
         };
         let id = self.workload.sql.invoke(self.machine, table, kind);
@@ -107,17 +108,34 @@ impl SqlClient {
             SqlKind::Create if self.rng.random_ratio(1, 2) => self.create_within(session, table).await,
             SqlKind::Create => run_text(session, &create(table)).await,
             SqlKind::Drop => run_text(session, &format!("DROP TABLE s{table}")).await,
-            SqlKind::Write { row } => {
-                let text = format!(
-                    "INSERT INTO s{table} VALUES ({row}, {id}) ON CONFLICT (k) DO UPDATE SET v = {id}"
-                );
-                run_text(session, &text).await
-            }
+            SqlKind::Write { row } => run_text(session, &upsert((table, id), row)).await,
             SqlKind::Read { row } => {
                 run_text(session, &format!("SELECT v FROM s{table} WHERE k = {row}")).await
             }
         };
         self.answer(id, kind, result);
+    }
+
+    /// Writes a row of two tables as one.
+    async fn write_twins(&mut self, session: &mut Session, table: u64, row: u64) {
+        let tables = [table, (table + self.rng.random_range(1..NAMES)) % NAMES];
+        let twins = self.workload.sql.invoke_twins(self.machine, tables, row);
+        let texts: Vec<String> = tables.into_iter().zip(twins).map(|twin| upsert(twin, row)).collect();
+        let result = within(session, &texts).await;
+        for (at, id) in twins.into_iter().enumerate() {
+            let own = match &result {
+                Ok(()) => Ok(None),
+                // It was undone with the other, which says nothing of its table.
+                Err((Some(failed), _)) if *failed != at => {
+                    Err(SqlError::new(SqlState::QueryCanceled, "the other statement failed"))
+                }
+                Err((_, error)) => Err(error.clone()),
+            };
+            self.answer(id, SqlKind::Write { row }, own);
+        }
+        if result.is_ok() {
+            self.workload.coverage.hit(Point::SqlTwinsWritten);
+        }
     }
 
     fn answer(&self, id: u64, kind: SqlKind, result: Result<Option<u64>, SqlError>) {
@@ -151,6 +169,23 @@ impl SqlClient {
         ended?;
         if commits { Ok(None) } else { Err(SqlError::new(SqlState::QueryCanceled, "it was rolled back")) }
     }
+}
+
+/// Runs statements as one transaction; the number of the one that failed, if it was not BEGIN or COMMIT.
+async fn within(session: &mut Session, texts: &[String]) -> Result<(), (Option<usize>, SqlError)> {
+    let neither = |error| (None, error);
+    run_text(session, "BEGIN").await.map_err(neither)?;
+    for (at, text) in texts.iter().enumerate() {
+        if let Err(error) = run_text(session, text).await {
+            run_text(session, "ROLLBACK").await.map_err(neither)?;
+            return Err((Some(at), error));
+        }
+    }
+    run_text(session, "COMMIT").await.map_err(neither).map(|_| ())
+}
+
+fn upsert((table, id): (u64, u64), row: u64) -> String {
+    format!("INSERT INTO s{table} VALUES ({row}, {id}) ON CONFLICT (k) DO UPDATE SET v = {id}")
 }
 
 fn create(table: u64) -> String {

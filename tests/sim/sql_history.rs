@@ -67,6 +67,8 @@ pub struct SqlOp {
     pub answered: Option<u64>,
     /// How it ended.
     pub outcome: SqlOutcome,
+    /// The other write of the same transaction, in another table.
+    pub twin: Option<u64>,
 }
 
 /// All of them; clones are the same history.
@@ -85,11 +87,22 @@ impl SqlHistory {
 
     /// A client begins a statement; gives its number.
     pub fn invoke(&self, machine: MachineId, table: u64, kind: SqlKind) -> u64 {
+        self.begin(machine, (table, kind), None)
+    }
+
+    /// A client begins a transaction that writes the same row of two tables; gives their numbers.
+    pub fn invoke_twins(&self, machine: MachineId, tables: [u64; 2], row: u64) -> [u64; 2] {
+        let first = self.with(|ops| ops.len() as u64 + 1);
+        let twins = [(tables[0], first + 1), (tables[1], first)];
+        twins.map(|(table, twin)| self.begin(machine, (table, SqlKind::Write { row }), Some(twin)))
+    }
+
+    fn begin(&self, machine: MachineId, (table, kind): (u64, SqlKind), twin: Option<u64>) -> u64 {
         let mut ops = self.ops.lock();
         let id = ops.len() as u64 + 1;
         self.trace.event(machine, format_args!("sql {id} begins: {kind:?} of s{table}"));
         let (invoked, answered, outcome) = (self.time.now(), None, SqlOutcome::Pending);
-        ops.push(SqlOp { id, machine, table, kind, invoked, answered, outcome });
+        ops.push(SqlOp { id, machine, table, kind, invoked, answered, outcome, twin });
         id
     }
 

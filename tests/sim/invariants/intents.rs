@@ -42,9 +42,18 @@ impl Intents {
         let mut over = BTreeMap::new();
         for (key, intent) in view.intents(&Span::new(Key::default(), Key::default())) {
             let transaction = intent.transaction;
-            let Some(record) = view.record(&intent.anchor, transaction) else {
-                is_calm = false;
-                continue;
+            let record = match view.record(&intent.anchor, transaction) {
+                Some(record) => record,
+                // Its table was dropped.
+                None if view.is_nowhere(&intent.anchor) => {
+                    let since = self.over.get(&(key.clone(), transaction)).copied().unwrap_or(view.now);
+                    over.insert((key, transaction), since);
+                    continue;
+                }
+                None => {
+                    is_calm = false;
+                    continue;
+                }
             };
             let age = view.wall.saturating_sub(intent.write_timestamp.micros());
             if record.is_none() && age < RECORD_KEPT {

@@ -80,6 +80,11 @@ impl View {
         of_key.max_by_key(|(_, status)| status.descriptor.generation)
     }
 
+    /// Whether no running replica is there for a key: where all machines run, no range holds it.
+    pub fn is_nowhere(&self, key: &Key) -> bool {
+        !self.replicas().any(|(_, status)| status.descriptor.span.contains(key))
+    }
+
     /// Intents of a span, as those have them who serve it.
     pub fn intents(&self, span: &Span) -> Vec<(Key, Intent)> {
         let on = |seen: &Seen| {

@@ -1,7 +1,11 @@
 //! A row of SQL holds what was written last: what a read finds is no older than any write that was acknowledged before it
 //! began, and was written by somebody.
 //!
+//! What was found once is there from then on, and so is the other row of its transaction: nobody needs an answer for that.
+//!
 //! Rows go with their table: only reads and writes are compared between which nobody may have changed it.
+
+use std::collections::BTreeMap;
 
 use super::Broken;
 use crate::sql_history::{SqlKind, SqlOp, SqlOutcome};
@@ -10,6 +14,7 @@ const NAME: &str = "rows of SQL are as acknowledged";
 
 /// Judges every read.
 pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
+    let found_at = found_at(ops);
     for read in ops {
         let (SqlKind::Read { row }, SqlOutcome::Done(found), Some(answered)) =
             (read.kind, &read.outcome, read.answered)
@@ -35,8 +40,7 @@ pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
         }
         // Writes that were over before the read began, and surely came after what it found.
         let newer = writes().filter(|write| {
-            matches!(write.outcome, SqlOutcome::Done(_))
-                && write.answered.is_some_and(|at| at < read.invoked)
+            there_since(write, &found_at).is_some_and(|at| at < read.invoked)
                 && writer.is_none_or(|writer| writer.answered.is_some_and(|at| at < write.invoked))
                 && !table_may_change(ops, read.table, (write.invoked, answered))
         });
@@ -46,6 +50,37 @@ pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// By when a write was found by a reader.
+type FoundAt = BTreeMap<u64, u64>;
+
+/// When each write was first found, or the other one of its transaction.
+fn found_at(ops: &[SqlOp]) -> FoundAt {
+    let mut all = FoundAt::new();
+    let mut note = |id: u64, at: u64| {
+        let first = all.entry(id).or_insert(at);
+        *first = at.min(*first);
+    };
+    for read in ops {
+        let (SqlKind::Read { .. }, SqlOutcome::Done(Some(id)), Some(at)) =
+            (read.kind, &read.outcome, read.answered)
+        else {
+            continue;
+        };
+        note(*id, at);
+        let writer = ops.iter().find(|op| op.id == *id);
+        if let Some(twin) = writer.and_then(|writer| writer.twin) {
+            note(twin, at);
+        }
+    }
+    all
+}
+
+/// Since when a write is surely there, unless a newer one is.
+fn there_since(write: &SqlOp, found_at: &FoundAt) -> Option<u64> {
+    let answered = write.answered.filter(|_| matches!(write.outcome, SqlOutcome::Done(_)));
+    answered.into_iter().chain(found_at.get(&write.id).copied()).min()
 }
 
 /// Whether somebody may have dropped or made the table within this time.
