@@ -35,11 +35,13 @@ pub enum Safeguard {
     BeatsOfFollowers,
     /// Ranges are made and removed only for who still holds the job's claim.
     JobEpochChecked,
+    /// Ranges go only when no other range needs a record of theirs.
+    RangesClosed,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -54,6 +56,7 @@ impl Safeguard {
         Self::DamagedReplaced,
         Self::BeatsOfFollowers,
         Self::JobEpochChecked,
+        Self::RangesClosed,
     ];
 
     /// Its name on a command line.
@@ -73,6 +76,7 @@ impl Safeguard {
             Self::DamagedReplaced => "damaged-replaced",
             Self::BeatsOfFollowers => "beats-of-followers",
             Self::JobEpochChecked => "job-epoch-checked",
+            Self::RangesClosed => "ranges-closed",
         }
     }
 }

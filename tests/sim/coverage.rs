@@ -135,6 +135,8 @@ points! {
     stories {
         /// Ranges were led as before when all disks had been slow for long.
         SlowDisksKeptLeaders = "leaders kept while all disks were slow",
+        /// The table that held a record was dropped, and what it had committed elsewhere stayed.
+        DroppedRecord = "story: table dropped that held the record of another's intents",
         /// A range was split while its replicas changed.
         SplitDuringChange = "story: range split while its replicas changed",
         /// The right side of a split was served before the left side's leader had applied the split.

@@ -76,6 +76,9 @@ pub const ALL: &[KnownBug] = &[
     // A gateway stands still before it asks for a new table's range. Its job is taken over and undone; then it goes on and asks,
     // and a range comes to be that no table will ever name.
     by("replaced-driver", Safeguard::JobEpochChecked, 0),
+    // A coordinator dies between its commit and the resolution of its intents. The table that holds its record is dropped;
+    // whoever meets the intents elsewhere finds no record, and takes back what was committed.
+    by("dropped-record", Safeguard::RangesClosed, 0),
 ];
 
 const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

@@ -5,6 +5,7 @@
 //! story is about fails.
 
 mod abandoned;
+mod dropped_record;
 mod eyes;
 mod interrupted_install;
 mod large_transaction;
@@ -230,6 +231,13 @@ pub const ALL: &[Scenario] = &[
         how: How::Told(replaced_driver::tell),
         wants: &[Point::JobTakenOver, Point::DriverReplaced],
         machines: Some(3),
+    },
+    Scenario {
+        name: "dropped-record",
+        story: "19: a dropped table takes the record along that other tables' intents need",
+        how: How::Told(dropped_record::tell),
+        wants: &[Point::DroppedRecord],
+        machines: None,
     },
     Scenario {
         name: "slow-disks",

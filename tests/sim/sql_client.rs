@@ -202,7 +202,7 @@ const NOTHING_DONE: [SqlState; 5] = [
 ];
 
 /// What is known after an error.
-fn outcome_of(error: &SqlError) -> SqlOutcome {
+pub fn outcome_of(error: &SqlError) -> SqlOutcome {
     if NOTHING_DONE.contains(&error.state) {
         return SqlOutcome::Failed(error.state.code());
     }

@@ -115,6 +115,12 @@ impl SqlHistory {
         }
     }
 
+    /// How a statement has ended so far.
+    pub fn outcome(&self, id: u64) -> SqlOutcome {
+        let at = usize::try_from(id - 1).unwrap_or(usize::MAX);
+        self.ops.lock().get(at).map_or(SqlOutcome::Pending, |op| op.outcome.clone())
+    }
+
     /// Looks at all without copying them.
     pub fn with<R>(&self, look: impl FnOnce(&[SqlOp]) -> R) -> R {
         look(&self.ops.lock())

@@ -17,6 +17,7 @@ use crate::api::{Leftover, PushRequest, Swept};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{LOCK_WAIT_MAX, SendError, read_error};
 use crate::descriptor::RangeDescriptor;
+use crate::safeguard::{self, Safeguard};
 
 /// Pause before transactions that are not over are asked for again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -28,6 +29,9 @@ impl DistributedDatabase {
     /// # Errors
     /// [`KvError::Retry`] where a transaction there lives on for too long, or ranges moved; the errors of reads.
     pub async fn close_span(&self, span: &Span) -> Result<(), KvError> {
+        if !safeguard::holds(Safeguard::RangesClosed) {
+            return Ok(());
+        }
         let (router, mut budget) = (self.router(), self.budget());
         for (range, _) in by_range(router, vec![span.clone()], &mut budget).await? {
             self.close_range(&range, &mut budget).await?;
