@@ -15,6 +15,7 @@ use quorate_engine::store::Batch;
 use quorate_placement::topology::ReplicaId;
 
 use super::Replica;
+use crate::applied_state::AppliedState;
 use crate::command_format::{Command, CommandKind};
 use crate::lease::Event;
 use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayload, Holdings, LogPosition};
@@ -23,11 +24,8 @@ use crate::splits::nursery::Newborn;
 mod birth;
 pub(super) mod bounds;
 mod split;
-mod state;
 #[cfg(test)]
 mod tests;
-
-pub use state::AppliedState;
 
 /// What became of an entry: the answer to its proposer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

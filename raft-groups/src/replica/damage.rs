@@ -20,8 +20,8 @@ use quorate_engine::store::{DamagedSpan, Family};
 use quorate_placement::topology::NodeId;
 
 use super::Replica;
-use super::holdings::holdings;
 use crate::api::RangeError;
+use crate::holdings::holdings;
 use crate::lease::Quorum;
 use crate::local_ranges::LocalRangeError;
 use crate::raft::group_bounds;

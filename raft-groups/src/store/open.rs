@@ -14,6 +14,7 @@ use super::create::erase_replica;
 use super::serve::WAITING_MESSAGES_MAX;
 use super::splits::SPLITS_MAX;
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
+use crate::applied_state::AppliedState;
 use crate::cluster::version::ClusterVersion;
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
@@ -21,7 +22,6 @@ use crate::range_format::{
     decode_descriptor, decode_published, decode_replica_id, published_key, range_of_descriptor_key,
     range_of_replica_key,
 };
-use crate::replica::apply::AppliedState;
 use crate::replica::damage::describe_metrics as describe_damage;
 use crate::replica::raft_task::describe_metrics as describe_elections;
 use crate::replica::{Origin, Past, Replica, StoreShared};

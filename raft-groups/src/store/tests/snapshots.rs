@@ -9,12 +9,12 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
 use crate::descriptor::{RangeDescriptor, ReplicaRole};
+use crate::holdings::holdings;
 use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges};
 use crate::raft::{
     Applier, LogPosition, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal, VoteState,
 };
 use crate::range_format::{descriptor_key, encode_descriptor};
-use crate::replica::holdings::holdings;
 
 /// The node without a replica, and the id of the one that it gets.
 const THIRD: NodeId = NodeId(3);
