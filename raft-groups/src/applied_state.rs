@@ -8,7 +8,8 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 
 use crate::descriptor::RangeDescriptor;
-use crate::raft::{GroupMembership, applied_membership};
+use crate::membership::GroupMembership;
+use crate::raft::applied_membership;
 use crate::range_format::{
     closed_key, decode_closed, decode_end_lease, decode_size, descriptor_key, encode_closed,
     encode_descriptor, encode_end_lease, encode_size, end_lease_key, size_key,

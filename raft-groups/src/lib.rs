@@ -20,6 +20,8 @@ pub mod holdings;
 pub mod identity;
 pub mod lease;
 pub mod local_ranges;
+pub mod log_position;
+pub mod membership;
 pub mod raft;
 pub mod raft_message;
 pub mod range_format;

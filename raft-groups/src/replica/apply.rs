@@ -18,7 +18,8 @@ use super::Replica;
 use crate::applied_state::AppliedState;
 use crate::command_format::{Command, CommandKind};
 use crate::lease::Event;
-use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayload, Holdings, LogPosition};
+use crate::log_position::LogPosition;
+use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayload, Holdings};
 use crate::splits::nursery::Newborn;
 
 mod birth;

@@ -13,7 +13,8 @@ use super::Replica;
 use super::beats::Beats;
 use crate::lease::following::Mark;
 use crate::lease::{Effect, Event, Quorum};
-use crate::raft::{GroupConfig, GroupMembership, GroupTiming, LogCut, RaftError, RaftGroup, Rest};
+use crate::membership::GroupMembership;
+use crate::raft::{GroupConfig, GroupTiming, LogCut, RaftError, RaftGroup, Rest};
 use crate::raft_message::{MessageBody, RaftMessage, RaftReply, Refusal};
 
 /// Shortest pause before a Raft task that died is rebuilt.

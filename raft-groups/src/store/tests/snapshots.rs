@@ -11,9 +11,8 @@ use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
 use crate::descriptor::{RangeDescriptor, ReplicaRole};
 use crate::holdings::holdings;
 use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges};
-use crate::raft::{
-    Applier, LogPosition, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal, VoteState,
-};
+use crate::log_position::{LogPosition, VoteState};
+use crate::raft::{Applier, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal};
 use crate::range_format::{descriptor_key, encode_descriptor};
 
 /// The node without a replica, and the id of the one that it gets.
