@@ -9,7 +9,7 @@
 //!
 //! Invariant: nobody else can lead the granted term. It is given to one replica by a committed entry of the left log,
 //! and is above no other: whoever else wants to lead needs a later term, and a quorum of replicas that all know the
-//! grant. Nor does anybody lead it twice: see [`crate::replica::serving::split`] for who may start as its leader, and when.
+//! grant. Nor does anybody lead it twice: see `replica::serving::split` for who may start as its leader, and when.
 
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
