@@ -7,7 +7,7 @@ use quorate_engine::codec::check::{Broken, holds};
 use quorate_engine::kv::{Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
-use crate::raft::GroupMembership;
+use crate::membership::GroupMembership;
 
 /// Generation of a range that was made just now. The right side of a split has a higher one.
 pub const NEW_GENERATION: u64 = 1;
@@ -129,6 +129,13 @@ impl RangeDescriptor {
     /// The node of a replica.
     pub fn node_of(&self, replica_id: ReplicaId) -> Option<NodeId> {
         self.replicas.iter().find(|replica| replica.replica_id == replica_id).map(|replica| replica.node_id)
+    }
+
+    /// Who belongs to its group: one set of voters.
+    pub fn membership(&self) -> GroupMembership {
+        let voters = self.voters().map(|replica| replica.replica_id).collect();
+        let nodes = self.replicas.iter().map(|replica| (replica.replica_id, replica.node_id)).collect();
+        GroupMembership { voters: vec![voters], nodes }
     }
 
     /// The descriptor once a membership entry is applied: its replicas, and a raised generation. A replica that votes in

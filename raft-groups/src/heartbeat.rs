@@ -7,7 +7,7 @@
 
 use quorate_placement::topology::{RangeId, ReplicaId};
 
-use crate::raft::{LogPosition, VoteState};
+use crate::log_position::{LogPosition, VoteState};
 
 /// Most bytes of a heartbeat in a message: six numbers, and what stands before them.
 const BEAT_BYTES_MAX: usize = 6 * 11 + 4;

@@ -3,6 +3,7 @@
 //! Invariant: this crate does not know SQL, tonic, pgwire or sockets.
 
 pub mod api;
+pub mod applied_state;
 pub mod assembly;
 pub mod blocking;
 pub mod client;
@@ -15,9 +16,12 @@ pub mod decode;
 pub mod descriptor;
 pub mod evaluate;
 pub mod heartbeat;
+pub mod holdings;
 pub mod identity;
 pub mod lease;
 pub mod local_ranges;
+pub mod log_position;
+pub mod membership;
 pub mod raft;
 pub mod raft_message;
 pub mod range_format;

@@ -1,12 +1,13 @@
 //! Messages between replicas of a group, and their answers: the payloads of `Service::Raft`. Their bytes are those of
 //! `wire::raft`.
 //!
-//! A term's number alone does not say who leads it, hence votes everywhere (`raft::VoteState`).
+//! A term's number alone does not say who leads it, hence votes everywhere ([`VoteState`]).
 
 use bytes::Bytes;
 use quorate_placement::topology::{RangeId, ReplicaId};
 
-use crate::raft::{LogEntry, LogPosition, VoteState};
+use crate::log_position::{LogPosition, VoteState};
+use crate::raft::LogEntry;
 use crate::transport::Message;
 use crate::wire::{self, WireError};
 

@@ -38,7 +38,6 @@ use crate::replica::{Replica, StoreShared};
 use crate::rpc::Rpc;
 use crate::splits::ids::RangeIds;
 
-pub(crate) use create::erase_keys;
 pub use open::{StoreOpenError, is_sole_voter};
 
 /// Bytes of writes that a store works on at a time, of all ranges: beyond it requests wait.

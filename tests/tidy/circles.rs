@@ -1,4 +1,5 @@
-//! Files of `sql/src` that import each other in a circle: only those that are listed may.
+//! Files of `sql/src` that import each other in a circle: only those that are listed may. Parts of `raft-groups/src` that know
+//! each other in one direction only.
 //!
 //! What a file names by `crate::…` or `super::…` is an edge to the file that holds it. Of a circle no file can be understood, or
 //! moved, without all others: a large one is found here the day on which it comes to be.
@@ -9,8 +10,24 @@ use super::rust_source::RustSource;
 use super::tree::{Tree, Violation};
 use super::{assert_found, assert_none, repository};
 
-/// The folder that is looked at.
+/// The folder that is looked at for circles.
 const ROOT: &str = "sql/src/";
+/// The folder whose parts are looked at.
+const PARTS_ROOT: &str = "raft-groups/src/";
+
+/// Parts (a file and its folder), and those that they must not know, because these know them.
+const ONE_WAY: [(&str, &[&str]); 10] = [
+    ("log_position", &["membership", "descriptor", "lease", "raft"]),
+    ("membership", &["descriptor", "raft"]),
+    ("descriptor", &["raft"]),
+    ("lease", &["raft", "replica"]),
+    ("applied_state", &["splits", "replica", "store"]),
+    ("holdings", &["splits", "replica", "store"]),
+    ("splits", &["replica", "store"]),
+    ("raft", &["lease", "splits", "replica", "store"]),
+    ("replica", &["store"]),
+    ("replica/machine", &["replica/serving", "replica/status", "lease", "concurrency"]),
+];
 
 /// Circles that are there: a file of each, and what makes it one. All its files lie in one folder, or are few.
 const KNOWN: [(&str, &str); 8] = [
@@ -29,15 +46,16 @@ const FILES_MAX: usize = 16;
 /// Files by their module paths, with the paths that each names.
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-fn module_of(path: &str) -> Option<String> {
-    let module = path.strip_prefix(ROOT)?.strip_suffix(".rs")?;
+fn module_of(root: &str, path: &str) -> Option<String> {
+    let module = path.strip_prefix(root)?.strip_suffix(".rs")?;
+    let module = module.strip_suffix("/mod").unwrap_or(module);
     let is_test = module.split('/').any(|part| part.ends_with("tests") || part == "testing");
     (!is_test && module != "lib").then(|| module.to_owned())
 }
 
-fn edges(tree: &Tree) -> Edges {
+fn edges(tree: &Tree, root: &str) -> Edges {
     let files: BTreeMap<String, &str> =
-        tree.rust().filter_map(|(path, text)| Some((module_of(path)?, text))).collect();
+        tree.rust().filter_map(|(path, text)| Some((module_of(root, path)?, text))).collect();
     let holder = |path: &[&str]| {
         let ends = (1..=path.len()).rev();
         ends.filter_map(|end| path.get(..end))
@@ -122,7 +140,7 @@ fn circles(edges: &Edges) -> BTreeSet<BTreeSet<String>> {
 
 /// Circles that are not known, or too large.
 fn unknown_circles(tree: &Tree, known: &[(&str, &str)]) -> Vec<Violation> {
-    let found = circles(&edges(tree)).into_iter().filter(|circle| {
+    let found = circles(&edges(tree, ROOT)).into_iter().filter(|circle| {
         let is_known = known.iter().any(|(module, _)| circle.contains(*module));
         !is_known || circle.len() > FILES_MAX
     });
@@ -135,6 +153,36 @@ fn unknown_circles(tree: &Tree, known: &[(&str, &str)]) -> Vec<Violation> {
         )
     };
     found.map(told).collect()
+}
+
+/// Whether a file is of a part.
+fn is_of(module: &str, part: &str) -> bool {
+    module.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Files that know what their part must not, and parts that are not there.
+fn wrong_ways(tree: &Tree, one_way: &[(&str, &[&str])]) -> Vec<Violation> {
+    let edges = edges(tree, PARTS_ROOT);
+    let mut found = Vec::new();
+    for (part, others) in one_way {
+        let own: Vec<_> = edges.iter().filter(|(module, _)| is_of(module, part)).collect();
+        let is_there = |part: &&str| edges.keys().any(|module| is_of(module, part));
+        let missing = others.iter().chain([part]).filter(|part| !is_there(part));
+        found.extend(
+            missing.map(|part| Violation::of_file(&format!("{PARTS_ROOT}{part}"), "is not there".to_owned())),
+        );
+        for (module, named) in own {
+            let wrong = named.iter().filter(|name| others.iter().any(|other| is_of(name, other)));
+            let told = |name: &String| {
+                Violation::of_file(
+                    &format!("{PARTS_ROOT}{module}.rs"),
+                    format!("{part} must not know {name}"),
+                )
+            };
+            found.extend(wrong.map(told));
+        }
+    }
+    found
 }
 
 #[test]
@@ -153,4 +201,24 @@ fn circles_can_be_found() {
         ("sql/src/f.rs", "use crate::e;"),
     ]);
     assert_found(&unknown_circles(&tree, &[("e", "known")]), &["a.rs: is in a circle of imports: a, b, c"]);
+}
+
+#[test]
+fn circles_between_parts_are_absent() {
+    assert_none(&wrong_ways(&repository(), &ONE_WAY));
+}
+
+#[test]
+fn circles_between_parts_can_be_found() {
+    let tree = Tree::of(&[
+        ("raft-groups/src/upper/mod.rs", "mod part;\nuse part::Part;\nuse crate::lower::Low;"),
+        ("raft-groups/src/upper/part.rs", "use super::Upper; // crate::lower\nuse crate::upper_still::High;"),
+        ("raft-groups/src/lower.rs", "mod deep;"),
+        ("raft-groups/src/lower/deep.rs", "fn f(part: crate::upper::part::Part) {}"),
+        ("raft-groups/src/lower/tests.rs", "use crate::upper::Upper;"),
+        ("raft-groups/src/upper_still.rs", ""),
+    ]);
+    let one_way: [(&str, &[&str]); 2] = [("lower", &["upper"]), ("upper/part", &["lower", "gone"])];
+    let expected = ["lower/deep.rs: lower must not know upper/part", "raft-groups/src/gone: is not there"];
+    assert_found(&wrong_ways(&tree, &one_way), &expected);
 }

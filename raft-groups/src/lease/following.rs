@@ -14,7 +14,7 @@
 //! Invariant: while this replica follows a leader, its Raft task has voted for nobody since that leader's append, and is
 //! not about to.
 
-use crate::raft::VoteState;
+use crate::log_position::VoteState;
 
 /// Taken before an append is handed to the Raft task: whether it was surely alone there is seen by it afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

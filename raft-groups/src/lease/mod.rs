@@ -30,7 +30,7 @@ use quorate_placement::topology::ReplicaId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::raft::VoteState;
+use crate::log_position::VoteState;
 use crate::safeguard::{self, Safeguard};
 use following::{Following, Mark};
 use timing::Timing;

@@ -14,8 +14,9 @@ use quorate_placement::topology::RangeId;
 use super::entry_format::{
     get_membership, get_optional_position, get_position, put_membership, put_optional_position, put_position,
 };
-use super::types::{GroupMembership, LogPosition};
 use crate::decode::{Decoder, FormatError};
+use crate::log_position::LogPosition;
+use crate::membership::GroupMembership;
 
 const VERSION: u8 = 1;
 const APPLIED: u8 = 1;

@@ -12,7 +12,9 @@ use openraft::vote::RaftLeaderId;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::entry_command::EntryCommand;
-use super::types::{EntryPayload, GroupMembership, LogEntry, LogPosition, VoteState};
+use super::types::{EntryPayload, LogEntry};
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 
 /// What applying an entry gave.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_placement::topology::{NodeId, ReplicaId};
 
-use super::types::{GroupMembership, LogPosition, VoteState};
 use crate::decode::{Decoder, FormatError, put_count};
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 
 pub(super) const BLANK: u8 = 1;
 pub(super) const MEMBERSHIP: u8 = 2;

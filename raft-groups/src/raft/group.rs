@@ -37,10 +37,12 @@ use super::rest::Quiet;
 use super::seed::GRANTED_TERM;
 use super::snapshot::{LogHolds, Snapshots};
 use super::state_machine::{ApplyGate, Machinery, StateMachine};
-use super::types::{Applied, GroupMembership, GroupStatus, LogPosition, Role, VoteState};
+use super::types::{Applied, GroupStatus, Role};
 use super::{Applier, LeaseObserver};
 use crate::blocking::Blocking;
 use crate::command_format::COMMAND_ENCODED_MAX_BYTES;
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 use crate::raft_message::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, VoteReply, VoteRequest,
 };

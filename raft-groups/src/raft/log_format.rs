@@ -15,8 +15,9 @@ use super::entry_format::{
     BLANK, COMMAND, MEMBERSHIP, get_membership, get_position, get_vote, put_membership, put_position,
     put_vote,
 };
-use super::types::{EntryPayload, LogEntry, LogPosition, VoteState};
+use super::types::{EntryPayload, LogEntry};
 use crate::decode::{Decoder, FormatError};
+use crate::log_position::{LogPosition, VoteState};
 
 const VERSION: u8 = 1;
 const VOTE: u8 = 1;

@@ -37,7 +37,7 @@ use super::log_sizes::LogSizes;
 use super::log_tail::LogTail;
 use super::log_writer::{Done, LogWriter};
 use super::seed::granted_to;
-use super::types::{LogPosition, VoteState};
+use crate::log_position::{LogPosition, VoteState};
 use crate::safeguard::{self, Safeguard};
 
 /// Bytes of entries that a group keeps in memory besides unwritten ones.

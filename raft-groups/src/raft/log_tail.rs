@@ -84,8 +84,8 @@ impl LogTail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log_position::LogPosition;
     use crate::raft::convert::log_id_of;
-    use crate::raft::types::LogPosition;
 
     fn entry(index: u64) -> RaftEntry {
         RaftEntry {

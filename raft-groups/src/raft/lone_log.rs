@@ -15,8 +15,9 @@ use super::convert::{TypeConfig, raft_entry_of};
 use super::entry_command::EntryCommand;
 use super::log_store::{GroupLog, LogStore};
 use super::log_writer::LogWriter;
-use super::types::{EntryPayload, LogEntry, LogPosition};
+use super::types::{EntryPayload, LogEntry};
 use crate::blocking::Blocking;
+use crate::log_position::LogPosition;
 
 const RANGE: RangeId = RangeId(7);
 const TERM: u64 = 1;

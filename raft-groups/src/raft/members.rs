@@ -23,7 +23,9 @@ use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::convert::{TypeConfig, log_id_of, membership_of, position_of, raft_membership_of};
 use super::group::RaftGroup;
-use super::types::{GroupMembership, LogPosition, Role, VoteState};
+use super::types::Role;
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 
 /// What a change is decided on: it is made in this term and on these members, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

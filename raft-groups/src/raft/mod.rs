@@ -43,6 +43,8 @@ use bytes::Bytes;
 use quorate_engine::store::{Batch, StoreError};
 use quorate_placement::topology::ReplicaId;
 
+use crate::log_position::LogPosition;
+
 pub(crate) use applied_format::AppliedMembership;
 pub use entry_command::EntryCommand;
 pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, RaftGroup};
@@ -58,10 +60,7 @@ pub use snapshot::message::{SnapshotBody, SnapshotMessage};
 pub use snapshot::message::{SnapshotOffer, SnapshotRefusal, refuse_snapshot};
 pub use snapshot::receive::{Admission, SnapshotHost, SnapshotInbox};
 pub use snapshot::{Holdings, KeySpan, SNAPSHOT_RATE_DEFAULT, SnapshotHead, Snapshots, TransferProgress};
-pub use types::{
-    Applied, CommittedEntry, EntryPayload, GroupMembership, GroupStatus, LogEntry, LogPosition, Role,
-    VoteState,
-};
+pub use types::{Applied, CommittedEntry, EntryPayload, GroupStatus, LogEntry, Role};
 pub use upkeep::LogCut;
 
 /// Turns committed entries into changes of the store. Called in the order of the log, never twice at once for a group.

@@ -19,7 +19,8 @@ use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::convert::{position_of, vote_of};
 use super::group::{RaftGroup, role_of};
-use super::types::{LogPosition, Role, VoteState};
+use super::types::Role;
+use crate::log_position::{LogPosition, VoteState};
 
 /// How long nothing new was told before a group rests, in microseconds: one that is written more often never waits for
 /// a round before a command.

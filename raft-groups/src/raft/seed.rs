@@ -9,7 +9,7 @@
 //!
 //! Invariant: nobody else can lead the granted term. It is given to one replica by a committed entry of the left log,
 //! and is above no other: whoever else wants to lead needs a later term, and a quorum of replicas that all know the
-//! grant. Nor does anybody lead it twice: see [`crate::replica::split`] for who may start as its leader, and when.
+//! grant. Nor does anybody lead it twice: see `replica::serving::split` for who may start as its leader, and when.
 
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 use quorate_placement::topology::{RangeId, ReplicaId};
@@ -18,8 +18,9 @@ use super::applied_format::{
     AppliedMembership, applied_key, decode_membership, encode_applied, encode_membership, membership_key,
 };
 use super::log_format::{encode_purged, encode_vote, group_bounds, purged_key, vote_key};
-use super::types::{GroupMembership, LogPosition, VoteState};
 use crate::descriptor::RangeDescriptor;
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 
 /// The vote of a fresh replica.
 const _: () = assert!(
@@ -46,7 +47,7 @@ pub fn seed(batch: &mut Batch, descriptor: &RangeDescriptor) {
 
 /// As [`seed`], with the first term granted to `leader`, if that is a voter.
 pub fn seed_granted(batch: &mut Batch, descriptor: &RangeDescriptor, leader: ReplicaId) {
-    let is_voter = GroupMembership::of(descriptor).voters.iter().all(|voters| voters.contains(&leader));
+    let is_voter = descriptor.membership().voters.iter().all(|voters| voters.contains(&leader));
     seed_with(batch, descriptor, if is_voter { granted_to(leader) } else { SEED_VOTE });
 }
 
@@ -54,7 +55,7 @@ fn seed_with(batch: &mut Batch, descriptor: &RangeDescriptor, vote: VoteState) {
     assert!(descriptor.is_known(), "a range that begins knows its members");
     assert!(vote.term <= GRANTED_TERM, "a range begins in the first terms");
     let range = descriptor.range_id;
-    let members = GroupMembership::of(descriptor);
+    let members = descriptor.membership();
     let membership = AppliedMembership { position: Some(LogPosition::SEED), membership: members };
     batch.put(Family::Raft, vote_key(range), encode_vote(vote));
     batch.put(Family::Raft, purged_key(range), encode_purged(LogPosition::SEED));

@@ -32,9 +32,10 @@ use super::log_writer::LogWriter;
 use super::snapshot::head_format::Marker;
 use super::snapshot::install::{install_small, install_staged};
 use super::snapshot::{Content, INSTALLED, LogHolds, Pinned, RangeSnapshot, Received, Snapshots, head_of};
-use super::types::{EntryPayload, LogEntry, LogPosition};
+use super::types::{EntryPayload, LogEntry};
 use super::{Applier, ApplyError, Holdings};
 use crate::blocking::{Blocking, pause};
+use crate::log_position::LogPosition;
 
 /// Bytes of commands applied in one batch, apart from the last one.
 const APPLY_MAX_BYTES: usize = 4 << 20;

@@ -14,7 +14,7 @@ use super::group::RaftGroup;
 use super::log_writer::LOG_BYTES_MAX;
 use super::snapshot::{RangeSnapshot, Received};
 use super::truncation::{FollowerLog, LogView, cut};
-use super::types::{LogPosition, VoteState};
+use crate::log_position::{LogPosition, VoteState};
 
 /// How long openraft may take to note what a snapshot of now holds: nothing is read for it.
 const NOTE_WAIT_MAX: Duration = Duration::from_secs(5);

@@ -1,157 +1,52 @@
-//! One replica of one range: requests in, Raft messages in, entries applied.
+//! One replica of one range: a machine that turns entries into state, and what answers requests by it.
 //!
-//! The life of a write: [`propose`] waits for the lease and for latches, evaluates, proposes, and waits until
-//! [`apply`] has applied the entry here. The life of a read: [`read`] waits the same way, reads a snapshot, and checks
-//! the lease last. [`serve`] says whether this replica may serve, and when to stop waiting.
+//! ```text
+//!   requests, ticks, messages ─▶ serving ─▶ machine ─▶ Raft group, store
+//!                                   ▲          │
+//!                                   └─ Listener┘   descriptor changed, reads before, term begun, task ended
+//! ```
 //!
-//! Invariants:
-//! - Promise and lease ([`LeaseState`]) live as long as the replica, not as long as its Raft task.
-//! - Latches end only when the entry is applied here, or can never be, or when this replica cannot serve in that term
-//!   any more (design.md section 6).
-//! - The timestamp cache is raised before a read's snapshot is taken, and its lease is checked after it was read.
+//! The life of a write: [`serving`] waits for the lease and for latches, evaluates, proposes, and waits until [`machine`] has
+//! applied the entry here. The life of a read: it waits the same way, reads a snapshot, and checks the lease last.
+//!
+//! Invariant: the machine imports nothing of what serves; what it has to tell goes through its [`machine::Listener`].
 
-pub mod apply;
-pub mod beats;
-pub(crate) mod damage;
-mod ended;
-mod hand_over;
-pub mod holdings;
-mod members;
-mod observe;
-mod propose;
-pub(crate) mod raft_task;
-mod read;
-mod serve;
-pub(crate) mod split;
+mod machine;
+mod serving;
+mod shared;
 mod status;
-mod transact;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
-use quorate_engine::clock::{HybridClock, PhysicalClock};
-use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{ScanEvaluator, Span};
-use quorate_engine::kv_reads::ReadSpan;
-use quorate_engine::mvcc::ChangeWindow;
-use quorate_engine::store::Store;
+use quorate_engine::store::DamagedSpan;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
-use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::api::{RangeError, RangeRequest, Request, Response};
-use crate::blocking::Blocking;
-use crate::cluster::version::ClusterVersion;
-use crate::concurrency::latch::Latches;
-use crate::concurrency::timestamp_cache::TimestampCache;
+use crate::api::{RangeError, RangeRequest, Response};
+use crate::applied_state::AppliedState;
 use crate::descriptor::RangeDescriptor;
-use crate::lease::timing::Timing;
-use crate::lease::{Effect, Event, LeaseState, Quorum};
-use crate::raft::{LogPosition, LogWriter, Snapshots};
-use crate::rpc::Rpc;
-use crate::splits::nursery::{Newborn, Nursery};
-use crate::splits::trigger::Attempts;
+use crate::heartbeat::Beat;
+use crate::local_ranges::LocalRangeError;
+use crate::raft::{ChangeError, LogCut, MemberChange, MembersStamp, RaftError, RaftGroup};
+use crate::raft_message::RaftMessage;
+use crate::splits::key::SizeCount;
+use crate::splits::trigger::Ended;
 
-use apply::AppliedState;
-use damage::Damage;
-use ended::Ended;
-use propose::InFlight;
-use raft_task::RaftTask;
+use machine::Machine;
+use serving::Serving;
+use serving::split::SplitPlan;
 
-/// What all replicas of a store share.
-pub struct StoreShared {
-    /// This node.
-    pub node_id: NodeId,
-    /// The store.
-    pub engine: Arc<dyn Store>,
-    /// Hybrid time.
-    pub clock: Arc<HybridClock>,
-    /// The machine's clocks.
-    pub physical: Arc<dyn PhysicalClock>,
-    /// Where work that may wait for the disk runs.
-    pub blocking: Blocking,
-    /// The way to other nodes.
-    pub rpc: Arc<Rpc>,
-    /// Runs scan programs.
-    pub evaluator: Arc<dyn ScanEvaluator>,
-    /// The store's log writer.
-    pub writer: Arc<LogWriter>,
-    /// What all snapshots of the store share.
-    pub snapshots: Arc<Snapshots>,
-    /// How long things last.
-    pub timing: Timing,
-    /// When the store was opened, in microseconds of [`StoreShared::now`].
-    pub opened_at: u64,
-    /// Right sides of splits that are about to start.
-    pub nursery: Nursery,
-    /// Told when a range has outgrown its size.
-    pub outgrown: Notify,
-    /// The cluster's version, as seen here.
-    pub cluster_version: ClusterVersion,
-    /// Size beyond which a range is split.
-    pub range_max_bytes: AtomicU64,
-    /// Bytes of writes that may be worked on at a time.
-    pub write_bytes: Arc<Semaphore>,
-}
+pub use serving::Past;
+pub use serving::beats::Beats;
+pub(crate) use serving::describe_metrics;
+pub(crate) use serving::split::plan;
+pub use shared::StoreShared;
 
-impl StoreShared {
-    /// Size beyond which a range is split.
-    pub fn range_max_bytes(&self) -> u64 {
-        self.range_max_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Microseconds of the clock that counts suspended time.
-    pub fn now(&self) -> u64 {
-        u64::try_from(self.physical.boottime().as_micros()).unwrap_or(u64::MAX)
-    }
-}
-
-/// One replica.
+/// One replica: its two parts, and its ids.
 pub struct Replica {
-    shared: Arc<StoreShared>,
     range_id: RangeId,
     replica_id: ReplicaId,
-    descriptor: RwLock<Arc<RangeDescriptor>>,
-    lease: Mutex<LeaseState>,
-    /// Nothing is due before, in microseconds: spares the ticker the lock. Changed under the lock of `lease` only.
-    due_hint: AtomicU64,
-    cache: Mutex<TimestampCache>,
-    latches: Arc<Latches>,
-    in_flight: Arc<InFlight>,
-    applied: Mutex<AppliedState>,
-    /// Right sides of splits in the batch that is being written.
-    newborns: Mutex<Vec<Newborn>>,
-    /// Right side of the last split that was proposed here since the store was opened, until it is applied.
-    proposed_split: Mutex<Option<RangeId>>,
-    /// What is known of attempts to split it.
-    attempts: Mutex<Attempts>,
-    /// Generation of the newest descriptor that is known to stand in the directory.
-    published: AtomicU64,
-    task: RaftTask,
-    /// Held shared while a command is enqueued, and alone while the lease ends: nothing is enqueued behind an EndLease.
-    enqueue_lock: tokio::sync::RwLock<()>,
-    /// The last EndLease that was seen on its way into this replica's log.
-    end_lease: Mutex<Option<LogPosition>>,
-    /// What it has met on its disk.
-    damage: Damage,
-    /// Who waits for transactions whose records lie here.
-    ended: Ended,
-    /// Whether the breaker is open, as long as anybody waits for that: the ticker looks.
-    tripped: watch::Sender<bool>,
-    /// Told when leadership, lease or applied state may have changed.
-    changed: Notify,
-}
-
-/// What a replica that begins may have promised before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Past {
-    /// It was made just now, and that is on the disk: nothing.
-    None,
-    /// A split brought it, whose apply is not synced: it may have promised something before the power was cut, and have
-    /// lost that, if the store was opened since.
-    Split,
-    /// It was opened from disk: anything.
-    Unknown,
+    machine: Arc<Machine>,
+    serving: Arc<Serving>,
 }
 
 /// How a replica comes into being.
@@ -172,36 +67,29 @@ impl Replica {
     /// A replica whose Raft task does not run yet: see [`Replica::start`].
     pub fn new(shared: Arc<StoreShared>, origin: Origin) -> Arc<Self> {
         let Origin { replica_id, applied, published, past, seed } = origin;
-        let descriptor = Arc::clone(&applied.descriptor);
-        let now = shared.now();
-        let lease = match past {
-            Past::None => LeaseState::fresh(replica_id, shared.timing, seed, now),
-            Past::Split => LeaseState::born(replica_id, shared.timing, seed, (shared.opened_at, now)),
-            Past::Unknown => LeaseState::opened(replica_id, shared.timing, seed, now),
-        };
-        Arc::new(Self {
-            shared,
-            range_id: descriptor.range_id,
-            replica_id,
-            descriptor: RwLock::new(descriptor),
-            lease: Mutex::new(lease),
-            due_hint: AtomicU64::new(0),
-            cache: Mutex::new(TimestampCache::new(Timestamp::MIN)),
-            latches: Arc::new(Latches::default()),
-            in_flight: Arc::default(),
-            applied: Mutex::new(applied),
-            newborns: Mutex::default(),
-            proposed_split: Mutex::default(),
-            attempts: Mutex::default(),
-            published: AtomicU64::new(published),
-            task: RaftTask::default(),
-            enqueue_lock: tokio::sync::RwLock::new(()),
-            end_lease: Mutex::new(None),
-            damage: Damage::default(),
-            ended: Ended::default(),
-            tripped: watch::Sender::new(false),
-            changed: Notify::new(),
-        })
+        let machine = Machine::new(Arc::clone(&shared), replica_id, applied, published);
+        let serving = Serving::new(shared, Arc::clone(&machine), past, seed);
+        Arc::new(Self { range_id: machine.range_id(), replica_id, machine, serving })
+    }
+
+    /// Starts the Raft task, and whoever rebuilds it. With `takes_grant` it may begin as the leader of the granted term:
+    /// see [`crate::raft::GroupConfig::takes_grant`].
+    ///
+    /// # Errors
+    /// Its state cannot be read.
+    pub async fn start(&self, takes_grant: bool) -> Result<(), RaftError> {
+        self.machine.start(Arc::clone(&self.serving) as _, takes_grant).await
+    }
+
+    /// Ends the replica: when this returns it writes nothing any more.
+    pub async fn shutdown(&self) {
+        self.serving.shutdown().await;
+    }
+
+    /// Ends the Raft task as a defect of its own would.
+    #[cfg(any(test, feature = "known-bugs"))]
+    pub async fn kill_raft_task(&self) {
+        self.machine.kill_raft_task().await;
     }
 
     /// Its range.
@@ -214,106 +102,151 @@ impl Replica {
         self.replica_id
     }
 
+    /// What turns its entries into state.
+    #[cfg(test)]
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+}
+
+/// What it answers, and what it does in its turn: see [`serving`].
+impl Replica {
+    /// Answers a request, or says why not, within [`crate::lease::timing::Timing::request`].
+    ///
+    /// # Errors
+    /// See [`RangeError`].
+    pub async fn execute(&self, request: RangeRequest) -> Result<Response, RangeError> {
+        self.serving.execute(request).await
+    }
+
+    /// The bytes of an answer to a Raft message.
+    pub async fn handle_encoded(self: Arc<Self>, message: RaftMessage) -> bytes::Bytes {
+        self.serving.handle(message).await.encode()
+    }
+
+    /// Takes a leader's heartbeat, and promises what an acknowledgement promises; false where its Raft task has to see
+    /// it.
+    pub fn take_beat(&self, beat: &Beat) -> bool {
+        self.serving.take_beat(beat)
+    }
+
+    /// What the store's ticker calls all the time. A heartbeat that its Raft task need not send is added to `beats`.
+    pub fn tick(&self, now: u64, beats: &mut Beats) {
+        self.serving.tick(now, beats);
+    }
+
+    /// Stands for election as soon as no promise forbids it, unless it leads: one replica of a fresh range is told to.
+    pub fn campaign(&self) {
+        self.serving.campaign();
+    }
+
+    /// Whether the lease is held now.
+    pub(crate) fn has_lease(&self) -> bool {
+        self.serving.has_lease()
+    }
+
+    /// Requests that hold or wait for latches.
+    pub fn latched(&self) -> usize {
+        self.serving.latched()
+    }
+
+    /// Hands the lease over to the replica on another node; returns when that one leads.
+    pub(crate) async fn hand_over_to(&self, to: NodeId) -> Result<(), LocalRangeError> {
+        self.serving.hand_over_to(to).await
+    }
+
+    /// Changes the members by one entry; nothing is enqueued behind an EndLease.
+    pub(crate) async fn change_members(
+        &self,
+        on: MembersStamp,
+        change: MemberChange,
+    ) -> Result<(), ChangeError> {
+        self.serving.change_members(on, change).await
+    }
+
+    /// Counts the range's bytes by key, as of several moments near now. Also says for which generation.
+    pub(crate) async fn count_size(&self) -> Result<(u64, SizeCount), RangeError> {
+        self.serving.count_size().await
+    }
+
+    /// Splits the range; returns once that is applied here.
+    ///
+    /// # Errors
+    /// See [`Serving::split`].
+    pub(crate) async fn split(&self, plan: SplitPlan) -> Result<(), RangeError> {
+        self.serving.split(plan).await
+    }
+
+    /// Whether an attempt to split this range by its size begins now.
+    pub(crate) fn begin_attempt(&self) -> bool {
+        self.serving.begin_attempt()
+    }
+
+    /// An attempt is over. True where a person should be told that the range cannot be split.
+    pub(crate) fn end_attempt(&self, how: Ended) -> bool {
+        self.serving.end_attempt(how)
+    }
+
+    /// Whether this replica leads a range that has a quarter of the size at which it is split.
+    pub(crate) fn may_split_soon(&self) -> bool {
+        self.serving.may_split_soon()
+    }
+
+    /// Marks this replica where it holds something of these spans.
+    pub(crate) fn mark_unreadable(&self, unreadable: &[DamagedSpan]) {
+        self.serving.mark_unreadable(unreadable);
+    }
+
+    /// Whether it has met damage.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.serving.is_damaged()
+    }
+
+    /// Its Raft task could not start for damage: it takes no part, and is listed until it is replaced.
+    pub(crate) fn stop_damaged(&self, detail: &str) {
+        self.serving.stop_damaged(detail);
+    }
+
+    /// Hands over, where this replica is damaged and leads, and an attempt is due.
+    pub(crate) fn tend_damage(&self) {
+        self.serving.tend_damage();
+    }
+
+    /// What nobody needs of the log, if that is worth a cut.
+    pub fn next_cut(&self) -> Option<LogCut> {
+        self.serving.next_cut()
+    }
+}
+
+/// What it is, and what it has applied: see [`machine`].
+impl Replica {
+    /// What it knows of its range.
+    pub fn descriptor(&self) -> Arc<RangeDescriptor> {
+        self.machine.descriptor()
+    }
+
     /// Whether its descriptor may not stand in the directory yet.
     pub fn is_unpublished(&self) -> bool {
-        self.published.load(Ordering::Relaxed) < self.descriptor().generation
+        self.machine.is_unpublished()
     }
 
     /// Generation of the newest descriptor that is known to stand in the directory; 0 for none.
     pub fn published(&self) -> u64 {
-        self.published.load(Ordering::Relaxed)
+        self.machine.published()
     }
 
     /// A descriptor of this generation stands in the directory. True where that is news.
     pub fn note_published(&self, generation: u64) -> bool {
-        self.published.fetch_max(generation, Ordering::Relaxed) < generation
+        self.machine.note_published(generation)
     }
 
-    /// What it knows of its range.
-    pub fn descriptor(&self) -> Arc<RangeDescriptor> {
-        Arc::clone(&self.descriptor.read())
+    /// Its Raft task, if it runs.
+    pub fn running(&self) -> Option<Arc<RaftGroup>> {
+        self.machine.group()
     }
 
-    /// Answers a request, or says why not, within [`Timing::request`].
-    ///
-    /// # Errors
-    /// See [`RangeError`].
-    pub async fn execute(self: &Arc<Self>, request: RangeRequest) -> Result<Response, RangeError> {
-        self.check_bounds(&request.request)?;
-        let answer = self.answer(request.request).await;
-        answer.map_err(|error| self.or_damaged(error))
-    }
-
-    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, RangeError> {
-        match request {
-            Request::Get { keys, read } => self.get(keys, read).await,
-            Request::Scan { scan, read } => self.scan(scan, read).await,
-            Request::Changes { changes, read } => self.changes(changes, read).await,
-            Request::Refresh { spans, after, upto, own } => {
-                self.refresh(spans, ChangeWindow { after, upto, own }).await
-            }
-            Request::Transact(step) => self.transact(step).await,
-            Request::Commit(commit) => self.commit(commit).await,
-            Request::QueryTransaction { transaction, anchor, started } => {
-                self.query_transaction(transaction, anchor, started).await
-            }
-        }
-    }
-
-    /// Every key of a request has to lie in the range.
-    fn check_bounds(&self, request: &Request) -> Result<(), RangeError> {
-        let descriptor = self.descriptor();
-        let own = &descriptor.span;
-        let all = |spans: &[Span]| spans.iter().all(|span| span.is_empty() || own.covers(span));
-        let all_read =
-            |reads: &[ReadSpan]| reads.iter().all(|read| read.span.is_empty() || own.covers(&read.span));
-        let covers = match request {
-            Request::Get { keys, .. } => keys.iter().all(|key| own.contains(key)),
-            Request::Scan { scan, .. } => all(std::slice::from_ref(&scan.span)),
-            Request::Changes { changes, .. } => all(std::slice::from_ref(&changes.span)),
-            Request::Refresh { spans, .. } => all_read(spans),
-            Request::Commit(commit) => {
-                commit.writes.iter().all(|write| own.contains(&write.key)) && all_read(&commit.read_spans)
-            }
-            Request::QueryTransaction { anchor, .. } => own.contains(anchor),
-            Request::Transact(step) => all(&step.spans()),
-        };
-        // An empty replica covers nothing, not even a request for no keys.
-        if covers && descriptor.is_known() {
-            return Ok(());
-        }
-        Err(self.mismatch(&descriptor))
-    }
-
-    /// Lets the lease's clockwork take a step that needs no quorum.
-    fn note(&self, event: Event) {
-        // Heartbeats that come in mean nothing to whoever waits here for a lease.
-        let is_told = !matches!(event, Event::AppendArrived { .. } | Event::AcknowledgementLeaves { .. });
-        self.step_lease(event, &Nobody);
-        if is_told {
-            self.changed.notify_waiters();
-        }
-    }
-
-    /// Lets the lease's clockwork take a step.
-    fn step_lease(&self, event: Event, quorum: &dyn Quorum) -> Option<Effect> {
-        let mut lease = self.lease.lock();
-        if event.may_hasten() {
-            self.due_hint.store(0, Ordering::Relaxed);
-        }
-        lease.step(self.shared.now(), event, quorum)
-    }
-}
-
-/// For events that do not ask for a quorum.
-struct Nobody;
-
-impl Quorum for Nobody {
-    fn newest(&self, _: &dyn Fn(ReplicaId) -> Option<u64>) -> Option<u64> {
-        None
-    }
-
-    fn is_single_voter(&self) -> bool {
-        false
+    /// Cuts off what [`Replica::next_cut`] said; the store was synced in between.
+    pub async fn cut_log(&self, cut: LogCut) {
+        self.machine.cut_log(cut).await;
     }
 }

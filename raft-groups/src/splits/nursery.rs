@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use quorate_placement::topology::{RangeId, ReplicaId};
 use tokio::sync::Notify;
 
+use crate::applied_state::AppliedState;
 use crate::descriptor::RangeDescriptor;
-use crate::replica::apply::AppliedState;
 
 /// A right side that waits for its start.
 #[derive(Clone, Debug)]

@@ -7,7 +7,9 @@ use quorate_engine::store::{Batch, Durability, Family, StoreError};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::RangeStore;
+use crate::applied_state::AppliedState;
 use crate::descriptor::{NEW_GENERATION, RangeDescriptor};
+use crate::holdings::erase_keys;
 use crate::local_ranges::LocalRangeError;
 use crate::raft;
 use crate::range_format::{
@@ -15,8 +17,6 @@ use crate::range_format::{
     encode_published, encode_replica_id, encode_tombstone, published_key, replica_bounds, replica_key,
     tombstone_key,
 };
-use crate::replica::apply::AppliedState;
-use crate::replica::holdings::holdings;
 use crate::replica::{Origin, Past, Replica};
 use crate::safeguard::{self, Safeguard};
 
@@ -255,11 +255,4 @@ pub(super) fn erase_replica(batch: &mut Batch, descriptor: &RangeDescriptor) {
     batch.delete_range(Family::Range, start, end);
     raft::erase(batch, descriptor.range_id);
     erase_keys(batch, descriptor);
-}
-
-/// All keys of a range, in every family.
-pub(crate) fn erase_keys(batch: &mut Batch, descriptor: &RangeDescriptor) {
-    for span in holdings(descriptor).spans {
-        batch.delete_range(span.family, span.start, span.end);
-    }
 }

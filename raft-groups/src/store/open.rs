@@ -14,6 +14,7 @@ use super::create::erase_replica;
 use super::serve::WAITING_MESSAGES_MAX;
 use super::splits::SPLITS_MAX;
 use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
+use crate::applied_state::AppliedState;
 use crate::cluster::version::ClusterVersion;
 use crate::descriptor::RangeDescriptor;
 use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
@@ -21,10 +22,7 @@ use crate::range_format::{
     decode_descriptor, decode_published, decode_replica_id, published_key, range_of_descriptor_key,
     range_of_replica_key,
 };
-use crate::replica::apply::AppliedState;
-use crate::replica::damage::describe_metrics as describe_damage;
-use crate::replica::raft_task::describe_metrics as describe_elections;
-use crate::replica::{Origin, Past, Replica, StoreShared};
+use crate::replica::{Origin, Past, Replica, StoreShared, describe_metrics};
 use crate::rpc::{Handler, Service};
 use crate::splits::ids::RangeIds;
 use crate::splits::nursery::Nursery;
@@ -59,8 +57,7 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
     let installed = config.blocking.run(move || finish_installs(installing.as_ref())).await;
     installed.map_err(|lost| StoreError::Device { operation: "write", detail: lost.to_string() })??;
     let replicas = read_replicas(config.engine.as_ref())?;
-    describe_damage();
-    describe_elections();
+    describe_metrics();
     let on_failure = Arc::clone(&config.on_failure);
     let writer =
         LogWriter::start(Arc::clone(&config.engine), &config.blocking, move |error| on_failure(error))

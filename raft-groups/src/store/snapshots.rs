@@ -12,10 +12,10 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::RangeStore;
 use crate::descriptor::RangeDescriptor;
+use crate::holdings::holdings;
 use crate::raft::{Admission, SnapshotHost, SnapshotOffer, SnapshotRefusal};
 use crate::range_format::{decode_descriptor, descriptor_key};
 use crate::replica::Replica;
-use crate::replica::holdings::holdings;
 use crate::rpc::{Handler, Service};
 
 /// Keys of snapshots that come in, by range.

@@ -7,7 +7,7 @@ use metrics::{Unit, counter, describe_counter};
 use tokio::sync::watch;
 
 use super::RangeStore;
-use crate::replica::beats::Beats;
+use crate::replica::Beats;
 use crate::telling::{Telling, shown};
 
 /// How often replicas are looked at: well below the shortest random pause between elections.

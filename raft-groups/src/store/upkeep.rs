@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::RangeStore;
-use crate::replica::Replica;
 
 /// How often.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -24,7 +23,7 @@ pub(super) async fn run(store: Weak<RangeStore>, mut stop: watch::Receiver<bool>
         let Some(store) = store.upgrade() else { return };
         store.inbox.sweep().await;
         store.cut_logs().await;
-        store.all().iter().for_each(Replica::tend_damage);
+        store.all().iter().for_each(|replica| replica.tend_damage());
     }
 }
 

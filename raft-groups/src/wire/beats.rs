@@ -6,7 +6,7 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 use super::raft::PositionForm;
 use super::{WireError, forms, read, write};
 use crate::heartbeat::{BEATS_MAX, Beat};
-use crate::raft::LogPosition;
+use crate::log_position::LogPosition;
 
 const BEATS: &str = "a message of heartbeats";
 const TAKEN: &str = "an answer to heartbeats";

@@ -10,8 +10,9 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::pieces::Nothing;
 use super::{WireError, must, read, write};
+use crate::log_position::{LogPosition, VoteState};
+use crate::raft::LogEntry;
 use crate::raft::log_format::{decode_stored, encode_entry};
-use crate::raft::{LogEntry, LogPosition, VoteState};
 use crate::raft_message::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, TransferRequest, VoteReply,
     VoteRequest,

@@ -11,10 +11,12 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use super::pieces::Nothing;
 use super::raft::{PositionForm, VoteForm};
 use super::{WireError, forms, must, read, read_all, write};
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 use crate::raft::snapshot::message::{
     SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply,
 };
-use crate::raft::{AppliedMembership, GroupMembership, KeySpan, LogPosition, SnapshotHead, VoteState};
+use crate::raft::{AppliedMembership, KeySpan, SnapshotHead};
 
 const MESSAGE: &str = "a snapshot's message";
 const REPLY: &str = "an answer to a snapshot's message";

@@ -11,7 +11,8 @@ use goldenscript::{ArgumentConsumer, Command, Context};
 use quorate_engine::testing::script::run_folder;
 
 use super::*;
-use crate::raft::{GroupMembership, LogPosition};
+use crate::log_position::LogPosition;
+use crate::membership::GroupMembership;
 
 type Answer = Result<String, Box<dyn Error>>;
 

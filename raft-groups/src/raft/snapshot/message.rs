@@ -8,7 +8,7 @@ use quorate_engine::staging::Pair;
 use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::SnapshotHead;
-use crate::raft::VoteState;
+use crate::log_position::VoteState;
 use crate::wire::{self, WireError};
 
 /// A message of a transfer.

@@ -34,8 +34,8 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::applied_format::AppliedMembership;
-use super::types::LogPosition;
 use crate::blocking::Blocking;
+use crate::log_position::LogPosition;
 
 /// Snapshots that leave a store at a time.
 const OUTGOING_MAX: usize = 1;

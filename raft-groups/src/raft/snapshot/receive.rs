@@ -20,7 +20,8 @@ use super::message::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefus
 use super::parts::PartBuilder;
 use super::{Content, Received, Reported, Snapshots, StagedArea, TransferProgress};
 use crate::blocking::Blocking;
-use crate::raft::{RaftGroup, VoteState};
+use crate::log_position::VoteState;
+use crate::raft::RaftGroup;
 
 /// Bytes of pairs that are installed by one batch; more are staged.
 const SMALL_MAX_BYTES: u64 = 1 << 20;

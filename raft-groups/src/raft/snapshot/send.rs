@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::message::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
 use super::{KeySpan, Pinned, Reported, SENT, SENT_BYTES, Snapshots, TransferProgress};
 use crate::blocking::Blocking;
-use crate::raft::VoteState;
+use crate::log_position::VoteState;
 use crate::rpc::{Rpc, RpcError, Service};
 use crate::transport::Lane;
 

@@ -10,12 +10,13 @@ use tokio::sync::watch;
 
 use super::harness::{Cluster, RANGE, Recorder, TestNode, descriptor, put, until, within};
 use crate::blocking::Blocking;
+use crate::log_position::{LogPosition, VoteState};
 use crate::raft::EntryCommand;
 use crate::raft::applied_format::{applied_key, encode_applied};
 use crate::raft::log_format::{encode_entry, entry_key};
 use crate::raft::log_store::GroupLog;
 use crate::raft::log_writer::LogWriter;
-use crate::raft::{EntryPayload, LogEntry, LogPosition, RaftGroup, VoteState};
+use crate::raft::{EntryPayload, LogEntry, RaftGroup};
 use crate::raft_message::{AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, VoteRequest};
 use crate::testing::network::LocalNetwork;
 

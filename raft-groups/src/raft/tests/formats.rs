@@ -6,6 +6,7 @@ use quorate_engine::testing::fixture;
 use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::harness::descriptor;
+use crate::log_position::{LogPosition, VoteState};
 use crate::raft::EntryCommand;
 use crate::raft::applied_format::{AppliedMembership, decode_applied, decode_membership, encode_membership};
 use crate::raft::applied_format::{applied_key, encode_applied};
@@ -13,7 +14,7 @@ use crate::raft::log_format::{
     decode_entry, decode_purged, decode_vote, encode_entry, encode_purged, encode_vote, entry_key,
     group_bounds, purged_key, vote_key,
 };
-use crate::raft::types::{EntryPayload, GroupMembership, LogEntry, LogPosition, VoteState};
+use crate::raft::types::{EntryPayload, LogEntry};
 use crate::raft::{erase, seed};
 
 const RANGE: RangeId = RangeId(3);
@@ -34,7 +35,7 @@ fn vote_and_purge_point_have_fixtures() {
 
 #[test]
 fn entries_have_fixtures() {
-    let membership = GroupMembership::of(&descriptor(RANGE, 3));
+    let membership = descriptor(RANGE, 3).membership();
     let payloads = [
         ("raft_log_blank", EntryPayload::Blank),
         ("raft_log_membership", EntryPayload::Membership(membership)),
@@ -53,10 +54,8 @@ fn entries_have_fixtures() {
 fn applied_state_has_fixtures() {
     let found = check("raft_applied", &encode_applied(POSITION));
     assert_eq!(decode_applied(found).unwrap(), POSITION);
-    let membership = AppliedMembership {
-        position: Some(POSITION),
-        membership: GroupMembership::of(&descriptor(RANGE, 2)),
-    };
+    let membership =
+        AppliedMembership { position: Some(POSITION), membership: descriptor(RANGE, 2).membership() };
     let found = check("raft_applied_membership", &encode_membership(&membership));
     assert_eq!(decode_membership(found).unwrap(), membership);
 }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use super::harness::{
     Cluster, RANGE, TestNode, TextApplier, apply_text, descriptor, elect, put, text_holdings, until, within,
 };
+use crate::log_position::{LogPosition, VoteState};
 use crate::raft::EntryCommand;
 use crate::raft::{
-    Applier, ApplyError, CommittedEntry, Holdings, LogPosition, ProposeError, RaftGroup, Role, VoteState,
-    group_bounds,
+    Applier, ApplyError, CommittedEntry, Holdings, ProposeError, RaftGroup, Role, group_bounds,
 };
 use crate::testing::network::LocalNetwork;
 use quorate_placement::topology::{NodeId, ReplicaId};

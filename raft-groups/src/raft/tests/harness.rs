@@ -19,12 +19,12 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use crate::blocking::Blocking;
 use crate::clock_guard::Reading;
 use crate::descriptor::RangeDescriptor;
+use crate::log_position::LogPosition;
 use crate::raft::EntryCommand;
 use crate::raft::{
     Admission, Applied, Applier, ApplyError, CommittedEntry, EntryPayload, GroupConfig, GroupTiming,
-    Holdings, KeySpan, LeaseObserver, LogPosition, LogWriter, ProposeError, RaftGroup, Role,
-    SNAPSHOT_RATE_DEFAULT, SnapshotHost, SnapshotInbox, SnapshotOffer, SnapshotRefusal, Snapshots,
-    finish_installs, seed,
+    Holdings, KeySpan, LeaseObserver, LogWriter, ProposeError, RaftGroup, Role, SNAPSHOT_RATE_DEFAULT,
+    SnapshotHost, SnapshotInbox, SnapshotOffer, SnapshotRefusal, Snapshots, finish_installs, seed,
 };
 use crate::raft_message::{RaftMessage, RaftReply, Refusal};
 use crate::rpc::{Handler, MessageClock, Rpc, Service};

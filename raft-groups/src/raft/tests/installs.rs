@@ -7,11 +7,11 @@ use quorate_engine::store::{Batch, Durability, Family, Store, StoreError};
 use quorate_engine::testing::{FaultStore, PowerCutStore};
 use quorate_placement::topology::RangeId;
 
+use crate::log_position::LogPosition;
 use crate::raft::applied_format::{AppliedMembership, applied_key, decode_applied, encode_applied};
 use crate::raft::snapshot::head_format::{Marker, marker_key};
 use crate::raft::snapshot::install::{finish_installs, install_small, install_staged};
 use crate::raft::snapshot::{KeySpan, SnapshotHead};
-use crate::raft::types::LogPosition;
 
 const RANGE: RangeId = RangeId(5);
 const AREA: u64 = 3;

@@ -9,7 +9,8 @@ use quorate_engine::store::Store;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::harness::{Cluster, DEADLINE, elect, until, within};
-use crate::raft::{ChangeError, GroupMembership, LedMembers, MemberChange, RaftGroup};
+use crate::membership::GroupMembership;
+use crate::raft::{ChangeError, LedMembers, MemberChange, RaftGroup};
 
 fn memory(count: usize) -> Vec<Arc<dyn Store>> {
     (0..count).map(|_| Arc::new(MemoryStore::new()) as Arc<dyn Store>).collect()

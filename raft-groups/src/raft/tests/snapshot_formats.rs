@@ -6,12 +6,12 @@ use quorate_engine::testing::fixture;
 use quorate_placement::topology::RangeId;
 
 use super::harness::descriptor;
+use crate::log_position::LogPosition;
 use crate::raft::applied_format::AppliedMembership;
 use crate::raft::snapshot::head_format::{
     Marker, decode_marker, encode_marker, marker_key, range_of_marker_key,
 };
 use crate::raft::snapshot::{KeySpan, SnapshotHead};
-use crate::raft::types::{GroupMembership, LogPosition};
 
 const RANGE: RangeId = RangeId(3);
 const POSITION: LogPosition = LogPosition { term: 4, index: 17 };
@@ -29,7 +29,7 @@ fn head() -> SnapshotHead {
         position: POSITION,
         membership: AppliedMembership {
             position: Some(POSITION),
-            membership: GroupMembership::of(&descriptor(RANGE, 2)),
+            membership: descriptor(RANGE, 2).membership(),
         },
         spans: vec![span(Family::Data), span(Family::Lock), span(Family::Txn)],
         shared: vec![(Bytes::from_static(b"key"), Bytes::from_static(b"value"))],

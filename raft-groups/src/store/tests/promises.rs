@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::cluster::{Cluster, PATIENCE, RANGE};
-use crate::raft::{LogPosition, VoteState};
+use crate::log_position::{LogPosition, VoteState};
 use crate::raft_message::{MessageBody, RaftMessage, RaftReply, Refusal, VoteRequest};
 use crate::rpc::Service;
 use crate::transport::Lane;

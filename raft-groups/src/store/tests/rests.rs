@@ -10,7 +10,7 @@ use quorate_placement::topology::NodeId;
 use super::cluster::{Cluster, RANGE, bytes, key};
 use crate::heartbeat::Beat;
 use crate::local_ranges::LocalRanges;
-use crate::raft::LogPosition;
+use crate::log_position::LogPosition;
 
 /// Heartbeats past the Raft tasks that are counted where nothing else may happen.
 const ROUNDS: usize = 6;

@@ -9,12 +9,11 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::cluster::{Cluster, Node, PATIENCE, RANGE, bytes, key};
 use crate::descriptor::{RangeDescriptor, ReplicaRole};
+use crate::holdings::holdings;
 use crate::local_ranges::{GroupRole, LocalRangeError, LocalRanges};
-use crate::raft::{
-    Applier, LogPosition, MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal, VoteState,
-};
+use crate::log_position::{LogPosition, VoteState};
+use crate::raft::{MemberChange, SnapshotHead, SnapshotHost, SnapshotOffer, SnapshotRefusal};
 use crate::range_format::{descriptor_key, encode_descriptor};
-use crate::replica::holdings::holdings;
 
 /// The node without a replica, and the id of the one that it gets.
 const THIRD: NodeId = NodeId(3);
@@ -222,7 +221,7 @@ async fn bytes_that_a_snapshot_will_carry_are_expected() {
         cluster.put(&format!("k{number}"), &"v".repeat(20_000)).await;
     }
     let node = cluster.node(NodeId(1));
-    let held = node.store.replica(RANGE).unwrap().holdings();
+    let held = node.store.replica(RANGE).unwrap().machine().holdings();
     let view = node.disk.pin().unwrap();
     let mut carried = 0;
     for span in &held.spans {

@@ -119,7 +119,11 @@ async fn grant_is_taken_once() {
     cluster.leader_of(right.range_id).await;
     let replica = leader.store.replica(RANGE).unwrap();
     let own = replica.replica_id();
-    assert_eq!(replica.first_leader(right.range_id, own), FirstLeader::Campaigns, "it was taken");
-    assert_eq!(replica.first_leader(RangeId(99), own), FirstLeader::Campaigns, "it was never proposed");
-    assert_eq!(replica.first_leader(right.range_id, ReplicaId(own.0 + 1)), FirstLeader::Another);
+    assert_eq!(replica.machine().first_leader(right.range_id, own), FirstLeader::Campaigns, "it was taken");
+    assert_eq!(
+        replica.machine().first_leader(RangeId(99), own),
+        FirstLeader::Campaigns,
+        "it was never proposed"
+    );
+    assert_eq!(replica.machine().first_leader(right.range_id, ReplicaId(own.0 + 1)), FirstLeader::Another);
 }

@@ -7,13 +7,12 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::*;
 use crate::heartbeat::{BEATS_MAX, Beat};
+use crate::log_position::{LogPosition, VoteState};
+use crate::membership::GroupMembership;
 use crate::raft::snapshot::message::{
     SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply,
 };
-use crate::raft::{
-    AppliedMembership, EntryCommand, EntryPayload, GroupMembership, KeySpan, LogEntry, LogPosition,
-    SnapshotHead, VoteState,
-};
+use crate::raft::{AppliedMembership, EntryCommand, EntryPayload, KeySpan, LogEntry, SnapshotHead};
 use crate::raft_message::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, TransferRequest, VoteReply,
     VoteRequest,

@@ -12,7 +12,7 @@ use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use uuid::Uuid;
 
-use super::Replica;
+use super::Serving;
 use super::propose::Intention;
 use crate::api::{
     Decision, EndRequest, IntentsRequest, PushRequest, RangeError, RecordId, RecordState, Request,
@@ -105,7 +105,7 @@ impl ProposedStep {
     }
 }
 
-impl Replica {
+impl Serving {
     pub(super) async fn transact(self: &Arc<Self>, step: Transact) -> Result<Response, RangeError> {
         match step {
             Transact::LayIntents(request) => {
@@ -214,7 +214,7 @@ impl Replica {
             Some(record) if !agrees(&record, response) => {
                 let detail =
                     format!("transaction {transaction} was told {response:?}, its record says {record:?}");
-                self.task.diverged(&detail);
+                self.machine.diverged(&detail);
                 Err(RangeError::Storage(detail))
             }
             Some(_) | None => Ok(()),
@@ -244,7 +244,7 @@ impl Replica {
     /// What writes of now come after. To be asked once the snapshot of the evaluation is there: what is applied is marked
     /// before the store shows it, so that the mark covers all of the snapshot.
     pub(super) fn floor(&self, writes: &[Write], now: Timestamp) -> Floor {
-        Floor { now, read: self.newest_read(writes), written: self.applied.lock().newest_write }
+        Floor { now, read: self.newest_read(writes), written: self.machine.newest_write() }
     }
 
     /// Newest read of any key that is written.

@@ -19,9 +19,9 @@ use parking_lot::Mutex;
 use quorate_engine::store::{DamagedSpan, Family};
 use quorate_placement::topology::NodeId;
 
-use super::Replica;
-use super::holdings::holdings;
+use super::Serving;
 use crate::api::RangeError;
+use crate::holdings::holdings;
 use crate::lease::Quorum;
 use crate::local_ranges::LocalRangeError;
 use crate::raft::group_bounds;
@@ -100,7 +100,7 @@ pub(crate) fn describe_metrics() {
     );
 }
 
-impl Replica {
+impl Serving {
     /// Marks this replica as damaged, and begins to hand its lease over.
     pub(crate) fn met(self: &Arc<Self>, detail: &str) {
         self.mark_damaged(detail);
@@ -124,7 +124,7 @@ impl Replica {
     /// Marks this replica where it holds something of these spans.
     pub(crate) fn mark_unreadable(&self, unreadable: &[DamagedSpan]) {
         let (start, end) = group_bounds(self.range_id);
-        let spans = holdings(&self.descriptor()).spans;
+        let spans = holdings(&self.machine.descriptor()).spans;
         let meets = |lost: &&DamagedSpan| {
             lost.meets(Family::Raft, &start, &end)
                 || spans.iter().any(|span| lost.meets(span.family, &span.start, &span.end))
@@ -132,6 +132,11 @@ impl Replica {
         if let Some(lost) = unreadable.iter().find(meets) {
             self.mark_damaged(&lost.detail);
         }
+    }
+
+    /// What it has met, for a person, if it has met damage.
+    pub(crate) fn damage_met(&self) -> Option<String> {
+        self.damage.detail().map(|detail| detail.to_string())
     }
 
     /// Whether it has met damage.
@@ -142,7 +147,7 @@ impl Replica {
     /// Its Raft task could not start for damage: it takes no part, and is listed until it is replaced.
     pub(crate) fn stop_damaged(&self, detail: &str) {
         tracing::error!(range = %self.range_id, replica = %self.replica_id, detail, "a damaged replica takes no part");
-        self.task.cannot_start(detail);
+        self.machine.cannot_start(detail);
     }
 
     /// Whether this replica may stand for election: a damaged one only where nobody else leads.
@@ -154,7 +159,7 @@ impl Replica {
 
     /// Whether there is no other voter.
     fn is_alone(&self) -> bool {
-        self.task.group().is_some_and(|group| self.members(&group).is_single_voter())
+        self.machine.group().is_some_and(|group| self.members(&group).is_single_voter())
     }
 
     /// The error as whoever asked is to see it.
@@ -196,7 +201,7 @@ impl Replica {
 
     /// Hands over to the first voter that takes the lease; each attempt begins with another.
     async fn hand_over_anywhere(&self, attempt: u32) {
-        let descriptor = self.descriptor();
+        let descriptor = self.machine.descriptor();
         let voters = descriptor.voters().filter(|voter| voter.replica_id != self.replica_id);
         let mut nodes: Vec<NodeId> = voters.map(|voter| voter.node_id).collect();
         let first = usize::try_from(attempt).unwrap_or_default() % nodes.len().max(1);

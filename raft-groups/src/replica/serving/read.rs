@@ -8,7 +8,7 @@ use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::mvcc::{ChangeWindow, Visits};
 use quorate_engine::store::Snapshot;
 
-use super::Replica;
+use super::Serving;
 use super::serve::{Deadline, ServingTerm};
 use crate::api::{RangeError, ReadAt, Response};
 use crate::concurrency::latch_table::{Access, LatchSpans};
@@ -28,7 +28,7 @@ struct Footprint {
     is_long: bool,
 }
 
-impl Replica {
+impl Serving {
     pub(super) async fn get(self: &Arc<Self>, keys: Vec<Key>, read: ReadAt) -> Result<Response, RangeError> {
         let footprint = Footprint {
             spans: keys.iter().cloned().map(Span::point).collect(),
@@ -102,7 +102,7 @@ impl Replica {
         let spans = Arc::new(spans);
         let evaluate = move |this: &Self, snapshot: &dyn Snapshot| {
             // Asked once the snapshot is there: what is applied is marked before the store shows it.
-            let limits = (window, this.applied.lock().newest_write);
+            let limits = (window, this.machine.newest_write());
             let evaluator = this.shared.evaluator.as_ref();
             let left = evaluate::refresh::evaluate(snapshot, &spans, limits, Visits::PAGE, evaluator)?;
             Ok(Response::Refreshed { left })

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{AppliedState, EntryOutcome};
+use super::EntryOutcome;
+use crate::applied_state::AppliedState;
 use crate::command_format::SplitCommand;
 use crate::descriptor::RangeDescriptor;
 

@@ -18,7 +18,7 @@ use quorate_placement::topology::{NodeId, RangeId};
 use super::*;
 use crate::command_format::SplitCommand;
 use crate::descriptor::RangeDescriptor;
-use crate::raft::GroupMembership;
+use crate::membership::GroupMembership;
 
 struct Runner {
     state: AppliedState,

@@ -10,13 +10,14 @@ use quorate_engine::codec::check::must_hold;
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 use quorate_placement::topology::ReplicaId;
 
-use super::{AppliedState, Born};
+use super::Born;
+use crate::applied_state::AppliedState;
+use crate::holdings::erase_keys;
 use crate::raft;
 use crate::range_format::{
     decode_replica_id, decode_tombstone, descriptor_key, encode_replica_id, replica_key, tombstone_key,
 };
 use crate::safeguard::{self, Safeguard};
-use crate::store::erase_keys;
 
 /// Adds the right side, as replica `replica_id` of this node, to the batch. False where it must not be here: then its
 /// keys are removed.

@@ -26,7 +26,7 @@ impl Bounds {
 }
 
 /// Whether every change is one of keys in `span`.
-pub(in crate::replica) fn covers(span: &Span, changes: &Batch) -> bool {
+pub fn covers(span: &Span, changes: &Batch) -> bool {
     let data = Bounds::of(data_span(span));
     let txn = Bounds::of(txn_span(span));
     let lock = Bounds::of((span.start.as_ref().to_vec(), span.end.as_ref().to_vec()));

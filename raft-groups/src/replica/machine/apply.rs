@@ -14,20 +14,19 @@ use quorate_engine::codec::check::must_hold;
 use quorate_engine::store::Batch;
 use quorate_placement::topology::ReplicaId;
 
-use super::Replica;
+use super::{Machine, MachineEvent, RunningMachine};
+use crate::applied_state::AppliedState;
 use crate::command_format::{Command, CommandKind};
-use crate::lease::Event;
-use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayload, Holdings, LogPosition};
+use crate::descriptor::RangeDescriptor;
+use crate::log_position::LogPosition;
+use crate::raft::{Applier, ApplyError, CommittedEntry, EntryCommand, EntryPayload, Holdings};
 use crate::splits::nursery::Newborn;
 
 mod birth;
 pub(super) mod bounds;
 mod split;
-mod state;
 #[cfg(test)]
 mod tests;
-
-pub use state::AppliedState;
 
 /// What became of an entry: the answer to its proposer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +110,7 @@ impl Applying<'_> {
     }
 }
 
-impl Replica {
+impl Machine {
     fn apply_command(
         &self,
         entry: LogPosition,
@@ -144,10 +143,9 @@ impl Replica {
         *self.newborns.lock() = newborns;
         Ok(())
     }
-}
 
-impl Applier for Replica {
-    fn apply(&self, entries: &[CommittedEntry], batch: &mut Batch) -> Result<Vec<Bytes>, ApplyError> {
+    /// See [`Applier::apply`].
+    fn apply_entries(&self, entries: &[CommittedEntry], batch: &mut Batch) -> Result<Vec<Bytes>, ApplyError> {
         let before = self.applied.lock().clone();
         let mut applying = Applying { state: before.clone(), batch, born: Vec::new() };
         let mut outcomes = Vec::with_capacity(entries.len());
@@ -171,52 +169,61 @@ impl Applier for Replica {
         *self.applied.lock() = state;
         Ok(outcomes)
     }
+}
+
+impl Applier for RunningMachine {
+    fn apply(&self, entries: &[CommittedEntry], batch: &mut Batch) -> Result<Vec<Bytes>, ApplyError> {
+        self.machine.apply_entries(entries, batch)
+    }
 
     fn applied(&self, entries: &[CommittedEntry], _: LogPosition) {
         let (mark, descriptor, size_bytes) = {
-            let applied = self.applied.lock();
+            let applied = self.machine.applied.lock();
             (applied.end_lease_mark, Arc::clone(&applied.descriptor), applied.size_bytes)
         };
-        self.cache.lock().raise_low_water(mark);
+        self.listener.tell(MachineEvent::ReadBefore { upto: mark });
         // At each moment either this side or the other one knows the keys.
-        self.shared.nursery.put(std::mem::take(&mut *self.newborns.lock()));
+        let machine = &self.machine;
+        machine.shared.nursery.put(std::mem::take(&mut *machine.newborns.lock()));
         self.publish(descriptor);
-        if self.has_outgrown(size_bytes) {
-            self.shared.outgrown.notify_one();
+        if machine.has_outgrown(size_bytes) {
+            machine.shared.outgrown.notify_one();
         }
         for entry in entries {
             match entry.payload {
-                EntryPayload::Blank => self.note(Event::BlankApplied { term: entry.position.term }),
+                EntryPayload::Blank => {
+                    self.listener.tell(MachineEvent::BlankApplied { term: entry.position.term });
+                }
                 EntryPayload::Membership(_) | EntryPayload::Command(_) => {}
             }
         }
     }
 
     fn diverged(&self, detail: &str) {
-        self.task.diverged(detail);
+        self.machine.diverged(detail);
     }
 
     fn holdings(&self) -> Holdings {
-        self.current_holdings()
+        self.machine.holdings()
     }
 
     fn installed(&self, last: LogPosition) -> Result<(), ApplyError> {
         self.reload()?;
-        tracing::info!(range = %self.range_id, replica = %self.replica_id, position = %last, "a snapshot was installed");
+        tracing::info!(range = %self.machine.range_id, replica = %self.machine.replica_id, position = %last, "a snapshot was installed");
         Ok(())
     }
 }
 
-impl Replica {
+impl RunningMachine {
     /// Lets requests see a descriptor that is applied and written.
-    fn publish(&self, descriptor: Arc<crate::descriptor::RangeDescriptor>) {
-        let mut published = self.descriptor.write();
+    fn publish(&self, descriptor: Arc<RangeDescriptor>) {
+        let mut published = self.machine.descriptor.write();
         if published.generation == descriptor.generation {
             return;
         }
         must_hold("a published descriptor", descriptor.follows(&published));
         *published = descriptor;
         drop(published);
-        self.changed.notify_waiters();
+        self.listener.tell(MachineEvent::DescriptorChanged);
     }
 }

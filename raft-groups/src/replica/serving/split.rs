@@ -13,26 +13,26 @@
 //! Invariant: the granted term is led by one life of one store alone, the one that proposed the split, and from an empty
 //! log. After a power cut the split may be applied anew there, while entries of the granted term that the disk has lost
 //! are on other nodes: whoever led it again would write others in their places. So the grant is taken only where
-//! [`Replica::first_leader`] finds the proposal in memory, and everybody else stands for a later term.
+//! [`Machine::first_leader`](crate::replica::machine::Machine::first_leader) finds the proposal in memory, and everybody
+//! else stands for a later term.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
-use quorate_placement::topology::{RangeId, ReplicaId};
+use quorate_placement::topology::RangeId;
 
-use super::Replica;
-use super::apply::EntryOutcome;
+use super::Serving;
 use super::serve::{Deadline, ServingTerm};
 use crate::api::RangeError;
 use crate::blocking::pause;
 use crate::command_format::{Command, CommandKind, SplitCommand};
 use crate::concurrency::latch_table::{Access, LatchSpans};
+use crate::replica::machine::EntryOutcome;
 use crate::safeguard::{self, Safeguard};
 use crate::splits::count::Counting;
 use crate::splits::key::{SizeCount, SplitPoint};
-use crate::splits::nursery::FirstLeader;
 use crate::splits::trigger::{Attempts, Ended};
 
 /// Pause between pages: splits are no emergency.
@@ -53,10 +53,10 @@ pub(crate) struct SplitPlan {
     pub right_id: RangeId,
 }
 
-impl Replica {
+impl Serving {
     /// Counts the range's bytes by key, as of several moments near now. Also says for which generation.
     pub(crate) async fn count_size(self: &Arc<Self>) -> Result<(u64, SizeCount), RangeError> {
-        let descriptor = self.descriptor();
+        let descriptor = self.machine.descriptor();
         let mut counting = Counting::default();
         loop {
             let span = descriptor.span.clone();
@@ -82,7 +82,7 @@ impl Replica {
     pub(crate) async fn split(self: &Arc<Self>, plan: SplitPlan) -> Result<(), RangeError> {
         let deadline = self.deadline();
         self.wait_to_serve(deadline).await?;
-        let descriptor = self.descriptor();
+        let descriptor = self.machine.descriptor();
         let right = Span::new(plan.point.at.clone(), descriptor.span.end.clone());
         let spans = LatchSpans::new([(right.clone(), Access::Exclusive)]);
         let latch = if safeguard::holds(Safeguard::SplitLatch) {
@@ -117,7 +117,7 @@ impl Replica {
         if descriptor.generation != plan.generation || descriptor.span.end != right.end || !is_inside {
             return Err(self.mismatch(&descriptor));
         }
-        if self.applied.lock().is_joint {
+        if self.machine.is_joint() {
             return Err(self.unavailable("its members are changing; it cannot be split meanwhile".to_owned()));
         }
         let right_read = self.cache.lock().newest(&right);
@@ -141,15 +141,17 @@ impl Replica {
         let bytes = command
             .encode(&self.shared.cluster_version)
             .map_err(|error| RangeError::Refused(error.to_string()))?;
-        *self.proposed_split.lock() = Some(plan.right_id);
-        let group =
-            self.task.group().ok_or_else(|| self.unavailable("its Raft task is being rebuilt".to_owned()))?;
+        self.machine.note_proposed_split(plan.right_id);
+        let group = self
+            .machine
+            .group()
+            .ok_or_else(|| self.unavailable("its Raft task is being rebuilt".to_owned()))?;
         let _in_flight = self.in_flight.enter(self.shared.now());
         match self.enqueue_and_wait(&group, term, bytes).await {
             Ok(applied) => match EntryOutcome::decode(&applied.outcome) {
                 Some(EntryOutcome::Applied) => Ok(()),
                 Some(EntryOutcome::OtherTerm | EntryOutcome::OtherBounds | EntryOutcome::NotSplit) | None => {
-                    Err(self.mismatch(&self.descriptor()))
+                    Err(self.mismatch(&self.machine.descriptor()))
                 }
             },
             Err(error) => {
@@ -159,19 +161,6 @@ impl Replica {
                 }
                 Err(self.unavailable(format!("its split was not confirmed: {error}")))
             }
-        }
-    }
-
-    /// What this replica has to do with the first leader of a right side whose first term is granted to `leader`; asked
-    /// when the split is applied here.
-    pub(crate) fn first_leader(&self, right_id: RangeId, leader: ReplicaId) -> FirstLeader {
-        if leader != self.replica_id {
-            return FirstLeader::Another;
-        }
-        // Taken, for the one apply in this life of the store; an id of a range is never used for two splits.
-        match self.proposed_split.lock().take_if(|proposed| *proposed == right_id) {
-            Some(_) => FirstLeader::Granted,
-            None => FirstLeader::Campaigns,
         }
     }
 
@@ -193,7 +182,7 @@ impl Replica {
                 return Ok(());
             }
             if self.remaining(until).is_zero() {
-                let size_bytes = self.applied.lock().size_bytes;
+                let size_bytes = self.machine.size_bytes();
                 return Err(RangeError::Busy { range_id: self.range_id, size_bytes });
             }
             // The split's own apply wakes this, and the end of an attempt.
@@ -202,21 +191,16 @@ impl Replica {
     }
 
     fn holds_writers(&self) -> bool {
-        let size_bytes = self.applied.lock().size_bytes;
+        let size_bytes = self.machine.size_bytes();
         let max = self.shared.range_max_bytes();
-        self.is_splittable() && self.attempts.lock().holds_writers(size_bytes, max)
-    }
-
-    /// Whether this range is ever split by itself.
-    fn is_splittable(&self) -> bool {
-        self.range_id != crate::client::router::SYSTEM_RANGE
+        self.machine.is_splittable() && self.attempts.lock().holds_writers(size_bytes, max)
     }
 
     /// Whether an attempt to split this range by its size begins now.
     pub(crate) fn begin_attempt(&self) -> bool {
-        let size_bytes = self.applied.lock().size_bytes;
+        let size_bytes = self.machine.size_bytes();
         let max = self.shared.range_max_bytes();
-        self.is_splittable()
+        self.machine.is_splittable()
             && size_bytes > max
             && self.leads()
             && self.attempts.lock().begin(size_bytes, max)
@@ -224,7 +208,7 @@ impl Replica {
 
     /// An attempt is over. True where a person should be told that the range cannot be split.
     pub(crate) fn end_attempt(&self, how: Ended) -> bool {
-        let size_bytes = self.applied.lock().size_bytes;
+        let size_bytes = self.machine.size_bytes();
         let tell = Attempts::end(&mut self.attempts.lock(), how, size_bytes);
         self.changed.notify_waiters();
         tell
@@ -232,13 +216,8 @@ impl Replica {
 
     /// Whether this replica leads a range that has a quarter of the size at which it is split.
     pub(crate) fn may_split_soon(&self) -> bool {
-        let size_bytes = self.applied.lock().size_bytes;
-        self.has_outgrown(size_bytes.saturating_mul(4)) && self.leads()
-    }
-
-    /// Whether the range is larger than it should be.
-    pub(super) fn has_outgrown(&self, size_bytes: u64) -> bool {
-        self.is_splittable() && size_bytes > self.shared.range_max_bytes()
+        let size_bytes = self.machine.size_bytes();
+        self.machine.has_outgrown(size_bytes.saturating_mul(4)) && self.leads()
     }
 }
 

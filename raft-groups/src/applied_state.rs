@@ -8,7 +8,8 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::store::{Batch, Family, Store, StoreError};
 
 use crate::descriptor::RangeDescriptor;
-use crate::raft::{GroupMembership, applied_membership};
+use crate::membership::GroupMembership;
+use crate::raft::applied_membership;
 use crate::range_format::{
     closed_key, decode_closed, decode_end_lease, decode_size, descriptor_key, encode_closed,
     encode_descriptor, encode_end_lease, encode_size, end_lease_key, size_key,
@@ -72,7 +73,7 @@ impl AppliedState {
     }
 
     /// A membership entry: the one place where a range's replicas change.
-    pub(super) fn apply_membership(&mut self, membership: &GroupMembership) {
+    pub(crate) fn apply_membership(&mut self, membership: &GroupMembership) {
         self.descriptor = Arc::new(self.descriptor.with_membership(membership));
         self.is_joint = membership.is_joint();
     }
@@ -112,7 +113,7 @@ impl AppliedState {
     }
 
     /// Adds all of it to the batch.
-    pub(super) fn save(&self, batch: &mut Batch) {
+    pub(crate) fn save(&self, batch: &mut Batch) {
         must_hold("a range's first state", self.validate());
         let range_id = self.descriptor.range_id;
         batch.put(Family::Range, descriptor_key(range_id), encode_descriptor(&self.descriptor));
@@ -122,7 +123,7 @@ impl AppliedState {
     }
 
     /// Adds what differs from `before` to the batch.
-    pub(super) fn save_changes(&self, before: &Self, batch: &mut Batch) {
+    pub(crate) fn save_changes(&self, before: &Self, batch: &mut Batch) {
         must_hold("a range's state", self.follows(before));
         let range_id = self.descriptor.range_id;
         if before.descriptor != self.descriptor {

@@ -22,10 +22,12 @@ use std::time::Duration;
 
 use quorate_placement::topology::{NodeId, ReplicaId};
 
-use super::{Nobody, Replica};
+use super::Serving;
+use super::clockwork::Nobody;
 use crate::heartbeat::{BEATS_MAX, Beat};
 use crate::lease::{Effect, Event};
-use crate::raft::{LeaseObserver, LogPosition, RaftGroup};
+use crate::log_position::LogPosition;
+use crate::raft::{LeaseObserver, RaftGroup};
 use crate::rpc::{Rpc, Service};
 use crate::transport::Lane;
 use crate::wire::beats::{read_taken, write_beats};
@@ -38,7 +40,7 @@ pub struct Beats {
 
 /// One that was stamped. Whoever waits for the answer keeps no store open.
 struct Sent {
-    replica: Weak<Replica>,
+    serving: Weak<Serving>,
     group: Weak<RaftGroup>,
     beat: Beat,
     sent_at: u64,
@@ -71,19 +73,19 @@ async fn send_to(node: NodeId, sent: Vec<Sent>, rpc: Arc<Rpc>, timeout: Duration
         }
     };
     let taken = taken.into_iter().chain(std::iter::repeat(false));
-    for (Sent { replica, group, beat, sent_at }, is_taken) in sent.into_iter().zip(taken) {
-        match (replica.upgrade(), group.upgrade()) {
-            (Some(replica), Some(_)) if is_taken => replica.beat_taken(&beat, sent_at),
+    for (Sent { serving, group, beat, sent_at }, is_taken) in sent.into_iter().zip(taken) {
+        match (serving.upgrade(), group.upgrade()) {
+            (Some(serving), Some(_)) if is_taken => serving.beat_taken(&beat, sent_at),
             // Each waits for its own Raft task.
-            (Some(replica), Some(group)) if beat.last.is_some() => {
-                replica.shared.blocking.tasks().ordinary(async move { group.stir().await });
+            (Some(serving), Some(group)) if beat.last.is_some() => {
+                serving.shared.blocking.tasks().ordinary(async move { group.stir().await });
             }
             (_, _) => {}
         }
     }
 }
 
-impl Replica {
+impl Serving {
     /// Stamps this leader's heartbeats to all its peers; `last` where its group rests.
     pub(super) fn add_beats(
         self: &Arc<Self>,
@@ -95,8 +97,8 @@ impl Replica {
         let sent_at = self.sent_now();
         for (to, node) in peers {
             let beat = Beat { range_id: self.range_id, from: self.replica_id, to, term, last };
-            let (replica, group) = (Arc::downgrade(self), Arc::downgrade(group));
-            beats.by_node.entry(node).or_default().push(Sent { replica, group, beat, sent_at });
+            let (serving, group) = (Arc::downgrade(self), Arc::downgrade(group));
+            beats.by_node.entry(node).or_default().push(Sent { serving, group, beat, sent_at });
         }
     }
 
@@ -112,7 +114,7 @@ impl Replica {
     /// Takes a leader's heartbeat, and promises what an acknowledgement promises; false where its Raft task has to see
     /// it.
     pub fn take_beat(&self, beat: &Beat) -> bool {
-        let Some(group) = self.task.group().filter(|_| beat.to == self.replica_id) else { return false };
+        let Some(group) = self.machine.group().filter(|_| beat.to == self.replica_id) else { return false };
         let leader = beat.leader();
         beat.last.is_none_or(|last| group.has_all_of(leader, last))
             && self.step_lease(Event::BeatArrived { leader }, &Nobody) == Some(Effect::Admit)

@@ -10,14 +10,15 @@ use quorate_engine::kv::Span;
 use quorate_placement::topology::NodeId;
 use tokio::sync::watch;
 
-use super::Replica;
-use super::raft_task::Members;
+use super::Serving;
+use super::clockwork::Members;
 use crate::api::RangeError;
 use crate::clock_bound::timestamp_within;
 use crate::concurrency::latch::{LatchError, LatchGuard};
 use crate::concurrency::latch_table::LatchSpans;
 use crate::descriptor::RangeDescriptor;
 use crate::lease::breaker::{Missing, Trip, explain, tripped};
+use crate::local_ranges::SilentPeer;
 use crate::raft::RaftGroup;
 
 /// The term in which a replica serves: what was read in one term is answered in that term, or not at all.
@@ -36,7 +37,7 @@ enum Standing {
     Stopped(String),
 }
 
-impl Replica {
+impl Serving {
     /// The deadline of a request that arrives now.
     pub(super) fn deadline(&self) -> Deadline {
         Deadline(self.shared.now().saturating_add(self.shared.timing.request))
@@ -97,10 +98,10 @@ impl Replica {
     }
 
     fn standing(&self) -> Standing {
-        if let Some(reason) = self.task.stopped() {
+        if let Some(reason) = self.machine.stopped() {
             return Standing::Stopped(reason);
         }
-        let Some(group) = self.task.group() else { return Standing::Follows(None) };
+        let Some(group) = self.machine.group() else { return Standing::Follows(None) };
         // A follower need not know the members.
         let members = self.leads().then(|| self.members(&group));
         let lease = self.lease.lock();
@@ -110,7 +111,7 @@ impl Replica {
             let is_recent = now.saturating_sub(lease.evidence_at()) < self.shared.timing.vote_promise;
             drop(lease);
             let leader = group.leader().filter(|leader| is_recent && *leader != self.replica_id);
-            return Standing::Follows(leader.and_then(|leader| self.descriptor().node_of(leader)));
+            return Standing::Follows(leader.and_then(|leader| self.machine.descriptor().node_of(leader)));
         };
         // The time is read after everything else.
         match lease.lease_until(self.shared.now(), &members) {
@@ -133,8 +134,13 @@ impl Replica {
         self.trip_at(self.shared.now(), |group| self.members(group))
     }
 
+    /// Why the breaker is open, for a person, if it is.
+    pub(crate) fn trip_told(&self) -> Option<String> {
+        self.trip().map(|trip| self.explain(trip))
+    }
+
     fn trip_at(&self, now: u64, members: impl Fn(&RaftGroup) -> Members) -> Option<Trip> {
-        let evidence_at = match self.task.group().filter(|_| self.leads()) {
+        let evidence_at = match self.machine.group().filter(|_| self.leads()) {
             Some(group) => {
                 let members = members(&group);
                 self.lease.lock().evidence(now, &members)
@@ -157,12 +163,12 @@ impl Replica {
 
     /// The breaker's text for a person.
     pub(super) fn explain(&self, trip: Trip) -> String {
-        explain(self.range_id, &self.descriptor().span, trip, &self.missing())
+        explain(self.range_id, &self.machine.descriptor().span, trip, &self.missing())
     }
 
     /// Replicas that do not answer, and for how long.
     pub(super) fn missing(&self) -> Vec<Missing> {
-        let descriptor = self.descriptor();
+        let descriptor = self.machine.descriptor();
         let now = self.shared.now();
         let lease = self.lease.lock();
         let mut missing = Vec::new();
@@ -178,6 +184,25 @@ impl Replica {
             }
         }
         missing
+    }
+
+    /// On the leader: peers that have acknowledged nothing for longer than a lease.
+    pub(crate) fn silent_peers(&self) -> Vec<SilentPeer> {
+        if !self.leads() {
+            return Vec::new();
+        }
+        let peers = self.missing().into_iter();
+        peers
+            .map(|missing| SilentPeer {
+                node_id: missing.node_id,
+                silent: missing.silent.unwrap_or(Duration::MAX),
+            })
+            .collect()
+    }
+
+    /// Requests that hold or wait for latches.
+    pub(crate) fn latched(&self) -> usize {
+        self.latches.len()
     }
 
     /// Waits for latches, until the deadline or the breaker ends it. Once they are held, no split takes keys of theirs
@@ -202,7 +227,7 @@ impl Replica {
 
     /// The descriptor as of now, if it covers what a request holds latches for.
     pub(super) fn check_hull(&self, hull: Option<&Span>) -> Result<Arc<RangeDescriptor>, RangeError> {
-        let descriptor = self.descriptor();
+        let descriptor = self.machine.descriptor();
         if hull.is_none_or(|hull| descriptor.span.covers(hull)) {
             return Ok(descriptor);
         }

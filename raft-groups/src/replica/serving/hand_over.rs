@@ -14,7 +14,7 @@ use std::time::Duration;
 use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
-use super::Replica;
+use super::Serving;
 use crate::command_format::{Command, CommandKind, is_end_lease};
 use crate::lease::{Event, HandOver, Quorum};
 use crate::local_ranges::LocalRangeError;
@@ -28,11 +28,11 @@ const END_LEASE_WAIT_MAX: Duration = Duration::from_millis(300);
 /// How often it looks.
 const END_LEASE_POLL: Duration = Duration::from_millis(2);
 
-impl Replica {
+impl Serving {
     /// Hands the lease over to the replica on another node; returns when that one leads.
     pub(crate) async fn hand_over_to(&self, to: NodeId) -> Result<(), LocalRangeError> {
         let range_id = self.range_id;
-        let group = self.task.group().ok_or(LocalRangeError::NotLeader { range_id })?;
+        let group = self.machine.group().ok_or(LocalRangeError::NotLeader { range_id })?;
         let target = self.check_target(&group, to)?;
         if target == self.replica_id {
             return Ok(());
@@ -55,7 +55,7 @@ impl Replica {
         if !self.has_lease() {
             return Err(LocalRangeError::NotLeader { range_id });
         }
-        let descriptor = self.descriptor();
+        let descriptor = self.machine.descriptor();
         let target = descriptor
             .replica_on(to)
             .map(|replica| replica.replica_id)
@@ -85,7 +85,7 @@ impl Replica {
             let kind = CommandKind::EndLease { read_high_water, closed: Timestamp::MIN };
             let command = Command {
                 term,
-                generation: self.descriptor().generation,
+                generation: self.machine.descriptor().generation,
                 closed: Timestamp::MIN,
                 high_water: Timestamp::MIN,
                 size_delta: 0,

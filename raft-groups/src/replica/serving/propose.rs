@@ -14,8 +14,7 @@ use quorate_engine::kv::{Key, Span};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::Replica;
-use super::apply::{EntryOutcome, bounds};
+use super::Serving;
 use super::serve::{Deadline, ServingTerm};
 use super::transact::ProposedStep;
 use crate::api::{CommitRequest, RangeError, Response, TransactionOutcome};
@@ -25,6 +24,7 @@ use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::{self, Effects, Evaluated, commit, query_transaction};
 use crate::lease::Event;
 use crate::raft::{Applied, EntryCommand, ProposeError, RaftGroup};
+use crate::replica::machine::{EntryOutcome, covers};
 
 /// Writes that are evaluated on the spot; more are evaluated on a thread that may block.
 const INLINE_WRITES_MAX: usize = 16;
@@ -139,18 +139,18 @@ impl Intention {
     }
 
     /// Whether an answer that never comes leaves a transaction's fate open.
-    fn unknown(&self, replica: &Replica, detail: String) -> RangeError {
+    fn unknown(&self, serving: &Serving, detail: String) -> RangeError {
         match self {
-            Self::Commit(_) => RangeError::Ambiguous { range_id: replica.range_id, detail },
+            Self::Commit(_) => RangeError::Ambiguous { range_id: serving.range_id, detail },
             Self::Transact(step) if step.decides() => {
-                RangeError::Ambiguous { range_id: replica.range_id, detail }
+                RangeError::Ambiguous { range_id: serving.range_id, detail }
             }
-            Self::Transact(_) | Self::QueryTransaction { .. } => replica.unavailable(detail),
+            Self::Transact(_) | Self::QueryTransaction { .. } => serving.unavailable(detail),
         }
     }
 }
 
-impl Replica {
+impl Serving {
     pub(super) async fn commit(self: &Arc<Self>, commit: CommitRequest) -> Result<Response, RangeError> {
         self.forward_clock(commit.read_timestamp)?;
         let response = self.write(Intention::Commit(commit)).await?;
@@ -241,7 +241,7 @@ impl Replica {
             self.offload(intention.is_long(), move |this| this.evaluate(&to_evaluate, now)).await?;
         match evaluated {
             Ok(Evaluated::Writes(effects, response)) => {
-                let is_own = bounds::covers(&descriptor.span, &effects.batch);
+                let is_own = covers(&descriptor.span, &effects.batch);
                 assert!(is_own, "a request writes within the bounds under which it was evaluated");
                 self.replicate((term, descriptor.generation), effects, intention).await?;
                 self.confirm(intention, &response)?;
@@ -311,7 +311,7 @@ impl Replica {
         let bytes = command
             .encode(&self.shared.cluster_version)
             .map_err(|error| RangeError::Refused(error.to_string()))?;
-        let Some(group) = self.task.group() else { return Err(Retry::Again) };
+        let Some(group) = self.machine.group() else { return Err(Retry::Again) };
         let _in_flight = self.in_flight.enter(self.shared.now());
         match self.enqueue_and_wait(&group, term, bytes).await {
             Ok(applied) => match EntryOutcome::decode(&applied.outcome) {

@@ -1,16 +1,18 @@
-//! What the Raft task tells of itself: sends, acknowledgements, leadership.
+//! What the machine tells: its Raft task of sends, acknowledgements and leadership, its apply of what requests wait for.
 
 use quorate_engine::hlc::Timestamp;
 use quorate_placement::topology::ReplicaId;
 
-use super::Replica;
+use super::Serving;
+use super::clockwork::Nobody;
 use crate::lease::Event;
 use crate::raft::LeaseObserver;
+use crate::replica::machine::{Listener, MachineEvent};
 
-impl LeaseObserver for Replica {
+impl LeaseObserver for Serving {
     fn sent_now(&self) -> u64 {
         let now = self.shared.now();
-        let _ = self.lease.lock().step(now, Event::Sent, &super::Nobody);
+        let _ = self.lease.lock().step(now, Event::Sent, &Nobody);
         now
     }
 
@@ -40,7 +42,18 @@ impl LeaseObserver for Replica {
     }
 }
 
-impl Replica {
+impl Listener for Serving {
+    fn tell(&self, event: MachineEvent) {
+        match event {
+            MachineEvent::ReadBefore { upto } => self.cache.lock().raise_low_water(upto),
+            MachineEvent::DescriptorChanged => self.changed.notify_waiters(),
+            MachineEvent::BlankApplied { term } => self.note(Event::BlankApplied { term }),
+            MachineEvent::TaskEnded => self.note(Event::Deposed),
+        }
+    }
+}
+
+impl Serving {
     /// Hybrid time. Where its bound is late, what it would be: no timestamp is given out from here, and those that are
     /// come after it.
     fn hybrid_now(&self) -> Timestamp {
