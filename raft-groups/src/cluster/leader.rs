@@ -255,6 +255,7 @@ impl Member {
     }
 
     async fn drop_ranges(&self, span: &Span, fence: Option<&Fence>) -> Result<(), ClusterError> {
+        self.database.close_span(span).await?;
         let mut last = None;
         for _ in 0..CHANGE_ATTEMPTS_MAX {
             match self.try_remove_rows(span, fence).await {
