@@ -93,12 +93,13 @@ impl Agent {
     }
 
     /// Collects all local replicas that the newest descriptors known here prove gone.
-    pub async fn collect_gone(&self, known: &[RangeDescriptor]) {
+    pub async fn collect_gone(&self, directory: &[RangeDescriptor], system: &RangeDescriptor) {
         let asked = self.asked_of_peers().await;
         for status in self.calls.ranges.statuses() {
             let range_id: RangeId = status.descriptor.range_id;
             // The replica's own descriptor may be the proof: it applied its own removal.
-            let of_range = known.iter().chain(&asked).filter(|newer| newer.range_id == range_id);
+            let known = directory.iter().chain([system]).chain(&asked);
+            let of_range = known.filter(|newer| newer.range_id == range_id);
             let proof = of_range.chain([&*status.descriptor]).find(|newer| is_gone(&status, newer));
             if let Some(proof) = proof
                 && let Err(error) = self.collect(proof).await

@@ -4,7 +4,8 @@
 //! Local replicas are listed **before** the directory is read: a replica is created only after its row was committed,
 //! or comes from the split of a range whose keys have rows. So a listed replica without a row of its own belongs to a
 //! range that was removed since, if it once had one, or if its keys have no rows at all; else it is the right side of a
-//! split that is not published yet.
+//! split that is not published yet. A look at the kept rows ([`Directory::look`](crate::cluster::directory)) is such a
+//! reading: it asks range 1 for what has changed until after it began.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,23 +55,35 @@ impl Agent {
     /// Compares once.
     pub async fn reconcile(&self) -> Result<(), ClusterError> {
         let local = self.calls.ranges.statuses();
-        let directory = self.directory.read(&table_keys()).await?;
-        let system = self.calls.router.system_range();
-        let known: Vec<_> = directory.iter().chain([system.as_ref()]).cloned().collect();
-        self.collect_gone(&known).await;
-        for descriptor in &directory {
+        let directory = self.directory.look().await?;
+        self.collect_gone(&directory, &self.calls.router.system_range()).await;
+        for descriptor in directory.iter() {
             if self.calls.ranges.status(descriptor.range_id).is_none() {
                 self.create_missed(descriptor).await;
             }
         }
+        let mut going = Vec::new();
         for status in local.iter().filter(|status| is_listed(status.descriptor.range_id)) {
             match fate(status, &directory) {
                 Fate::Published => {
                     self.mark_published(status.descriptor.range_id, status.descriptor.generation).await;
                 }
                 Fate::Stays => {}
-                Fate::Goes => self.remove_gone_replica(&status.descriptor).await,
+                Fate::Goes => going.push(status),
             }
+        }
+        self.remove_gone_replicas(&going).await
+    }
+
+    /// Removes replicas whose ranges the kept rows do not have any more. It is final, and seldom: range 1 itself is read
+    /// for it once more, so that no fault of what is kept can cost data.
+    async fn remove_gone_replicas(&self, going: &[&ReplicaStatus]) -> Result<(), ClusterError> {
+        if going.is_empty() {
+            return Ok(());
+        }
+        let directory = self.directory.read(&table_keys()).await?;
+        for status in going.iter().filter(|status| fate(status, &directory) == Fate::Goes) {
+            self.remove_gone_replica(&status.descriptor).await;
         }
         Ok(())
     }

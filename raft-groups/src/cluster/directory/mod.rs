@@ -5,7 +5,7 @@
 //! lost against another one is made again ([`attempts`]).
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_engine::clock::HybridClock;
@@ -19,7 +19,7 @@ use super::registry::Registry;
 use super::settings::{NODE_DEAD_AFTER, Settings, name_of_key};
 use super::version::ClusterVersion;
 use crate::blocking::Blocking;
-use crate::client::router::Router;
+use crate::client::router::{Router, SYSTEM_RANGE};
 use crate::client::txn::DistributedDatabase;
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::LocalRanges;
@@ -33,8 +33,10 @@ pub(super) mod rows;
 mod settings;
 mod token;
 mod versions;
+mod watched;
 
 use attempts::DirectoryAttempts;
+use watched::{ListedRanges, Look, WatchedDirectory};
 
 /// What a directory is made of.
 pub(super) struct DirectoryConfig {
@@ -67,6 +69,9 @@ pub(super) struct Directory {
     pub version: ClusterVersion,
     /// Rows of the placement log that this node wrote since it trimmed it.
     placement_rows: AtomicU64,
+    watched: WatchedDirectory,
+    /// Rows of the directory that this node has read, but for those that its own changes read again.
+    rows_read: AtomicU64,
 }
 
 impl Directory {
@@ -83,6 +88,8 @@ impl Directory {
             settings: Settings::default(),
             version: ClusterVersion::new(config.cluster_version),
             placement_rows: AtomicU64::new(0),
+            watched: WatchedDirectory::default(),
+            rows_read: AtomicU64::new(0),
         };
         directory.take_version(config.cluster_version);
         directory
@@ -113,8 +120,27 @@ impl Directory {
             rows::read_directory(transaction.as_mut(), span).await
         };
         let rows = DirectoryAttempts::default().run(attempt).await?;
+        self.rows_read.fetch_add(rows.len() as u64, Ordering::Relaxed);
         let system = system.span.overlaps(span).then(|| system.as_ref().clone());
         Ok(system.into_iter().chain(rows).collect())
+    }
+
+    /// The rows of all ranges of tables, by start key, as of a moment after this was called: for whoever looks again and
+    /// again. Only what has changed since the last look of this node is read.
+    ///
+    /// # Errors
+    /// As [`Directory::read`].
+    pub async fn look(&self) -> Result<ListedRanges, KvError> {
+        let term = self.ranges.status(SYSTEM_RANGE).map(|status| status.term);
+        let Look { ranges, rows_read } = self.watched.look(&self.database, term).await?;
+        self.rows_read.fetch_add(rows_read, Ordering::Relaxed);
+        Ok(ranges)
+    }
+
+    /// Rows of the directory that this node has read since it started, but for those that its own changes read again.
+    #[cfg(test)]
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read.load(Ordering::Relaxed)
     }
 
     /// Reads the registry and the settings, and remembers the registry in the store.

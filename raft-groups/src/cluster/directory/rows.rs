@@ -90,12 +90,17 @@ pub(super) async fn read_directory(
 ) -> Result<Vec<RangeDescriptor>, KvError> {
     let mut found = Vec::new();
     for (key, value) in scan_all(transaction, directory_rows()).await? {
-        let descriptor = decode_descriptor(&value).map_err(|error| damaged(&key, &error))?;
+        let descriptor = decode_row(&key, &value)?;
         if descriptor.span.overlaps(span) {
             found.push(descriptor);
         }
     }
     Ok(found)
+}
+
+/// The descriptor in a row of the directory.
+pub(super) fn decode_row(key: &Key, value: &[u8]) -> Result<RangeDescriptor, KvError> {
+    decode_descriptor(value).map_err(|error| damaged(key, &error))
 }
 
 /// Takes the next number of a counter within a transaction; `first` is the first one ever.

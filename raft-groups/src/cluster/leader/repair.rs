@@ -14,7 +14,6 @@ use quorate_placement::view::{PendingChange, View};
 use rand::RngExt;
 
 use super::Leader;
-use crate::cluster::directory::rows::table_keys;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest};
 use crate::descriptor::RangeDescriptor;
@@ -44,7 +43,7 @@ impl Leader {
         {
             return Ok(());
         }
-        let directory = self.directory.read(&table_keys()).await?;
+        let directory = self.directory.look().await?;
         let nodes: BTreeSet<NodeId> = directory.iter().flat_map(RangeDescriptor::nodes).collect();
         if nodes.into_iter().any(|node| self.directory.registry.get(node).is_none()) {
             // It joined through another node, and a replica is there already.

@@ -8,7 +8,6 @@ use quorate_placement::leaders::{TransferLeader, next_leader_transfer};
 use quorate_placement::view::PendingTransfer;
 
 use super::Leader;
-use crate::cluster::directory::rows::table_keys;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest};
 
@@ -56,7 +55,7 @@ impl Leader {
 
     /// The next moves, each decided with those before it taken as done.
     async fn decide_transfers(&self) -> Result<Vec<TransferLeader>, ClusterError> {
-        let directory = self.directory.read(&table_keys()).await?;
+        let directory = self.directory.look().await?;
         let mut transfers: Vec<TransferLeader> = Vec::new();
         loop {
             let pending = transfers.iter().map(|next| PendingTransfer { range: next.range, to: next.to });

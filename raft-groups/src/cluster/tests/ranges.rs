@@ -171,3 +171,23 @@ async fn ranges_are_made_and_removed_for_whom_the_fence_lets() {
     members[2].drop_fenced_ranges(table(100), fence("two")).await.unwrap();
     assert!(members[2].ranges(directory::rows::table_keys()).await.unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn directory_that_rests_is_read_once_by_each_node() {
+    let Three { members, .. } = three().await;
+    for id in 100..110 {
+        members[0].create_table_range(table(id)).await.unwrap();
+    }
+    let rows_read = || members.iter().map(|member| member.directory.rows_read()).collect::<Vec<_>>();
+    // Leaders come to rest.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let before = rows_read();
+    assert!(before.iter().all(|rows| *rows >= 10), "each node knows each row: {before:?}");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rows_read(), before, "nothing was written, and yet rows were read");
+    members[0].create_table_range(table(110)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for (after, before) in rows_read().into_iter().zip(before) {
+        assert!((1..=2).contains(&(after - before)), "one row is new: {} were read", after - before);
+    }
+}
