@@ -9,19 +9,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_engine::kv::{Database, KvError, TransactionOptions, Write};
 use quorate_placement::topology::{NodeId, StoreId};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use super::ClusterNode;
-use super::admin_format::{TOKEN_HASH_BYTES, decode_token_hash, encode_token_hash, token_key};
+use super::admin_format::TOKEN_HASH_BYTES;
 use super::bootstrap::Created;
 use super::bootstrap_message::BootstrapAnswer;
 use super::error::ClusterError;
 use super::member::Member;
+use super::message::{ClusterAnswer, ClusterRequest};
 use super::range_command::RangeCommand;
-use super::system;
 
 /// Random bytes of a token: nobody guesses 32.
 const TOKEN_BYTES: usize = 32;
@@ -29,6 +28,8 @@ const TOKEN_BYTES: usize = 32;
 const TOKEN_PREFIX: &str = "quorate-token-";
 /// Longest wait until all nodes of a new cluster serve SQL.
 const SERVING_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait for range 1's leaseholder to remove a node: it reads the directory, and may write.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a question came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ impl ClusterNode {
             (AdminCommand::Init, _) => self.answer_init().await,
             (_, None) => BootstrapAnswer::Uninitialised { hint: self.absence() },
             (AdminCommand::Range(command), Some(member)) => member.run_range_command(command).await,
-            (AdminCommand::RemoveNode(node), Some(member)) => member.run_remove_node(node).await,
+            (AdminCommand::RemoveNode(node), Some(member)) => member.remove_node(node).await,
             (AdminCommand::NewToken, Some(member)) => match member.make_token().await {
                 Ok(token) => BootstrapAnswer::TokenMade { token },
                 Err(error) => BootstrapAnswer::Refused(format!("no token was made: {error}")),
@@ -167,8 +168,7 @@ impl Member {
     /// Range 1 was not written.
     pub async fn make_token(&self) -> Result<Token, ClusterError> {
         let token = Token::generate(self.rng.lock().random());
-        let row = encode_token_hash(token.hash());
-        self.write_system(Write::put(token_key(), row.into())).await?;
+        self.directory.set_token_hash(token.hash()).await?;
         Ok(token)
     }
 
@@ -177,16 +177,19 @@ impl Member {
         let Ok(_permit) = self.token_checks.try_acquire() else {
             return Err(ClusterError::Unavailable("too many tokens are being checked".to_owned()));
         };
-        let known = self.token_hash().await?;
+        let known = self.directory.token_hash().await?;
         // Hashes are compared: how long that takes tells nothing of the token.
         Ok(known == Some(token.hash()))
     }
 
-    async fn token_hash(&self) -> Result<Option<[u8; TOKEN_HASH_BYTES]>, KvError> {
-        let mut transaction = self.database.begin(TransactionOptions::reading()).await?;
-        let row = transaction.get_many(vec![token_key()]).await?.pop().flatten();
-        row.map(|row| decode_token_hash(&row).map_err(|error| system::damaged(&token_key(), &error)))
-            .transpose()
+    /// Asks for a node's removal: done, or what it waits for, in which case it is to be asked again.
+    async fn remove_node(&self, node: NodeId) -> BootstrapAnswer {
+        match self.calls.ask_leader(&ClusterRequest::RemoveNode { node }, REMOVE_TIMEOUT).await {
+            Ok(ClusterAnswer::Done) => BootstrapAnswer::NodeRemoved,
+            Ok(ClusterAnswer::Unavailable(waits_for)) => BootstrapAnswer::RemovalWaits { waits_for },
+            Ok(other) => BootstrapAnswer::Refused(other.complaint()),
+            Err(error) => BootstrapAnswer::Refused(error.to_string()),
+        }
     }
 }
 

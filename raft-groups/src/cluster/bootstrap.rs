@@ -389,7 +389,7 @@ impl ClusterNode {
                 record.address
             )
         })?;
-        member.register_new(found).await.map_err(|error| format!("no id could be given: {error}"))
+        member.directory.register_new(found).await.map_err(|error| format!("no id could be given: {error}"))
     }
 }
 

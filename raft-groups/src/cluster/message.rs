@@ -4,7 +4,8 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Fence, Key, Span};
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
-use super::publication::Verdict;
+use super::directory::publication::Verdict;
+use super::error::ClusterError;
 use super::status::{ChangeStatus, ClusterStatus, DiskSyncs};
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::ReplicaProgress;
@@ -83,6 +84,28 @@ pub(crate) enum ClusterAnswer {
 }
 
 impl ClusterAnswer {
+    /// Whether what was asked was done.
+    ///
+    /// # Errors
+    /// [`ClusterError::Refused`] where it never will be as things are, else [`ClusterError::Unavailable`].
+    pub fn expect_done(self) -> Result<(), ClusterError> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Unavailable(detail) => Err(ClusterError::Unavailable(detail)),
+            Self::Refused(detail) => Err(ClusterError::Refused(detail)),
+            Self::NotLeader { .. } => Err(ClusterError::Unavailable(
+                "range 1 is between two leaseholders; repeat the statement".to_owned(),
+            )),
+            other @ (Self::Lease { .. }
+            | Self::Catalog { .. }
+            | Self::Progress(_)
+            | Self::Described(_)
+            | Self::Status(_)
+            | Self::Published(_)
+            | Self::Range(_)) => Err(ClusterError::Unavailable(other.complaint())),
+        }
+    }
+
     /// Why what was asked was not done, for a person.
     pub fn complaint(&self) -> String {
         match self {

@@ -6,8 +6,8 @@
 //! 2. Without one it waits: either it is told to create the cluster ([`bootstrap`]), or it asks the addresses of
 //!    `--join` until one of them says that there is a cluster, and who it is in it.
 //! 3. As a member it registers itself ([`registry`]), reports each second to range 1's leaseholder, confirms its
-//!    catalog ([`catalog`]), and makes its replicas those of the directory (`reconcile`).
-//! 4. While it holds range 1's lease it keeps the [`board`] of all reports, places new ranges and moves leaders
+//!    catalog ([`catalog`]), and makes its replicas those of the directory (`agent`).
+//! 4. While it holds range 1's lease it keeps the board of all reports, places new ranges, repairs and moves leaders
 //!    (`leader`).
 //!
 //! All cluster metadata lies in range 1; nothing is decided from a copy of it that was not read there.
@@ -34,45 +34,34 @@ use crate::rpc::Rpc;
 use crate::telling::Tellings;
 use crate::versions::{Protocols, Versions};
 
-mod absent;
 pub mod admin;
 pub mod admin_format;
-pub mod board;
+mod agent;
 pub mod bootstrap;
 pub mod bootstrap_message;
+mod calls;
 pub mod catalog;
-mod change;
-mod clocks;
-mod collect;
-mod contact;
+pub(crate) mod directory;
 pub mod error;
 pub mod hello;
+mod identify;
 mod leader;
 pub mod local_state;
 pub mod member;
 pub(crate) mod message;
 pub mod node_format;
-mod own_status;
 mod place;
-mod placement_log;
-pub(crate) mod publication;
-mod publish;
 pub mod range_command;
 mod ranges;
-mod reconcile;
 pub mod refusal;
 pub mod registry;
-mod removal;
-mod repair;
+mod reports;
 mod service;
 pub mod settings;
-mod splitting;
-mod spread;
 pub mod starts;
 pub mod status;
-mod system;
+mod tasks;
 pub mod version;
-mod watching;
 
 use admin::Origin;
 use bootstrap::BootstrapTransport;

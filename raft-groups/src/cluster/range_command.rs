@@ -3,7 +3,6 @@
 //! A move is checked and begun here, and goes on by itself on the range's leader: the asker looks at the status until it
 //! is done. Every refusal says where to look next.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::kv::{Key, Span};
@@ -11,6 +10,9 @@ use quorate_placement::repair::tier_lost;
 use quorate_placement::topology::{NodeId, RangeId};
 
 use super::bootstrap_message::BootstrapAnswer;
+use super::calls::Calls;
+use super::directory::Directory;
+use super::leader::Leader;
 use super::member::Member;
 use super::message::{ClusterAnswer, ClusterRequest};
 use crate::client::call::CallError;
@@ -80,7 +82,21 @@ fn no(look_at: LookAt, reason: String) -> No {
 
 impl Member {
     /// Does what is asked of a range, or begins it.
-    pub async fn run_range_command(self: &Arc<Self>, command: RangeCommand) -> BootstrapAnswer {
+    pub async fn run_range_command(&self, command: RangeCommand) -> BootstrapAnswer {
+        let (calls, directory, leader) = (self.calls.as_ref(), self.directory.as_ref(), self.leader.as_ref());
+        ByHand { calls, directory, leader }.run(command).await
+    }
+}
+
+/// What a person asks of a range, carried out through the directory, the range's leader and its nodes.
+struct ByHand<'a> {
+    calls: &'a Calls,
+    directory: &'a Directory,
+    leader: &'a Leader,
+}
+
+impl ByHand<'_> {
+    async fn run(&self, command: RangeCommand) -> BootstrapAnswer {
         let done = match command {
             RangeCommand::Move { range_id, from, to, share_tier } => {
                 self.begin_move(range_id, from, to, share_tier).await
@@ -111,7 +127,7 @@ impl Member {
             if !share_tier {
                 self.check_spread(&descriptor, from, to)?;
             }
-            let answer = self.ask_to_change(&descriptor, Some(to), Some(from)).await;
+            let answer = self.leader.ask_to_change(&descriptor, Some(to), Some(from)).await;
             if answer == ClusterAnswer::Done {
                 return Ok(format!("{range_id} moves from {from} to {to}"));
             }
@@ -127,11 +143,11 @@ impl Member {
     /// The range as the directory has it, or as its replica here knows better.
     async fn described(&self, range_id: RangeId) -> Result<RangeDescriptor, No> {
         let everything = Span::prefix(Key::default());
-        let listed = self.directory(&everything).await;
+        let listed = self.directory.read(&everything).await;
         let listed =
             listed.map_err(|error| no(LookAt::Status, format!("the ranges cannot be read: {error}")))?;
         let listed = listed.into_iter().find(|descriptor| descriptor.range_id == range_id);
-        let here = self.ranges.status(range_id).filter(|status| status.descriptor.is_known());
+        let here = self.calls.ranges.status(range_id).filter(|status| status.descriptor.is_known());
         let here = here.map(|status| RangeDescriptor::clone(&status.descriptor));
         let newest = listed.into_iter().chain(here);
         newest
@@ -155,19 +171,19 @@ impl Member {
 
     /// A node that takes a replica has to answer now: anything does as an answer.
     async fn check_answers(&self, to: NodeId, range_id: RangeId) -> Result<(), No> {
-        match self.ask_node(to, &ClusterRequest::Describe { range_id }, ANSWER_TIMEOUT).await {
+        match self.calls.ask_node(to, &ClusterRequest::Describe { range_id }, ANSWER_TIMEOUT).await {
             Ok(_) => Ok(()),
             Err(_) => Err(no(LookAt::Status, format!("{to} does not answer: it cannot take a replica"))),
         }
     }
 
     async fn check_known(&self, node: NodeId) -> Result<(), No> {
-        if self.registry.get(node).is_none() {
+        if self.directory.registry.get(node).is_none() {
             // It may have joined a moment ago.
-            let refreshed = self.refresh().await;
+            let refreshed = self.directory.refresh().await;
             refreshed.map_err(|error| no(LookAt::Status, format!("the nodes cannot be read: {error}")))?;
         }
-        match self.registry.get(node) {
+        match self.directory.registry.get(node) {
             Some(_) => Ok(()),
             None => Err(no(LookAt::Status, format!("there is no node {node}"))),
         }
@@ -175,7 +191,7 @@ impl Member {
 
     /// Replicas stand apart: a move must not bring two of them into one zone.
     fn check_spread(&self, descriptor: &RangeDescriptor, from: NodeId, to: NodeId) -> Result<(), No> {
-        let locality = |node: NodeId| self.registry.get(node).map(|record| record.locality);
+        let locality = |node: NodeId| self.directory.registry.get(node).map(|record| record.locality);
         let stays = descriptor.voters().map(|replica| replica.node_id).filter(|node| *node != from);
         let stays: Vec<_> = stays.filter_map(locality).collect();
         let (Some(from_at), Some(to_at)) = (locality(from), locality(to)) else { return Ok(()) };
@@ -202,7 +218,7 @@ impl Member {
         let mut reasons = Vec::new();
         for node in self.likely_leaders(&descriptor) {
             let request = ClusterRequest::TransferLease { range_id, to };
-            match self.ask_node(node, &request, TRANSFER_TIMEOUT).await {
+            match self.calls.ask_node(node, &request, TRANSFER_TIMEOUT).await {
                 Ok(ClusterAnswer::Done) => return Ok(format!("{to} leads {range_id}")),
                 Ok(other) => reasons.push(format!("{node}: {}", other.complaint())),
                 Err(error) => reasons.push(format!("{node}: {error}")),
@@ -213,7 +229,7 @@ impl Member {
 
     /// Nodes that may lead a range, the likeliest first.
     fn likely_leaders(&self, descriptor: &RangeDescriptor) -> Vec<NodeId> {
-        let likeliest = self.leader_of(descriptor);
+        let likeliest = self.leader.leader_of(descriptor);
         let mut nodes: Vec<_> = descriptor.voters().map(|replica| replica.node_id).collect();
         nodes.sort_by_key(|node| Some(*node) != likeliest);
         nodes
@@ -226,11 +242,11 @@ impl Member {
         let mut reasons = Vec::new();
         for node in self.likely_leaders(&descriptor) {
             let request = ClusterRequest::SplitRange { range_id, at: at.clone() };
-            match self.ask_node(node, &request, SPLIT_TIMEOUT).await {
+            match self.calls.ask_node(node, &request, SPLIT_TIMEOUT).await {
                 Ok(ClusterAnswer::Range(right)) => {
                     let text =
                         format!("{range_id} is split: {} begins at {}", right.range_id, right.span.start);
-                    self.router().learn(*right);
+                    self.calls.router.learn(*right);
                     return Ok(text);
                 }
                 Ok(ClusterAnswer::Refused(reason)) => return Err(no(LookAt::Range, reason)),

@@ -262,7 +262,7 @@ impl ClusterNode {
     /// What was heard of others' positions since.
     fn take_positions(&self, starts: &mut Starts) -> bool {
         let Some(member) = self.member.get() else { return false };
-        let heard = member.rpc.synced_positions();
+        let heard = member.calls.rpc.synced_positions();
         heard.into_iter().fold(false, |is_news, (node, synced)| starts.heard(node, synced) || is_news)
     }
 

@@ -1,12 +1,16 @@
 //! How the cluster is, as one node can tell: for `quorate status` and SHOW.
 
+use std::time::Duration;
+
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Span;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use quorate_placement::view::Liveness;
 use uuid::Uuid;
 
+use super::message::PeerReport;
 use super::node_format::NodeRecord;
+use crate::descriptor::{RangeDescriptor, ReplicaDescriptor};
 
 /// How the cluster is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,4 +213,33 @@ impl ClusterStatus {
     pub fn short_of_replicas(&self) -> impl Iterator<Item = &RangeStatus> {
         self.ranges.iter().filter(|range| range.has_quorum() && !range.missing.is_empty())
     }
+}
+
+/// The members of a range; `told` gives how far a replica has applied, and how its data is damaged.
+pub(super) fn members_of(
+    descriptor: &RangeDescriptor,
+    told: impl Fn(&ReplicaDescriptor) -> (Option<u64>, Option<String>),
+) -> Vec<MemberStatus> {
+    let member = |replica: &ReplicaDescriptor| {
+        let (applied, damage) = told(replica);
+        MemberStatus {
+            replica_id: replica.replica_id,
+            node_id: replica.node_id,
+            is_voter: replica.is_voter(),
+            applied,
+            damage,
+        }
+    };
+    descriptor.replicas.iter().map(member).collect()
+}
+
+/// The clocks that a node's report tells of.
+pub(super) fn clocks_of(peers: &[PeerReport]) -> Vec<PeerClock> {
+    let clock = |peer: &PeerReport| Some(PeerClock { node_id: peer.node_id, ahead_ms: peer.clock_ahead_ms? });
+    peers.iter().filter_map(clock).collect()
+}
+
+/// Whole milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

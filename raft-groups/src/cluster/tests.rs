@@ -255,11 +255,14 @@ async fn three_in(net: Net) -> Three {
         members.push(tokio::time::timeout(DEADLINE, node.wait_for_member()).await.unwrap().unwrap());
     }
     wait("all reports", || {
-        members[0].with_board(|board, _| (1..=3).all(|id| board.has_heard(NodeId(id)))).unwrap_or(false)
+        members[0]
+            .leader
+            .with_board(|board, _| (1..=3).all(|id| board.has_heard(NodeId(id))))
+            .unwrap_or(false)
     })
     .await;
     for member in &members {
-        member.await_measured_clock().await;
+        member.agent.await_measured_clock().await;
     }
     Three { net, stores, members }
 }

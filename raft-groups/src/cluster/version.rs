@@ -20,13 +20,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use quorate_engine::kv::{Database, KvError, Span, TransactionOptions, Write, keyspace};
-
-use super::error::ClusterError;
-use super::member::Member;
-use super::node_format::{NodeRecord, decode_node};
-use super::settings::{CLUSTER_VERSION, parse_version, setting_key};
-use super::system::{self, CHANGE_ATTEMPTS_MAX};
+use super::node_format::NodeRecord;
 use crate::versions::VersionRange;
 
 /// The first version: what was written before there were versions.
@@ -96,61 +90,8 @@ pub(super) fn refusal(release: VersionRange, version: u32) -> Option<String> {
     })
 }
 
-impl Member {
-    /// The cluster's version, for whoever writes: see [`ClusterVersion::allows`].
-    pub fn cluster_version(&self) -> &ClusterVersion {
-        &self.version
-    }
-
-    /// The version was read, or raised.
-    pub(super) fn take_version(&self, version: u32) {
-        self.version.raise(version);
-        self.ranges.set_cluster_version(self.version.get());
-    }
-
-    /// Raises the version, once all nodes can work with it.
-    pub(super) async fn raise_version(&self, version: u32) -> Result<(), ClusterError> {
-        let mut last = None;
-        for _ in 0..CHANGE_ATTEMPTS_MAX {
-            match self.try_raise_version(version).await {
-                // A node has registered meanwhile; or it was raised, and is found so.
-                Err(ClusterError::Kv(error @ (KvError::Retry { .. } | KvError::Ambiguous { .. }))) => {
-                    last = Some(error);
-                }
-                done => return done,
-            }
-        }
-        Err(ClusterError::Unavailable(last.map_or_else(String::new, |error| error.to_string())))
-    }
-
-    async fn try_raise_version(&self, version: u32) -> Result<(), ClusterError> {
-        let mut transaction = self.database.begin(TransactionOptions::default()).await?;
-        let key = setting_key(CLUSTER_VERSION);
-        let stored = transaction.get_many(vec![key.clone()]).await?.pop().flatten();
-        let current = stored.and_then(|value| parse_version(&value)).unwrap_or(FIRST).max(self.version.get());
-        if version < current {
-            return Err(ClusterError::Setting(format!(
-                "the cluster is at version {current}, which is not lowered: its nodes may have written what older releases \
-                 cannot read; nothing was changed"
-            )));
-        }
-        let span = Span::prefix(keyspace::system_prefix(keyspace::SYSTEM_NODES));
-        let mut records = Vec::new();
-        for (key, value) in system::scan_all(transaction.as_mut(), span).await? {
-            records.push(decode_node(&value).map_err(|error| system::damaged(&key, &error))?);
-        }
-        if let Some(reason) = hindrance(&records, version) {
-            return Err(ClusterError::Setting(reason));
-        }
-        transaction.write(Write::put(key, version.to_string().into_bytes().into()))?;
-        transaction.commit(None).await?;
-        tracing::info!(version, "the cluster's version was raised");
-        Ok(())
-    }
-}
-
 /// Which nodes cannot work with a version, and what to do; `None` where all can.
-fn hindrance(records: &[NodeRecord], version: u32) -> Option<String> {
+pub(super) fn hindrance(records: &[NodeRecord], version: u32) -> Option<String> {
     let cannot = records.iter().filter(|record| !record.versions.cluster.contains(version));
     let cannot: Vec<String> = cannot
         .map(|record| match record.versions.cluster {

@@ -9,8 +9,8 @@ use super::pieces::{DescriptorForm, Nothing, SpanForm, own_key};
 use super::report::ReportForm;
 use super::status::StatusForm;
 use super::{WireError, forms, must, read, read_all, read_maybe, write};
+use crate::cluster::directory::publication::Verdict;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest};
-use crate::cluster::publication::Verdict;
 use crate::local_ranges::ReplicaProgress;
 
 const REQUEST: &str = "a cluster request";

@@ -25,7 +25,7 @@ fn node(net: &Net, name: &str) -> Arc<ClusterNode> {
 }
 
 async fn rows(member: &Member, part: u8) -> usize {
-    system::read_part(member.database(), part).await.unwrap().len()
+    directory::rows::read_part(member.database(), part).await.unwrap().len()
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +37,7 @@ async fn join_is_taken_only_from_whom_it_is_found_at() {
             node_id: NodeId(0),
             store_id: StoreId(store),
             address: at.to_owned(),
-            ..members[0].record.clone()
+            ..members[0].agent.record.clone()
         })
     };
     for store in 0..400 {
@@ -70,13 +70,13 @@ async fn join_is_taken_only_from_whom_it_is_found_at() {
 #[tokio::test(start_paused = true)]
 async fn replicas_go_only_to_nodes_that_were_heard() {
     let Three { net, members, .. } = three().await;
-    let mut phantom = members[0].record.clone();
+    let mut phantom = members[0].agent.record.clone();
     (phantom.node_id, phantom.store_id) = (NodeId(0), StoreId(77));
     phantom.locality = "zone=z".parse().unwrap();
     // However it came in: a new leaseholder's board knows of no silence yet.
-    assert_eq!(members[1].register_new(phantom).await.unwrap(), NodeId(4));
+    assert_eq!(members[1].directory.register_new(phantom).await.unwrap(), NodeId(4));
     for member in &members {
-        member.refresh().await.unwrap();
+        member.directory.refresh().await.unwrap();
     }
     for leader in [1, 2, 3, 1] {
         net.world.lead(RangeId(1), Some(NodeId(leader)));
@@ -164,7 +164,7 @@ async fn removed_node_is_gone_and_stays_away() {
         say(&node(&net, "b"), &command(AdminCommand::RemoveNode(NodeId(number)), None), Origin::Machine).await
     };
     wait("n4 is heard", || {
-        let heard = |member: &Arc<Member>| member.with_board(|board, _| board.has_heard(NodeId(4)));
+        let heard = |member: &Arc<Member>| member.leader.with_board(|board, _| board.has_heard(NodeId(4)));
         members.iter().any(|member| heard(member) == Some(true))
     })
     .await;
@@ -189,7 +189,7 @@ async fn removed_node_is_gone_and_stays_away() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     for member in &members {
-        member.refresh().await.unwrap();
+        member.directory.refresh().await.unwrap();
         assert_eq!(member.registry().ids(), [1, 2, 3].map(NodeId));
     }
     let answer = remove(4).await;

@@ -23,8 +23,8 @@ async fn catalog_change_is_told_to_all_at_once() {
     let begun = tokio::time::Instant::now();
     members[2].await_catalog(2).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    let now = members[0].clock.physical().boottime();
-    assert!(members.iter().all(|member| member.catalog.version(now) == Some(2)));
+    let now = members[0].calls.clock.physical().boottime();
+    assert!(members.iter().all(|member| member.agent.catalog.version(now) == Some(2)));
     members[1].await_catalog(2).await.unwrap();
 }
 
@@ -43,7 +43,7 @@ async fn catalog_change_waits_for_a_node_that_still_has_the_old_one() {
     assert!(!waiting.is_finished(), "node 3 still relies on the old catalog");
     catalogs[2].0.store(2, Ordering::SeqCst);
     waiting.await.unwrap().unwrap();
-    assert!(begun.elapsed() < board::CATALOG_LEASE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < leader::board::CATALOG_LEASE, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,7 +55,7 @@ async fn catalog_of_a_node_that_is_cut_off_runs_out_before_the_change_is_done() 
     catalogs[0].0.store(2, Ordering::SeqCst);
     catalogs[1].0.store(2, Ordering::SeqCst);
     members[1].await_catalog(2).await.unwrap();
-    let now = members[2].clock.now().unwrap();
+    let now = members[2].calls.clock.now().unwrap();
     assert!(now > lease, "{now} is not past {lease}");
     let error = members[2].catalog_lease().unwrap_err().to_string();
     assert!(error.contains("cannot confirm its catalog") && error.contains("n1, n2, n3"), "{error}");
@@ -72,7 +72,7 @@ async fn catalog_of_a_node_that_is_cut_off_runs_out_before_the_change_is_done() 
 async fn catalog_leases_of_the_last_leaseholder_are_waited_out_by_the_next() {
     let Three { net, members, .. } = three().await;
     let catalogs = with_catalogs(&members).await;
-    members[2].report_once().await;
+    members[2].agent.report_once().await;
     // Node 3 has a fresh lease of node 1, of which node 2 knows nothing.
     let lease = members[2].catalog_lease().unwrap();
     net.network.isolate(NodeId(3));
@@ -80,7 +80,7 @@ async fn catalog_leases_of_the_last_leaseholder_are_waited_out_by_the_next() {
     catalogs[0].0.store(2, Ordering::SeqCst);
     catalogs[1].0.store(2, Ordering::SeqCst);
     members[0].await_catalog(2).await.unwrap();
-    let now = members[2].clock.now().unwrap();
+    let now = members[2].calls.clock.now().unwrap();
     assert!(now > lease, "{now} is not past {lease}");
     assert!(members[2].catalog_lease().is_err());
 }

@@ -51,7 +51,7 @@ async fn clock_within_what_is_allowed_serves_reads_and_commits() {
 async fn clock_beyond_what_is_allowed_serves_nothing_and_says_so() {
     let Three { members, .. } = with_second_ahead(-220).await;
     wait("the others serve", || members[0].serves().is_ok() && members[2].serves().is_ok()).await;
-    wait("the second knows", || members[1].clock_doubt().is_some()).await;
+    wait("the second knows", || members[1].agent.clock_doubt().is_some()).await;
     let error = members[1].serves().unwrap_err().to_string();
     assert!(error.contains("behind n1's") && error.contains("beyond 200 ms"), "{error}");
     assert!(members[1].catalog_lease().is_err());

@@ -100,10 +100,10 @@ async fn join_later_gives_a_new_id_and_the_same_again() {
     assert_eq!((member.node_id(), member.cluster_id()), (NodeId(4), members[0].cluster_id()));
     // Had the answer been lost, asking again would give the same id; another store gets another one.
     let mut record = d.record();
-    assert_eq!(members[1].register_new(record.clone()).await.unwrap(), NodeId(4));
+    assert_eq!(members[1].directory.register_new(record.clone()).await.unwrap(), NodeId(4));
     record.store_id = StoreId(999);
-    assert_eq!(members[1].register_new(record).await.unwrap(), NodeId(5));
-    members[2].refresh().await.unwrap();
+    assert_eq!(members[1].directory.register_new(record).await.unwrap(), NodeId(5));
+    members[2].directory.refresh().await.unwrap();
     assert_eq!(members[2].registry().address_of(NodeId(4)), Some("d:7001".to_owned()));
 }
 

@@ -115,7 +115,7 @@ async fn rows(member: &Member) -> usize {
         loop {
             let read = async {
                 let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
-                system::scan_all(transaction.as_mut(), table(100)).await
+                directory::rows::scan_all(transaction.as_mut(), table(100)).await
             };
             match read.await {
                 Ok(rows) => return rows.len(),
@@ -175,7 +175,8 @@ async fn dead_node_is_replaced_without_a_person_and_collects_its_own_when_it_ret
     cluster.until_on(RANGE, &[1, 3, 4]).await;
     cluster.until_on(SYSTEM_RANGE, &[1, 3, 4]).await;
     assert_eq!(rows(&cluster.member(3)).await, 50);
-    let reasons = system::read_part(cluster.member(1).database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
+    let reasons =
+        directory::rows::read_part(cluster.member(1).database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
     let reasons: Vec<_> = reasons.iter().map(|(_, row)| String::from_utf8_lossy(row).into_owned()).collect();
     assert!(reasons.iter().any(|reason| reason.contains("r2 from n2 to n4: dead")), "{reasons:?}");
 

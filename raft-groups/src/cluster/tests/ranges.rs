@@ -38,7 +38,7 @@ async fn range_is_made_once_and_served_from_every_node() {
     let inside = Span::point(span.start.clone());
     let error = members[0].create_table_range(inside).await.unwrap_err();
     assert!(matches!(&error, ClusterError::Refused(text) if text.contains("overlap")), "{error}");
-    let log = system::read_part(members[0].database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
+    let log = directory::rows::read_part(members[0].database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
     assert_eq!(log.len(), 1, "one range, one row with the reason");
     assert!(String::from_utf8_lossy(&log[0].1).contains("leader:"));
 }
@@ -117,9 +117,9 @@ async fn status_is_told_by_the_leaseholder_and_else_from_what_one_node_knows() {
     );
 
     net.network.isolate(NodeId(3));
-    tokio::time::sleep(board::SUSPECT_AFTER).await;
+    tokio::time::sleep(reports::SUSPECT_AFTER).await;
     wait("node 3 is suspect", || {
-        let liveness = members[0].with_board(|board, now| board.liveness(NodeId(3), now.boot));
+        let liveness = members[0].leader.with_board(|board, now| board.liveness(NodeId(3), now.boot));
         liveness == Some(Liveness::Suspect)
     })
     .await;
@@ -166,8 +166,28 @@ async fn ranges_are_made_and_removed_for_whom_the_fence_lets() {
     put(&members[0], &key, "two drivers").await;
     assert!(refused(members[1].create_fenced_range(table(101), fence("one")).await));
     assert!(refused(members[1].drop_fenced_ranges(table(100), fence("one")).await));
-    let ranges = members[2].ranges(super::super::ranges::table_keys()).await.unwrap();
+    let ranges = members[2].ranges(directory::rows::table_keys()).await.unwrap();
     assert_eq!(ranges.len(), 1, "nothing was made and nothing removed");
     members[2].drop_fenced_ranges(table(100), fence("two")).await.unwrap();
-    assert!(members[2].ranges(super::super::ranges::table_keys()).await.unwrap().is_empty());
+    assert!(members[2].ranges(directory::rows::table_keys()).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn directory_that_rests_is_read_once_by_each_node() {
+    let Three { members, .. } = three().await;
+    for id in 100..110 {
+        members[0].create_table_range(table(id)).await.unwrap();
+    }
+    let rows_read = || members.iter().map(|member| member.directory.rows_read()).collect::<Vec<_>>();
+    // Leaders come to rest.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let before = rows_read();
+    assert!(before.iter().all(|rows| *rows >= 10), "each node knows each row: {before:?}");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rows_read(), before, "nothing was written, and yet rows were read");
+    members[0].create_table_range(table(110)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for (after, before) in rows_read().into_iter().zip(before) {
+        assert!((1..=2).contains(&(after - before)), "one row is new: {} were read", after - before);
+    }
 }

@@ -43,7 +43,7 @@ async fn write_and_tell(store: &MemoryStore, teller: &Arc<Member>, hearer: &Arc<
     store.write(batch, Durability::Synced).unwrap();
     let position = store.positions().synced;
     wait("the position is heard", || {
-        hearer.rpc.synced_positions().get(&teller.node_id()).is_some_and(|heard| *heard >= position)
+        hearer.calls.rpc.synced_positions().get(&teller.node_id()).is_some_and(|heard| *heard >= position)
     })
     .await;
 }
@@ -95,6 +95,7 @@ async fn refusal_of_an_old_copy_lasts_and_is_told() {
     // Its leaseholder learns of it long before a silent node is dead.
     wait("the node counts as dead", || {
         members[0]
+            .leader
             .with_board(|board, now| {
                 board.liveness(NodeId(2), now.boot) == quorate_placement::view::Liveness::Dead
             })

@@ -73,7 +73,7 @@ pub(super) async fn eventually<T, E: std::fmt::Display, F: Future<Output = Resul
 
 pub(super) async fn read_all(member: &Member, span: &Span) -> Result<Vec<Key>, quorate_engine::kv::KvError> {
     let mut transaction = member.database().begin(TransactionOptions::reading()).await?;
-    let pairs = system::scan_all(transaction.as_mut(), span.clone()).await?;
+    let pairs = directory::rows::scan_all(transaction.as_mut(), span.clone()).await?;
     Ok(pairs.into_iter().map(|(key, _)| key).collect())
 }
 

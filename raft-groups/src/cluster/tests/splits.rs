@@ -46,7 +46,7 @@ async fn split_ranges_are_published_by_their_leaders_in_any_order() {
         assert_eq!(get(member, &inside(&span, 250)).await.unwrap(), Some(Bytes::from_static(b"right")));
         assert!(member.local_ranges().unpublished().is_empty());
     }
-    let log = system::read_part(members[0].database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
+    let log = directory::rows::read_part(members[0].database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
     let said = |text: &str| log.iter().filter(|(_, row)| String::from_utf8_lossy(row).contains(text)).count();
     assert_eq!(said("split off at"), 2);
 }
@@ -91,12 +91,13 @@ async fn placement_log_keeps_its_newest_rows() {
         members[0].create_table_range(table(id)).await.unwrap();
     }
     let rows = || async {
-        let rows = system::read_part(members[0].database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
+        let rows =
+            directory::rows::read_part(members[0].database(), keyspace::SYSTEM_PLACEMENT).await.unwrap();
         rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
     };
     let before = rows().await;
     assert!(before.len() >= 6);
-    members[0].trim_placement_log_to(4).await.unwrap();
+    members[0].directory.trim_placement_log_to(4).await.unwrap();
     assert_eq!(rows().await, before[before.len() - 4..]);
 }
 

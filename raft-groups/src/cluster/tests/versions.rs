@@ -20,7 +20,7 @@ async fn set_version(member: &Member, version: &str) -> Result<(), ClusterError>
 /// What the nodes of a cluster speak with each other.
 fn spoken(cluster: &Cluster) -> Vec<u32> {
     let pairs = [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)];
-    let between = |(from, to): (usize, u64)| cluster.member(from).rpc.protocol_with(NodeId(to + 1));
+    let between = |(from, to): (usize, u64)| cluster.member(from).calls.rpc.protocol_with(NodeId(to + 1));
     pairs.map(between).to_vec()
 }
 

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::*;
 use crate::cluster::admin::{AdminCommand, AdminRequest, Token};
 use crate::cluster::bootstrap_message::{BootstrapAnswer, BootstrapRequest, Identity};
+use crate::cluster::directory::publication::Verdict;
 use crate::cluster::hello::Hello;
 use crate::cluster::local_state::Membership;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest, NodeReport, PeerReport, ReplicaReport};
 use crate::cluster::node_format::NodeRecord;
-use crate::cluster::publication::Verdict;
 use crate::cluster::range_command::{LookAt, RangeCommand};
 use crate::cluster::status::{
     ChangeStatus, ClusterStatus, DiskSyncs, MemberStatus, NodeStatus, PeerClock, Presence, RangeStatus,
