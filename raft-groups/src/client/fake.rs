@@ -553,7 +553,7 @@ impl Serving<'_> {
             }
             Request::Changes { changes, read } => {
                 self.note_reads([changes.span.clone()], *read);
-                changes::evaluate(snapshot, changes, *read).map(Response::Changes)
+                changes::evaluate(snapshot, changes, (*read, None)).map(Response::Changes)
             }
             Request::Refresh { spans, after, upto, own } => {
                 self.note_reads(spans.iter().map(|read| read.span.clone()), exactly(*upto));

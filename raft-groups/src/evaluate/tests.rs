@@ -16,7 +16,8 @@ use bytes::Bytes;
 use goldenscript::{Argument, Command, Context};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    Direction, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRequest, ScanRows, ScanRun, Span, Write,
+    ChangesRequest, Direction, Key, ProgramError, ScanEvaluator, ScanProgram, ScanRequest, ScanRows, ScanRun,
+    Span, Write,
 };
 use quorate_engine::kv_reads::ReadSpan;
 use quorate_engine::memory::MemoryStore;
@@ -28,8 +29,8 @@ use quorate_engine::testing::script::run_folder;
 use uuid::Uuid;
 
 use super::{
-    Effects, Evaluated, commit, end, get, heartbeat, intents, push, query_transaction, refresh, resolve,
-    scan, settle, sweep,
+    Effects, Evaluated, changes, commit, end, get, heartbeat, intents, push, query_transaction, refresh,
+    resolve, scan, settle, sweep,
 };
 use crate::api::{
     CommitRequest, Decision, EndRequest, Holder, IntentsRequest, Leftover, PushRequest, RangeError, Rank,
@@ -363,6 +364,22 @@ impl Runner {
         })
     }
 
+    fn changes(&self, words: &Words) -> Result<String, Box<dyn Error>> {
+        let span = span(words.words.first().ok_or("changes SPAN")?);
+        let after = words.time("after", 0)?;
+        let request = ChangesRequest { span, after, keys_max: 100, bytes_max: 1 << 20 };
+        let upto = words.time("upto", 1000)?;
+        let read = ReadAt { timestamp: upto, uncertainty_limit: upto };
+        let written = words.number("written")?.map(seconds);
+        Ok(match changes::evaluate(&*self.store.snapshot(), &request, (read, written)) {
+            Ok(page) if page.changes.is_empty() => "no changes\n".to_owned(),
+            Ok(page) => {
+                page.changes.iter().map(|change| format!("{} {}\n", change.timestamp, change.key)).collect()
+            }
+            Err(error) => format!("{error}\n"),
+        })
+    }
+
     fn versions(&self) -> Result<String, Box<dyn Error>> {
         let snapshot = self.store.snapshot();
         let mut text = String::new();
@@ -411,6 +428,7 @@ impl goldenscript::Runner for Runner {
             "get" => self.get(&words),
             "scan" => self.scan(&words),
             "refresh" => self.refresh(&words),
+            "changes" => self.changes(&words),
             "lay" => self.lay(&words),
             "beat" => self.beat(&words),
             "end" => self.end(&words),

@@ -86,8 +86,10 @@ impl Serving {
             is_long: changes.keys_max > INLINE_ROWS_MAX,
         };
         let changes = Arc::new(changes);
-        let evaluate = move |_: &Self, snapshot: &dyn Snapshot| {
-            evaluate::changes::evaluate(snapshot, &changes, read).map(Response::Changes)
+        let evaluate = move |this: &Self, snapshot: &dyn Snapshot| {
+            // Asked once the snapshot is there: what is applied is marked before the store shows it.
+            let limits = (read, this.machine.newest_write());
+            evaluate::changes::evaluate(snapshot, &changes, limits).map(Response::Changes)
         };
         self.read(footprint, evaluate).await
     }
