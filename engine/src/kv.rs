@@ -13,6 +13,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::hlc::Timestamp;
+use crate::limits::WRITE_OVERHEAD_BYTES;
 
 mod changes;
 mod fence;
@@ -26,14 +27,6 @@ pub type Value = Bytes;
 /// A user key: any bytes, ordered bytewise, at most [`KEY_MAX_BYTES`] long.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key(Bytes);
-
-/// Longest user key in bytes: long enough for any primary key of sane columns, short enough for a RocksDB block.
-pub const KEY_MAX_BYTES: usize = 16 << 10;
-/// Longest value in bytes (design.md section 12, "row").
-pub const VALUE_MAX_BYTES: usize = 512 << 10;
-/// Most bytes that one commit, and so one replicated command, may carry (design.md section 12, "command").
-pub const COMMAND_MAX_BYTES: usize = 1 << 20;
-const _: () = assert!(KEY_MAX_BYTES + VALUE_MAX_BYTES < COMMAND_MAX_BYTES, "one row always fits one command");
 
 impl Key {
     /// A key of these bytes.
@@ -250,9 +243,6 @@ impl Write {
         self.key.len() + self.value.as_ref().map_or(0, Bytes::len) + WRITE_OVERHEAD_BYTES
     }
 }
-
-/// Allowance per write for lengths and flags in the command's encoding.
-pub const WRITE_OVERHEAD_BYTES: usize = 24;
 
 /// Order in which a scan visits keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

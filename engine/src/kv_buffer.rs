@@ -18,10 +18,11 @@ use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use crate::kv::{
-    Direction, KEY_MAX_BYTES, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, ScanRows, Sequence, Span,
-    VALUE_MAX_BYTES, Value, Write, WriteCondition,
+    Direction, Key, KvError, ScanEvaluator, ScanPage, ScanRequest, ScanRows, Sequence, Span, Value, Write,
+    WriteCondition,
 };
 use crate::kv_page::{PageBuilder, PageFlow, covered, remaining};
+use crate::limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
 
 /// The buffered writes of a transaction.
 #[derive(Clone, Debug)]

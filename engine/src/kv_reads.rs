@@ -6,13 +6,7 @@
 
 use crate::kv::{Key, ScanProgram, Span};
 use crate::kv_spans::ReadSpans;
-
-/// Programs whose spans a transaction keeps apart.
-pub const FILTERS_MAX: usize = 8;
-/// Longest program that is kept as a filter, in bytes.
-pub const FILTER_BYTES_MAX: usize = 4 << 10;
-/// Spans that are remembered for each program before neighbours are merged.
-const SPANS_A_FILTER_MAX: usize = 64;
+use crate::limits::{FILTER_BYTES_MAX, FILTERS_MAX, SPANS_A_FILTER_MAX};
 
 /// A span that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::kv::{Key, Span};
-
-/// Spans that a transaction remembers before it merges neighbours: some tens of kilobytes in a commit at the most.
-pub const READ_SPANS_MAX: usize = 512;
+use crate::limits::READ_SPANS_MAX;
 
 /// A set of keys that were read.
 #[derive(Clone, Debug, PartialEq, Eq)]

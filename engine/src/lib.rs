@@ -40,6 +40,7 @@ pub mod kv_buffer;
 pub mod kv_page;
 pub mod kv_reads;
 pub mod kv_spans;
+pub mod limits;
 pub mod local;
 pub mod memory;
 pub mod mvcc;

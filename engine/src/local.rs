@@ -22,11 +22,9 @@ use crate::kv::{
 use crate::kv_buffer::{ScanPlan, WriteBuffer};
 use crate::kv_page::covered;
 use crate::kv_reads::{ReadSpan, Reads};
+use crate::limits::TRANSACTION_MAX_BYTES;
 use crate::mvcc::{self, ChangeWindow, MvccError, PageError, ReadAt, Refreshed, Visits};
 use crate::store::{Batch, Durability, Snapshot, Store, StoreError};
-
-/// Most bytes of one transaction here (design.md section 12, "transaction"): there is no command to fit it into.
-pub const LOCAL_TRANSACTION_MAX_BYTES: usize = 64 << 20;
 
 /// A database in one store.
 #[derive(Clone)]
@@ -60,7 +58,7 @@ impl Database for LocalDatabase {
             read_timestamp: self.shared.visible_now()?,
             shared: self.shared.clone(),
             options,
-            buffer: WriteBuffer::new(LOCAL_TRANSACTION_MAX_BYTES),
+            buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
             reads: Reads::new(),
             is_over: false,
         }))

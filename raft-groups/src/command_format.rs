@@ -19,18 +19,16 @@ use bytes::Bytes;
 use quorate_engine::codec::check::{Broken, holds, must_hold};
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Key;
+use quorate_engine::limits::COMMAND_MAX_BYTES;
 use quorate_engine::mvcc::key_format::split_data_key;
 use quorate_engine::store::{Batch, Change, Family};
 use quorate_placement::topology::{RangeId, ReplicaId};
 
 use crate::cluster::version::{ClusterVersion, Feature};
 use crate::decode::{Decoder, FormatError, put_bytes, put_count};
+use crate::limits::COMMAND_ENCODED_MAX_BYTES;
 use crate::raft::EntryCommand;
 
-/// Most bytes of keys and values in one command (design.md section 12).
-pub const COMMAND_MAX_BYTES: usize = 1 << 20;
-/// Most bytes of an encoded command: what a transaction of [`COMMAND_MAX_BYTES`] needs besides keys and values.
-pub const COMMAND_ENCODED_MAX_BYTES: usize = COMMAND_MAX_BYTES + (512 << 10);
 const VERSION: u8 = 1;
 /// Kind of an EndLease.
 const END_LEASE: u8 = 2;
@@ -42,13 +40,6 @@ const KIND_AT: usize = 1 + 5 * 8;
 const CHANGE_BYTES_MIN: usize = 2 + 4;
 /// Most bytes of a change besides its key and value.
 const CHANGE_HEAD_BYTES_MAX: usize = 2 + 2 * 4;
-
-const _: () = assert!(
-    COMMAND_MAX_BYTES == quorate_engine::kv::COMMAND_MAX_BYTES,
-    "what a transaction may write at once is what a command takes"
-);
-const _: () =
-    assert!(COMMAND_MAX_BYTES < COMMAND_ENCODED_MAX_BYTES, "keys and values are not all of a command");
 
 /// One command: what a request became when it was evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,12 +9,6 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 
 use crate::log_position::{LogPosition, VoteState};
 
-/// Most bytes of a heartbeat in a message: six numbers, and what stands before them.
-const BEAT_BYTES_MAX: usize = 6 * 11 + 4;
-/// Heartbeats in one message: 70 KiB of them at most.
-pub const BEATS_MAX: usize = 1_024;
-const _: () = assert!(BEATS_MAX * BEAT_BYTES_MAX < crate::transport::MESSAGE_MAX_BYTES / 16);
-
 /// A heartbeat past the Raft task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat {

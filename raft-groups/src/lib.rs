@@ -19,6 +19,7 @@ pub mod heartbeat;
 pub mod holdings;
 pub mod identity;
 pub mod lease;
+pub mod limits;
 pub mod local_ranges;
 pub mod log_position;
 pub mod membership;

@@ -40,9 +40,6 @@ use crate::splits::ids::RangeIds;
 
 pub use open::{StoreOpenError, is_sole_voter};
 
-/// Bytes of writes that a store works on at a time, of all ranges: beyond it requests wait.
-const WRITE_BYTES_MAX: usize = 128 << 20;
-
 /// What a store is made of.
 #[derive(Clone)]
 pub struct StoreConfig {

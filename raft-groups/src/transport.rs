@@ -8,9 +8,6 @@
 use bytes::Bytes;
 use quorate_placement::topology::NodeId;
 
-/// Largest message in bytes: a command of 1 MiB with its entry's and batch's overhead, or a page of a scan.
-pub const MESSAGE_MAX_BYTES: usize = 4 << 20;
-
 /// Which of the connections to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
+use quorate_raft_groups::limits::MESSAGE_MAX_BYTES;
 use quorate_raft_groups::tasks::Tasks;
-use quorate_raft_groups::transport::{Lane, MESSAGE_MAX_BYTES, Message, Receiver, SendError, Transport};
+use quorate_raft_groups::transport::{Lane, Message, Receiver, SendError, Transport};
 
 use link::Link;
 

@@ -160,6 +160,30 @@ fn links(tree: &Tree) -> Vec<Violation> {
     found
 }
 
+/// Lines that two versions of a page have left beside each other.
+fn leftovers(tree: &Tree) -> Vec<Violation> {
+    let is_one = |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));
+    let of_file = |(path, text): (&str, &str)| {
+        let lines = text.lines().enumerate().filter(|(_, line)| is_one(line));
+        lines
+            .map(|(at, _)| Violation::of_line(path, at + 1, "two versions, of which one is to stay"))
+            .collect::<Vec<_>>()
+    };
+    tree.files().flat_map(of_file).collect()
+}
+
+#[test]
+fn merges_leave_nothing_behind() {
+    assert_none(&leftovers(&repository()));
+}
+
+#[test]
+fn merges_can_leave_something_behind() {
+    let tree = Tree::of(&[("a.md", "x\n<<<<<<< one\ny\n=======\nz\n>>>>>>> other\n"), ("b.rs", "1 << 2")]);
+    let text = "two versions, of which one is to stay";
+    assert_found(&leftovers(&tree), &[&format!("a.md:2: {text}"), &format!("a.md:6: {text}")]);
+}
+
 #[test]
 fn code_map_matches_the_tree() {
     assert_none(&code_map(&repository()));

@@ -1,7 +1,8 @@
 //! What a transaction may ask beside values: the changes of a span since a moment.
 
-use super::{Key, Span, Value, WRITE_OVERHEAD_BYTES};
+use super::{Key, Span, Value};
 use crate::hlc::Timestamp;
+use crate::limits::WRITE_OVERHEAD_BYTES;
 
 /// One page of changes asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

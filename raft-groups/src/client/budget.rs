@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-/// Longest that a statement waits for quorums (design.md section 12, "waiting for quorum in a statement").
-pub const QUORUM_WAIT_MAX: Duration = Duration::from_millis(4_500);
+use crate::limits::QUORUM_WAIT_MAX;
 
 /// What is left of [`QUORUM_WAIT_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

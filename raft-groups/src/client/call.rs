@@ -9,11 +9,9 @@ use bytes::Bytes;
 use quorate_engine::clock::PhysicalClock;
 use quorate_placement::topology::NodeId;
 
+use crate::limits::NODE_SILENCE_MAX;
 use crate::rpc::{Rpc, RpcError, Service};
 use crate::transport::Lane;
-
-/// A node that was asked and of which nothing at all is heard for this long is taken to be gone: four heartbeats.
-pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(800);
 
 /// A call to be made.
 pub(crate) struct Call {
@@ -52,13 +50,13 @@ impl Call {
                 RpcError::TimedOut(_) | RpcError::Disconnected => CallError::NoAnswer(error.to_string()),
             }),
             () = fallen_silent(rpc, clock, to) => {
-                Err(CallError::NoAnswer(format!("nothing heard for {SILENCE_MAX:?}")))
+                Err(CallError::NoAnswer(format!("nothing heard for {NODE_SILENCE_MAX:?}")))
             }
         }
     }
 }
 
-/// Ends when nothing was heard of a node for [`SILENCE_MAX`], counted from now at the earliest.
+/// Ends when nothing was heard of a node for [`NODE_SILENCE_MAX`], counted from now at the earliest.
 async fn fallen_silent(rpc: &Rpc, clock: &dyn PhysicalClock, node: NodeId) {
     let begun = clock.boottime();
     if node == rpc.node() {
@@ -67,10 +65,10 @@ async fn fallen_silent(rpc: &Rpc, clock: &dyn PhysicalClock, node: NodeId) {
     loop {
         let waited = clock.boottime().saturating_sub(begun);
         let silent = waited.min(rpc.last_heard(node).unwrap_or(Duration::MAX));
-        if silent >= SILENCE_MAX {
+        if silent >= NODE_SILENCE_MAX {
             return;
         }
         // Before that it cannot have been silent for so long.
-        tokio::time::sleep(SILENCE_MAX - silent).await;
+        tokio::time::sleep(NODE_SILENCE_MAX - silent).await;
     }
 }

@@ -11,9 +11,6 @@ use quorate_placement::topology::{NodeId, RangeId};
 
 use crate::descriptor::RangeDescriptor;
 
-/// Entries that a node caches: at 300 bytes each a few megabytes, and more ranges than one node works on at a time.
-pub const RANGES_CACHED_MAX: usize = 10_000;
-
 /// One range in the cache.
 #[derive(Clone, Debug)]
 pub struct CachedRange {

@@ -51,7 +51,6 @@ pub use counts::RouterCounts;
 pub use directory::directory_key;
 pub(crate) use directory::unexpected;
 pub(crate) use errors::{answered_error, read_error};
-pub use locks::LOCK_WAIT_MAX;
 pub use send_error::SendError;
 
 /// The range that holds all cluster metadata.

@@ -7,8 +7,6 @@ use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use tokio::sync::Notify;
 
-/// How often a node reads the catalog anew where nobody tells it of a change (design.md section 12).
-pub const CATALOG_RENEWAL: Duration = Duration::from_secs(5);
 /// A confirmation older than this is not reported any more: renewals do not succeed.
 const CONFIRMED_MAX: Duration = Duration::from_secs(7);
 

@@ -55,7 +55,6 @@ pub mod range_command;
 mod ranges;
 pub mod refusal;
 pub mod registry;
-mod reports;
 mod service;
 pub mod settings;
 pub mod starts;

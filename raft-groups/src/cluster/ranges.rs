@@ -7,11 +7,12 @@ use quorate_placement::topology::{NodeId, RangeId};
 
 use super::error::ClusterError;
 use super::leader::REPORTS_WAIT;
-use super::leader::board::CATALOG_LEASE;
+
 use super::member::Member;
 use super::message::{ClusterAnswer, ClusterRequest};
 use super::status::{ClusterStatus, RangeStatus};
 use crate::descriptor::RangeDescriptor;
+use crate::limits::{AWAIT_CATALOG_ATTEMPT, AWAIT_CATALOG_TIMEOUT};
 
 /// Longest wait for a new range: directory, replicas, election, first read.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -21,15 +22,9 @@ const CREATE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const CREATE_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for the removal of ranges.
 const DROP_TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest wait until all nodes have a catalog: a whole lease, the clocks' offset, a new leaseholder in between.
-const AWAIT_CATALOG_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for the leaseholder's view of the cluster before a node tells what it knows by itself.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 const _: () = assert!(REPORTS_WAIT.as_millis() < STATUS_TIMEOUT.as_millis());
-/// Longest wait for one leaseholder's answer: a lease has run out by then, and it may have died without a word.
-const AWAIT_CATALOG_ATTEMPT: Duration = Duration::from_secs(13);
-const _: () = assert!(AWAIT_CATALOG_TIMEOUT.as_secs() > 2 * CATALOG_LEASE.as_secs());
-const _: () = assert!(AWAIT_CATALOG_ATTEMPT.as_secs() > CATALOG_LEASE.as_secs() + 2);
 
 /// One range, for SHOW RANGES.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -60,7 +60,7 @@ pub const STATEMENT_QUORUM_WAIT: &str = "statement_quorum_wait";
 pub const NODE_DEAD_AFTER: &str = "node_dead_after";
 /// Its smallest value in milliseconds: a node is suspect before it is dead.
 const NODE_DEAD_AFTER_MIN_MS: u64 = 5_000;
-const _: () = assert!(NODE_DEAD_AFTER_MIN_MS as u128 > super::reports::SUSPECT_AFTER.as_millis());
+const _: () = assert!(NODE_DEAD_AFTER_MIN_MS as u128 > crate::limits::SUSPECT_AFTER.as_millis());
 
 /// All settings, by name.
 pub const SETTINGS: [Setting; 5] = [

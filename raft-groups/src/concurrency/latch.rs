@@ -11,9 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::latch_table::{LatchId, LatchSpans, LatchTable};
-
-/// Requests that may hold or wait for latches of one range at a time: more would wait longer than their deadline.
-pub const LATCH_REQUESTS_MAX: usize = 4_096;
+use crate::limits::LATCH_REQUESTS_MAX;
 
 /// Why latches were not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

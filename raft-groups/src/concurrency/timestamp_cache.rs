@@ -9,10 +9,7 @@ use std::ops::Bound;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span};
 
-/// Boundaries that a range remembers before it forgets the older half.
-pub const BOUNDARIES_MAX: usize = 8_192;
-/// Bytes of keys in boundaries before the older half is forgotten.
-pub const BOUNDARY_BYTES_MAX: usize = 1 << 20;
+use crate::limits::{BOUNDARIES_MAX, BOUNDARY_BYTES_MAX};
 
 /// Newest read of each key of one range.
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use quorate_engine::kv::{ChangesPage, ChangesRequest};
 use quorate_engine::mvcc;
 use quorate_engine::store::Snapshot;
 
-use super::{ANSWER_BYTES_MAX, mvcc_error};
+use super::mvcc_error;
 use crate::api::{RangeError, ReadAt};
+use crate::limits::ANSWER_BYTES_MAX;
 
 /// Reads one page; `resume` is what is left of the request's own span. `written` is a time above which nothing lies in the
 /// snapshot's range, if anybody knows one: where that is known to the asker already, nothing is looked at.

@@ -5,9 +5,8 @@
 //! transaction read is looked at again up to its commit timestamp (21).
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{
-    COMMAND_MAX_BYTES, KEY_MAX_BYTES, ScanEvaluator, VALUE_MAX_BYTES, Write, WriteCondition,
-};
+use quorate_engine::kv::{ScanEvaluator, Write, WriteCondition};
+use quorate_engine::limits::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES};
 use quorate_engine::mvcc::intent::intent_at;
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::mvcc::{self, ChangeWindow, Visits};

@@ -5,8 +5,9 @@ use quorate_engine::kv::Key;
 use quorate_engine::mvcc;
 use quorate_engine::store::Snapshot;
 
-use super::{ANSWER_BYTES_MAX, mvcc_error};
+use super::mvcc_error;
 use crate::api::{RangeError, ReadAt};
+use crate::limits::ANSWER_BYTES_MAX;
 
 /// Reads the keys, in their order, as many as fit into one answer: at least the first.
 ///

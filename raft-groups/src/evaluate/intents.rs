@@ -4,7 +4,8 @@
 //! PENDING record, since both come in one command (20); a repeat finds what stands and does nothing (1).
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Write};
+use quorate_engine::kv::{Key, Write};
+use quorate_engine::limits::KEY_MAX_BYTES;
 use quorate_engine::mvcc::intent::{self, Intent, IntentKind, Laid, TransactionEnd};
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::store::{Batch, Snapshot};
@@ -13,8 +14,6 @@ use super::commit::{Floor, check_conditions, check_limits, refuse_intents};
 use super::{Effects, Evaluated, is_too_old, mvcc_error, sound};
 use crate::api::{IntentsRequest, RangeError, RecordState, Response};
 
-/// Most bytes of intents in one command, as [`intent_bytes`] counts them: the rest is for the record and the command.
-pub const INTENTS_MAX_BYTES: usize = COMMAND_MAX_BYTES - (64 << 10);
 /// Allowance per intent for its ids, timestamps and lengths.
 const INTENT_OVERHEAD_BYTES: usize = 96;
 

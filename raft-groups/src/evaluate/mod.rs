@@ -18,27 +18,15 @@ pub mod settle;
 pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
+
 use quorate_engine::mvcc::record::TransactionRecord;
 use quorate_engine::mvcc::{Intent, MvccError, PageError};
 use quorate_engine::store::Batch;
 
 use crate::api::{Holder, RangeError, Response};
-use crate::transport::MESSAGE_MAX_BYTES;
+use crate::limits::TRANSACTION_AGE_MAX_MICROS;
 
-/// How long after its start a transaction may commit and be asked for, in microseconds: records are kept as long
-/// (design.md section 7).
-pub const TRANSACTION_AGE_MAX_MICROS: u64 = 10 * 60 * 1_000_000;
-
-/// Most bytes that an answer carries: it has to fit into one message with its envelope.
-pub const ANSWER_BYTES_MAX: u64 = 2 << 20;
 /// Most bytes of one row.
-const ROW_BYTES_MAX: u64 = (VALUE_MAX_BYTES + KEY_MAX_BYTES) as u64;
-const MESSAGE_BYTES: u64 = MESSAGE_MAX_BYTES as u64;
-const _: () = assert!(
-    ANSWER_BYTES_MAX + ROW_BYTES_MAX < MESSAGE_BYTES,
-    "an answer that is one row over its limit still fits into a message"
-);
 
 /// What has to be replicated for a request to take effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,10 +63,6 @@ fn sound(record: &TransactionRecord) -> Result<&TransactionRecord, RangeError> {
     let checked = record.validate().map(|()| record);
     checked.map_err(|broken| RangeError::Refused(format!("a transaction that cannot be: {broken}")))
 }
-
-/// A transaction without a sign of life for longer than this is aborted by whoever is in its way, in microseconds
-/// (design.md section 12, "transaction heartbeat; expiry").
-pub const TRANSACTION_EXPIRY_MICROS: u64 = 3_000_000;
 
 /// Whether a transaction that started then is too old to commit or to be known.
 fn is_too_old(started: Timestamp, now: Timestamp) -> bool {

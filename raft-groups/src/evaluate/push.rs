@@ -10,8 +10,9 @@ use quorate_engine::mvcc::record::{self, TransactionStatus};
 use quorate_engine::store::Snapshot;
 
 use super::query_transaction::{aborted, prevent};
-use super::{Evaluated, TRANSACTION_EXPIRY_MICROS, mvcc_error};
+use super::{Evaluated, mvcc_error};
 use crate::api::{PushRequest, RangeError, Rank, RecordState, Response};
+use crate::limits::TRANSACTION_EXPIRY_MICROS;
 
 /// Looks at the record, and aborts the transaction where that is due.
 ///

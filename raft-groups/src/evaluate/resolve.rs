@@ -4,7 +4,8 @@
 //! latches. It looks at each key once more, so that what somebody else resolved, or laid, meanwhile is left alone.
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, Key, Span, VALUE_MAX_BYTES};
+use quorate_engine::kv::{Key, Span};
+use quorate_engine::limits::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES};
 use quorate_engine::mvcc::intent::{self, Intent, TransactionEnd};
 use quorate_engine::mvcc::intent_format;
 use quorate_engine::mvcc::record::{self, TransactionStatus};
@@ -13,19 +14,14 @@ use uuid::Uuid;
 
 use super::{Effects, Evaluated, mvcc_error};
 use crate::api::{RangeError, ResolveRequest, Response};
+use crate::limits::{RESOLVE_KEYS_MAX, RESOLVE_LOOK_MAX, RESOLVE_PAGE_BYTES};
 use crate::safeguard::{self, Safeguard};
 
-/// Bytes of intents after which no more are resolved by one command.
-const PAGE_BYTES: usize = 320 << 10;
-/// Intents that one command resolves at most.
-const PAGE_KEYS_MAX: usize = 4_096;
-/// Intents of anybody that are looked at for one command.
-const PAGE_LOOK_MAX: usize = 65_536;
 /// Allowance per key for timestamps and lengths.
 const KEY_OVERHEAD_BYTES: usize = 48;
 const _: () = assert!(
     // A key is written twice: as a lock, and escaped, which may double it.
-    PAGE_BYTES + 3 * KEY_MAX_BYTES + VALUE_MAX_BYTES + KEY_OVERHEAD_BYTES < COMMAND_MAX_BYTES,
+    RESOLVE_PAGE_BYTES + 3 * KEY_MAX_BYTES + VALUE_MAX_BYTES + KEY_OVERHEAD_BYTES < COMMAND_MAX_BYTES,
     "a page that is one intent over its limit still fits one command"
 );
 
@@ -76,7 +72,9 @@ struct Page {
 
 impl Page {
     fn is_full(&self) -> bool {
-        self.bytes >= PAGE_BYTES || self.keys.len() >= PAGE_KEYS_MAX || self.looked_at >= PAGE_LOOK_MAX
+        self.bytes >= RESOLVE_PAGE_BYTES
+            || self.keys.len() >= RESOLVE_KEYS_MAX
+            || self.looked_at >= RESOLVE_LOOK_MAX
     }
 
     fn look_at(&mut self, key: Key, intent: &Intent, transaction: Uuid) {

@@ -4,8 +4,9 @@ use quorate_engine::kv::{ScanEvaluator, ScanPage, ScanRequest};
 use quorate_engine::mvcc::{self, Visits};
 use quorate_engine::store::Snapshot;
 
-use super::{ANSWER_BYTES_MAX, page_error};
+use super::page_error;
 use crate::api::{RangeError, ReadAt};
+use crate::limits::ANSWER_BYTES_MAX;
 
 /// Reads one page, within its visits; `resume` is what is left of the request's own span. Who served it is filled in by the caller.
 ///

@@ -11,13 +11,10 @@ use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::mvcc::{intent_format, key_format, record_format};
 use quorate_engine::store::{Batch, Family, Snapshot, StoreError};
 
-use super::{Effects, Evaluated, TRANSACTION_AGE_MAX_MICROS, TRANSACTION_EXPIRY_MICROS, holder, mvcc_error};
+use super::{Effects, Evaluated, holder, mvcc_error};
 use crate::api::{EndedTransaction, Holder, Leftover, RangeError, RecordId, Response, SweepRequest, Swept};
+use crate::limits::{INTENT_AGE_MICROS, RECORD_MARGIN_MICROS, TRANSACTION_AGE_MAX_MICROS};
 
-/// How much longer a record is kept than anybody may ask for it: clocks differ by less.
-const RECORD_MARGIN_MICROS: u64 = 2_000_000;
-/// Age from which an intent is told to the asker: its transaction is over, or takes long.
-const INTENT_AGE_MICROS: u64 = 2 * TRANSACTION_EXPIRY_MICROS;
 /// Records, and intents, that are looked at for one page.
 const LOOK_MAX: usize = 4_096;
 /// Records that one command removes.

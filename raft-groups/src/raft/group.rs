@@ -30,7 +30,7 @@ use super::convert::{
 };
 use super::entry_command::EntryCommand;
 use super::log_store::{GroupLog, LogStore, superseded, tell};
-use super::log_writer::{LOG_BYTES_MAX, LogWriter};
+use super::log_writer::LogWriter;
 use super::network::{Link, NetworkFactory};
 use super::peers::Peers;
 use super::rest::Quiet;
@@ -40,7 +40,10 @@ use super::state_machine::{ApplyGate, Machinery, StateMachine};
 use super::types::{Applied, GroupStatus, Role};
 use super::{Applier, LeaseObserver};
 use crate::blocking::Blocking;
-use crate::command_format::COMMAND_ENCODED_MAX_BYTES;
+use crate::limits::{
+    API_QUEUE_MAX, COMMAND_ENCODED_MAX_BYTES, LOG_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSALS_MAX,
+};
+
 use crate::log_position::{LogPosition, VoteState};
 use crate::membership::GroupMembership;
 use crate::raft_message::{
@@ -48,14 +51,6 @@ use crate::raft_message::{
 };
 use crate::rpc::Rpc;
 
-/// Proposals of one group that are not decided yet. Far below the Raft task's queue, where appends and votes come in too.
-const PROPOSALS_MAX: usize = 1_024;
-/// Bytes of such proposals.
-const PROPOSAL_BYTES_MAX: u32 = 16 << 20;
-/// Places in the queue of the Raft task.
-const API_QUEUE_MAX: u64 = 4_096;
-const _: () = assert!(API_QUEUE_MAX > PROPOSALS_MAX as u64);
-const _: () = assert!(PROPOSAL_BYTES_MAX as usize > COMMAND_ENCODED_MAX_BYTES);
 /// How long a nudge of the ticker waits for the Raft task's queue: the ticker comes again.
 const NUDGE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How often a shutdown says that it waits: an apply under way ends when the store answers, and nothing may go on before.

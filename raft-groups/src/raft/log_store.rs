@@ -37,17 +37,9 @@ use super::log_sizes::LogSizes;
 use super::log_tail::LogTail;
 use super::log_writer::{Done, LogWriter};
 use super::seed::granted_to;
+use crate::limits::{LOG_READ_MAX_BYTES, LOG_TAIL_MAX_BYTES};
 use crate::log_position::{LogPosition, VoteState};
 use crate::safeguard::{self, Safeguard};
-
-/// Bytes of entries that a group keeps in memory besides unwritten ones.
-const TAIL_MAX_BYTES: usize = 1 << 20;
-/// Bytes of entries in one message or one step of applying, apart from the last entry: with a command on top it stays
-/// below [`crate::transport::MESSAGE_MAX_BYTES`].
-const READ_MAX_BYTES: usize = 1 << 20;
-const _: () = assert!(
-    READ_MAX_BYTES + crate::command_format::COMMAND_ENCODED_MAX_BYTES < crate::transport::MESSAGE_MAX_BYTES
-);
 
 /// The log as openraft holds it, and its readers.
 #[derive(Clone)]
@@ -242,7 +234,7 @@ impl GroupLog {
         if let (Some(first), Some(last)) = (first, state.last) {
             state.sizes.push(first, last.index, bytes);
         }
-        state.tail.evict(TAIL_MAX_BYTES, self.written.load(Ordering::Acquire));
+        state.tail.evict(LOG_TAIL_MAX_BYTES, self.written.load(Ordering::Acquire));
         drop(state);
         self.writer.add_log_bytes(bytes);
         Ok((batch, sequence))
@@ -393,7 +385,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<RaftEntry>, io::Error> {
-        self.log.read(start, end, READ_MAX_BYTES)
+        self.log.read(start, end, LOG_READ_MAX_BYTES)
     }
 
     /// Reads in steps: after a restart a whole log may have to be applied.
@@ -423,7 +415,7 @@ impl Iterator for Steps {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty() && self.next < self.end {
-            match self.log.read(self.next, self.end, READ_MAX_BYTES) {
+            match self.log.read(self.next, self.end, LOG_READ_MAX_BYTES) {
                 Ok(entries) => self.ready = entries.into(),
                 Err(error) => {
                     self.next = self.end;

@@ -33,17 +33,11 @@ use super::convert::TypeConfig;
 use super::log_format::group_bounds;
 use super::log_queue::{BatchLimits, LogQueue, Queued};
 use crate::blocking::{Blocking, Stalls, pause};
+use crate::limits::{LOG_QUEUE_BYTES_MAX, LOG_QUEUE_REQUESTS_MAX};
 use crate::safeguard::{self, Safeguard};
 
-/// Requests that wait, of all groups.
-const QUEUE_REQUESTS_MAX: usize = 4_096;
-/// Bytes that wait, of all groups; what one follower's stream and one leader's append hold besides is bounded there.
-const QUEUE_BYTES_MAX: u32 = 64 << 20;
 /// What one batch holds: beyond it the completions would come too late.
 const BATCH_LIMITS: BatchLimits = BatchLimits { requests: 1_024, bytes: 4 << 20 };
-/// Bytes of log that a store takes: beyond it proposals are refused until logs have been cut off. That is done long
-/// before, so that only a store whose replicas cannot apply comes here.
-pub const LOG_BYTES_MAX: u64 = 4 << 30;
 
 const SYNCS: &str = "quorate_raft_log_syncs_total";
 const APPENDS: &str = "quorate_raft_log_appends_total";
@@ -176,7 +170,7 @@ impl LogWriter {
             poison: Mutex::new(poison),
             wake: Notify::new(),
         });
-        let (sender, receiver) = bounded(QUEUE_REQUESTS_MAX);
+        let (sender, receiver) = bounded(LOG_QUEUE_REQUESTS_MAX);
         let (stop, stopped) = oneshot::channel();
         let drain = Drain { store, shared: Arc::clone(&shared) };
         match blocking.stalls().cloned() {
@@ -196,8 +190,8 @@ impl LogWriter {
             sender: Mutex::new(Some(sender)),
             stopped: Mutex::new(Some(stopped)),
             shared,
-            slots: Arc::new(Semaphore::new(QUEUE_REQUESTS_MAX)),
-            bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX as usize)),
+            slots: Arc::new(Semaphore::new(LOG_QUEUE_REQUESTS_MAX)),
+            bytes: Arc::new(Semaphore::new(LOG_QUEUE_BYTES_MAX as usize)),
         }))
     }
 
@@ -252,7 +246,7 @@ impl LogWriter {
             "a group writes its own log alone"
         );
         self.shared.check().map_err(io::Error::other)?;
-        let bytes = u32::try_from(batch.size_bytes()).unwrap_or(QUEUE_BYTES_MAX).min(QUEUE_BYTES_MAX);
+        let bytes = u32::try_from(batch.size_bytes()).unwrap_or(LOG_QUEUE_BYTES_MAX).min(LOG_QUEUE_BYTES_MAX);
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
         let room = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.map_err(io::Error::other)?;
         let request = Request { group, batch, done, _room: (slot, room) };

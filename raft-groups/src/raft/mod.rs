@@ -49,7 +49,7 @@ pub(crate) use applied_format::AppliedMembership;
 pub use entry_command::EntryCommand;
 pub use group::{GroupConfig, GroupTiming, Proposal, ProposeError, RaftError, RaftGroup};
 pub use log_format::group_bounds;
-pub use log_writer::{LOG_BYTES_MAX, LogWriter, LogWriterCounts};
+pub use log_writer::{LogWriter, LogWriterCounts};
 pub use lone_log::LoneLog;
 pub use members::{ChangeError, LedMembers, MemberChange, MembersStamp};
 pub use rest::Rest;

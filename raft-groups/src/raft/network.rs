@@ -28,15 +28,13 @@ use super::peers::{Peer, Peers};
 use super::snapshot::send::{Route, SendFailure, send};
 use super::snapshot::{RangeSnapshot, Snapshots};
 use crate::blocking::Blocking;
+use crate::limits::APPENDS_IN_FLIGHT_MAX;
 use crate::raft_message::{
     AppendReply, AppendRequest, MessageBody, RaftMessage, RaftReply, Refusal, TransferRequest,
     VoteRequest as VoteQuestion,
 };
 use crate::rpc::{Rpc, RpcError, Service};
 use crate::transport::Lane;
-
-/// Appends in flight to one follower; each holds at most one message's bytes.
-const APPENDS_IN_FLIGHT_MAX: usize = 16;
 
 /// Pause after the first attempt to send a snapshot; it doubles with each.
 const SNAPSHOT_PAUSE_MIN: Duration = Duration::from_millis(50);

@@ -35,12 +35,8 @@ use super::snapshot::{Content, INSTALLED, LogHolds, Pinned, RangeSnapshot, Recei
 use super::types::{EntryPayload, LogEntry};
 use super::{Applier, ApplyError, Holdings};
 use crate::blocking::{Blocking, pause};
+use crate::limits::{APPLY_MAX_BYTES, APPLY_MAX_ENTRIES};
 use crate::log_position::LogPosition;
-
-/// Bytes of commands applied in one batch, apart from the last one.
-const APPLY_MAX_BYTES: usize = 4 << 20;
-/// Entries applied in one batch.
-const APPLY_MAX_ENTRIES: usize = 4_096;
 
 /// The door that applies pass, until it is closed.
 #[derive(Default)]

@@ -9,19 +9,12 @@
 //! so that a follower a little behind finds its entries, and one that is dead for long does not fill the disk.
 
 use super::log_sizes::LogSizes;
+use crate::limits::{KEPT_BY_FOLLOWER_MAX, KEPT_FOR_DEAD_MAX, KEPT_FOR_LIVE_MAX, KEPT_FOR_SNAPSHOT_MAX};
 
 /// Bytes below which a log is left alone.
 const LOG_BYTES_MIN: u64 = 1 << 20;
 /// Bytes that a cut must be worth.
 const CUT_BYTES_MIN: u64 = 256 << 10;
-/// Bytes that a leader keeps for followers that do not answer.
-pub(crate) const KEPT_FOR_DEAD_MAX: u64 = 16 << 20;
-/// Bytes that a leader keeps for followers that answer, and are behind: more than a full pipeline to one of them.
-pub(crate) const KEPT_FOR_LIVE_MAX: u64 = 64 << 20;
-/// Bytes that a follower keeps for the others, should it lead.
-const KEPT_BY_FOLLOWER_MAX: u64 = 4 << 20;
-/// Bytes that are kept for whoever gets a snapshot right now: it needs the entries after it.
-const KEPT_FOR_SNAPSHOT_MAX: u64 = 256 << 20;
 /// What is left of these when all logs of the store together take more than half of what they may.
 const PRESSED_SHARE: u64 = 16;
 

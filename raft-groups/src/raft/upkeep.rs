@@ -11,9 +11,10 @@ use super::convert::{
     RaftLogId, RaftStoredMembership, TypeConfig, log_id_of, raft_membership_of, raft_vote_of, vote_of,
 };
 use super::group::RaftGroup;
-use super::log_writer::LOG_BYTES_MAX;
+
 use super::snapshot::{RangeSnapshot, Received};
 use super::truncation::{FollowerLog, LogView, cut};
+use crate::limits::LOG_BYTES_MAX;
 use crate::log_position::{LogPosition, VoteState};
 
 /// How long openraft may take to note what a snapshot of now holds: nothing is read for it.

@@ -11,12 +11,13 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::create::erase_replica;
-use super::serve::WAITING_MESSAGES_MAX;
+
 use super::splits::SPLITS_MAX;
-use super::{RangeStore, StoreConfig, WRITE_BYTES_MAX};
+use super::{RangeStore, StoreConfig};
 use crate::applied_state::AppliedState;
 use crate::cluster::version::ClusterVersion;
 use crate::descriptor::RangeDescriptor;
+use crate::limits::{STORE_WRITE_BYTES_MAX, WAITING_MESSAGES_MAX};
 use crate::raft::{LogWriter, RaftError, SNAPSHOT_RATE_DEFAULT, SnapshotInbox, Snapshots, finish_installs};
 use crate::range_format::{
     decode_descriptor, decode_published, decode_replica_id, published_key, range_of_descriptor_key,
@@ -79,7 +80,7 @@ pub(super) async fn open(config: StoreConfig) -> Result<Arc<RangeStore>, StoreOp
         outgrown: Notify::new(),
         cluster_version: ClusterVersion::default(),
         range_max_bytes: AtomicU64::new(RANGE_MAX_BYTES_DEFAULT),
-        write_bytes: Arc::new(Semaphore::new(WRITE_BYTES_MAX)),
+        write_bytes: Arc::new(Semaphore::new(STORE_WRITE_BYTES_MAX)),
     });
     let (engine, snapshots) = (Arc::clone(&shared.engine), Arc::clone(&shared.snapshots));
     let inbox = SnapshotInbox::new(engine, shared.blocking.clone(), snapshots);

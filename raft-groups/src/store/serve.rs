@@ -19,8 +19,6 @@ use crate::wire::beats::read_beats;
 
 /// Longest wait of a request or message for the right side of a split (design.md section 6).
 const SPLIT_WAIT_MAX: Duration = Duration::from_secs(1);
-/// Raft messages that wait so at a time: each holds at most one message in memory.
-pub(super) const WAITING_MESSAGES_MAX: usize = 256;
 
 /// An answer at once: nothing was done.
 pub(super) fn refused(reason: Refusal) -> BoxFuture<'static, Bytes> {

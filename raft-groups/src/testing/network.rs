@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use quorate_placement::topology::NodeId;
 use tokio::sync::mpsc;
 
-use crate::transport::{Lane, MESSAGE_MAX_BYTES, Message, Receiver, SendError, Transport};
+use crate::limits::MESSAGE_MAX_BYTES;
+use crate::transport::{Lane, Message, Receiver, SendError, Transport};
 
 /// Messages that wait on one lane of one link.
 const LINK_QUEUE_MAX: usize = 4_096;

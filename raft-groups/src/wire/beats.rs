@@ -5,7 +5,8 @@ use quorate_placement::topology::{RangeId, ReplicaId};
 
 use super::raft::PositionForm;
 use super::{WireError, forms, read, write};
-use crate::heartbeat::{BEATS_MAX, Beat};
+use crate::heartbeat::Beat;
+use crate::limits::BEATS_MAX;
 use crate::log_position::LogPosition;
 
 const BEATS: &str = "a message of heartbeats";

@@ -7,7 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use quorate_engine::kv::{COMMAND_MAX_BYTES, Key, KvError, TransactionOptions, Write};
+use quorate_engine::kv::{Key, KvError, TransactionOptions, Write};
+use quorate_engine::limits::COMMAND_MAX_BYTES;
 
 use crate::cancel::CancelToken;
 use crate::catalog::lease::CatalogWait;

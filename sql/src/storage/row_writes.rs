@@ -9,7 +9,8 @@
 //!
 //! Invariant: a key that is taken must be no other row's. Who makes sure of that says so ([`Check`]).
 
-use quorate_engine::kv::{KEY_MAX_BYTES, Key, VALUE_MAX_BYTES, Value, Write};
+use quorate_engine::kv::{Key, Value, Write};
+use quorate_engine::limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
 
 use super::layout::{IndexLayout, TableLayout};
 use super::{index_format, row_format};

@@ -6,7 +6,8 @@ mod runner;
 use bytes::Bytes;
 
 use crate::hlc::Timestamp;
-use crate::kv::{Direction, KEY_MAX_BYTES, Key, Span, VALUE_MAX_BYTES};
+use crate::kv::{Direction, Key, Span};
+use crate::limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
 use crate::mvcc::{self, MvccScan, ReadAt};
 use crate::store::Batch;
 use crate::testing::both::BothStore;

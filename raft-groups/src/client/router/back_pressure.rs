@@ -9,13 +9,12 @@ use rand::{RngExt, SeedableRng};
 
 use super::transport::{Attempt, Outgoing, Transport};
 use crate::api::RangeError;
+use crate::limits::BACK_PRESSURE_MAX;
 
 /// Pause after the first round; it doubles from round to round.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 /// Longest pause between rounds: an election takes about a second, and the first write after it should not wait long.
 const PAUSE_MAX: Duration = Duration::from_millis(160);
-/// Longest wait for a range's split, once it takes no more writes.
-pub(super) const BACK_PRESSURE_MAX: Duration = Duration::from_secs(30);
 
 /// The transport, asked again and again while a range is busy.
 pub(super) struct BackPressure {

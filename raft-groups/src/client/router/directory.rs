@@ -12,10 +12,8 @@ use crate::api::{RangeError, ReadAt, Request, Response};
 use crate::client::budget::QuorumBudget;
 use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::descriptor::RangeDescriptor;
+use crate::limits::DIRECTORY_PAGE_BYTES_MAX;
 use crate::range_format::decode_descriptor;
-
-/// Bytes of a page of the directory: one row is a few hundred.
-const DIRECTORY_PAGE_BYTES_MAX: u64 = 64 << 10;
 
 /// Key of the directory's row for the range that starts at `start`.
 pub fn directory_key(start: &Key) -> Key {

@@ -3,9 +3,9 @@
 use quorate_engine::kv::{Key, KvError};
 
 use super::SendError;
-use super::back_pressure::BACK_PRESSURE_MAX;
-use super::locks::LOCK_WAIT_MAX;
+
 use crate::api::RangeError;
+use crate::limits::{BACK_PRESSURE_MAX, LOCK_WAIT_MAX};
 
 /// What a failed read of a single range means to the caller of a transaction. `key` is where it looked.
 pub(crate) fn read_error(error: SendError, key: &Key) -> KvError {

@@ -7,8 +7,9 @@ use quorate_engine::kv::Key;
 use quorate_placement::topology::NodeId;
 
 use super::SYSTEM_RANGE;
-use crate::client::range_cache::{CachedRange, RANGES_CACHED_MAX, RangeCache};
+use crate::client::range_cache::{CachedRange, RangeCache};
 use crate::descriptor::RangeDescriptor;
+use crate::limits::RANGES_CACHED_MAX;
 
 /// Descriptors, each the newest that was learnt, and who led last.
 pub(super) struct KnownRanges {

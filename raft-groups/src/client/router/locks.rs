@@ -22,10 +22,8 @@ use crate::api::{
 };
 use crate::client::budget::QuorumBudget;
 use crate::descriptor::RangeDescriptor;
+use crate::limits::LOCK_WAIT_MAX;
 
-/// Longest wait of one request for transactions that are alive: longer than a dead one takes to expire, so that only a
-/// long commit makes others fail.
-pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(6);
 /// Shortest time between two questions about the same transaction.
 const PUSH_PAUSE: Duration = Duration::from_millis(5);
 

@@ -9,19 +9,13 @@ use quorate_placement::topology::NodeId;
 
 use crate::api::{RangeError, RangeRequest, Request, Response};
 use crate::client::call::{Call, CallError};
+use crate::limits::{COMMIT_ATTEMPT_MAX, LOCAL_GRACE, READ_ATTEMPT_MAX};
 use crate::local_ranges::LocalRanges;
 use crate::rpc::{Rpc, Service};
 use crate::telling::shown;
 use crate::transport::Lane;
 use crate::wire::range::write_request;
 use crate::wire::range_answer::read_answer;
-
-/// Longer than the budget: a local replica's own error says more than ours, so it gets the last word.
-const LOCAL_GRACE: Duration = Duration::from_millis(200);
-/// Longest wait for one node's answer to a read, which can be asked again: an answer may have been lost on its way.
-const READ_ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
-/// Longest wait for the answer to a write; what is left of the budget is for its repeat, or for the commit's record.
-const COMMIT_ATTEMPT_MAX: Duration = Duration::from_millis(3_000);
 
 /// How one attempt at one node ended.
 pub(super) enum Attempt {

@@ -15,8 +15,9 @@ use super::DistributedDatabase;
 use super::by_range::by_range;
 use crate::api::{Leftover, PushRequest, Swept};
 use crate::client::budget::QuorumBudget;
-use crate::client::router::{LOCK_WAIT_MAX, SendError, read_error};
+use crate::client::router::{SendError, read_error};
 use crate::descriptor::RangeDescriptor;
+use crate::limits::LOCK_WAIT_MAX;
 use crate::safeguard::{self, Safeguard};
 
 /// Pause before transactions that are not over are asked for again.

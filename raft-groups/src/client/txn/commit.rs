@@ -1,23 +1,19 @@
 //! COMMIT: by one command where writes and reads lie in one range, as [`CommitSteps`] decides, else in two phases.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Write};
 use uuid::Uuid;
 
+use super::DistributedTransaction;
 use super::commit_steps::{CommitEnd, CommitSteps, Effect, Event};
 use super::two_phase::Coordinator;
-use super::{DistributedTransaction, ONE_COMMAND_MAX_BYTES};
 use crate::api::{CommitRequest, RangeError, Request, Response, TransactionMeta};
 use crate::client::router::{SendError, answered_error};
 use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::descriptor::RangeDescriptor;
-
-/// Age beyond which ranges refuse a transaction's requests, for its record might be gone: they keep records for ten
-/// minutes.
-pub(super) const TRANSACTION_AGE_MAX: Duration = Duration::from_secs(600);
+use crate::limits::{ONE_COMMAND_MAX_BYTES, TRANSACTION_AGE_MAX};
 
 impl DistributedTransaction {
     /// Commits these writes, which are not empty.

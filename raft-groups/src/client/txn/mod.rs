@@ -17,20 +17,22 @@ use parking_lot::Mutex;
 use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    COMMAND_MAX_BYTES, ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanEvaluator,
-    ScanPage, ScanRequest, Sequence, Transaction, TransactionOptions, Value, Write,
+    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest,
+    Sequence, Transaction, TransactionOptions, Value, Write,
 };
 use quorate_engine::kv_buffer::WriteBuffer;
 use quorate_engine::kv_reads::Reads;
+use quorate_engine::limits::TRANSACTION_MAX_BYTES;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
-use super::budget::{QUORUM_WAIT_MAX, QuorumBudget};
+use super::budget::QuorumBudget;
 use super::router::Router;
 use crate::api::ReadAt;
 use crate::clock_bound::{no_timestamp, timestamp_within};
 use crate::clock_guard::ClockEpoch;
+use crate::limits::QUORUM_WAIT_MAX;
 use crate::safeguard::{self, Safeguard};
 use resolver::Resolver;
 
@@ -46,13 +48,6 @@ mod settler;
 mod sweeper;
 mod two_phase;
 pub mod two_phase_steps;
-
-/// Bytes that a transaction's writes may take (design.md section 12, "transaction").
-pub const TRANSACTION_MAX_BYTES: usize = 64 << 20;
-/// Bytes of writes that one command commits: less than it may hold by what its envelope needs.
-const ONE_COMMAND_MAX_BYTES: usize = COMMAND_MAX_BYTES - COMMAND_ENVELOPE_BYTES;
-/// Allowance for the command's own fields and the transaction's record.
-const COMMAND_ENVELOPE_BYTES: usize = 4 << 10;
 
 /// The database that all ranges are together, as seen from this node.
 #[derive(Clone)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{
-    Direction, KEY_MAX_BYTES, Key, KvError, ScanPage, ScanRequest, Sequence, Span, Value,
-};
+use quorate_engine::kv::{Direction, Key, KvError, ScanPage, ScanRequest, Sequence, Span, Value};
 use quorate_engine::kv_buffer::ScanPlan;
 use quorate_engine::kv_page::PageBuilder;
 
@@ -14,10 +12,7 @@ use super::refresh::{Refresh, refresh};
 use crate::api::{RangeError, ReadAt, Request, Response};
 use crate::client::router::{SendError, read_error, unexpected};
 use crate::descriptor::RangeDescriptor;
-
-/// Bytes of the keys of one request: it has to fit into one message.
-const REQUEST_BYTES_MAX: usize = 1 << 20;
-const _: () = assert!(KEY_MAX_BYTES <= REQUEST_BYTES_MAX, "a request takes at least one key");
+use crate::limits::REQUEST_BYTES_MAX;
 
 impl DistributedTransaction {
     /// Values of keys; what was written here before `as_of` is seen.

@@ -10,9 +10,7 @@ use super::by_range::{Part, by_range};
 use crate::api::{RangeError, Rank, Request, Response};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{Router, SendError, read_error, unexpected};
-
-/// Ranges that one transaction asks at the same time.
-pub(super) const RANGES_AT_ONCE_MAX: usize = 16;
+use crate::limits::RANGES_AT_ONCE_MAX;
 
 /// A question to all ranges that hold keys of these spans.
 #[derive(Clone)]

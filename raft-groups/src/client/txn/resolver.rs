@@ -10,17 +10,14 @@ use quorate_engine::kv::{Key, KvError, Span};
 use tokio::sync::Semaphore;
 
 use super::by_range::{Part, by_range};
-use super::refresh::RANGES_AT_ONCE_MAX;
+
 use super::settler::Settler;
 use crate::api::{RecordId, Request, ResolveRequest, Response, Transact};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{Router, SendError, read_error, unexpected};
+use crate::limits::{RANGES_AT_ONCE_MAX, RESOLUTIONS_AT_ONCE_MAX, RESOLUTIONS_QUEUED_MAX};
 use crate::safeguard;
 
-/// Transactions whose intents wait to be resolved, on one node; those of further ones are left to whoever meets them.
-const QUEUED_MAX: usize = 4_096;
-/// Transactions whose intents are resolved at the same time.
-const AT_ONCE_MAX: usize = 32;
 /// Rounds over ranges that cannot be reached, before the intents are left to whoever meets them.
 const ROUNDS_MAX: u32 = 8;
 /// Pause after the first round that left something undone; it doubles.
@@ -36,8 +33,8 @@ pub(super) struct Resolver {
 impl Resolver {
     pub(super) fn new() -> Self {
         Self {
-            queue: Arc::new(Semaphore::new(QUEUED_MAX)),
-            at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            queue: Arc::new(Semaphore::new(RESOLUTIONS_QUEUED_MAX)),
+            at_once: Arc::new(Semaphore::new(RESOLUTIONS_AT_ONCE_MAX)),
             settler: Settler::default(),
         }
     }

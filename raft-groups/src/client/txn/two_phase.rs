@@ -16,7 +16,7 @@ use quorate_engine::kv_spans::ReadSpans;
 use quorate_engine::mvcc::intent::TransactionEnd;
 
 use super::DatabaseShared;
-use super::refresh::{RANGES_AT_ONCE_MAX, Refresh, refresh};
+use super::refresh::{Refresh, refresh};
 use super::resolver::resolve_all;
 use super::two_phase_steps::{Effect, End, Event, Plan, TwoPhaseSteps};
 use crate::api::{
@@ -26,19 +26,15 @@ use crate::api::{
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{SendError, read_error, unexpected};
 use crate::descriptor::RangeDescriptor;
-use crate::evaluate::intents::{INTENTS_MAX_BYTES, intent_bytes};
+use crate::evaluate::intents::intent_bytes;
+use crate::limits::{
+    INTENT_SPANS_BYTES_MAX, INTENT_SPANS_MAX, INTENTS_MAX_BYTES, RANGES_AT_ONCE_MAX,
+    TRANSACTION_HEARTBEAT_EVERY, TRANSACTION_HEARTBEAT_WAIT,
+};
 use crate::safeguard::{self, Safeguard};
 
-/// How often the coordinator shows that it is alive (design.md section 12, "transaction heartbeat").
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
-/// How long one heartbeat waits for its range, and an abort for its record.
-const HEARTBEAT_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a decision without an answer is sent again.
 const LOST_PAUSE: Duration = Duration::from_millis(100);
-/// Spans of intents that a record names; neighbours are merged beyond it.
-const INTENT_SPANS_MAX: usize = 512;
-/// Bytes of the spans that a record names, so that it fits one command.
-const INTENT_SPANS_BYTES_MAX: usize = 256 << 10;
 
 /// Commits one transaction.
 pub(super) struct Coordinator {
@@ -320,7 +316,7 @@ impl Coordinator {
 
     /// Takes everything back. Where its record cannot be reached the transaction expires, since nobody keeps it alive.
     async fn abort(&self, error: KvError) -> Result<Timestamp, KvError> {
-        let mut budget = QuorumBudget::new(HEARTBEAT_WAIT);
+        let mut budget = QuorumBudget::new(TRANSACTION_HEARTBEAT_WAIT);
         if let Err(left) = self.end(Decision::Abort, &mut budget).await {
             tracing::debug!(transaction = %self.transaction.id, error = ?left, "left to expire");
         } else {
@@ -345,9 +341,9 @@ fn no_intents(answer: Result<Response, SendError>, key: &Key) -> Event {
 /// Shows that the coordinator is alive; ends when the record says that the transaction is over.
 async fn heartbeat(shared: Arc<DatabaseShared>, transaction: TransactionMeta) -> TransactionEnd {
     loop {
-        tokio::time::sleep(HEARTBEAT_EVERY).await;
+        tokio::time::sleep(TRANSACTION_HEARTBEAT_EVERY).await;
         let step = Transact::Heartbeat { transaction: transaction.id, anchor: transaction.anchor.clone() };
-        let mut budget = QuorumBudget::new(HEARTBEAT_WAIT);
+        let mut budget = QuorumBudget::new(TRANSACTION_HEARTBEAT_WAIT);
         let asked = shared.router.ask_anchor(&transaction.anchor, step, &mut budget);
         match asked.await {
             Ok(Some(Response::State(RecordState::Ended(outcome)))) => return outcome,

@@ -10,9 +10,10 @@ use super::Agent;
 use crate::client::router::SYSTEM_RANGE;
 use crate::clock_guard::ClockDoubt;
 use crate::cluster::calls::LEADER_RETRY;
-use crate::cluster::catalog::{CATALOG_RENEWAL, CatalogListener};
+use crate::cluster::catalog::CatalogListener;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::ClusterAnswer;
+use crate::limits::CATALOG_RENEWAL;
 use crate::telling::Telling;
 
 /// Least time between two readings of the catalog.

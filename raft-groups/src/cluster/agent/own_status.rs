@@ -11,7 +11,8 @@ use super::Agent;
 use crate::client::router::SYSTEM_RANGE;
 use crate::cluster::identify::answering;
 use crate::cluster::node_format::NodeRecord;
-use crate::cluster::reports::SUSPECT_AFTER;
+use crate::limits::SUSPECT_AFTER;
+
 use crate::cluster::status::{
     ClusterStatus, DiskSyncs, NodeStatus, Presence, RangeStatus, clocks_of, members_of, millis,
 };

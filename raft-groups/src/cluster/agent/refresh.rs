@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Agent;
 use crate::cluster::directory::nodes::Registered;
 use crate::cluster::error::ClusterError;
-use crate::cluster::reports::REPORT_INTERVAL;
+use crate::limits::REPORT_INTERVAL;
+
 use crate::telling::Telling;
 
 /// How often the registry and the settings are read anew.

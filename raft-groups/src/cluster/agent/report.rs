@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Agent;
 use crate::client::router::SYSTEM_RANGE;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest, NodeReport, ReplicaReport};
-use crate::cluster::reports::REPORT_INTERVAL;
+use crate::limits::REPORT_INTERVAL;
+
 use crate::descriptor::RangeDescriptor;
 
 /// Longest wait for the answer to a report: the next one is as good.

@@ -13,7 +13,7 @@ use quorate_placement::topology::NodeId;
 use super::Leader;
 use crate::cluster::identify::{ASKED_A_PASS_MAX, Found, found_at};
 use crate::cluster::node_format::NodeRecord;
-use crate::cluster::reports::SUSPECT_AFTER;
+use crate::limits::SUSPECT_AFTER;
 
 /// How often silent nodes are looked for.
 const ABSENT_INTERVAL: Duration = Duration::from_secs(2);

@@ -16,7 +16,8 @@ use quorate_placement::view::{Liveness, PendingChange};
 
 use crate::cluster::calls::Moment;
 use crate::cluster::message::{NodeReport, ReplicaReport};
-use crate::cluster::reports::{REPORT_INTERVAL, SUSPECT_AFTER};
+use crate::limits::{CATALOG_LEASE, REPORT_INTERVAL, SUSPECT_AFTER};
+
 use crate::cluster::status::ChangeStatus;
 use crate::descriptor::ReplicaDescriptor;
 
@@ -26,8 +27,6 @@ mod presence;
 const BEGUN_UNREPORTED: Duration = Duration::from_secs(3);
 /// How long a node counts as dead whose removal was asked for, if nobody asks again.
 const LEAVING_UNASKED: Duration = Duration::from_secs(5);
-/// How long a node may rely on a catalog that it has confirmed (design.md section 12).
-pub const CATALOG_LEASE: Duration = Duration::from_secs(10);
 
 /// How long a report may be on its way.
 const REPORT_DELAY: Duration = Duration::from_millis(100);

@@ -43,7 +43,7 @@ async fn catalog_change_waits_for_a_node_that_still_has_the_old_one() {
     assert!(!waiting.is_finished(), "node 3 still relies on the old catalog");
     catalogs[2].0.store(2, Ordering::SeqCst);
     waiting.await.unwrap().unwrap();
-    assert!(begun.elapsed() < leader::board::CATALOG_LEASE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < crate::limits::CATALOG_LEASE, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,7 +76,7 @@ async fn range_that_nobody_leads_is_told_without_its_last_leader() {
     let range_id = RangeId(2);
     until(&members[0], "it is led", |status| status.leaderless().count() == 0).await;
     assert!(members[1].ranges(table(100)).await.unwrap()[0].leader.is_some());
-    tokio::time::sleep(reports::SUSPECT_AFTER).await;
+    tokio::time::sleep(crate::limits::SUSPECT_AFTER).await;
     net.world.lead(range_id, None);
     until(&members[0], "nobody leads it", |status| {
         status.leaderless().map(|range| (range.range_id, range.leader)).eq([(range_id, None)])

@@ -117,7 +117,7 @@ async fn status_is_told_by_the_leaseholder_and_else_from_what_one_node_knows() {
     );
 
     net.network.isolate(NodeId(3));
-    tokio::time::sleep(reports::SUSPECT_AFTER).await;
+    tokio::time::sleep(crate::limits::SUSPECT_AFTER).await;
     wait("node 3 is suspect", || {
         let liveness = members[0].leader.with_board(|board, now| board.liveness(NodeId(3), now.boot));
         liveness == Some(Liveness::Suspect)

@@ -7,9 +7,7 @@ use bytes::Bytes;
 use quorate_engine::staging::{Pair, StagedPart};
 
 use super::KeySpan;
-
-/// Bytes of a part, apart from its last chunk.
-pub(super) const PART_BYTES_MAX: usize = 4 << 20;
+use crate::limits::SNAPSHOT_PART_BYTES_MAX;
 
 /// What came in contradicts the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl PartBuilder {
             self.bytes += key.len() + value.len();
             self.pairs.push((key, value));
         }
-        if self.bytes >= PART_BYTES_MAX
+        if self.bytes >= SNAPSHOT_PART_BYTES_MAX
             && let Some((last, _)) = self.pairs.last()
         {
             let upto = successor(last);
@@ -137,7 +135,7 @@ mod tests {
     fn parts_cover_their_spans_without_a_gap() {
         let mut builder = builder();
         assert_eq!(builder.push(0, pairs(&["b", "c"], 10)), Ok(Vec::new()));
-        let large = builder.push(0, pairs(&["d"], PART_BYTES_MAX)).unwrap();
+        let large = builder.push(0, pairs(&["d"], SNAPSHOT_PART_BYTES_MAX)).unwrap();
         assert_eq!(show(&large), ["1 data b..d\\x00 b,c,d"]);
         let next = builder.push(2, pairs(&["f"], 10)).unwrap();
         assert_eq!(show(&next), ["2 data d\\x00..m ", "3 lock b..m "]);
@@ -158,7 +156,7 @@ mod tests {
         assert!(refused(&[(1, "c"), (0, "d")]), "an earlier span");
         assert!(refused(&[(3, "c")]), "no such span");
         let mut builder = builder();
-        builder.push(0, pairs(&["d"], PART_BYTES_MAX)).unwrap();
+        builder.push(0, pairs(&["d"], SNAPSHOT_PART_BYTES_MAX)).unwrap();
         assert_eq!(builder.push(0, pairs(&["d"], 1)), Err(OutOfPlace), "again after its part was given out");
     }
 }

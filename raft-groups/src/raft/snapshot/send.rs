@@ -17,16 +17,11 @@ use tokio::time::Instant;
 use super::message::{SnapshotBody, SnapshotMessage, SnapshotOffer, SnapshotRefusal, SnapshotReply};
 use super::{KeySpan, Pinned, Reported, SENT, SENT_BYTES, Snapshots, TransferProgress};
 use crate::blocking::Blocking;
+use crate::limits::SNAPSHOT_CHUNK_BYTES_MAX;
 use crate::log_position::VoteState;
 use crate::rpc::{Rpc, RpcError, Service};
 use crate::transport::Lane;
 
-/// Bytes of pairs in a chunk, apart from its last pair.
-const CHUNK_BYTES_MAX: usize = 128 << 10;
-const _: () = assert!(
-    CHUNK_BYTES_MAX + 2 * crate::command_format::COMMAND_ENCODED_MAX_BYTES
-        < crate::transport::MESSAGE_MAX_BYTES
-);
 /// How long an answer to a chunk may take: a part may have to be written and synced.
 const CHUNK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long an installation may take.
@@ -171,7 +166,11 @@ impl Sender {
         loop {
             let (view, next, end) = (Arc::clone(&pinned.view), start.clone(), span.end.clone());
             let family = span.family;
-            let page = self.route.blocking.run(move || view.page(family, &next, &end, CHUNK_BYTES_MAX)).await;
+            let page = self
+                .route
+                .blocking
+                .run(move || view.page(family, &next, &end, SNAPSHOT_CHUNK_BYTES_MAX))
+                .await;
             let pairs = match page {
                 Ok(Ok(pairs)) => pairs,
                 Ok(Err(error @ StoreError::Damaged { .. })) => {

@@ -11,8 +11,9 @@ use quorate_engine::testing::PowerCutStore;
 use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::harness::{Cluster, RANGE, TestNode, descriptor, put, until, within};
+use crate::limits::KEPT_FOR_DEAD_MAX;
 use crate::raft::convert::RaftNode;
-use crate::raft::truncation::KEPT_FOR_DEAD_MAX;
+
 use crate::raft::{RaftGroup, Snapshots};
 
 /// Bytes of a large value.

@@ -12,9 +12,10 @@ use quorate_engine::testing::FaultStore;
 use quorate_placement::topology::{NodeId, RangeId};
 
 use super::harness::{RANGE, TestNode, descriptor, elect, put, until, within};
+use crate::limits::LOG_BYTES_MAX;
 use crate::log_position::LogPosition;
 use crate::raft::EntryCommand;
-use crate::raft::{LOG_BYTES_MAX, ProposeError};
+use crate::raft::ProposeError;
 use crate::testing::network::LocalNetwork;
 
 /// A store whose syncs take a while, as those of a disk do.

@@ -24,8 +24,9 @@ use quorate_placement::topology::{NodeId, ReplicaId};
 
 use super::Serving;
 use super::clockwork::Nobody;
-use crate::heartbeat::{BEATS_MAX, Beat};
+use crate::heartbeat::Beat;
 use crate::lease::{Effect, Event};
+use crate::limits::BEATS_MAX;
 use crate::log_position::LogPosition;
 use crate::raft::{LeaseObserver, RaftGroup};
 use crate::rpc::{Rpc, Service};

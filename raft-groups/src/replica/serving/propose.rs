@@ -21,7 +21,7 @@ use crate::api::{CommitRequest, RangeError, Response, TransactionOutcome};
 use crate::command_format::{Command, CommandKind};
 use crate::concurrency::latch::LatchGuard;
 use crate::concurrency::latch_table::{Access, LatchSpans};
-use crate::evaluate::{self, Effects, Evaluated, commit, query_transaction};
+use crate::evaluate::{Effects, Evaluated, commit, query_transaction};
 use crate::lease::Event;
 use crate::raft::{Applied, EntryCommand, ProposeError, RaftGroup};
 use crate::replica::machine::{EntryOutcome, covers};
@@ -366,6 +366,6 @@ impl Serving {
 }
 
 const _: () = assert!(
-    evaluate::TRANSACTION_AGE_MAX_MICROS > crate::lease::timing::LAN.request,
+    crate::limits::TRANSACTION_AGE_MAX_MICROS > crate::lease::timing::LAN.request,
     "a request is over long before its transaction's record may go"
 );

@@ -4,7 +4,6 @@
 //! transaction that is alive waits here a little, as its end is applied here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, Span, Write};
@@ -21,9 +20,8 @@ use crate::api::{
 use crate::concurrency::latch_table::{Access, LatchSpans};
 use crate::evaluate::commit::Floor;
 use crate::evaluate::{Evaluated, end, heartbeat, intents, push, resolve, settle, sweep};
+use crate::limits::PUSH_WAIT_MAX;
 
-/// How long a question about a transaction that is alive waits for its end: short beside any timeout of a request.
-const PUSH_WAIT_MAX: Duration = Duration::from_millis(400);
 /// Writes or keys that are evaluated on the spot; more are evaluated on a thread that may block.
 const INLINE_KEYS_MAX: usize = 16;
 

@@ -6,7 +6,8 @@ use quorate_engine::store::Family;
 use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::*;
-use crate::heartbeat::{BEATS_MAX, Beat};
+use crate::heartbeat::Beat;
+use crate::limits::BEATS_MAX;
 use crate::log_position::{LogPosition, VoteState};
 use crate::membership::GroupMembership;
 use crate::raft::snapshot::message::{
@@ -172,7 +173,7 @@ fn heartbeats_beyond_their_limit_are_refused() {
         last: Some(position(u64::MAX, u64::MAX)),
     };
     let bytes = write_beats(&vec![largest; BEATS_MAX]);
-    assert!(bytes.len() < crate::transport::MESSAGE_MAX_BYTES / 16, "{}", bytes.len());
+    assert!(bytes.len() < crate::limits::MESSAGE_MAX_BYTES / 16, "{}", bytes.len());
     assert!(read_beats(write_beats(&vec![largest; BEATS_MAX + 1])).is_err());
     assert!(read_taken(write_taken(&[true; BEATS_MAX + 1])).is_err());
 }

@@ -8,8 +8,8 @@ use crate::api::{
     Decision, EndRequest, IntentsRequest, RangeError, RecordState, Request, Response, Transact,
     TransactionMeta,
 };
-use crate::client::router::{LOCK_WAIT_MAX, SYSTEM_RANGE, SendError};
-use crate::client::txn::commit::TRANSACTION_AGE_MAX;
+use crate::client::router::{SYSTEM_RANGE, SendError};
+use crate::limits::{LOCK_WAIT_MAX, TRANSACTION_AGE_MAX};
 
 /// Longer than anything takes here; time is tokio's, paused.
 const DEADLINE: Duration = Duration::from_secs(60);

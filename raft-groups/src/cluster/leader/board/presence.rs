@@ -14,8 +14,9 @@ use quorate_placement::topology::{NodeId, RangeId};
 use quorate_placement::view::Liveness;
 
 use super::Board;
-use crate::cluster::reports::SUSPECT_AFTER;
+
 use crate::cluster::status::Presence;
+use crate::limits::SUSPECT_AFTER;
 
 /// A node that others have heard within this time runs: among few nodes each is asked for its time every three seconds.
 const HEARD_LATELY: Duration = Duration::from_secs(5);
