@@ -6,8 +6,8 @@
 use quorate_engine::rocks::RocksOptions;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::limits::CONNECTIONS_MAX;
 use crate::node::error::StartError;
-use crate::pgwire::CONNECTIONS_MAX;
 
 /// Files that the store opens besides those that it keeps open: logs, what a flush or a compaction writes, parts of
 /// snapshots.

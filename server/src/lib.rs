@@ -15,6 +15,7 @@ pub mod demo;
 pub mod descriptors;
 pub mod http;
 pub mod limited;
+pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod node;

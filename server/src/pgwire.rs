@@ -40,9 +40,6 @@ use quorate_sql::node::SqlNode;
 
 pub use listener::{Wire, WireOptions};
 
-/// Most connections of a node (design.md section 12).
-pub const CONNECTIONS_MAX: usize = 1_000;
-
 /// Whether the node serves SQL yet; the node's assembly implements it.
 pub trait SqlAccess: Send + Sync + 'static {
     /// The SQL of this node.

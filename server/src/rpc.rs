@@ -27,9 +27,6 @@ pub mod proto {
     tonic::include_proto!("quorate.peer.v1");
 }
 
-/// Largest gRPC message in bytes: a frame of one largest message, with its framing.
-pub const FRAME_MAX_BYTES: usize = MESSAGE_MAX_BYTES + (64 << 10);
-
 /// With this byte a connection begins whose messages keep leases; HTTP/2 begins with another one, and follows it.
 const LEASES_FIRST_BYTE: u8 = b'L';
 

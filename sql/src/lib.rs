@@ -13,6 +13,7 @@ pub mod exec;
 pub mod expr;
 pub mod functions;
 pub mod kv_error;
+pub mod limits;
 pub mod node;
 pub mod optimize;
 pub mod parser;

@@ -16,6 +16,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{SqlError, SqlState};
+use crate::limits::{RECURSION_MAX, STATEMENT_MAX_BYTES};
 
 pub mod ast;
 mod copy;
@@ -37,15 +38,6 @@ mod tests;
 
 use ast::Statement;
 use position::Positions;
-
-/// Longest text of statements in bytes (design.md section 12, "statement").
-pub const STATEMENT_MAX_BYTES: usize = 64 << 20;
-
-/// Most values of an IN list: each takes some hundred bytes of memory while its statement is read.
-pub const LIST_MAX: usize = 1 << 20;
-
-/// Deepest recursion of the grammar, far above what [`limits`] lets through.
-const RECURSION_MAX: usize = 500;
 
 /// Reads all statements of a text; empty ones are left out.
 ///

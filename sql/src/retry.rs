@@ -6,17 +6,13 @@ use quorate_engine::kv::KvError;
 
 use crate::error::SqlError;
 use crate::kv_error::sql_error;
+use crate::limits::{ATTEMPTS_MAX, CATALOG_PATIENCE};
 use crate::node::SqlNode;
 
-/// Most attempts at one statement, the first included: with the waits below about two seconds.
-pub const ATTEMPTS_MAX: u32 = 12;
 /// Wait after the first attempt; doubled after each further one.
 const WAIT_FIRST: Duration = Duration::from_millis(2);
 /// Longest wait between attempts.
 const WAIT_MAX: Duration = Duration::from_millis(400);
-
-/// How long a change of the catalog is tried: a hundred clients that create tables at once have their turn meanwhile.
-const CATALOG_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Counts attempts and waits between them.
 pub struct Attempts<'a> {

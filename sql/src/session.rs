@@ -31,7 +31,7 @@ use quorate_engine::kv::Transaction;
 
 pub(crate) use prepared::{Binding, BoundWith, CatalogStamp};
 pub use prepared::{Prepared, Statement, TextRun};
-pub use sink::{Completion, ResultSink, SINK_BYTES_MAX, SINK_ROWS_MAX, TransactionStatus};
+pub use sink::{Completion, ResultSink, TransactionStatus};
 
 use crate::bind::{BindContext, bind};
 use crate::cancel::CancelToken;

@@ -9,7 +9,7 @@ use super::{assert_found, assert_none, repository};
 const LAYERS: [(&str, &[&str]); 3] = [
     ("sql/src/types", &["error"]),
     ("sql/src/plan", &["catalog", "expr", "storage", "types"]),
-    ("sql/src/optimize", &["catalog", "error", "expr", "parser", "plan", "storage", "types"]),
+    ("sql/src/optimize", &["catalog", "error", "expr", "limits", "plan", "storage", "types"]),
 ];
 
 /// A part of a cluster's member (its file or its folder), and the parts that it must not name.

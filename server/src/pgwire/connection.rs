@@ -21,11 +21,7 @@ use super::out::Out;
 use super::portal::Named;
 use super::reply::{self, Severity};
 use super::shape;
-
-/// What a client that is told to go may still send, thrown away so that it reads why.
-const DISCARD_MAX_BYTES: usize = 64 << 20;
-/// How long that may take.
-const DISCARD_MAX: Duration = Duration::from_secs(5);
+use crate::limits::{DISCARD_MAX, DISCARD_MAX_BYTES};
 
 /// Messages from the client.
 pub type ClientReader = FrameReader<OwnedReadHalf>;

@@ -20,31 +20,18 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::memory::{MessageMemory, Reservation};
+use crate::limits::{
+    CLIENT_FRAME_MAX_BYTES, CLIENT_MESSAGE_MAX_BYTES, RATE_LEAST_BYTES, SMALL_MESSAGE_MAX_BYTES,
+    STARTUP_MAX_BYTES,
+};
 
-/// Longest message that carries a statement, its parameters or data, in bytes (design.md section 12, "statement").
-pub const MESSAGE_MAX_BYTES: usize = 64 << 20;
-/// Longest message of other types, in bytes: they carry names. PostgreSQL's limit, which `pgwire` has too.
-pub const SMALL_MESSAGE_MAX_BYTES: usize = 10_000;
-/// Longest message that is thrown away rather than taken for nonsense, in bytes: PostgreSQL's limit.
-pub const FRAME_MAX_BYTES: usize = 1 << 30;
-/// Longest packet before the session starts, in bytes. PostgreSQL's limit, which `pgwire` has too.
-pub const STARTUP_MAX_BYTES: usize = 10_000;
-/// How long the rest of a begun message may stay away between two pieces of it, unless the options say otherwise.
-pub const FRAME_PROGRESS_MAX: Duration = Duration::from_secs(60);
-/// Bytes a second that a message must bring, over that time, once it holds memory that others may wait for.
-const RATE_LEAST_BYTES: usize = 128 << 10;
 /// Bytes asked of the socket at once, and longest message that takes no memory from the budget: each connection has a
 /// buffer of this size.
 const READ_BYTES: usize = 64 << 10;
 /// Bytes of a length.
 const LENGTH_BYTES: usize = 4;
 
-const _: () = assert!(
-    STARTUP_MAX_BYTES <= SMALL_MESSAGE_MAX_BYTES
-        && SMALL_MESSAGE_MAX_BYTES < READ_BYTES
-        && READ_BYTES < MESSAGE_MAX_BYTES
-        && MESSAGE_MAX_BYTES < FRAME_MAX_BYTES
-);
+const _: () = assert!(SMALL_MESSAGE_MAX_BYTES < READ_BYTES && READ_BYTES < CLIENT_MESSAGE_MAX_BYTES);
 
 /// Why no frame came.
 #[derive(Debug)]
@@ -195,8 +182,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let Some(kind) = self.buffer.first().copied() else { return Ok(None) };
         let bytes_max = message_max(kind).ok_or_else(|| FrameError::Violation(unknown_type(kind)))?;
         let Some(length) = self.length(1)? else { return Ok(None) };
-        if length > FRAME_MAX_BYTES {
-            return Err(FrameError::Violation(impossible(length, FRAME_MAX_BYTES)));
+        if length > CLIENT_FRAME_MAX_BYTES {
+            return Err(FrameError::Violation(impossible(length, CLIENT_FRAME_MAX_BYTES)));
         }
         Ok(Some(Head { kind, bytes: length + 1, bytes_max }))
     }
@@ -287,7 +274,7 @@ fn came(read: io::Result<usize>) -> Result<(), FrameError> {
 /// Longest message of this type, length included; `None` for types that no client sends.
 fn message_max(kind: u8) -> Option<usize> {
     match kind {
-        b'Q' | b'P' | b'B' | b'F' | b'd' => Some(MESSAGE_MAX_BYTES),
+        b'Q' | b'P' | b'B' | b'F' | b'd' => Some(CLIENT_MESSAGE_MAX_BYTES),
         b'C' | b'D' | b'E' | b'H' | b'S' | b'X' | b'c' | b'f' | b'p' => Some(SMALL_MESSAGE_MAX_BYTES),
         _ => None,
     }

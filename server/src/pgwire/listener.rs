@@ -17,16 +17,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use super::SqlAccess;
 use super::cancel::{CancelRegistry, Secret};
 use super::connection::{ClientOut, ClientReader, Connection, End, end};
-use super::frame::{FRAME_PROGRESS_MAX, FrameReader, violation};
-use super::memory::{MEMORY_WAIT_MAX, MessageMemory, node_budget_bytes};
+use super::frame::{FrameReader, violation};
+use super::memory::{MessageMemory, node_budget_bytes};
 use super::out::Out;
 use super::portal::Named;
 use super::reply::{self, Severity};
 use super::startup::{self, Hello, Wish};
-use super::{CONNECTIONS_MAX, SqlAccess};
 use crate::descriptors::Connections;
+use crate::limits::{CONNECTIONS_MAX, FRAME_PROGRESS_MAX, MEMORY_WAIT_MAX};
 use crate::{limited, metrics};
 
 /// Pause after a failed accept: it fails again at once while the process has no descriptors left.

@@ -11,14 +11,10 @@ use quorate_sql::error::{SqlError, SqlState};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Least bytes of a node's budget: a few of the largest messages at once.
-pub const MESSAGES_LEAST_BYTES: usize = 256 << 20;
-/// Most bytes of a node's budget.
-pub const MESSAGES_MOST_BYTES: usize = 4 << 30;
+use crate::limits::{MESSAGES_LEAST_BYTES, MESSAGES_MOST_BYTES};
+
 /// Part of the machine's memory that is the budget, within these bounds.
 const MEMORY_PART: u64 = 8;
-/// How long a message waits for others to give memory back.
-pub const MEMORY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Bytes of one permit: finer than that nothing is counted.
 const UNIT_BYTES: usize = 1 << 10;
 

@@ -9,11 +9,7 @@ use quorate_sql::types::Datum;
 use super::memory::Reservation;
 use super::sink::HeldRows;
 use super::types::Formats;
-
-/// Most named prepared statements of a connection: some drivers make one per query text and close none.
-pub const STATEMENTS_MAX: usize = 10_000;
-/// Most portals of a connection: each may hold rows.
-pub const PORTALS_MAX: usize = 100;
+use crate::limits::{PORTALS_MAX, PREPARED_MAX};
 
 /// A statement that Parse has made.
 #[derive(Debug)]
@@ -64,14 +60,14 @@ impl Named {
     /// Keeps a statement; the unnamed one is replaced.
     ///
     /// # Errors
-    /// 42P05 for a name that is taken, 54000 beyond [`STATEMENTS_MAX`].
+    /// 42P05 for a name that is taken, 54000 beyond [`PREPARED_MAX`].
     pub fn add_statement(&mut self, name: &str, statement: WireStatement) -> Result<(), SqlError> {
         if !name.is_empty() && self.statements.contains_key(name) {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(SqlError::new(SqlState::DuplicatePreparedStatement, message));
         }
-        if self.statements.len() >= STATEMENTS_MAX && !name.is_empty() {
-            return Err(too_many("prepared statements", STATEMENTS_MAX, "Close some with DEALLOCATE."));
+        if self.statements.len() >= PREPARED_MAX && !name.is_empty() {
+            return Err(too_many("prepared statements", PREPARED_MAX, "Close some with DEALLOCATE."));
         }
         self.statements.insert(name.to_owned(), statement);
         Ok(())

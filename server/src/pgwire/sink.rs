@@ -17,9 +17,7 @@ use super::out::Out;
 use super::reply;
 use super::types::Formats;
 use super::values;
-
-/// Most bytes of rows that a portal holds for a client that fetches them in parts: the same as a transaction's writes.
-pub const PORTAL_HELD_MAX_BYTES: usize = 64 << 20;
+use crate::limits::PORTAL_HELD_MAX_BYTES;
 
 /// Rows that a portal holds, encoded.
 #[derive(Debug, Default)]

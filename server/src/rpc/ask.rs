@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tonic::transport::{Channel, Endpoint};
 
-use super::FRAME_MAX_BYTES;
 use super::proto::Question;
 use super::proto::peer_client::PeerClient;
 use super::socket::reachable_path;
 use crate::config::Address;
+use crate::limits::NODE_FRAME_MAX_BYTES;
 
 /// Asks whoever listens at `address` (`host:port`) and waits for the answer.
 ///
@@ -78,7 +78,7 @@ pub async fn ask_socket(path: &Path, payload: Bytes, timeout: Duration) -> Resul
 }
 
 async fn put_question(channel: Channel, asked: &str, payload: Bytes) -> Result<Bytes, String> {
-    let mut client = PeerClient::new(channel).max_decoding_message_size(FRAME_MAX_BYTES);
+    let mut client = PeerClient::new(channel).max_decoding_message_size(NODE_FRAME_MAX_BYTES);
     let answer = client.ask(Question { payload }).await;
     Ok(answer.map_err(|status| format!("{asked} answered: {}", status.message()))?.into_inner().payload)
 }

@@ -26,24 +26,16 @@ use super::ask::no_connection;
 use super::frame::Frame;
 use super::proto::Hello;
 use super::proto::peer_client::PeerClient;
-use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, lane_code};
+use super::{LEASES_FIRST_BYTE, Membership, lane_code};
+use crate::limits::{
+    FRAME_MESSAGES_MAX, FRAME_TARGET_BYTES, LINK_KEEP_ALIVE_INTERVAL, LINK_KEEP_ALIVE_TIMEOUT,
+    LINK_QUEUE_MAX, LINK_QUEUE_MAX_BYTES, NODE_FRAME_MAX_BYTES,
+};
 
-/// Messages that wait on one lane.
-const QUEUE_MAX: usize = 8_192;
-/// Bytes that wait on one lane: several of the largest messages, and small against a node's memory.
-const QUEUE_MAX_BYTES: usize = 32 << 20;
-/// Bytes after which a frame is closed.
-const FRAME_TARGET_BYTES: usize = 256 << 10;
-/// Messages in one frame.
-const FRAME_MESSAGES_MAX: usize = 512;
 /// Window of the HTTP/2 stream and connection: a few commands in flight.
 const WINDOW_BYTES: u32 = 8 << 20;
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
-/// A connection without traffic is tried this often …
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
-/// … and given up when no answer comes.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// First and last pause between two tries to connect.
 const RECONNECT_MIN: Duration = Duration::from_millis(10);
 const RECONNECT_MAX: Duration = Duration::from_millis(500);
@@ -69,7 +61,7 @@ struct LinkShared {
 impl Link {
     /// Starts to connect; messages are queued meanwhile, until the first try has failed.
     pub fn open(to: NodeId, lane: Lane, membership: Membership, tasks: &Tasks) -> Arc<Self> {
-        let (queue, receiver) = mpsc::channel(QUEUE_MAX);
+        let (queue, receiver) = mpsc::channel(LINK_QUEUE_MAX);
         let queued_bytes = AtomicUsize::new(0);
         let shared = Arc::new(LinkShared { to, lane, membership, queued_bytes, open: AtomicBool::new(true) });
         let running = Arc::clone(&shared).run(Arc::new(Mutex::new(receiver)));
@@ -91,7 +83,7 @@ impl Link {
         }
         let length = message.len();
         let before = self.shared.queued_bytes.fetch_add(length, Ordering::AcqRel);
-        if before > QUEUE_MAX_BYTES || self.queue.try_send(message).is_err() {
+        if before > LINK_QUEUE_MAX_BYTES || self.queue.try_send(message).is_err() {
             self.shared.queued_bytes.fetch_sub(length, Ordering::AcqRel);
             return Err(SendError::Unreachable);
         }
@@ -157,8 +149,8 @@ impl LinkShared {
             .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .http2_keep_alive_interval(LINK_KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(LINK_KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
         let channel = match self.lane {
             Lane::Leases => {
@@ -169,7 +161,7 @@ impl LinkShared {
             Lane::Data | Lane::Control => endpoint.connect().await,
         };
         let channel = channel.map_err(|error| no_connection(&address, &error))?;
-        Ok(PeerClient::new(channel).max_encoding_message_size(FRAME_MAX_BYTES))
+        Ok(PeerClient::new(channel).max_encoding_message_size(NODE_FRAME_MAX_BYTES))
     }
 
     /// Runs one stream to its end, and says why it ended, and whether this node is not let in.

@@ -30,8 +30,9 @@ use tonic::{Request, Response, Status, Streaming};
 use super::frame::Frame;
 use super::proto::peer_server::{Peer, PeerServer};
 use super::proto::{Answer, Delivered, Hello, Question};
-use super::{FRAME_MAX_BYTES, LEASES_FIRST_BYTE, Membership, lane_from_code};
+use super::{LEASES_FIRST_BYTE, Membership, lane_from_code};
 use crate::limited::{LimitedListener, LimitedStream, Limits};
+use crate::limits::{LINK_SILENCE_MIN, NODE_FRAME_MAX_BYTES};
 
 /// Window of the HTTP/2 streams of a connection.
 const WINDOW_BYTES: u32 = 8 << 20;
@@ -40,8 +41,6 @@ const WINDOW_BYTES: u32 = 8 << 20;
 const FIRST_BYTE_MAX: Duration = Duration::from_secs(5);
 /// One that has sent nothing for this long may go for another.
 const FIRST_SILENCE_MIN: Duration = Duration::from_millis(500);
-/// A link is never silent for this long, it keeps itself alive: one that is may go for another.
-const SILENCE_MIN: Duration = Duration::from_secs(30);
 /// Connections whose first byte has come, and that wait to be taken: they are taken at once.
 const SORTED_MAX: usize = 16;
 
@@ -53,7 +52,7 @@ pub const fn limits(connections_max: usize) -> Limits {
         request_max: None,
         life_max: None,
         first_silence_min: FIRST_SILENCE_MIN,
-        silence_min: SILENCE_MIN,
+        silence_min: LINK_SILENCE_MIN,
         refusal: b"",
     }
 }
@@ -130,7 +129,7 @@ impl PeerService {
         let origin = Origin::Machine;
         let service = Self { questions, membership, tasks, stop: of_service, origin, keeps_leases: false };
         Server::builder()
-            .add_service(PeerServer::new(service).max_encoding_message_size(FRAME_MAX_BYTES))
+            .add_service(PeerServer::new(service).max_encoding_message_size(NODE_FRAME_MAX_BYTES))
             .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async move {
                 let _ = stop.wait_for(|stopped| *stopped).await;
             })
@@ -167,8 +166,8 @@ impl PeerService {
     ) -> Result<(), tonic::transport::Error> {
         let mut stop = self.stop.clone();
         let service = PeerServer::new(self)
-            .max_decoding_message_size(FRAME_MAX_BYTES)
-            .max_encoding_message_size(FRAME_MAX_BYTES);
+            .max_decoding_message_size(NODE_FRAME_MAX_BYTES)
+            .max_encoding_message_size(NODE_FRAME_MAX_BYTES);
         Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)

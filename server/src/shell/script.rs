@@ -9,8 +9,10 @@ use super::ShellOptions;
 use super::client::{ShellClient, StatementFailure};
 use super::copy;
 use super::output::Output;
-use super::splitter::{STATEMENT_MAX_BYTES, Splitter, split};
+use super::splitter::{Splitter, split};
 use crate::cli::ExitStatus;
+
+use quorate_sql::limits::STATEMENT_MAX_BYTES;
 
 /// Runs `-e`, then `-f`.
 pub async fn run_given(client: &mut ShellClient, output: &mut Output, options: &ShellOptions) -> ExitStatus {

@@ -3,8 +3,7 @@
 //! Text arrives in pieces, usually lines; each byte is looked at once. A statement keeps its semicolon and the comments
 //! before it, so that positions in errors fit the text as it was typed.
 
-/// Longest statement in bytes: what a node takes (design.md section 12).
-pub const STATEMENT_MAX_BYTES: usize = 64 << 20;
+use quorate_sql::limits::STATEMENT_MAX_BYTES;
 
 /// Where the scan stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,13 +17,11 @@ use super::{Binder, BoundQuery};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::expr::{Expr, SortKey};
+use crate::limits::RESULT_COLUMNS_MAX;
 use crate::parser::ast;
 use crate::parser::ast::{ExprKind, QueryBody, SelectItem};
 use crate::plan::node::{Access, OutputColumn, PushDown, Query};
 use crate::types::DataType;
-
-/// Most columns of a result: as many as the wire protocol's count of columns holds in PostgreSQL.
-const RESULT_COLUMNS_MAX: usize = 1_664;
 
 /// A query over all rows of a table; planning narrows it.
 pub fn scan(table: &Arc<TableDescriptor>) -> Query {

@@ -3,14 +3,11 @@
 use super::{Binder, Bound};
 use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
 use crate::error::{SqlError, SqlState};
+use crate::limits::{NAME_MAX_BYTES, TABLE_COLUMNS_MAX};
 use crate::parser::ast;
 use crate::parser::ast::Name;
 use crate::types::DataType;
 
-/// Most columns of a table, as in PostgreSQL.
-const COLUMNS_MAX: usize = 1_600;
-/// Longest name of a table or column in bytes, as in PostgreSQL.
-const NAME_MAX_BYTES: usize = 63;
 /// The hidden key of tables without a declared one.
 const ROWID: &str = "rowid";
 
@@ -18,8 +15,8 @@ impl Binder<'_> {
     /// Makes the descriptor of a new table.
     pub(super) fn create_table(&self, create: &ast::CreateTable) -> Result<Bound, SqlError> {
         check_name(&create.name)?;
-        if create.columns.len() > COLUMNS_MAX {
-            let message = format!("tables can have at most {COLUMNS_MAX} columns");
+        if create.columns.len() > TABLE_COLUMNS_MAX {
+            let message = format!("tables can have at most {TABLE_COLUMNS_MAX} columns");
             return Err(SqlError::new(SqlState::TooManyColumns, message).at(create.name.position));
         }
         let mut columns: Vec<ColumnDescriptor> = Vec::with_capacity(create.columns.len() + 1);

@@ -9,8 +9,9 @@
 //! Lines end as the first one does: in LF, CR LF, or CR alone. A field may be quoted in parts. It is NULL where it has the NULL text and no quote at all. `\.` alone on a line ends the
 //! data.
 
-use super::decode::{Decoded, LINE_MAX_BYTES, LineEnd, Record, bad_file, line_too_long};
+use super::decode::{Decoded, LineEnd, Record, bad_file, line_too_long};
 use crate::error::SqlError;
+use crate::limits::COPY_LINE_MAX_BYTES;
 use crate::parser::ast::CopyOptions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl CsvDecoder {
                         .with_hint("Use quoted CSV field to represent carriage return."));
                 }
             }
-            if record.size_bytes() > LINE_MAX_BYTES {
+            if record.size_bytes() > COPY_LINE_MAX_BYTES {
                 return Err(line_too_long());
             }
         }

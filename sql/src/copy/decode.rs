@@ -3,10 +3,8 @@
 use super::csv::CsvDecoder;
 use super::text::TextDecoder;
 use crate::error::{SqlError, SqlState};
+use crate::limits::COPY_LINE_MAX_BYTES;
 use crate::parser::ast::{CopyFormat, CopyOptions};
-
-/// Longest line in bytes: a row of the largest size, with quotes and escapes.
-pub const LINE_MAX_BYTES: usize = 2 << 20;
 
 /// One line, its fields as the format's escapes mean them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,6 +170,6 @@ pub(super) fn bad_file(message: impl Into<String>) -> SqlError {
 pub(super) fn line_too_long() -> SqlError {
     SqlError::new(
         SqlState::ProgramLimitExceeded,
-        format!("a line is longer than the limit of {LINE_MAX_BYTES} bytes"),
+        format!("a line is longer than the limit of {COPY_LINE_MAX_BYTES} bytes"),
     )
 }

@@ -8,21 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use quorate_engine::kv::{Key, KvError, TransactionOptions, Write};
-use quorate_engine::limits::COMMAND_MAX_BYTES;
 
 use crate::cancel::CancelToken;
 use crate::catalog::lease::CatalogWait;
 use crate::error::{SqlError, SqlState};
 use crate::exec::rows::duplicate;
 use crate::kv_error::sql_error;
+use crate::limits::COPY_PART_MAX_BYTES;
 use crate::node::SqlNode;
 use crate::retry::Attempts;
 
 use super::row::with_context;
 use crate::catalog::descriptor::TableDescriptor;
-
-/// Bytes of writes in one part: most of a command, the rest being room for what the command says of itself.
-const PART_MAX_BYTES: usize = COMMAND_MAX_BYTES - (64 << 10);
 
 /// Rows that are committed together.
 #[derive(Default)]
@@ -58,7 +55,7 @@ impl Parts {
     /// 23505 for a key that an earlier line has; those of committing a part.
     pub async fn add(&mut self, writes: Vec<Write>, line: u64) -> Result<(), SqlError> {
         let bytes = writes.iter().map(Write::size_bytes).sum::<usize>();
-        if self.part.bytes + bytes > PART_MAX_BYTES && !self.part.writes.is_empty() {
+        if self.part.bytes + bytes > COPY_PART_MAX_BYTES && !self.part.writes.is_empty() {
             self.launch().await?;
         }
         for write in &writes {

@@ -140,7 +140,7 @@ fn text_escapes() {
 
 #[test]
 fn line_beyond_the_limit_is_refused_before_it_ends() {
-    let endless = "x".repeat(super::decode::LINE_MAX_BYTES + 10);
+    let endless = "x".repeat(crate::limits::COPY_LINE_MAX_BYTES + 10);
     assert_eq!(lines(&csv(), &endless), Err(SqlState::ProgramLimitExceeded));
     assert_eq!(lines(&text(), &endless), Err(SqlState::ProgramLimitExceeded));
 }

@@ -3,8 +3,9 @@
 //! A line is gathered as it is, up to an end like that of the first one: LF, CR LF or CR; a line end behind a backslash belongs to it. Then it is cut into fields, of which each is
 //! compared with the NULL text before its escapes are read.
 
-use super::decode::{Decoded, LINE_MAX_BYTES, LineEnd, Record, bad_file, line_too_long};
+use super::decode::{Decoded, LineEnd, Record, bad_file, line_too_long};
 use crate::error::SqlError;
+use crate::limits::COPY_LINE_MAX_BYTES;
 use crate::parser::ast::CopyOptions;
 
 /// Reads the text format.
@@ -94,7 +95,7 @@ impl TextDecoder {
                 TextState::Plain => used += self.plain(byte, data.get(used + 1..).unwrap_or_default()),
             }
             used += 1;
-            if self.raw.len() > LINE_MAX_BYTES {
+            if self.raw.len() > COPY_LINE_MAX_BYTES {
                 return Err(line_too_long());
             }
         }

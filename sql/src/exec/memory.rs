@@ -1,11 +1,8 @@
 //! How much memory a statement's operators may keep.
 
 use crate::error::{SqlError, SqlState};
+use crate::limits::OPERATOR_MEMORY_MAX_BYTES;
 use crate::types::Datum;
-
-/// Most bytes (estimated) that one operator may keep: sorting, grouping and DISTINCT do not spill to disk yet, and a
-/// node serves up to a thousand connections.
-pub const OPERATOR_MEMORY_MAX_BYTES: usize = 64 << 20;
 
 /// Counts what one operator keeps.
 #[derive(Debug)]

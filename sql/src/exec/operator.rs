@@ -12,11 +12,9 @@ use super::scan::Scan;
 use super::sort::Sort;
 use super::values::Values;
 use crate::error::SqlError;
+use crate::limits::BATCH_ROWS;
 use crate::plan::node::Query;
 use crate::types::Row;
-
-/// Rows that an operator that has them all in memory puts out at once.
-pub const BATCH_ROWS: usize = 1_000;
 
 /// Yields rows in batches.
 #[async_trait]

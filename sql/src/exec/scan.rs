@@ -15,6 +15,7 @@ use super::groups::Groups;
 use super::operator::{Operator, take_batch};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::SqlError;
+use crate::limits::{POINTS_AT_ONCE, PROGRAM_MAX_BYTES, SCAN_PAGE_BYTES, SCAN_PAGE_ROWS};
 use crate::plan::node::{Access, PushDown};
 use crate::program::evaluator::run_on_pairs;
 use crate::program::output_format;
@@ -22,15 +23,6 @@ use crate::program::program_format::{Program, ProgramOutput};
 use crate::storage::layout::TableLayout;
 use crate::storage::{decode_row, index_format};
 use crate::types::Row;
-
-/// Most rows that one page reads: some ten milliseconds of work, so that a cancel is noticed soon.
-const PAGE_ROWS: u64 = 50_000;
-/// Bytes at which a page ends: as large as a command, well below the limits of node-to-node calls.
-const PAGE_BYTES: u64 = 1 << 20;
-/// Keys of point lookups fetched at once.
-const POINTS_AT_ONCE: usize = 1_000;
-/// Bytes of a program that is sent with each page, and read anew by whoever serves it.
-const PROGRAM_MAX_BYTES: usize = 64 << 10;
 
 /// What is left to read.
 enum Rest {
@@ -136,8 +128,8 @@ impl Scan {
             span,
             direction: self.direction,
             program: self.encoded.clone(),
-            rows_max: PAGE_ROWS,
-            bytes_max: PAGE_BYTES,
+            rows_max: SCAN_PAGE_ROWS,
+            bytes_max: SCAN_PAGE_BYTES,
         };
         let page = context.scan(request).await?;
         context.profile.add_page(self.number, page.served);

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 
 use super::context::{ExecContext, ExecError};
 use super::memory::{Budget, row_bytes};
-use super::operator::{BATCH_ROWS, Operator, take_batch};
+use super::operator::{Operator, take_batch};
 use crate::expr::SortKey;
 use crate::expr::eval::eval;
+use crate::limits::BATCH_ROWS;
 use crate::types::compare::compare;
 use crate::types::{Datum, Row};
 

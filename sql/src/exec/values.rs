@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::context::{ExecContext, ExecError};
-use super::operator::{BATCH_ROWS, Operator};
+use super::operator::Operator;
 use crate::expr::Expr;
 use crate::expr::eval::eval;
+use crate::limits::BATCH_ROWS;
 use crate::types::Row;
 
 /// `VALUES`, and the one row of a SELECT without FROM.

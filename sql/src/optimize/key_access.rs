@@ -17,16 +17,12 @@ use super::push_filter::and;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr};
+use crate::limits::{POINTS_MAX, SPANS_MAX};
 use crate::plan::node::{Access, Query};
 use crate::storage::index_format::{encode_key_values, primary_span};
 use crate::storage::layout::TableLayout;
 use crate::types::Datum;
 use crate::types::compare::compare;
-
-/// Most points of one scan: as many values as a list may have. They are fetched a bounded number at a time.
-const POINTS_MAX: usize = crate::parser::LIST_MAX;
-/// Most spans of one scan, each of which costs a request; beyond it fewer key columns are used.
-const SPANS_MAX: usize = 1_000;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {

@@ -7,9 +7,10 @@ use sqlparser::ast::{
 };
 
 use super::ast::{Expr, ExprKind, Name};
-use super::{LIST_MAX, Source, ast, data_type, is_reserved, place};
+use super::{Source, ast, data_type, is_reserved, place};
 use crate::error::{SqlError, SqlState};
 use crate::expr::BinaryOp;
+use crate::limits::{LIST_MAX, PARAMETERS_MAX};
 
 /// Turns the grammar's expressions into ours.
 pub struct Convert<'a> {
@@ -423,9 +424,6 @@ fn balanced(mut conditions: Vec<Expr>, op: BinaryOp) -> Expr {
     let left = balanced(conditions, op);
     Expr { position: left.position, kind: ExprKind::Binary(op, Box::new(left), Box::new(right)) }
 }
-
-/// Most parameters of a statement, as the wire protocol counts them.
-const PARAMETERS_MAX: usize = 65_535;
 
 /// `$1` is 0.
 fn parameter(name: &str) -> Result<usize, SqlError> {

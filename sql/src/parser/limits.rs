@@ -4,18 +4,12 @@
 //! counted along each chain, and those of the parentheses around it count too. Chains of AND and OR may be longer,
 //! because they are made into balanced trees.
 
+use crate::limits::{CONDITIONS_MAX, NESTING_MAX, OPERATORS_MAX};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_keyword;
 use super::position::Positions;
 use crate::error::{SqlError, SqlState};
-
-/// Deepest nesting of parentheses and CASE.
-const NESTING_MAX: usize = 64;
-/// Most operators in one chain with the chains around it: a depth of recursion that any stack of ours holds.
-const OPERATORS_MAX: usize = 400;
-/// Most ANDs and ORs in one chain with the chains around it.
-const CONDITIONS_MAX: usize = 2_000;
 
 /// Operators counted at one level of parentheses.
 #[derive(Clone, Copy, Default)]

@@ -2,9 +2,8 @@
 //! many short tokens takes tens of times that.
 
 use crate::error::{SqlError, SqlState};
+use crate::limits::TOKENS_MAX;
 
-/// Most tokens of a text: an IN list or an INSERT of a million values has two million.
-pub const TOKENS_MAX: usize = 4_000_000;
 /// Bytes that a token takes, with what the grammar, binding and planning make of it: VALUES and SELECT lists of short
 /// numbers took 490 to 670.
 const TOKEN_BYTES: usize = 768;

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::ast::{QueryBody, SelectItem, Statement};
-use super::{STATEMENT_MAX_BYTES, parse};
+use super::parse;
 use crate::error::SqlState;
+use crate::limits::STATEMENT_MAX_BYTES;
 
 fn state(text: &str) -> Option<SqlState> {
     parse(text).err().map(|error| error.state)

@@ -18,12 +18,10 @@ use crate::error::SqlError;
 use crate::expr::aggregate::AggregateState;
 use crate::expr::eval::{EvalContext, eval, is_true};
 use crate::expr::{Aggregate, Expr};
+use crate::limits::GROUPS_MAX;
 use crate::storage::{index_format, row_format};
 use crate::types::compare::GroupKey;
 use crate::types::{Datum, Row};
-
-/// Most groups that a page keeps in memory.
-pub const GROUPS_MAX: usize = 10_000;
 
 /// The evaluator that `server` injects into the ranges and the coordinator.
 pub fn scan_evaluator() -> Arc<dyn ScanEvaluator> {

@@ -8,11 +8,9 @@ use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
+use crate::limits::EXPR_DEPTH_MAX;
 use crate::storage::datum_format::{put_datum, read_datum};
 use crate::storage::type_format::{is_of_version_2, put_type, read_type};
-
-/// Deepest nesting of an expression that can be sent or stored, in levels: as deep as reading fits a thread's stack.
-pub const EXPR_DEPTH_MAX: u32 = 400;
 
 /// Whether an expression is too deeply nested to be sent. Looks no deeper than the limit.
 pub fn is_too_deep(expr: &Expr) -> bool {

@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use quorate_engine::kv::{Flow, Key, ScanProgram, ScanRun};
 use quorate_engine::testing::fixture;
 
-use super::expr_format::EXPR_DEPTH_MAX;
 use super::program_format::{Program, ProgramOutput};
 use super::*;
 use crate::error::SqlState;
 use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
+use crate::limits::EXPR_DEPTH_MAX;
 use crate::storage::encode_row;
 use crate::storage::layout::TableLayout;
 use crate::testing::tables::{kinds, kinds_row, newer_kinds};
@@ -197,7 +197,7 @@ fn program_flushes_when_groups_are_too_many() {
         data_type: DataType::Int8,
     };
     let output = ProgramOutput::Aggregate { group_by: vec![column(2)], aggregates: vec![count] };
-    let many = i64::try_from(evaluator::GROUPS_MAX).unwrap() + 5;
+    let many = i64::try_from(crate::limits::GROUPS_MAX).unwrap() + 5;
     let mut run = scan_evaluator().start(&program(None, output).encode().unwrap()).unwrap();
     let layout = TableLayout::of(&kinds());
     let mut out = Vec::new();
@@ -205,9 +205,9 @@ fn program_flushes_when_groups_are_too_many() {
         let (key, value) = encode_row(&layout, &row).unwrap();
         run.pair(key.as_ref(), &value, &mut out).unwrap();
     }
-    assert_eq!(out.len(), evaluator::GROUPS_MAX, "the first groups left before the end");
+    assert_eq!(out.len(), crate::limits::GROUPS_MAX, "the first groups left before the end");
     run.finish(&mut out).unwrap();
-    assert_eq!(out.len(), evaluator::GROUPS_MAX + 5);
+    assert_eq!(out.len(), crate::limits::GROUPS_MAX + 5);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Between the executor and the client's sink: batches of the right size, and the knowledge whether anything was sent.
 
-use super::sink::{ResultSink, SINK_BYTES_MAX, SINK_ROWS_MAX};
+use super::sink::ResultSink;
 use crate::error::SqlError;
 use crate::exec::memory::row_bytes;
+use crate::limits::{SINK_BYTES_MAX, SINK_ROWS_MAX};
 use crate::plan::node::OutputColumn;
 use crate::types::Row;
 

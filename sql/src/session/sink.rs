@@ -9,11 +9,6 @@ use crate::error::{SqlError, SqlState};
 use crate::plan::node::OutputColumn;
 use crate::types::Row;
 
-/// Most rows in one call of [`ResultSink::rows`].
-pub const SINK_ROWS_MAX: usize = 1_000;
-/// Bytes (estimated) at which a batch is handed to [`ResultSink::rows`] even when it has fewer rows.
-pub const SINK_BYTES_MAX: usize = 256 << 10;
-
 /// Takes a statement's results; the wire and the tests implement it. Calls may wait: that is the back-pressure.
 #[async_trait]
 pub trait ResultSink: Send {

@@ -8,16 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Statement;
-
-/// Most texts of a session: a driver's few, and those of an application with many.
-pub const TEXTS_MAX: usize = 100;
-/// Most bytes of all texts of a session together. What was read of a text takes some ten times its bytes, and a node has
-/// up to a thousand sessions.
-pub const TEXTS_MAX_BYTES: usize = 64 << 10;
-/// Longest text that is kept, in bytes. Longer ones hold data (a bulk INSERT), and seldom come again.
-pub const TEXT_MAX_BYTES: usize = 4 << 10;
-
-const _: () = assert!(TEXT_MAX_BYTES <= TEXTS_MAX_BYTES);
+use crate::limits::{KEPT_TEXT_MAX_BYTES, TEXTS_MAX, TEXTS_MAX_BYTES};
 
 #[derive(Debug)]
 struct Kept {
@@ -46,7 +37,7 @@ impl Texts {
 
     /// Keeps a text that is not kept yet, if it is not too long.
     pub fn put(&mut self, text: &str, statements: &[Statement]) {
-        if text.len() > TEXT_MAX_BYTES {
+        if text.len() > KEPT_TEXT_MAX_BYTES {
             return;
         }
         while self.kept.len() >= TEXTS_MAX || self.bytes + text.len() > TEXTS_MAX_BYTES {
@@ -94,8 +85,8 @@ mod tests {
     fn texts_that_take_too_many_bytes_together_make_room() {
         let mut texts = Texts::default();
         let statements = read("SELECT 1");
-        let fit = TEXTS_MAX_BYTES / TEXT_MAX_BYTES;
-        let text = |number: usize| format!("{number:width$}", width = TEXT_MAX_BYTES);
+        let fit = TEXTS_MAX_BYTES / KEPT_TEXT_MAX_BYTES;
+        let text = |number: usize| format!("{number:width$}", width = KEPT_TEXT_MAX_BYTES);
         (0..=fit).for_each(|number| texts.put(&text(number), &statements));
         assert!(texts.get(&text(0)).is_none() && texts.get(&text(1)).is_some());
         let bytes = |texts: &Texts| texts.kept.keys().map(String::len).sum::<usize>();
@@ -111,7 +102,7 @@ mod tests {
     fn texts_that_are_long_are_not_kept() {
         let mut texts = Texts::default();
         let statements = read("SELECT 1");
-        let (longest, longer) = ("x".repeat(TEXT_MAX_BYTES), "x".repeat(TEXT_MAX_BYTES + 1));
+        let (longest, longer) = ("x".repeat(KEPT_TEXT_MAX_BYTES), "x".repeat(KEPT_TEXT_MAX_BYTES + 1));
         texts.put(&longest, &statements);
         texts.put(&longer, &statements);
         assert!(texts.get(&longest).is_some() && texts.get(&longer).is_none());

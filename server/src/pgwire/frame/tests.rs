@@ -9,9 +9,10 @@ use bytes::BytesMut;
 use quorate_sql::error::SqlState;
 use tokio::io::DuplexStream;
 
-use super::{
-    FRAME_MAX_BYTES, FRAME_PROGRESS_MAX, Frame, FrameError, FrameReader, MESSAGE_MAX_BYTES, READ_BYTES,
-    SMALL_MESSAGE_MAX_BYTES, STARTUP_MAX_BYTES,
+use super::{Frame, FrameError, FrameReader, READ_BYTES};
+use crate::limits::{
+    CLIENT_MESSAGE_MAX_BYTES, FRAME_PROGRESS_MAX, NODE_FRAME_MAX_BYTES, SMALL_MESSAGE_MAX_BYTES,
+    STARTUP_MAX_BYTES,
 };
 use crate::pgwire::memory::MessageMemory;
 
@@ -96,14 +97,15 @@ async fn frames_that_cannot_be_are_refused_before_their_body_comes() {
     let text = violation(&beyond(STARTUP_MAX_BYTES).to_be_bytes(), true).await;
     assert!(text.contains(&STARTUP_MAX_BYTES.to_string()), "{text}");
     assert!(violation(&frame(b'Q', 3), false).await.contains("invalid message length 3"));
-    assert!(violation(&frame(b'Q', beyond(FRAME_MAX_BYTES)), false).await.contains("beyond the limit"));
+    assert!(violation(&frame(b'Q', beyond(NODE_FRAME_MAX_BYTES)), false).await.contains("beyond the limit"));
     assert!(violation(b"!", false).await.contains("invalid frontend message type 33"));
     assert!(violation(b"GET / HTTP/1.1", true).await.contains("beyond the limit"));
 }
 
 #[tokio::test]
 async fn frames_that_are_too_long_are_thrown_away_and_the_next_one_is_read() {
-    for (kind, max) in [(b'Q', MESSAGE_MAX_BYTES), (b'd', MESSAGE_MAX_BYTES), (b'D', SMALL_MESSAGE_MAX_BYTES)]
+    for (kind, max) in
+        [(b'Q', CLIENT_MESSAGE_MAX_BYTES), (b'd', CLIENT_MESSAGE_MAX_BYTES), (b'D', SMALL_MESSAGE_MAX_BYTES)]
     {
         let (mut client, server) = duplex(1 << 20);
         let mut bytes = frame(kind, u32::try_from(max + 1).unwrap());

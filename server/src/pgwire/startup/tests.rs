@@ -4,10 +4,11 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-use super::super::frame::{FRAME_PROGRESS_MAX, FrameError, FrameReader};
+use super::super::frame::{FrameError, FrameReader};
 use super::super::memory::MessageMemory;
 use super::super::out::Out;
 use super::{Hello, Wish, read, wish};
+use crate::limits::FRAME_PROGRESS_MAX;
 
 fn packet(body: &[u8]) -> Vec<u8> {
     let mut packet = u32::try_from(body.len() + 4).unwrap().to_be_bytes().to_vec();

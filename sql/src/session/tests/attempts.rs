@@ -444,7 +444,7 @@ async fn attempts_end() {
     script.lock().commits = std::iter::repeat_n(retry(), 100).collect();
     let error = sql(&mut session, "DELETE FROM t").await.unwrap_err();
     assert_eq!(error.state, SqlState::SerializationFailure);
-    assert_eq!(script.lock().commits_seen, usize::try_from(crate::retry::ATTEMPTS_MAX).unwrap());
+    assert_eq!(script.lock().commits_seen, usize::try_from(crate::limits::ATTEMPTS_MAX).unwrap());
 }
 
 #[tokio::test]

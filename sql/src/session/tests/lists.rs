@@ -2,7 +2,7 @@
 
 use super::attempts::{session_with_rows, sql};
 use crate::error::SqlState;
-use crate::parser::LIST_MAX;
+use crate::limits::LIST_MAX;
 
 /// Numbers with commas, every third from 0.
 fn list(count: usize) -> String {
