@@ -127,7 +127,7 @@ pub enum SendError {
     /// The node's address is not known.
     #[error("the node's address is not known")]
     UnknownNode,
-    /// Beyond [`MESSAGE_MAX_BYTES`].
+    /// Beyond [`crate::limits::MESSAGE_MAX_BYTES`].
     #[error("the message is too large")]
     TooLarge,
 }

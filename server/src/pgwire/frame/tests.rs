@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 
 use super::{Frame, FrameError, FrameReader, READ_BYTES};
 use crate::limits::{
-    CLIENT_MESSAGE_MAX_BYTES, FRAME_PROGRESS_MAX, NODE_FRAME_MAX_BYTES, SMALL_MESSAGE_MAX_BYTES,
+    CLIENT_FRAME_MAX_BYTES, CLIENT_MESSAGE_MAX_BYTES, FRAME_PROGRESS_MAX, SMALL_MESSAGE_MAX_BYTES,
     STARTUP_MAX_BYTES,
 };
 use crate::pgwire::memory::MessageMemory;
@@ -97,7 +97,9 @@ async fn frames_that_cannot_be_are_refused_before_their_body_comes() {
     let text = violation(&beyond(STARTUP_MAX_BYTES).to_be_bytes(), true).await;
     assert!(text.contains(&STARTUP_MAX_BYTES.to_string()), "{text}");
     assert!(violation(&frame(b'Q', 3), false).await.contains("invalid message length 3"));
-    assert!(violation(&frame(b'Q', beyond(NODE_FRAME_MAX_BYTES)), false).await.contains("beyond the limit"));
+    assert!(
+        violation(&frame(b'Q', beyond(CLIENT_FRAME_MAX_BYTES)), false).await.contains("beyond the limit")
+    );
     assert!(violation(b"!", false).await.contains("invalid frontend message type 33"));
     assert!(violation(b"GET / HTTP/1.1", true).await.contains("beyond the limit"));
 }
