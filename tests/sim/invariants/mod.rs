@@ -166,6 +166,7 @@ impl Invariants {
     pub fn at_rest(&mut self, view: &View) -> Result<(), Broken> {
         tiling::no_gap(view)?;
         replicas::explained(view)?;
+        replicas::complete(view)?;
         replicas::equal_positions(view)?;
         intents::gone(view)?;
         damage::replaced(view)?;

@@ -1,4 +1,4 @@
-//! At rest no replica exists that its range's descriptor does not explain, and all replicas have applied the same.
+//! At rest no replica exists that its range's descriptor does not explain, none is missing, and all have applied the same.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,11 @@ use super::{Broken, View};
 use crate::network::MachineId;
 
 const NAME: &str = "no replica without explanation";
+const COMPLETE: &str = "no replica is missing";
 const CONVERGED: &str = "replicas come to the same position";
+
+/// Voters that every range has where there are as many machines: those of the default policy.
+const VOTERS_MIN: usize = 3;
 
 /// Every replica is one of its leaseholder's descriptor, and every one of that exists.
 pub fn explained(view: &View) -> Result<(), Broken> {
@@ -38,6 +42,19 @@ pub fn explained(view: &View) -> Result<(), Broken> {
             if !exists {
                 return Err((NAME, format!("{} has no replica on {node}", leader.range_id)));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Every range has its number of voters: one whose damaged replica has left waits for another one.
+pub fn complete(view: &View) -> Result<(), Broken> {
+    let wanted = VOTERS_MIN.min(view.machines.len());
+    for (_, status) in view.replicas().filter(|(_, status)| status.has_lease) {
+        let voters = status.descriptor.voters().count();
+        if voters < wanted {
+            let range_id = status.descriptor.range_id;
+            return Err((COMPLETE, format!("{range_id} has {voters} voters of {wanted}")));
         }
     }
     Ok(())
