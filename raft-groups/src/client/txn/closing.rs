@@ -13,7 +13,7 @@ use quorate_engine::kv::{KvError, Span};
 
 use super::DistributedDatabase;
 use super::by_range::by_range;
-use crate::api::{Leftover, PushRequest, Swept};
+use crate::api::{EndedTransaction, Leftover, PushRequest, Swept};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{SendError, read_error};
 use crate::descriptor::RangeDescriptor;
@@ -28,14 +28,21 @@ impl DistributedDatabase {
     /// harm.
     ///
     /// # Errors
-    /// [`KvError::Retry`] where a transaction there lives on for too long, or ranges moved; the errors of reads.
+    /// [`KvError::Retry`] where a transaction there lives on for too long; the errors of reads.
     pub async fn close_span(&self, span: &Span) -> Result<(), KvError> {
         if !safeguard::holds(Safeguard::RangesClosed) {
             return Ok(());
         }
         let (router, mut budget) = (self.router(), self.budget());
-        for (range, _) in by_range(router, vec![span.clone()], &mut budget).await? {
-            self.close_range(&range, &mut budget).await?;
+        let mut spans = vec![span.clone()];
+        while !spans.is_empty() {
+            for (range, parts) in by_range(router, std::mem::take(&mut spans), &mut budget).await? {
+                match self.close_range(&range, &mut budget).await {
+                    Ok(()) => {}
+                    Err(NotClosed::Moved) => spans.extend(parts),
+                    Err(NotClosed::Failed(error)) => return Err(error),
+                }
+            }
         }
         Ok(())
     }
@@ -44,27 +51,20 @@ impl DistributedDatabase {
         &self,
         range: &Arc<RangeDescriptor>,
         budget: &mut QuorumBudget,
-    ) -> Result<(), KvError> {
+    ) -> Result<(), NotClosed> {
+        let failed = |error: SendError| NotClosed::of(error, range);
         let until = self.boottime() + LOCK_WAIT_MAX;
         let mut after = None;
         loop {
             let wanted = Leftover::AllRecords { after: after.clone() };
-            let told = self.sweep_page(range, wanted).await;
-            let Swept { abandoned, ended, next } = told.map_err(|error| self.closing_error(error, range))?;
+            let Swept { abandoned, ended, next } = self.sweep_page(range, wanted).await.map_err(failed)?;
             for transaction in ended {
-                let id = transaction.id.clone();
-                if self.resolve_ended(transaction).await.is_none() {
-                    return Err(KvError::Unavailable {
-                        range_id: range.range_id.0,
-                        detail: format!("intents of transaction {} are still to be resolved", id.transaction),
-                    });
-                }
+                self.resolve_for_good(transaction, range).await?;
             }
             let is_over = abandoned.is_empty();
             for holder in abandoned {
                 let push = PushRequest { holder, pusher: None };
-                let asked = self.router().push(push, budget).await;
-                asked.map_err(|error| self.closing_error(error, range))?;
+                self.router().push(push, budget).await.map_err(failed)?;
             }
             if !is_over {
                 self.pause_until(until, range).await?;
@@ -75,10 +75,26 @@ impl DistributedDatabase {
         }
     }
 
-    async fn pause_until(&self, until: Duration, range: &RangeDescriptor) -> Result<(), KvError> {
+    /// Resolves all intents of a transaction that is over.
+    async fn resolve_for_good(
+        &self,
+        transaction: EndedTransaction,
+        range: &RangeDescriptor,
+    ) -> Result<(), NotClosed> {
+        let id = transaction.id.transaction;
+        if self.resolve_ended(transaction).await.is_some() {
+            return Ok(());
+        }
+        let detail =
+            format!("intents of transaction {id}, whose record lies there, are still to be resolved");
+        Err(NotClosed::Failed(KvError::Unavailable { range_id: range.range_id.0, detail }))
+    }
+
+    async fn pause_until(&self, until: Duration, range: &RangeDescriptor) -> Result<(), NotClosed> {
         if self.boottime() >= until {
             let reason = format!("transactions in {} are not over yet", range.range_id);
-            return Err(KvError::Retry { key: range.span.start.clone(), reason });
+            let key = range.span.start.clone();
+            return Err(NotClosed::Failed(KvError::Retry { key, reason }));
         }
         tokio::time::sleep(PAUSE).await;
         Ok(())
@@ -87,12 +103,20 @@ impl DistributedDatabase {
     fn boottime(&self) -> Duration {
         self.router().clock().physical().boottime()
     }
+}
 
-    /// Ranges that changed are looked up anew by the next try.
-    fn closing_error(&self, error: SendError, range: &RangeDescriptor) -> KvError {
-        if error == SendError::Stale {
-            self.router().forget(range);
+/// Why a range is not closed.
+enum NotClosed {
+    /// It holds other keys by now: they are looked for again.
+    Moved,
+    Failed(KvError),
+}
+
+impl NotClosed {
+    fn of(error: SendError, range: &RangeDescriptor) -> Self {
+        match error {
+            SendError::Stale => Self::Moved,
+            error => Self::Failed(read_error(error, &range.span.start)),
         }
-        read_error(error, &range.span.start)
     }
 }
