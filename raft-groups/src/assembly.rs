@@ -19,6 +19,7 @@ use crate::lease::timing::LAN;
 use crate::rpc::{MessageClock, Rpc};
 use crate::store::{RangeStore, StoreConfig, StoreOpenError};
 use crate::transport::Transport;
+use crate::versions::Protocols;
 
 /// Key of the clock's bound in the family `range`: range id 0, and a kind of its own.
 const CLOCK_BOUND_KEY: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 32];
@@ -77,7 +78,7 @@ pub async fn start_clock(
     Ok((clock, keeper))
 }
 
-/// Opens a node's replicas. `connect` is given the node's end of all calls before replicas open, which send at once;
+/// Opens a node's replicas. `protocols` is what is spoken with others; `connect` is given the node's end of all calls before replicas open, which send at once;
 /// messages of others must not come in before this returns.
 ///
 /// # Errors
@@ -85,10 +86,12 @@ pub async fn start_clock(
 pub async fn open_ranges(
     parts: &NodeParts,
     node_id: NodeId,
+    protocols: Arc<Protocols>,
     connect: impl FnOnce(&Arc<Rpc>),
 ) -> Result<(Arc<Rpc>, Arc<RangeStore>), StoreOpenError> {
     let NodeParts { store, clock, transport, blocking, evaluator, seed, on_failure } = parts;
-    let rpc = Rpc::new(node_id, Arc::clone(transport), Arc::clone(clock) as Arc<dyn MessageClock>);
+    let clock_of_messages = Arc::clone(clock) as Arc<dyn MessageClock>;
+    let rpc = Rpc::speaking(node_id, Arc::clone(transport), clock_of_messages, protocols);
     rpc.tell_positions_of(Arc::clone(store));
     connect(&rpc);
     let config = StoreConfig {

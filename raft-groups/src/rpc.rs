@@ -274,16 +274,26 @@ pub struct Rpc {
     heard: Mutex<HashMap<NodeId, Heard>>,
     /// Whose position is told; none in tests without a store.
     store: OnceLock<Arc<dyn Store>>,
-    /// What is spoken with others; the protocols of this release where nothing else was set.
-    protocols: OnceLock<Arc<Protocols>>,
+    /// What is spoken with others. Known from the start: what is sent or comes in first is in a protocol, too.
+    protocols: Arc<Protocols>,
     /// When a message with an unbelievable time was told about last; zero for never.
     refusal_told: AtomicU64,
     this: std::sync::Weak<Self>,
 }
 
 impl Rpc {
-    /// The end of `node`; register its handlers before messages arrive.
+    /// The end of `node`, which speaks the protocols of this release with all; register its handlers before messages arrive.
     pub fn new(node: NodeId, transport: Arc<dyn Transport>, clock: Arc<dyn MessageClock>) -> Arc<Self> {
+        Self::speaking(node, transport, clock, Arc::default())
+    }
+
+    /// The end of `node`, with what it speaks with others.
+    pub fn speaking(
+        node: NodeId,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn MessageClock>,
+        protocols: Arc<Protocols>,
+    ) -> Arc<Self> {
         // Ids start at the clock, so that an answer to an earlier process of this node finds nobody waiting.
         let wall = Timestamp::from_micros(clock.reading().wall_micros);
         let next_id = AtomicU64::new(clock.now().max(wall).raw());
@@ -297,7 +307,7 @@ impl Rpc {
             next_id,
             heard: Mutex::new(HashMap::new()),
             store: OnceLock::new(),
-            protocols: OnceLock::new(),
+            protocols,
             refusal_told: AtomicU64::new(0),
             this: this.clone(),
         })
@@ -372,15 +382,10 @@ impl Rpc {
         let _ = self.store.set(store);
     }
 
-    /// Sets what is spoken with others; the first one set stays.
-    pub fn speak(&self, protocols: Arc<Protocols>) {
-        let _ = self.protocols.set(protocols);
-    }
-
     /// What is spoken with a node: see [`Protocols::with`]. Whoever makes messages that an older protocol does not have
     /// asks here first.
     pub fn protocol_with(&self, node: NodeId) -> u32 {
-        self.protocols.get_or_init(Arc::default).with(node)
+        self.protocols.with(node)
     }
 
     /// How far each node's store is synced, by the messages that came since this process started.
@@ -476,8 +481,7 @@ impl Rpc {
 
 impl Receiver for Rpc {
     fn receive(&self, from: NodeId, lane: Lane, message: Bytes) {
-        let spoken = self.protocols.get_or_init(Arc::default).own();
-        let Some(envelope) = Envelope::decode(message, spoken) else {
+        let Some(envelope) = Envelope::decode(message, self.protocols.own()) else {
             tracing::warn!(%from, "message in a protocol that is not spoken here, or damaged; dropped");
             return;
         };

@@ -25,7 +25,7 @@ use quorate_raft_groups::identity::StoreIdentity;
 use quorate_raft_groups::local_ranges::LocalRanges;
 use quorate_raft_groups::store::RangeStore;
 use quorate_raft_groups::transport::Receiver;
-use quorate_raft_groups::versions::{VersionRange, Versions};
+use quorate_raft_groups::versions::{Protocols, VersionRange, Versions};
 use quorate_sql::node::SqlNode;
 use quorate_sql::program::scan_evaluator;
 use tokio::runtime::{Builder, Runtime};
@@ -188,13 +188,13 @@ struct Host {
 
 #[async_trait]
 impl MemberHost for Host {
-    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
+    async fn open(&self, identity: StoreIdentity, protocols: Arc<Protocols>) -> Result<MemberParts, String> {
         let mut parts = self.parts.lock().clone();
         if let Some(hello) = self.node.cluster.get().and_then(|cluster| cluster.hello()) {
             self.network.set_hello(self.machine, hello);
         }
         parts.transport = self.network.transport(self.machine, identity.node_id);
-        let opened = open_ranges(&parts, identity.node_id, |_| {}).await;
+        let opened = open_ranges(&parts, identity.node_id, protocols, |_| {}).await;
         let (rpc, ranges) = opened.map_err(|error| error.to_string())?;
         let _ = self.node.ranges.set(Arc::clone(&ranges));
         let _ = self.node.receiver.set(Arc::clone(&rpc) as Arc<dyn Receiver>);

@@ -123,11 +123,11 @@ pub struct NodeAddresses {
 /// Opens what needs the node's id: the transport to other nodes, and the store of ranges. `server` implements it.
 #[async_trait]
 pub trait MemberHost: Send + Sync + 'static {
-    /// Opens both. The handlers of `Service::Range` and `Service::Cluster` are registered by the caller.
+    /// Opens both, with what is spoken with other nodes. The handlers of `Service::Range` and `Service::Cluster` are registered by the caller.
     ///
     /// # Errors
     /// The store of ranges could not be opened; the text is for a person.
-    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String>;
+    async fn open(&self, identity: StoreIdentity, protocols: Arc<Protocols>) -> Result<MemberParts, String>;
 
     /// The process must end: others have found that its store must not be used. The text is for a person.
     fn give_up(&self, reason: String);
@@ -384,9 +384,9 @@ impl ClusterNode {
         if let Some(hello) = self.hello() {
             self.announce(&hello).await?;
         }
-        let MemberParts { rpc, ranges } =
-            self.config.host.open(identity).await.map_err(ClusterError::Refused)?;
-        rpc.speak(Arc::clone(&self.registry.protocols));
+        let protocols = Arc::clone(&self.registry.protocols);
+        let opened = self.config.host.open(identity, protocols).await;
+        let MemberParts { rpc, ranges } = opened.map_err(ClusterError::Refused)?;
         // Written down before the replica was made; where range 1 has changed since, others know better.
         let is_founder =
             membership.system.replica_on(identity.node_id).is_some() && membership.system.is_as_created();

@@ -77,9 +77,9 @@ struct Host {
 
 #[async_trait]
 impl MemberHost for Host {
-    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
+    async fn open(&self, identity: StoreIdentity, protocols: Arc<Protocols>) -> Result<MemberParts, String> {
         let node = identity.node_id;
-        let rpc = Rpc::new(node, self.net.network.transport(node), self.clock.clone());
+        let rpc = Rpc::speaking(node, self.net.network.transport(node), self.clock.clone(), protocols);
         rpc.tell_positions_of(self.store.clone());
         self.net.network.attach(node, rpc.clone());
         if self.net.real {

@@ -193,3 +193,24 @@ fn envelope_survives_encoding_and_damage_is_noticed() {
         assert!(Envelope::decode(unknown.into(), spoken).is_none());
     }
 }
+
+/// Replicas send as soon as they are open, and others may be quicker than the rest of a start.
+#[tokio::test]
+async fn protocols_are_those_that_were_given_from_the_first_message_on() {
+    let (network, clock) = (LocalNetwork::new(), FixedClock::at(1_000));
+    let both = VersionRange { oldest: 1, newest: 2 };
+    let end = |node: NodeId| {
+        let (protocols, clock) =
+            (Arc::new(Protocols::new(both)), Arc::clone(&clock) as Arc<dyn MessageClock>);
+        let rpc = Rpc::speaking(node, network.transport(node), clock, Arc::clone(&protocols));
+        network.attach(node, Arc::clone(&rpc) as Arc<dyn Receiver>);
+        rpc.register(Service::Range, Arc::new(Echo("")));
+        (rpc, protocols)
+    };
+    let ((one, _), (two, of_two)) = (end(N1), end(N2));
+    assert_eq!(one.protocol_with(N2), 1, "nothing is known of it");
+    assert_eq!(ask(&one, N2, Service::Range, "x").await, Ok(Bytes::from_static(b"x")));
+    of_two.learn(N1, 1, both);
+    assert_eq!(two.protocol_with(N1), 2);
+    assert_eq!(ask(&two, N1, Service::Range, "y").await, Ok(Bytes::from_static(b"y")));
+}

@@ -19,6 +19,7 @@ use quorate_raft_groups::local_ranges::LocalRanges;
 use quorate_raft_groups::rpc::Rpc;
 use quorate_raft_groups::store::RangeStore;
 use quorate_raft_groups::transport::{Receiver, Transport};
+use quorate_raft_groups::versions::Protocols;
 use quorate_sql::program::scan_evaluator;
 
 use super::peers::ClusterPeers;
@@ -88,7 +89,7 @@ impl Host {
 
 #[async_trait]
 impl MemberHost for Host {
-    async fn open(&self, identity: StoreIdentity) -> Result<MemberParts, String> {
+    async fn open(&self, identity: StoreIdentity, protocols: Arc<Protocols>) -> Result<MemberParts, String> {
         let (cluster, service) = self.connected.get().ok_or("the host is not connected")?;
         let HostParts { store, clock, blocking, transport, on_failure, on_refusal: _ } = &self.parts;
         let parts = NodeParts {
@@ -107,7 +108,7 @@ impl MemberHost for Host {
             receiver: Arc::clone(rpc) as Arc<dyn Receiver>,
         };
         let connect = |rpc: &Arc<Rpc>| transport.set_membership(membership(rpc));
-        let opened = open_ranges(&parts, node_id, connect).await;
+        let opened = open_ranges(&parts, node_id, protocols, connect).await;
         let (rpc, ranges) = opened.map_err(|error| error.to_string())?;
         let _ = self.ranges.set((node_id, Arc::clone(&ranges)));
         // Messages are taken only now that the replicas on the disk are open.

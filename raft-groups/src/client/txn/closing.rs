@@ -6,7 +6,6 @@
 //! who knows a dropped table has a deadline below that, since catalogs are waited for first (`Member::await_catalog`): what
 //! is laid behind a page that was read here cannot be committed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_engine::kv::{KvError, Span};
@@ -37,19 +36,23 @@ impl DistributedDatabase {
         let mut spans = vec![span.clone()];
         while !spans.is_empty() {
             for (range, parts) in by_range(router, std::mem::take(&mut spans), &mut budget).await? {
-                match self.close_range(&range, &mut budget).await {
-                    Ok(()) => {}
-                    Err(NotClosed::Moved) => spans.extend(parts),
-                    Err(NotClosed::Failed(error)) => return Err(error),
+                for part in parts {
+                    match self.close_part(&range, &part, &mut budget).await {
+                        Ok(()) => {}
+                        Err(NotClosed::Moved) => spans.push(part),
+                        Err(NotClosed::Failed(error)) => return Err(error),
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    async fn close_range(
+    /// Closes what lies in a range, if it still does.
+    async fn close_part(
         &self,
-        range: &Arc<RangeDescriptor>,
+        range: &RangeDescriptor,
+        part: &Span,
         budget: &mut QuorumBudget,
     ) -> Result<(), NotClosed> {
         let failed = |error: SendError| NotClosed::of(error, range);
@@ -57,7 +60,8 @@ impl DistributedDatabase {
         let mut after = None;
         loop {
             let wanted = Leftover::AllRecords { after: after.clone() };
-            let Swept { abandoned, ended, next } = self.sweep_page(range, wanted).await.map_err(failed)?;
+            let Swept { abandoned, ended, next } =
+                self.sweep_page((range, part), wanted).await.map_err(failed)?;
             for transaction in ended {
                 self.resolve_for_good(transaction, range).await?;
             }

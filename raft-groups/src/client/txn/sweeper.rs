@@ -62,10 +62,10 @@ impl DistributedDatabase {
 
     pub(super) async fn sweep_page(
         &self,
-        range: &RangeDescriptor,
+        (range, part): (&RangeDescriptor, &Span),
         wanted: Leftover,
     ) -> Result<Swept, SendError> {
-        let request = SweepRequest { span: range.span.clone(), wanted };
+        let request = SweepRequest { span: part.clone(), wanted };
         let request = Request::Transact(Transact::Sweep(request));
         let answer = self.router().send(range, request, &mut self.budget()).await?;
         let Response::Swept(swept) = answer else { return Ok(Swept::default()) };
@@ -74,7 +74,7 @@ impl DistributedDatabase {
 
     async fn sweep_intents_of(&self, range: &RangeDescriptor) -> Result<(), SendError> {
         for _ in 0..PAGES_MAX {
-            let told = self.sweep_page(range, Leftover::Intents).await?.abandoned;
+            let told = self.sweep_page((range, &range.span), Leftover::Intents).await?.abandoned;
             let (count, mut gone) = (told.len(), 0);
             for holder in told {
                 let transaction = holder.transaction;
@@ -96,7 +96,7 @@ impl DistributedDatabase {
         let (mut after, mut resolved) = (None, Vec::new());
         for _ in 0..PAGES_MAX {
             let wanted = Leftover::Records { after, resolved: std::mem::take(&mut resolved) };
-            let Swept { ended, next, .. } = self.sweep_page(range, wanted).await?;
+            let Swept { ended, next, .. } = self.sweep_page((range, &range.span), wanted).await?;
             let gone = ended.into_iter().map(|transaction| self.resolve_ended(transaction));
             let mut gone = futures::stream::iter(gone).buffer_unordered(RESOLVED_AT_ONCE_MAX);
             while let Some(id) = gone.next().await {
