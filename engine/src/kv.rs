@@ -24,7 +24,7 @@ pub use fence::Fence;
 /// Bytes of a value; shape and meaning belong to whoever wrote it.
 pub type Value = Bytes;
 
-/// A user key: any bytes, ordered bytewise, at most [`KEY_MAX_BYTES`] long.
+/// A user key: any bytes, ordered bytewise, at most [`crate::limits::KEY_MAX_BYTES`] long.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key(Bytes);
 

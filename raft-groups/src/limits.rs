@@ -173,7 +173,7 @@ const ROW_BYTES_MAX: usize = VALUE_MAX_BYTES + KEY_MAX_BYTES;
 
 // What is asked, answered and streamed fits one message.
 const _: () =
-    assert!(ANSWER_BYTES_MAX as usize + ROW_BYTES_MAX < MESSAGE_MAX_BYTES, "an answer fits a message");
+    assert!(ANSWER_BYTES_MAX + (ROW_BYTES_MAX as u64) < MESSAGE_MAX_BYTES as u64, "an answer fits a message");
 const _: () = assert!(KEY_MAX_BYTES <= REQUEST_BYTES_MAX, "a request takes at least one key");
 const _: () = assert!(REQUEST_BYTES_MAX + KEY_MAX_BYTES < MESSAGE_MAX_BYTES, "a request fits a message");
 const _: () = assert!(BEATS_MAX * BEAT_BYTES_MAX < MESSAGE_MAX_BYTES / 16, "heartbeats never fill a message");
@@ -210,7 +210,7 @@ const _: () = assert!(STORE_WRITE_BYTES_MAX > PROPOSAL_BYTES_MAX as usize, "a gr
 const _: () = assert!(KEPT_BY_FOLLOWER_MAX < KEPT_FOR_DEAD_MAX && KEPT_FOR_DEAD_MAX < KEPT_FOR_LIVE_MAX);
 const _: () = assert!(KEPT_FOR_LIVE_MAX < KEPT_FOR_SNAPSHOT_MAX && KEPT_FOR_SNAPSHOT_MAX < LOG_BYTES_MAX);
 const _: () = assert!(
-    KEPT_FOR_LIVE_MAX as usize >= APPENDS_IN_FLIGHT_MAX * MESSAGE_MAX_BYTES,
+    KEPT_FOR_LIVE_MAX >= (APPENDS_IN_FLIGHT_MAX * MESSAGE_MAX_BYTES) as u64,
     "a full pipeline to a follower is kept for it"
 );
 

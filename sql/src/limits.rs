@@ -98,7 +98,7 @@ const _: () =
 const _: () = assert!(PARAMETERS_MAX <= LIST_MAX);
 const _: () = assert!(POINTS_AT_ONCE <= POINTS_MAX && SPANS_MAX <= POINTS_MAX);
 const _: () = assert!(TABLE_COLUMNS_MAX <= RESULT_COLUMNS_MAX, "SELECT * has as many columns as its table");
-const _: () = assert!(SCAN_PAGE_BYTES as usize > ROW_BYTES_MAX, "a page takes at least one row");
+const _: () = assert!(SCAN_PAGE_BYTES > ROW_BYTES_MAX as u64, "a page takes at least one row");
 const _: () = assert!(SINK_BYTES_MAX < OPERATOR_MEMORY_MAX_BYTES && BATCH_ROWS <= SINK_ROWS_MAX);
 const _: () = assert!(COPY_PART_MAX_BYTES > ROW_BYTES_MAX, "a part takes at least one row");
 const _: () = assert!(COPY_LINE_MAX_BYTES > 2 * ROW_BYTES_MAX && COPY_LINE_MAX_BYTES < STATEMENT_MAX_BYTES);

@@ -26,8 +26,6 @@ use quorate_engine::store::Batch;
 use crate::api::{Holder, RangeError, Response};
 use crate::limits::TRANSACTION_AGE_MAX_MICROS;
 
-/// Most bytes of one row.
-
 /// What has to be replicated for a request to take effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effects {

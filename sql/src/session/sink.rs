@@ -15,7 +15,7 @@ pub trait ResultSink: Send {
     /// The columns of a result; once, before its rows.
     async fn columns(&mut self, columns: &[OutputColumn]) -> Result<(), SqlError>;
 
-    /// At most [`SINK_ROWS_MAX`] rows.
+    /// At most [`crate::limits::SINK_ROWS_MAX`] rows.
     async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError>;
 
     /// `COPY TO STDOUT` begins, with this many columns.

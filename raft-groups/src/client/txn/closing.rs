@@ -120,7 +120,9 @@ impl NotClosed {
     fn of(error: SendError, range: &RangeDescriptor) -> Self {
         match error {
             SendError::Stale => Self::Moved,
-            error => Self::Failed(read_error(error, &range.span.start)),
+            error @ (SendError::Answered(_) | SendError::Unavailable { .. } | SendError::Lost { .. }) => {
+                Self::Failed(read_error(error, &range.span.start))
+            }
         }
     }
 }
