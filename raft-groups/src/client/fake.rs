@@ -208,6 +208,11 @@ impl FakeWorld {
         self.state.lock().fault = Some(fault);
     }
 
+    /// No answer is lost any more.
+    pub fn forget_fault(&self) {
+        self.state.lock().fault = None;
+    }
+
     /// The range's leader refuses everything with this text.
     pub fn open_breaker(&self, range_id: RangeId, text: &str) {
         self.state.lock().breaker.insert(range_id, text.to_owned());

@@ -50,7 +50,7 @@ use walk::Walk;
 pub use counts::RouterCounts;
 pub use directory::directory_key;
 pub(crate) use directory::unexpected;
-pub(crate) use errors::{answered_error, read_error};
+pub(crate) use errors::{answered_error, read_error, wrong_answer};
 pub use send_error::SendError;
 
 /// The range that holds all cluster metadata.

@@ -2,10 +2,16 @@
 
 use quorate_engine::kv::{Key, KvError};
 
-use super::SendError;
+use super::{SendError, unexpected};
 
 use crate::api::RangeError;
 use crate::limits::{BACK_PRESSURE_MAX, LOCK_WAIT_MAX};
+
+/// A range answered something else than `to` asks for.
+pub(crate) fn wrong_answer(to: &str) -> SendError {
+    let detail = unexpected(&format!("another answer than to {to}")).to_string();
+    SendError::Answered(RangeError::Storage(detail))
+}
 
 /// What a failed read of a single range means to the caller of a transaction. `key` is where it looked.
 pub(crate) fn read_error(error: SendError, key: &Key) -> KvError {

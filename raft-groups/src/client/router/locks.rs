@@ -16,7 +16,7 @@ use quorate_engine::kv::{Key, KvError, Span};
 use quorate_engine::mvcc::intent::TransactionEnd;
 use quorate_placement::topology::RangeId;
 
-use super::{Router, SendError, unexpected};
+use super::{Router, SendError, wrong_answer};
 use crate::api::{
     Holder, PushRequest, RangeError, Rank, RecordState, Request, ResolveRequest, Response, Transact,
 };
@@ -92,7 +92,7 @@ impl Router {
         let message = Self::message(met.descriptor, Request::Transact(Transact::Resolve(request)));
         let answer = self.walk.send(met.descriptor, &message, budget).await?;
         if !matches!(answer, Response::Resolved { .. }) {
-            return Err(SendError::Answered(wrong_answer("a resolution")));
+            return Err(wrong_answer("a resolution"));
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Router {
         match self.ask_anchor(&anchor, Transact::Push(request), budget).await? {
             Some(Response::State(state)) => Ok(state),
             None => Ok(RecordState::Ended(TransactionEnd::Aborted)),
-            Some(_) => Err(SendError::Answered(wrong_answer("a question about a transaction"))),
+            Some(_) => Err(wrong_answer("a question about a transaction")),
         }
     }
 
@@ -150,8 +150,4 @@ impl Router {
     ) -> BoxFuture<'a, Result<std::sync::Arc<RangeDescriptor>, KvError>> {
         self.range_of(key, budget).boxed()
     }
-}
-
-fn wrong_answer(to: &str) -> RangeError {
-    RangeError::Storage(unexpected(&format!("another answer than to {to}")).to_string())
 }

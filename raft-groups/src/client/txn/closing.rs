@@ -8,10 +8,12 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use quorate_engine::kv::{KvError, Span};
 
 use super::DistributedDatabase;
 use super::by_range::by_range;
+use super::sweeper::RESOLVED_AT_ONCE_MAX;
 use crate::api::{EndedTransaction, Leftover, PushRequest, Swept};
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{SendError, read_error};
@@ -61,10 +63,10 @@ impl DistributedDatabase {
         loop {
             let wanted = Leftover::AllRecords { after: after.clone() };
             let Swept { abandoned, ended, next } =
-                self.sweep_page((range, part), wanted).await.map_err(failed)?;
-            for transaction in ended {
-                self.resolve_for_good(transaction, range).await?;
-            }
+                self.sweep_page((range, part), wanted, budget).await.map_err(failed)?;
+            let resolved = ended.into_iter().map(|transaction| self.resolve_for_good(transaction, range));
+            let resolved = futures::stream::iter(resolved).buffer_unordered(RESOLVED_AT_ONCE_MAX);
+            resolved.try_collect::<()>().await?;
             let is_over = abandoned.is_empty();
             for holder in abandoned {
                 let push = PushRequest { holder, pusher: None };

@@ -18,7 +18,8 @@ use crate::api::{
     EndedTransaction, Holder, Leftover, PushRequest, RecordId, RecordState, Request, ResolveRequest,
     Response, SweepRequest, Swept, Transact,
 };
-use crate::client::router::SendError;
+use crate::client::budget::QuorumBudget;
+use crate::client::router::{SendError, wrong_answer};
 use crate::descriptor::RangeDescriptor;
 use crate::evaluate::sweep::TOLD_MAX;
 use crate::local_ranges::LocalRanges;
@@ -26,7 +27,7 @@ use crate::local_ranges::LocalRanges;
 /// Pause between two pages: sweeping is slow, so that it takes nothing from others.
 const PAGE_PAUSE: Duration = Duration::from_millis(50);
 /// Transactions whose intents are resolved at the same time.
-const RESOLVED_AT_ONCE_MAX: usize = 16;
+pub(super) const RESOLVED_AT_ONCE_MAX: usize = 16;
 /// Pages of one range in one round: what is left waits for the next.
 const PAGES_MAX: usize = 1_000;
 
@@ -60,21 +61,24 @@ impl DistributedDatabase {
         led
     }
 
+    /// One page of what is left in a part of a range.
     pub(super) async fn sweep_page(
         &self,
         (range, part): (&RangeDescriptor, &Span),
         wanted: Leftover,
+        budget: &mut QuorumBudget,
     ) -> Result<Swept, SendError> {
         let request = SweepRequest { span: part.clone(), wanted };
-        let request = Request::Transact(Transact::Sweep(request));
-        let answer = self.router().send(range, request, &mut self.budget()).await?;
-        let Response::Swept(swept) = answer else { return Ok(Swept::default()) };
-        Ok(swept)
+        match self.router().send(range, Request::Transact(Transact::Sweep(request)), budget).await? {
+            Response::Swept(swept) => Ok(swept),
+            _ => Err(wrong_answer("a sweep")),
+        }
     }
 
     async fn sweep_intents_of(&self, range: &RangeDescriptor) -> Result<(), SendError> {
         for _ in 0..PAGES_MAX {
-            let told = self.sweep_page((range, &range.span), Leftover::Intents).await?.abandoned;
+            let told =
+                self.sweep_page((range, &range.span), Leftover::Intents, &mut self.budget()).await?.abandoned;
             let (count, mut gone) = (told.len(), 0);
             for holder in told {
                 let transaction = holder.transaction;
@@ -96,7 +100,8 @@ impl DistributedDatabase {
         let (mut after, mut resolved) = (None, Vec::new());
         for _ in 0..PAGES_MAX {
             let wanted = Leftover::Records { after, resolved: std::mem::take(&mut resolved) };
-            let Swept { ended, next, .. } = self.sweep_page((range, &range.span), wanted).await?;
+            let Swept { ended, next, .. } =
+                self.sweep_page((range, &range.span), wanted, &mut self.budget()).await?;
             let gone = ended.into_iter().map(|transaction| self.resolve_ended(transaction));
             let mut gone = futures::stream::iter(gone).buffer_unordered(RESOLVED_AT_ONCE_MAX);
             while let Some(id) = gone.next().await {

@@ -20,8 +20,8 @@ use super::refresh::{Refresh, refresh};
 use super::resolver::resolve_all;
 use super::two_phase_steps::{Effect, End, Event, Plan, TwoPhaseSteps};
 use crate::api::{
-    Decision, EndRequest, IntentsRequest, RangeError, RecordState, Request, ResolveRequest, Response,
-    Transact, TransactionMeta,
+    Decision, EndRequest, IntentsRequest, RecordState, Request, ResolveRequest, Response, Transact,
+    TransactionMeta,
 };
 use crate::client::budget::QuorumBudget;
 use crate::client::router::{SendError, read_error, unexpected};
@@ -244,8 +244,9 @@ impl Coordinator {
         }
         let mut budget = self.budget;
         let event = match self.end(decision, &mut budget).await {
-            Ok(Response::State(RecordState::Ended(outcome))) => Event::Ended(outcome),
-            Ok(_) => Event::Lost("the range gave another answer than to a commit".to_owned()),
+            Ok(Some(Response::State(RecordState::Ended(outcome)))) => Event::Ended(outcome),
+            Ok(Some(_)) => Event::Lost("the range gave another answer than to a commit".to_owned()),
+            Ok(None) => Event::Failed { error: self.dropped(), is_clean: false },
             Err(SendError::Lost { range_id, detail }) => {
                 // A range may say at once that it does not know: it is asked again a little later.
                 tokio::time::sleep(LOST_PAUSE).await;
@@ -265,19 +266,25 @@ impl Coordinator {
         event
     }
 
-    /// Sends the end to the record.
-    async fn end(&self, decision: Decision, budget: &mut QuorumBudget) -> Result<Response, SendError> {
+    /// Sends the end to the record; `None` where no range holds it any more.
+    async fn end(
+        &self,
+        decision: Decision,
+        budget: &mut QuorumBudget,
+    ) -> Result<Option<Response>, SendError> {
         let request = EndRequest {
             transaction: self.transaction.clone(),
             decision,
             intent_spans: intent_spans(&self.writes),
         };
         let anchor = &self.transaction.anchor;
-        let answer = self.shared.router.ask_anchor(anchor, Transact::End(request), budget).await?;
-        answer.ok_or_else(|| {
-            let detail = "no range holds its record any more: the table was dropped meanwhile";
-            SendError::Answered(RangeError::Storage(detail.to_owned()))
-        })
+        self.shared.router.ask_anchor(anchor, Transact::End(request), budget).await
+    }
+
+    /// What is told of a transaction that has not committed, and never will.
+    fn dropped(&self) -> KvError {
+        let reason = "a table that it wrote was dropped meanwhile".to_owned();
+        KvError::Retry { key: self.transaction.anchor.clone(), reason }
     }
 
     fn resolution(&self, outcome: TransactionEnd) -> ResolveRequest {
@@ -345,10 +352,9 @@ async fn heartbeat(shared: Arc<DatabaseShared>, transaction: TransactionMeta) ->
         let step = Transact::Heartbeat { transaction: transaction.id, anchor: transaction.anchor.clone() };
         let mut budget = QuorumBudget::new(TRANSACTION_HEARTBEAT_WAIT);
         let asked = shared.router.ask_anchor(&transaction.anchor, step, &mut budget);
-        match asked.await {
-            Ok(Some(Response::State(RecordState::Ended(outcome)))) => return outcome,
-            Ok(None) => return TransactionEnd::Aborted,
-            Ok(Some(_)) | Err(_) => {}
+        // Where no range holds the record any more, what it said before is not known: the decision finds that out.
+        if let Ok(Some(Response::State(RecordState::Ended(outcome)))) = asked.await {
+            return outcome;
         }
     }
 }

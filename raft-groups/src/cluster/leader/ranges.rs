@@ -116,10 +116,14 @@ impl Leader {
         }
     }
 
-    /// Removes ranges; see [`crate::cluster::member::Member::drop_table_ranges`].
+    /// Removes ranges; see [`crate::cluster::member::Member::drop_table_ranges`]. They are closed first, which may take long,
+    /// and longer where one has no quorum: nobody who makes a range waits for that.
     pub async fn lead_drop_ranges(&self, span: Span, fence: Option<Fence>) -> ClusterAnswer {
         if !self.calls.is_leader() {
             return self.calls.not_leader();
+        }
+        if let Err(error) = self.directory.database().close_span(&span).await {
+            return answer(Err(error.into()));
         }
         let _one_at_a_time = self.directory_lock.lock().await;
         answer(self.drop_ranges(&span, fence.as_ref()).await)
@@ -137,7 +141,6 @@ impl Leader {
     }
 
     async fn drop_ranges(&self, span: &Span, fence: Option<&Fence>) -> Result<(), ClusterError> {
-        self.directory.database().close_span(span).await?;
         let removed = self.directory.remove_ranges(span, fence).await?;
         self.destroy_replicas(&removed).await;
         Ok(())

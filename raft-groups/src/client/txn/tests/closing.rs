@@ -107,3 +107,55 @@ async fn closing_goes_through_all_records() {
     }
     assert_eq!(setup.world.intents(), 0);
 }
+
+/// The decision's answers are lost, the table goes, and nobody can be asked any more: it is not known, and never "aborted".
+#[tokio::test(start_paused = true)]
+async fn closing_leaves_a_commit_unknown_whose_answer_was_lost() {
+    let setup = setup().await;
+    put(&setup.one, &[("n", "0")]).await;
+    setup.world.fault(Lost::AllAnswers);
+    let one = setup.one.clone();
+    let committing = tokio::spawn(async move {
+        let mut transaction = begin(&one).await;
+        transaction.write(Write::put(key("b"), value("1"))).unwrap();
+        transaction.write(Write::put(key("n"), value("1"))).unwrap();
+        transaction.commit(None).await
+    });
+    let committed = async {
+        while !setup.world.take_steps().contains(&"commit") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), committed).await.expect("it decides");
+    setup.two.close_span(&span("a", "m")).await.unwrap();
+    setup.world.forget_fault();
+    remove_left(&setup).await;
+    let told = committing.await.unwrap();
+    assert!(matches!(told, Err(KvError::Ambiguous { .. })), "{told:?}");
+    assert_eq!(seen_from_both(&setup, "n").await, [Some(value("1")), Some(value("1"))]);
+}
+
+/// Nobody has decided when the table goes: it is told at once, and may be tried again.
+#[tokio::test(start_paused = true)]
+async fn closing_is_told_to_who_had_not_decided() {
+    let setup = setup().await;
+    put(&setup.one, &[("n", "0")]).await;
+    let mut transaction = begin(&setup.one).await;
+    transaction.write(Write::put(key("b"), value("1"))).unwrap();
+    transaction.write(Write::put(key("n"), value("1"))).unwrap();
+    // Each message takes so long that the table goes between the intents and the decision.
+    setup.world.set_latency(Duration::from_millis(400));
+    let committing = tokio::spawn(async move { transaction.commit(None).await });
+    let laid = async {
+        while setup.world.intents() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), laid).await.expect("it lays intents");
+    setup.world.set_latency(Duration::ZERO);
+    remove_left(&setup).await;
+    let told = committing.await.unwrap();
+    let Err(KvError::Retry { reason, .. }) = told else { panic!("{told:?}") };
+    assert!(reason.contains("dropped meanwhile"), "{reason}");
+    assert_eq!(seen_from_both(&setup, "n").await, [Some(value("0")), Some(value("0"))]);
+}
