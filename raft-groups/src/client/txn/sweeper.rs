@@ -69,10 +69,9 @@ impl DistributedDatabase {
         budget: &mut QuorumBudget,
     ) -> Result<Swept, SendError> {
         let request = SweepRequest { span: part.clone(), wanted };
-        match self.router().send(range, Request::Transact(Transact::Sweep(request)), budget).await? {
-            Response::Swept(swept) => Ok(swept),
-            _ => Err(wrong_answer("a sweep")),
-        }
+        let answer = self.router().send(range, Request::Transact(Transact::Sweep(request)), budget).await?;
+        let Response::Swept(swept) = answer else { return Err(wrong_answer("a sweep")) };
+        Ok(swept)
     }
 
     async fn sweep_intents_of(&self, range: &RangeDescriptor) -> Result<(), SendError> {
