@@ -116,6 +116,8 @@ pub enum Refusal {
     DiskFull,
     /// It has never reported: nobody knows whether it exists.
     NeverHeard,
+    /// It says that its clock is wrong.
+    ClockInDoubt,
     /// It was taken for an earlier replica of the same range.
     Taken,
     /// Its replica of the range is damaged.
@@ -130,6 +132,7 @@ impl fmt::Display for Refusal {
             Self::NotLive(liveness) => write!(f, "{liveness}"),
             Self::DiskFull => f.write_str("disk full"),
             Self::NeverHeard => f.write_str("never heard"),
+            Self::ClockInDoubt => f.write_str("its clock is wrong"),
             Self::Taken => f.write_str("has a replica"),
             Self::Damaged => f.write_str("its replica is damaged"),
             Self::NoLiveMajority => f.write_str("suspect, and live replicas must be a majority"),

@@ -63,7 +63,8 @@ impl fmt::Display for TransferLeader {
 /// The next leader to move, or `None` where the leaders are as well spread as they can be, or where
 /// [`TRANSFERS_PENDING_MAX`] transfers are under way.
 ///
-/// A leader never goes to a node that is not live or was never heard, or has no replica of the range, or a damaged one.
+/// A leader never goes to a node that is not live, was never heard or doubts its clock, or has no replica of the range, or a
+/// damaged one.
 /// Leaders of suspect and dead nodes are left alone: such a node does not answer, and its ranges elect by themselves.
 pub fn next_leader_transfer(view: &View) -> Option<TransferLeader> {
     if view.pending_len() >= TRANSFERS_PENDING_MAX {
@@ -121,6 +122,7 @@ fn choose_target(view: &View, range: &RangeView, from: NodeId) -> Option<Choice>
     let standing = |node: NodeId| match view.liveness(node) {
         _ if range.is_damaged(node) => Err(Refusal::Damaged),
         _ if !view.is_heard(node) => Err(Refusal::NeverHeard),
+        _ if view.doubts_clock(node) => Err(Refusal::ClockInDoubt),
         Liveness::Live => Ok(Score::default().term(Rule::LeaderCount, count(view.load(node).leaders))),
         unable @ (Liveness::Suspect | Liveness::Dead | Liveness::Draining) => Err(Refusal::NotLive(unable)),
     };
@@ -138,8 +140,11 @@ impl Edges {
         let mut from: BTreeMap<NodeId, BTreeMap<NodeId, RangeId>> = BTreeMap::new();
         for (range, leader) in movable(view).filter(|(_, leader)| is_live(*leader)) {
             let others = range.replicas.iter().map(|replica| replica.node);
-            let able = |node: NodeId| is_live(node) && view.is_heard(node) && !range.is_damaged(node);
-            for node in others.filter(|node| *node != leader && able(*node)) {
+            let able = |node: &NodeId| {
+                let is_sound = !view.doubts_clock(*node) && !range.is_damaged(*node);
+                is_live(*node) && view.is_heard(*node) && is_sound
+            };
+            for node in others.filter(|node| *node != leader).filter(able) {
                 from.entry(leader).or_default().entry(node).or_insert(range.id);
             }
         }

@@ -59,6 +59,9 @@ pub struct NodeView {
     /// Whether it has reported to whoever made this view. One that never has may not exist: it gets nothing, and does
     /// not count where a range wants as many replicas as there are nodes.
     pub is_heard: bool,
+    /// Whether it says that its clock is too far from those of most others: it serves no clients and can do nothing by
+    /// itself with tables, so that it leads range 1 badly; what it has of other ranges works.
+    pub doubts_clock: bool,
     /// Bytes used on its disk, by whomever.
     pub disk_used_bytes: u64,
     /// Size of its disk in bytes; 0 where it is not known, and then it is never full.
@@ -69,7 +72,8 @@ impl NodeView {
     /// A live node of which no disk is known.
     pub fn live(id: NodeId, locality: Locality) -> Self {
         let liveness = Liveness::Live;
-        Self { id, locality, liveness, is_heard: true, disk_used_bytes: 0, disk_total_bytes: 0 }
+        let (is_heard, doubts_clock) = (true, false);
+        Self { id, locality, liveness, is_heard, doubts_clock, disk_used_bytes: 0, disk_total_bytes: 0 }
     }
 
     /// Whether its disk takes no new replica.
@@ -231,6 +235,11 @@ impl View {
     /// Whether a node has reported to whoever made this view.
     pub fn is_heard(&self, id: NodeId) -> bool {
         self.node(id).is_some_and(|node| node.is_heard)
+    }
+
+    /// Whether a node says that its clock is wrong.
+    pub fn doubts_clock(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.doubts_clock)
     }
 
     /// What a node carries.

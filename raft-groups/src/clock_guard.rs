@@ -25,6 +25,10 @@ const TRUSTED_PERCENT: u32 = 80;
 pub const CLOCK_TRUSTED_MAX_MS: u64 = CLOCK_OFFSET_MAX_DEFAULT_MS * TRUSTED_PERCENT as u64 / 100;
 /// How long a measurement counts.
 const MEASUREMENT_KEPT: Duration = Duration::from_secs(10);
+/// How old one is when any newer one takes its place: else a narrow one would be the only one until it counts no more, and
+/// for a moment this peer would not be heard, only those whose answer comes then.
+const MEASUREMENT_BEST: Duration = Duration::from_secs(5);
+const _: () = assert!(MEASUREMENT_BEST.as_secs() < MEASUREMENT_KEPT.as_secs());
 /// Longest wait for the first measurement: where nobody answers there is nobody to disagree with.
 const UNMEASURED_MAX: Duration = Duration::from_secs(10);
 /// The two clocks of a reading are read within this time, or once more.
@@ -135,6 +139,10 @@ impl Measured {
     fn is_fresh(self, now: Duration) -> bool {
         now.saturating_sub(self.at) < MEASUREMENT_KEPT
     }
+
+    fn is_ageing(self, now: Duration) -> bool {
+        now.saturating_sub(self.at) >= MEASUREMENT_BEST
+    }
 }
 
 /// How the clock stands.
@@ -197,7 +205,7 @@ impl ClockGuard {
         let new = Measured { low, high: low.saturating_add(micros(stamp.elapsed)), at: now.boot };
         // The narrowest one says most, unless either clock has been set since.
         let is_better =
-            |old: &Measured| !old.is_fresh(now.boot) || new.width() <= old.width() || !new.overlaps(*old);
+            |old: &Measured| old.is_ageing(now.boot) || new.width() <= old.width() || !new.overlaps(*old);
         if state.peers.get(&peer).is_none_or(is_better) {
             state.peers.insert(peer, new);
         }

@@ -59,7 +59,12 @@ fn clock_of_one_machine_is_off() {
         if is_so { Ok(()) } else { Err(format!("{ahead} {allowed} {trusted}")) }
     });
 
-    // Beyond, and not yet so far that nodes refuse each other's timestamps.
+    // Beyond, and not yet so far that nodes refuse each other's timestamps; range 1 is led where the clock is wrong, and does
+    // not stay there.
+    wait_for("range 1 led by the second", || {
+        let output = cluster.nodes[0].ask(&["range", "transfer-leader", "r1", "--to", "n2"]);
+        if output.status.success() { Ok(()) } else { Err(text_of(&output)) }
+    });
     set(&file, -235);
     cluster.nodes[1].await_http("/ready", 503);
     until_told(

@@ -62,6 +62,13 @@ impl Sim {
         }
     }
 
+    /// From now on this node says that its clock is wrong.
+    pub fn set_clock_in_doubt(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.doubts_clock = true;
+        }
+    }
+
     /// Puts a range where the caller wants it, whatever the rules say.
     pub fn put_range(&mut self, range: RangeView) {
         self.ranges.insert(range.id, range);

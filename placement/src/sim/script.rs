@@ -40,6 +40,11 @@ impl goldenscript::Runner for Runner {
                 self.sim.set_never_heard(node_id(args.next_pos())?);
                 Ok(String::new())
             }
+            // doubt ID: it says that its clock is wrong.
+            "doubt" => {
+                self.sim.set_clock_in_doubt(node_id(args.next_pos())?);
+                Ok(String::new())
+            }
             // create [COUNT] [replicas=N] [system=yes]: places new ranges by the rules.
             "create" => self.create(&mut args),
             // range ID NODE… [leader=NODE] [replicas=N] [learner=NODE] [damaged=NODE]: a range where the script wants it.

@@ -161,12 +161,18 @@ impl Member {
         }
     }
 
-    /// Everything that range 1's leaseholder knows; `None` on other nodes.
-    pub(super) async fn lead_status(&self) -> Option<ClusterStatus> {
-        let directory = self.leader.directory_to_tell().await?;
+    /// Everything that range 1's leaseholder knows.
+    pub(super) async fn lead_status(&self) -> ClusterAnswer {
+        let directory = match self.leader.directory_to_tell().await {
+            Ok(directory) => directory,
+            Err(answer) => return answer,
+        };
         // The leaseholder's own report must not be a second old in its own answer.
         self.agent.report_once().await;
-        self.leader.status_of(&directory)
+        match self.leader.status_of(&directory) {
+            Some(status) => ClusterAnswer::Status(Box::new(status)),
+            None => self.calls.not_leader(),
+        }
     }
 }
 

@@ -83,10 +83,7 @@ impl Member {
                 self.lead(|leader| async move { leader.lead_remove_node(node).await }).await
             }
             ClusterRequest::AwaitCatalog { version } => self.leader.lead_await_catalog(version).await,
-            ClusterRequest::Status => match self.lead_status().await {
-                Some(status) => ClusterAnswer::Status(Box::new(status)),
-                None => self.calls.not_leader(),
-            },
+            ClusterRequest::Status => self.lead_status().await,
         }
     }
 

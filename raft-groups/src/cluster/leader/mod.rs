@@ -32,6 +32,7 @@ mod repair;
 mod spread;
 mod status;
 mod view;
+mod wrong_clock;
 
 use board::Board;
 pub(super) use status::REPORTS_WAIT;

@@ -22,6 +22,7 @@ impl Leader {
     /// While this node holds range 1's lease: moves leaders until they are spread.
     pub async fn spread_leaders_forever(self: Arc<Self>) {
         loop {
+            self.leave_where_clock_is_wrong().await;
             let pause = match self.spread_leaders().await {
                 Ok(0) => SPREAD_INTERVAL,
                 Ok(_) => ROUND_PAUSE,

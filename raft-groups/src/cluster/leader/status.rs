@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use quorate_engine::kv::{Key, Span};
+use quorate_engine::kv::{Key, KvError, Span};
 use quorate_placement::topology::NodeId;
 use quorate_placement::view::Liveness;
 
 use super::Leader;
 use super::board::Board;
 use crate::cluster::calls::Moment;
+use crate::cluster::message::ClusterAnswer;
 use crate::cluster::node_format::NodeRecord;
 use crate::cluster::status::{
     ClusterStatus, DiskSyncs, NodeStatus, RangeStatus, clocks_of, members_of, millis,
@@ -19,15 +20,23 @@ use crate::descriptor::RangeDescriptor;
 pub(in crate::cluster) const REPORTS_WAIT: Duration = Duration::from_millis(1_200);
 
 impl Leader {
-    /// The directory, read once a board that has only begun to listen had time to; `None` on other nodes.
-    pub async fn directory_to_tell(&self) -> Option<Vec<RangeDescriptor>> {
+    /// The directory, read once a board that has only begun to listen had time to.
+    ///
+    /// # Errors
+    /// What to answer instead: that another node leads, or why the directory cannot be read.
+    pub async fn directory_to_tell(&self) -> Result<Vec<RangeDescriptor>, ClusterAnswer> {
         if !self.calls.is_leader() {
-            return None;
+            return Err(self.calls.not_leader());
         }
-        let directory = self.directory.read(&Span::prefix(Key::default())).await.ok()?;
+        let read = self.directory.read(&Span::prefix(Key::default())).await;
+        let complaint = |error: KvError| {
+            let leads = self.calls.is_leader();
+            if leads { ClusterAnswer::Unavailable(error.to_string()) } else { self.calls.not_leader() }
+        };
+        let directory = read.map_err(complaint)?;
         // Nor is a board that has only begun to listen to be taken at its word.
         let _ = tokio::time::timeout(REPORTS_WAIT, self.await_reports()).await;
-        Some(directory)
+        Ok(directory)
     }
 
     /// Everything that range 1's leaseholder knows of the directory's ranges and of all nodes; `None` on other nodes.

@@ -59,6 +59,7 @@ fn node_view(board: &Board, now: Moment, record: NodeRecord) -> NodeView {
         id: record.node_id,
         liveness: board.liveness(record.node_id, now.boot),
         is_heard: board.has_heard(record.node_id),
+        doubts_clock: report.is_some_and(|report| report.clock_doubt.is_some()),
         disk_used_bytes: report.map_or(0, |report| report.disk_used_bytes),
         disk_total_bytes: report.map_or(0, |report| report.disk_total_bytes),
         locality: record.locality,

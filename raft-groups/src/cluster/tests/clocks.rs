@@ -1,6 +1,7 @@
 //! A node whose clock is off serves while it is within what is allowed, and says how far it is either way.
 
 use super::*;
+use crate::client::router::SYSTEM_RANGE;
 use crate::cluster::status::PeerClock;
 
 /// Three members, the second of them so many milliseconds ahead, and all that have a lease on the catalog.
@@ -59,4 +60,36 @@ async fn clock_beyond_what_is_allowed_serves_nothing_and_says_so() {
     let (clocks, doubt) = told_of_second(&members[0]).await;
     assert!(doubt.is_some_and(|doubt| doubt.contains("behind n1's")));
     assert!(clocks.iter().all(|clock| (215..=225).contains(&clock.ahead_ms)), "{clocks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_leaves_a_node_whose_clock_is_wrong_and_does_not_come_back() {
+    let Three { members, .. } = with_second_ahead(-220).await;
+    for id in 100..104 {
+        members[0].create_table_range(table(id)).await.unwrap();
+    }
+    wait("the second knows", || members[1].agent.clock_doubt().is_some()).await;
+    let leader = members.iter().find(|member| member.calls.is_leader()).unwrap();
+    leader.local_ranges().end_lease_and_transfer(SYSTEM_RANGE, NodeId(2)).await.unwrap();
+    wait("a right clock leads", || members[0].calls.is_leader() || members[2].calls.is_leader()).await;
+    for _ in 0..60 {
+        let status = members[0].status().await;
+        assert_eq!(status.partial, None);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!members[1].calls.is_leader(), "it leads no range 1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_stays_where_no_clock_is_right_and_the_status_says_why_it_is_partial() {
+    let shifts = BTreeMap::from([("b", -220_000), ("c", 220_000)]);
+    let Three { members, .. } = three_in(Net { shifts, ..Net::new() }).await;
+    wait("the first knows", || members[0].agent.clock_doubt().is_some()).await;
+    assert!(members[0].calls.is_leader(), "who began leads");
+    for _ in 0..10 {
+        let partial = members[2].status().await.partial.unwrap();
+        assert!(partial.contains("range 1's leaseholder: this node's clock is"), "{partial}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(members[0].calls.is_leader(), "there is none to hand over to");
+    }
 }
