@@ -5,6 +5,7 @@ use std::time::Duration;
 use quorate_engine::kv::{Fence, KvError, Span};
 use quorate_placement::topology::{NodeId, RangeId};
 
+use super::calls::LEADER_RETRY;
 use super::error::ClusterError;
 use super::leader::REPORTS_WAIT;
 
@@ -132,7 +133,8 @@ impl Member {
         let descriptors = self.directory.read(&span).await?;
         let is_elsewhere =
             |descriptor: &RangeDescriptor| self.calls.ranges.status(descriptor.range_id).is_none();
-        let elsewhere = if descriptors.iter().any(is_elsewhere) { self.told_by_leader().await } else { None };
+        let elsewhere =
+            if descriptors.iter().any(is_elsewhere) { self.told_by_leader().await.ok() } else { None };
         let info = |descriptor: RangeDescriptor| {
             let told = elsewhere.as_ref().and_then(|status| told_range(status, descriptor.range_id));
             let (leader, size_bytes) = match self.calls.ranges.status(descriptor.range_id) {
@@ -147,17 +149,27 @@ impl Member {
 
     /// How the cluster is: as range 1's leaseholder knows, or, where it does not answer, as this node knows by itself.
     pub async fn status(&self) -> ClusterStatus {
-        match self.calls.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
-            Ok(ClusterAnswer::Status(status)) => *status,
-            Ok(other) => self.agent.own_status(format!("range 1's leaseholder: {}", other.complaint())).await,
-            Err(error) => self.agent.own_status(error.to_string()).await,
+        match self.told_by_leader().await {
+            Ok(status) => status,
+            Err(reason) => self.agent.own_status(reason).await,
         }
     }
 
-    async fn told_by_leader(&self) -> Option<ClusterStatus> {
-        match self.calls.ask_leader(&ClusterRequest::Status, STATUS_TIMEOUT).await {
-            Ok(ClusterAnswer::Status(status)) => Some(*status),
-            Ok(_) | Err(_) => None,
+    /// What range 1's leaseholder tells within some seconds; one that cannot yet, as right after its start, may a moment later.
+    ///
+    /// # Errors
+    /// Why it told nothing.
+    async fn told_by_leader(&self) -> Result<ClusterStatus, String> {
+        let until = self.calls.boottime().saturating_add(STATUS_TIMEOUT);
+        let mut complaint = None;
+        loop {
+            let left = until.saturating_sub(self.calls.boottime());
+            match self.calls.ask_leader(&ClusterRequest::Status, left).await {
+                Ok(ClusterAnswer::Status(status)) => return Ok(*status),
+                Ok(other) => complaint = Some(format!("range 1's leaseholder: {}", other.complaint())),
+                Err(error) => return Err(complaint.unwrap_or_else(|| error.to_string())),
+            }
+            tokio::time::sleep(LEADER_RETRY).await;
         }
     }
 
