@@ -120,7 +120,7 @@ impl Driver {
             // Whether the table was published says its job's row, to whoever takes it over.
             Err(error) if error.state == SqlState::StatementCompletionUnknown => Err(error),
             Err(error) if self.machine.step() == JobStep::MakeRange => Err(self.undo(node, error).await),
-            Err(error) => Err(left_behind(error, self.job.id)),
+            Err(error) => Err(left_behind(&error, self.job.id)),
         }
     }
 
@@ -244,11 +244,15 @@ pub(super) async fn settle(node: &SqlNode, upto: Timestamp) -> Result<(), SqlErr
     node.cluster.await_catalog(upto).await
 }
 
-/// The job goes on without its client.
-pub(super) fn left_behind(error: SqlError, job_id: u64) -> SqlError {
-    let hint =
-        format!("The change is made; job {job_id} finishes it by itself, SHOW JOBS tells how far it is.");
-    if error.hint.is_some() { error } else { error.with_hint(hint) }
+/// The job goes on without its client: the change is made, whatever kept this node from seeing it through.
+pub(super) fn left_behind(error: &SqlError, job_id: u64) -> SqlError {
+    let message = format!(
+        "the change is made, and it is not known whether all nodes know of it yet: {}",
+        error.message
+    );
+    SqlError::new(SqlState::StatementCompletionUnknown, message).with_hint(format!(
+        "Do not repeat it: job {job_id} finishes it by itself, SHOW JOBS tells how far it is."
+    ))
 }
 
 fn undone(reason: &str) -> SqlError {

@@ -172,7 +172,7 @@ impl StagedDdl {
             match driven {
                 Ok(Driven::Replaced) => driver.told(node, Driven::Replaced).await?,
                 Ok(Driven::Done | Driven::Undone(_) | Driven::AwaitsCommit) => {}
-                Err(error) => return Err(left_behind(error, id)),
+                Err(error) => return Err(left_behind(&error, id)),
             }
         }
         Ok(())

@@ -34,6 +34,8 @@ pub struct LocalCluster {
     settings: Mutex<BTreeMap<String, String>>,
     /// The node must not rely on its catalog.
     is_lease_over: Mutex<bool>,
+    /// Nodes cannot be heard to know the catalog.
+    is_deaf: Mutex<bool>,
     /// What comes of the next questions for a lease, before the usual.
     next_leases: Mutex<VecDeque<Option<Timestamp>>>,
     /// Raw timestamp.
@@ -88,6 +90,11 @@ impl LocalCluster {
         *self.is_lease_over.lock() = is_over;
     }
 
+    /// Lets every wait for other nodes' catalogs fail, or no more.
+    pub fn set_deaf(&self, is_deaf: bool) {
+        *self.is_deaf.lock() = is_deaf;
+    }
+
     /// The next questions for a lease give these ends; `None` is a lease that has run out.
     pub fn give_leases(&self, leases: impl IntoIterator<Item = Option<Timestamp>>) {
         self.next_leases.lock().extend(leases);
@@ -138,6 +145,10 @@ impl Cluster for LocalCluster {
 
     async fn await_catalog(&self, upto: Timestamp) -> Result<(), SqlError> {
         self.awaited.fetch_max(upto.raw(), Ordering::SeqCst);
+        if *self.is_deaf.lock() {
+            let message = "this node serves no clients for now";
+            return Err(SqlError::new(SqlState::CannotConnectNow, message).with_hint("Use another node."));
+        }
         Ok(())
     }
 

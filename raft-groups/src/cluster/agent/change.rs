@@ -357,6 +357,13 @@ impl ReplicaChange {
         }
     }
 
+    /// The node that was to get a replica will not come back as it was. A replica that votes is for repair.
+    pub fn target_lost(&mut self, now: Duration, reason: &str) {
+        if self.given_up.is_none() && matches!(self.stage, Stage::Adding | Stage::CatchingUp) {
+            self.give_up(now, format!("{}: its new node is lost: {reason}", self.range_id));
+        }
+    }
+
     /// What a learner says of itself; nothing where it did not answer.
     pub fn reported(&mut self, now: Duration, committed: u64, progress: Option<Progress>) {
         let Some(progress) = progress else { return };

@@ -18,7 +18,7 @@ use crate::local_ranges::{LocalRangeError, ReplicaStatus};
 /// Longest wait for a peer that is asked what it knows of a range.
 const PEER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Ranges asked about in one pass: the next pass is near.
-const RANGES_ASKED_MAX: usize = 16;
+pub(super) const RANGES_ASKED_MAX: usize = 16;
 
 /// Whether `newer` proves that the range has removed this replica for good.
 pub fn is_gone(replica: &ReplicaStatus, newer: &RangeDescriptor) -> bool {
@@ -90,6 +90,16 @@ impl Agent {
             }));
         }
         found
+    }
+
+    /// Whether each other node says that no replica there knows a range.
+    pub(super) async fn is_unknown_everywhere(&self, range_id: RangeId) -> bool {
+        let own = self.calls.node_id();
+        let nodes = self.directory.registry.ids().into_iter().filter(|node| *node != own);
+        let request = ClusterRequest::Describe { range_id };
+        let asking = nodes.map(|node| self.calls.ask_node(node, &request, PEER_TIMEOUT));
+        let answers = join_all(asking.collect::<Vec<_>>()).await;
+        answers.iter().all(|answer| matches!(answer, Ok(ClusterAnswer::Described(None))))
     }
 
     /// Collects all local replicas that the newest descriptors known here prove gone.

@@ -10,7 +10,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_placement::topology::ReplicaId;
+
 use super::Agent;
+use super::collect::RANGES_ASKED_MAX;
 use crate::cluster::directory::rows::{is_listed, table_keys};
 use crate::cluster::error::ClusterError;
 use crate::descriptor::RangeDescriptor;
@@ -39,6 +42,12 @@ fn fate(status: &ReplicaStatus, directory: &[RangeDescriptor]) -> Fate {
     let has_rows = directory.iter().any(|row| row.span.overlaps(&own.span));
     // What an empty replica holds is not known before its first snapshot.
     if status.is_whole && (was_listed || !has_rows) { Fate::Goes } else { Fate::Stays }
+}
+
+/// Whether a replica knows nothing of its range, and the directory neither.
+fn is_unlisted_empty(status: &ReplicaStatus, directory: &[RangeDescriptor]) -> bool {
+    let range_id = status.descriptor.range_id;
+    !status.is_whole && is_listed(range_id) && directory.iter().all(|row| row.range_id != range_id)
 }
 
 impl Agent {
@@ -72,7 +81,42 @@ impl Agent {
                 Fate::Goes => going.push(status),
             }
         }
-        self.remove_gone_replicas(&going).await
+        self.remove_gone_replicas(&going).await?;
+        self.remove_empty_replicas(&local, &directory).await
+    }
+
+    /// Removes replicas that were made for a range which was gone before they got its state: range 1 has no row of it, and no
+    /// node has a replica that knows it. A range that is not published yet has one.
+    async fn remove_empty_replicas(
+        &self,
+        local: &[ReplicaStatus],
+        directory: &[RangeDescriptor],
+    ) -> Result<(), ClusterError> {
+        let suspects: Vec<_> = local
+            .iter()
+            .filter(|status| is_unlisted_empty(status, directory))
+            .take(RANGES_ASKED_MAX)
+            .collect();
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let mut unknown = Vec::new();
+        for status in suspects {
+            if self.is_unknown_everywhere(status.descriptor.range_id).await {
+                unknown.push(status);
+            }
+        }
+        // Read behind the answers: one that was published meanwhile has a row.
+        let directory = self.directory.read(&table_keys()).await?;
+        for status in unknown.into_iter().filter(|status| is_unlisted_empty(status, &directory)) {
+            let range_id = status.descriptor.range_id;
+            tracing::info!(range = %range_id, replica = %status.replica_id, "an empty replica is removed, its range is gone");
+            let next = ReplicaId(status.replica_id.0 + 1);
+            if let Err(error) = self.calls.ranges.destroy_replica(range_id, next).await {
+                tracing::warn!(range = %range_id, %error, "it could not be removed");
+            }
+        }
+        Ok(())
     }
 
     /// Removes replicas whose ranges the kept rows do not have any more. It is final, and seldom: range 1 itself is read
@@ -124,7 +168,7 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use quorate_engine::kv::{Key, Span};
-    use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
+    use quorate_placement::topology::{NodeId, RangeId};
 
     use super::*;
     use crate::local_ranges::GroupRole;
@@ -166,5 +210,8 @@ mod tests {
         assert_eq!(fate(&status(right.clone(), 2), &whole), Fate::Goes, "its row is gone");
         let empty = ReplicaStatus { is_whole: false, ..status(RangeDescriptor::unknown(RangeId(9)), 0) };
         assert_eq!(fate(&empty, &whole), Fate::Stays);
+        assert!(is_unlisted_empty(&empty, &whole), "others are asked");
+        assert!(!is_unlisted_empty(&empty, &[range(9, "a", "b", 3)]), "its state will come");
+        assert!(!is_unlisted_empty(&status(right, 0), &[]), "it is not empty");
     }
 }

@@ -11,7 +11,7 @@ use crate::cluster::range_command::{LookAt, RangeCommand};
 use crate::cluster::settings::NODE_DEAD_AFTER;
 use crate::local_ranges::LocalRanges;
 use crate::raft::MemberChange;
-use quorate_placement::topology::RangeId;
+use quorate_placement::topology::{RangeId, ReplicaId};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// The range of table 100.
@@ -191,6 +191,20 @@ async fn dead_node_is_replaced_without_a_person_and_collects_its_own_when_it_ret
     cluster.await_member(2).await;
     assert_eq!(rows(&cluster.member(2)).await, 50);
     assert!(cluster.store(2).statuses().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_replica_of_a_range_that_is_gone_is_removed() {
+    let cluster = Cluster::of_four().await;
+    // Made for a range that was dropped before it got its state; one of a range that is there waits for it.
+    let gone = RangeId(77);
+    cluster.store(4).create_learner(gone, ReplicaId(4)).await.unwrap();
+    cluster.store(4).create_learner(RANGE, ReplicaId(9)).await.unwrap();
+    wait("the end of the empty replica", || cluster.store(4).status(gone).is_none()).await;
+    assert!(cluster.store(4).status(RANGE).is_some());
+    // Asked for again, it is refused: its id was used.
+    assert!(cluster.store(4).create_learner(gone, ReplicaId(4)).await.is_err());
+    cluster.store(4).create_learner(gone, ReplicaId(5)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::ddl::job::Job;
 use crate::ddl::rows::read_jobs;
 use crate::ddl::timing::JobTiming;
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::program::scan_evaluator;
 use crate::session::tests::run_text;
@@ -214,4 +214,19 @@ async fn job_whose_driver_stood_still_and_was_replaced_is_not_changed_by_it() {
         }
     }
     assert_eq!(met.len(), POINTS.len(), "every point was met: {met:?}");
+}
+
+#[tokio::test]
+async fn change_that_is_made_is_never_told_as_refused() {
+    for text in TEXTS.into_iter().filter(|text| !text.contains("ROLLBACK")) {
+        let nodes = Nodes::new().await;
+        nodes.clusters[0].set_deaf(true);
+        let error = nodes.run(0, text).await.unwrap_err();
+        assert_eq!(error.state, SqlState::StatementCompletionUnknown, "{text}: {error}");
+        assert!(error.message.contains("serves no clients"), "{text}: {error}");
+        nodes.clusters[0].set_deaf(false);
+        nodes.let_claims_expire();
+        nodes.nodes[1].adopt_once().await.unwrap();
+        nodes.check(text).await;
+    }
 }

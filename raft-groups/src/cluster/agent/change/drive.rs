@@ -8,9 +8,11 @@ use quorate_placement::topology::{NodeId, RangeId, ReplicaId};
 
 use super::{ChangeStep, CreateError, Goal, ReplicaChange, Seen};
 use crate::cluster::agent::Agent;
+use crate::cluster::identify::found_at;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest};
 use crate::cluster::status::{ChangeStatus, millis};
 use crate::descriptor::RangeDescriptor;
+use crate::limits::SUSPECT_AFTER;
 use crate::local_ranges::{LedRange, ReplicaProgress};
 
 /// Pause before the range is looked at again where nothing could be done.
@@ -204,7 +206,23 @@ impl Agent {
         let now = self.calls.boottime();
         self.with_change(range_id, |change| change.created(now, replica, result));
         if !is_there {
+            self.look_for_target(range_id, node).await;
             tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Gives a change up whose new node is silent and known not to come back as it was.
+    async fn look_for_target(&self, range_id: RangeId, node: NodeId) {
+        if self.calls.rpc.last_heard(node).is_some_and(|silence| silence < SUSPECT_AFTER) {
+            return;
+        }
+        let lost = match self.directory.registry.get(node) {
+            None => Some(format!("{node} is no member any more")),
+            Some(record) => found_at(self.bootstrap.as_ref(), &record).await.absence(),
+        };
+        if let Some(reason) = lost {
+            let now = self.calls.boottime();
+            self.with_change(range_id, |change| change.target_lost(now, &reason));
         }
     }
 
@@ -214,6 +232,9 @@ impl Agent {
             Ok(ClusterAnswer::Progress(progress)) => progress,
             Ok(_) | Err(_) => None,
         };
+        if progress.is_none() {
+            self.look_for_target(range_id, node).await;
+        }
         let now = self.calls.boottime();
         let is_near = self.with_change(range_id, |change| {
             change.reported(now, committed, progress);

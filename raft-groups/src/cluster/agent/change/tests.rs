@@ -176,6 +176,10 @@ impl goldenscript::Runner for Runner {
                 self.change.created(self.now, ReplicaId(0), Err(CreateError::NotNow));
                 self.next()
             }
+            "target_lost" => {
+                self.change.target_lost(self.now, "another store answers there");
+                self.next()
+            }
             // wait SECONDS
             "wait" => {
                 let seconds = args.next_pos().ok_or("how long?")?.parse()?;
