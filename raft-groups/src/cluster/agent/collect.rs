@@ -11,7 +11,9 @@ use futures::future::join_all;
 use quorate_placement::topology::RangeId;
 
 use super::Agent;
+use crate::cluster::identify::found_at;
 use crate::cluster::message::{ClusterAnswer, ClusterRequest};
+use crate::cluster::node_format::NodeRecord;
 use crate::descriptor::RangeDescriptor;
 use crate::local_ranges::{LocalRangeError, ReplicaStatus};
 
@@ -92,14 +94,20 @@ impl Agent {
         found
     }
 
-    /// Whether each other node says that no replica there knows a range.
+    /// Whether each other node says that no replica there knows a range, or will not come back as it was.
     pub(super) async fn is_unknown_everywhere(&self, range_id: RangeId) -> bool {
         let own = self.calls.node_id();
-        let nodes = self.directory.registry.ids().into_iter().filter(|node| *node != own);
+        let others = self.directory.registry.all().into_iter().filter(|record| record.node_id != own);
+        let asking: Vec<_> = others.map(|record| self.is_unknown_to(record, range_id)).collect();
+        join_all(asking).await.into_iter().all(|is_unknown| is_unknown)
+    }
+
+    async fn is_unknown_to(&self, record: NodeRecord, range_id: RangeId) -> bool {
         let request = ClusterRequest::Describe { range_id };
-        let asking = nodes.map(|node| self.calls.ask_node(node, &request, PEER_TIMEOUT));
-        let answers = join_all(asking.collect::<Vec<_>>()).await;
-        answers.iter().all(|answer| matches!(answer, Ok(ClusterAnswer::Described(None))))
+        match self.calls.ask_node(record.node_id, &request, PEER_TIMEOUT).await {
+            Ok(answer) => matches!(answer, ClusterAnswer::Described(None)),
+            Err(_) => found_at(self.bootstrap.as_ref(), &record).await.absence().is_some(),
+        }
     }
 
     /// Collects all local replicas that the newest descriptors known here prove gone.
