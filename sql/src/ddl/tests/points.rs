@@ -218,7 +218,9 @@ async fn job_whose_driver_stood_still_and_was_replaced_is_not_changed_by_it() {
 
 #[tokio::test]
 async fn change_that_is_made_is_never_told_as_refused() {
-    for text in TEXTS.into_iter().filter(|text| !text.contains("ROLLBACK")) {
+    // What nobody else has ever known need not be told to others.
+    let waits = |text: &&str| !text.contains("ROLLBACK") && !text.contains("DROP TABLE new");
+    for text in TEXTS.into_iter().filter(waits) {
         let nodes = Nodes::new().await;
         nodes.clusters[0].set_deaf(true);
         let error = nodes.run(0, text).await.unwrap_err();
