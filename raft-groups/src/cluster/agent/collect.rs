@@ -1,9 +1,9 @@
 //! Replicas that their ranges have removed go, with their data: a removed replica usually never hears of it from its
 //! group, whose leader stops talking to it at once.
 //!
-//! Invariant: a replica is destroyed only on proof: a descriptor that its range has committed, not older than its own, in
-//! which its id is absent and the next id is larger. Ids are never given twice, so that no later descriptor can name it
-//! again, and an older answer proves nothing.
+//! Invariant: a replica that has its range's state is destroyed only on proof: a descriptor that its range has committed, not
+//! older than its own, in which its id is absent and the next id is larger. Ids are never given twice, so that no later
+//! descriptor can name it again, and an older answer proves nothing.
 
 use std::time::Duration;
 

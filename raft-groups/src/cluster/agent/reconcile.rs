@@ -6,10 +6,14 @@
 //! range that was removed since, if it once had one, or if its keys have no rows at all; else it is the right side of a
 //! split that is not published yet. A look at the kept rows ([`Directory::look`](crate::cluster::directory)) is such a
 //! reading: it asks range 1 for what has changed until after it began.
+//!
+//! A replica that never got its state does not know its keys. It is of a range that is gone where range 1 has no row of that,
+//! and no node knows it: a learner's range has committed the learner, so that a quorum of it knows the range.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use quorate_placement::topology::ReplicaId;
 
 use super::Agent;
@@ -85,8 +89,7 @@ impl Agent {
         self.remove_empty_replicas(&local, &directory).await
     }
 
-    /// Removes replicas that were made for a range which was gone before they got its state: range 1 has no row of it, and no
-    /// node has a replica that knows it. A range that is not published yet has one.
+    /// Removes replicas that were made for a range which was gone before they got its state.
     async fn remove_empty_replicas(
         &self,
         local: &[ReplicaStatus],
@@ -100,15 +103,12 @@ impl Agent {
         if suspects.is_empty() {
             return Ok(());
         }
-        let mut unknown = Vec::new();
-        for status in suspects {
-            if self.is_unknown_everywhere(status.descriptor.range_id).await {
-                unknown.push(status);
-            }
-        }
+        let asking = suspects.iter().map(|status| self.is_unknown_everywhere(status.descriptor.range_id));
+        let answers = join_all(asking.collect::<Vec<_>>()).await;
         // Read behind the answers: one that was published meanwhile has a row.
         let directory = self.directory.read(&table_keys()).await?;
-        for status in unknown.into_iter().filter(|status| is_unlisted_empty(status, &directory)) {
+        let unknown = suspects.into_iter().zip(answers).filter(|(_, is_unknown)| *is_unknown);
+        for (status, _) in unknown.filter(|(status, _)| is_unlisted_empty(status, &directory)) {
             let range_id = status.descriptor.range_id;
             tracing::info!(range = %range_id, replica = %status.replica_id, "an empty replica is removed, its range is gone");
             let next = ReplicaId(status.replica_id.0 + 1);

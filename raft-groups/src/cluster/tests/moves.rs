@@ -7,6 +7,7 @@ use super::*;
 use crate::client::router::SYSTEM_RANGE;
 use crate::cluster::admin::AdminCommand;
 use crate::cluster::bootstrap_message::BootstrapAnswer;
+use crate::cluster::message::{ClusterAnswer, ClusterRequest};
 use crate::cluster::range_command::{LookAt, RangeCommand};
 use crate::cluster::settings::NODE_DEAD_AFTER;
 use crate::local_ranges::LocalRanges;
@@ -205,6 +206,31 @@ async fn empty_replica_of_a_range_that_is_gone_is_removed() {
     // Asked for again, it is refused: its id was used.
     assert!(cluster.store(4).create_learner(gone, ReplicaId(4)).await.is_err());
     cluster.store(4).create_learner(gone, ReplicaId(5)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn change_whose_new_node_is_another_store_by_now_is_given_up_long_before_its_timeout() {
+    let mut cluster = Cluster::of_four().await;
+    let leader = cluster.until_led(RANGE).await;
+    let from = (1..=3).find(|node| *node != leader).unwrap();
+    cluster.kill(4).await;
+    // As if it had been decided before the node was gone: the change begins, and waits for it.
+    let generation = cluster.store(leader).led_range(RANGE).unwrap().descriptor.generation;
+    let request = ClusterRequest::ChangeReplicas {
+        range_id: RANGE,
+        generation,
+        add: Some(NodeId(4)),
+        remove: Some(NodeId(from)),
+    };
+    let begun = cluster.member(leader).calls.ask_node(NodeId(leader), &request, DEADLINE).await;
+    assert_eq!(begun.unwrap(), ClusterAnswer::Done);
+    wait("a learner", || cluster.voters(RANGE).is_none()).await;
+    let waited = tokio::time::Instant::now();
+    cluster.disks[3] = Arc::new(MemoryStore::new());
+    cluster.start(4).await;
+    cluster.until_on(RANGE, &[1, 2, 3]).await;
+    assert!(waited.elapsed() < Duration::from_secs(30), "{:?}", waited.elapsed());
+    assert_eq!(rows(&cluster.member(1)).await, 50);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
