@@ -348,8 +348,39 @@ pub trait Transaction: Send {
     /// as of which it reads: it sees what statements before it wrote, and never what it writes itself.
     fn start_statement(&mut self) -> Sequence;
 
+    /// A point between statements to which [`Transaction::go_back_to`] goes back, until it is released: what SAVEPOINT leaves
+    /// behind. Nothing is sent.
+    fn mark(&mut self) -> Sequence;
+
+    /// Undoes what was written since a mark, which stays; those behind it are gone. What was read since counts on: the commit
+    /// fails where that has changed.
+    ///
+    /// # Panics
+    /// Where there is no such mark.
+    fn go_back_to(&mut self, mark: Sequence);
+
+    /// Forgets a mark and those behind it; what was written since stays.
+    ///
+    /// # Panics
+    /// Where there is no such mark.
+    fn release(&mut self, mark: Sequence);
+
+    /// Takes it for granted that nobody else writes these keys: a span that nobody else knows of. What is read there needs no
+    /// check at the commit.
+    fn own(&mut self, span: Span);
+
+    /// Takes what was buffered for keys of a span out of the transaction, in key order: for whoever commits it apart, into a
+    /// span that is the transaction's own.
+    fn take_writes(&mut self, span: &Span) -> Vec<Write>;
+
+    /// Lets reads from now on see what was committed up to then, unless that has changed what was read before.
+    ///
+    /// # Errors
+    /// [`KvError::Retry`] where it has; those of reads.
+    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError>;
+
     /// Newest values of these keys at the read timestamp, in the order asked, with what was buffered before `as_of` laid
-    /// over them. Only the running statement's point and [`Sequence::NEWEST`] can be asked for.
+    /// over them. Only the running statement's point, marks and [`Sequence::NEWEST`] can be asked for.
     async fn get_many_as_of(
         &mut self,
         keys: Vec<Key>,

@@ -5,8 +5,12 @@
 //!
 //! ```text
 //! key ──▶ newest write, made since s2 (what COMMIT sends, and what counts towards the limit)
-//!         value that it hides, made since s1, while a read as of s2 may ask for it: until the next statement starts
+//!         values that it hides, made since s1, while a read as of s2 may ask for it: until the next statement starts; or
+//!         while the transaction may go back to s2: until that mark is released
 //! ```
+//!
+//! A mark ([`WriteBuffer::mark`]) is what SAVEPOINT leaves behind. Invariant: going back to it leaves the buffer as it was
+//! there, whatever was written, marked and released since. What is kept for marks has a limit of its own.
 //!
 //! Nothing is sent before COMMIT, so that a scan has to be laid over by what the transaction has written. Where no
 //! write lies in the span, the request goes down as it is ([`ScanPlan::Direct`]). Else the pairs are fetched without the
@@ -24,6 +28,10 @@ use crate::kv::{
 use crate::kv_page::{PageBuilder, PageFlow, covered, remaining};
 use crate::limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
 
+mod history;
+
+use history::{Marks, Written};
+
 /// The buffered writes of a transaction.
 #[derive(Clone, Debug)]
 pub struct WriteBuffer {
@@ -32,45 +40,11 @@ pub struct WriteBuffer {
     now: Sequence,
     /// Keys with values that are hidden by writes of the running statement.
     hiding: Vec<Key>,
+    marks: Marks,
     bytes: usize,
+    /// Bytes of hidden values.
+    hidden_bytes: usize,
     bytes_max: usize,
-}
-
-/// What was written to a key.
-#[derive(Clone, Debug)]
-struct Written {
-    newest: Write,
-    /// When: the point of the statement that made the newest write.
-    since: Sequence,
-    /// Values that it hides, oldest first, each with the point of its statement. A statement can ask for one at most, so
-    /// that all of them together are never more than what the buffer may hold.
-    hidden: Vec<(Sequence, Option<Value>)>,
-}
-
-impl Written {
-    /// What is seen as of a point: `None` for nothing that was written here.
-    fn as_of(&self, as_of: Sequence) -> Option<Option<&Value>> {
-        if self.since < as_of {
-            return Some(self.newest.value.as_ref());
-        }
-        let hidden = self.hidden.iter().rev().find(|(since, _)| *since < as_of);
-        hidden.map(|(_, value)| value.as_ref())
-    }
-
-    /// Takes a newer write, which keeps the first one's condition; returns whether a value is hidden by it that a read
-    /// as of `now` asks for.
-    fn replace(&mut self, mut write: Write, now: Sequence) -> bool {
-        write.condition = self.newest.condition;
-        assert!(self.newest.key == write.key, "a write replaces one of its own key");
-        assert!(self.since <= now, "what is written now is newer than what was written before");
-        let earlier = std::mem::replace(&mut self.newest, write);
-        let since = std::mem::replace(&mut self.since, now);
-        let hides = since < now;
-        if hides {
-            self.hidden.push((since, earlier.value));
-        }
-        hides
-    }
 }
 
 /// How a scan gets its rows from below.
@@ -83,25 +57,81 @@ pub enum ScanPlan {
 }
 
 impl WriteBuffer {
-    /// An empty buffer that takes at most `bytes_max` bytes, as [`Write::size_bytes`] counts them.
+    /// An empty buffer that takes at most `bytes_max` bytes, as [`Write::size_bytes`] counts them, and keeps as many for marks.
     pub fn new(bytes_max: usize) -> Self {
-        let (writes, hiding) = (BTreeMap::new(), Vec::new());
-        Self { writes, now: Sequence::FIRST, hiding, bytes: 0, bytes_max }
+        Self {
+            writes: BTreeMap::new(),
+            now: Sequence::FIRST,
+            hiding: Vec::new(),
+            marks: Marks::default(),
+            bytes: 0,
+            hidden_bytes: 0,
+            bytes_max,
+        }
     }
 
     /// A statement starts: returns the point as of which it reads. Reads as of earlier ones are over.
     pub fn start_statement(&mut self) -> Sequence {
         for key in std::mem::take(&mut self.hiding) {
-            if let Some(written) = self.writes.get_mut(&key) {
-                written.hidden = Vec::new();
-            }
+            self.prune(&key);
         }
-        assert!(self.hiding.is_empty(), "no value is hidden when a statement starts");
+        assert!(
+            self.hidden_bytes == 0 || !self.marks.points().is_empty(),
+            "no value is hidden when a statement starts, unless for a mark"
+        );
         let earlier = self.now;
         self.now = earlier.next();
         assert!(earlier < self.now, "each statement starts behind those before");
         assert!(self.now < Sequence::NEWEST, "the newest point is no statement's");
         self.now
+    }
+
+    /// A point between two statements, to which [`WriteBuffer::go_back_to`] goes back until it is released.
+    pub fn mark(&mut self) -> Sequence {
+        let mark = self.start_statement();
+        self.marks.add(mark);
+        mark
+    }
+
+    /// Undoes what was written since a mark, which stays; those behind it are gone.
+    ///
+    /// # Panics
+    /// Where there is no such mark.
+    pub fn go_back_to(&mut self, mark: Sequence) {
+        self.start_statement();
+        for key in self.marks.go_back_to(mark) {
+            let Some(written) = self.writes.get_mut(&key) else {
+                unreachable!("a key that was noted is written")
+            };
+            self.bytes -= written.newest.size_bytes();
+            self.hidden_bytes -= written.hidden_bytes();
+            if written.go_back_to(mark) {
+                self.bytes += written.newest.size_bytes();
+                self.hidden_bytes += written.hidden_bytes();
+                self.marks.went_back(&key, written.since());
+            } else {
+                self.writes.remove(&key);
+            }
+        }
+        assert!(self.bytes <= self.bytes_max, "a buffer was no larger before");
+    }
+
+    /// Forgets a mark and those behind it; what was written since stays.
+    ///
+    /// # Panics
+    /// Where there is no such mark.
+    pub fn release(&mut self, mark: Sequence) {
+        for key in self.marks.release(mark) {
+            self.prune(&key);
+        }
+    }
+
+    /// Drops a key's hidden values that no mark asks for.
+    fn prune(&mut self, key: &Key) {
+        let Some(written) = self.writes.get_mut(key) else { return };
+        self.hidden_bytes -= written.hidden_bytes();
+        written.prune(self.marks.points());
+        self.hidden_bytes += written.hidden_bytes();
     }
 
     /// Adds a write. A second write to a key replaces the first, and keeps its condition: what is there below has not
@@ -113,27 +143,44 @@ impl WriteBuffer {
     pub fn write(&mut self, write: Write) -> Result<(), KvError> {
         check_size("key", write.key.len(), KEY_MAX_BYTES)?;
         check_size("value", write.value.as_ref().map_or(0, Value::len), VALUE_MAX_BYTES)?;
-        let earlier = self.writes.get(&write.key).map(|written| &written.newest);
-        let replaced = earlier.map_or(0, Write::size_bytes);
+        let earlier = self.writes.get(&write.key);
+        let replaced = earlier.map_or(0, |earlier| earlier.newest.size_bytes());
         assert!(replaced <= self.bytes, "what is replaced was counted when it was buffered");
         let bytes = self.bytes - replaced + write.size_bytes();
         check_size("transaction", bytes, self.bytes_max)?;
-        match self.writes.entry(write.key.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(Written { newest: write, since: self.now, hidden: Vec::new() });
-            }
-            Entry::Occupied(mut entry) => {
-                if write.condition == WriteCondition::Absent && entry.get().newest.value.is_some() {
-                    return Err(KvError::ConditionFailed { key: write.key });
-                }
-                if entry.get_mut().replace(write, self.now) {
-                    self.hiding.push(entry.key().clone());
-                }
-            }
+        let hidden = self.hidden_bytes + earlier.map_or(0, |earlier| earlier.bytes_to_hide(self.now));
+        check_size("history kept for savepoints", hidden, self.bytes_max)?;
+        let is_value = earlier.is_some_and(|earlier| earlier.newest.value.is_some());
+        if write.condition == WriteCondition::Absent && is_value {
+            return Err(KvError::ConditionFailed { key: write.key });
         }
+        let before = earlier.map(Written::since);
+        self.marks.written(&write.key, before, self.now);
+        self.keep(write);
         self.bytes = bytes;
         assert!(self.bytes <= self.bytes_max, "a buffer holds no more than it may");
         Ok(())
+    }
+
+    fn keep(&mut self, write: Write) {
+        match self.writes.entry(write.key.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(Written::new(write, self.now));
+            }
+            Entry::Occupied(mut entry) => {
+                let key = write.key.clone();
+                let written = entry.get_mut();
+                self.hidden_bytes -= written.hidden_bytes();
+                // Before the statement's first write to a key nothing is hidden for it.
+                if written.since() < self.now {
+                    written.prune(self.marks.points());
+                }
+                if written.replace(write, self.now) {
+                    self.hiding.push(key);
+                }
+                self.hidden_bytes += written.hidden_bytes();
+            }
+        }
     }
 
     /// What the transaction had written to a key: `None` for nothing, `Some(None)` for a deletion.
@@ -161,10 +208,26 @@ impl WriteBuffer {
         self.writes.values().map(|written| &written.newest)
     }
 
+    /// Takes the writes of a span out, in key order, with all that is kept of them for marks: going back to one brings none
+    /// of them back.
+    pub fn take_span(&mut self, span: &Span) -> Vec<Write> {
+        let keys: Vec<Key> = self.writes.keys().filter(|key| span.contains(key)).cloned().collect();
+        let mut taken = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(written) = self.writes.remove(&key) else { continue };
+            self.bytes -= written.newest.size_bytes();
+            self.hidden_bytes -= written.hidden_bytes();
+            self.marks.forget(&key, written.since());
+            taken.push(written.newest);
+        }
+        assert!(taken.is_sorted_by(|a, b| a.key < b.key), "each key is written once, in their order");
+        taken
+    }
+
     /// Takes the writes out, in key order.
     pub fn take(&mut self) -> Vec<Write> {
         let bytes = std::mem::take(&mut self.bytes);
-        self.hiding = Vec::new();
+        (self.hiding, self.marks, self.hidden_bytes) = (Vec::new(), Marks::default(), 0);
         let writes: Vec<Write> =
             std::mem::take(&mut self.writes).into_values().map(|written| written.newest).collect();
         assert!(

@@ -32,6 +32,8 @@ impl ReadSpan {
 /// What a transaction has read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
+    /// What nobody else writes: not kept.
+    own: Vec<Span>,
     whole: ReadSpans,
     filtered: Vec<(ScanProgram, ReadSpans)>,
 }
@@ -42,8 +44,16 @@ impl Reads {
         Self::default()
     }
 
+    /// Reads of these keys are not kept from now on: nobody else writes them.
+    pub fn own(&mut self, span: Span) {
+        self.own.push(span);
+    }
+
     /// Adds the keys of a span that was read through a program, or as it is.
     pub fn add(&mut self, span: Span, program: Option<&ScanProgram>) {
+        if self.own.iter().any(|own| own.covers(&span)) {
+            return;
+        }
         match program.and_then(|program| self.spans_of(program)) {
             Some(spans) => spans.add(span),
             None => self.whole.add(span),
@@ -52,6 +62,9 @@ impl Reads {
 
     /// Adds one key.
     pub fn add_key(&mut self, key: Key) {
+        if self.own.iter().any(|own| own.contains(&key)) {
+            return;
+        }
         self.whole.add_key(key);
     }
 
@@ -115,6 +128,18 @@ mod tests {
         reads.add_key(Key::from(b"h".as_slice()));
         assert_eq!(shown(&reads), "[f, g) [h, h\\x00) [a, e) match x [b, d) match y");
         assert!(!reads.is_empty());
+    }
+
+    #[test]
+    fn reads_of_what_is_owned_are_not_kept() {
+        let mut reads = Reads::new();
+        reads.add(span("a", "c"), None);
+        reads.own(span("b", "d"));
+        reads.add(span("b", "d"), Some(&program("match x")));
+        reads.add(span("c", "e"), None);
+        reads.add_key(Key::from(b"b".as_slice()));
+        reads.add_key(Key::from(b"d".as_slice()));
+        assert_eq!(shown(&reads), "[a, e)");
     }
 
     #[test]

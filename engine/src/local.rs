@@ -216,6 +216,39 @@ impl Transaction for LocalTransaction {
         self.buffer.start_statement()
     }
 
+    fn mark(&mut self) -> Sequence {
+        self.buffer.mark()
+    }
+
+    fn go_back_to(&mut self, mark: Sequence) {
+        self.buffer.go_back_to(mark);
+    }
+
+    fn release(&mut self, mark: Sequence) {
+        self.buffer.release(mark);
+    }
+
+    fn own(&mut self, span: Span) {
+        self.reads.own(span);
+    }
+
+    fn take_writes(&mut self, span: &Span) -> Vec<Write> {
+        self.buffer.take_span(span)
+    }
+
+    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError> {
+        self.refuse_if_over()?;
+        if upto <= self.read_timestamp {
+            return Ok(());
+        }
+        let shared = self.shared.clone();
+        assert!(upto <= shared.visible_now()?, "what was committed can be seen");
+        let reads = Dependence { reads: &self.reads, at: self.read_timestamp, deadline: None };
+        shared.check_reads(shared.store.snapshot().as_ref(), &reads, upto)?;
+        self.read_timestamp = upto;
+        Ok(())
+    }
+
     async fn get_many_as_of(
         &mut self,
         keys: Vec<Key>,

@@ -37,11 +37,15 @@ pub enum Safeguard {
     JobEpochChecked,
     /// Ranges go only when no other range needs a record of theirs.
     RangesClosed,
+    /// What was written behind a savepoint is gone when its transaction goes back to it.
+    SavepointsUndone,
+    /// What was read behind a savepoint counts on when its transaction goes back to it.
+    ReadsOutliveSavepoints,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -57,6 +61,8 @@ impl Safeguard {
         Self::BeatsOfFollowers,
         Self::JobEpochChecked,
         Self::RangesClosed,
+        Self::SavepointsUndone,
+        Self::ReadsOutliveSavepoints,
     ];
 
     /// Its name on a command line.
@@ -77,6 +83,8 @@ impl Safeguard {
             Self::BeatsOfFollowers => "beats-of-followers",
             Self::JobEpochChecked => "job-epoch-checked",
             Self::RangesClosed => "ranges-closed",
+            Self::SavepointsUndone => "savepoints-undone",
+            Self::ReadsOutliveSavepoints => "reads-outlive-savepoints",
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::view::CatalogView;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
-use crate::parser::ast::{self, CopyOptions, Statement};
+use crate::parser::ast::{self, CopyOptions, Savepoint, Statement};
 use crate::plan::node::{OnConflict, OutputColumn, Query};
 use crate::types::DataType;
 
@@ -64,7 +64,7 @@ impl BoundStatement {
             names.iter().map(column).collect::<Vec<_>>()
         };
         match &self.kind {
-            Bound::Dml(BoundDml::Query(query)) => Some(query.columns.clone()),
+            Bound::Dml(dml) => dml.columns().map(<[OutputColumn]>::to_vec),
             Bound::Explain { .. } => Some(texts(&["QUERY PLAN"])),
             Bound::ShowTables => Some(texts(&["table_name"])),
             Bound::ShowRanges { .. } => {
@@ -79,12 +79,14 @@ impl BoundStatement {
             Bound::ShowClusterSettings => Some(texts(&["name", "value", "default", "description"])),
             Bound::ShowVariable { name } if name == "all" => Some(texts(&["name", "setting", "description"])),
             Bound::ShowVariable { name } => Some(texts(&[name])),
-            Bound::Dml(BoundDml::Insert(_) | BoundDml::Update(_) | BoundDml::Delete(_))
-            | Bound::CreateTable { .. }
+            Bound::CreateTable { .. }
             | Bound::DropTable { .. }
+            | Bound::Truncate { .. }
+            | Bound::AddPrimaryKey { .. }
             | Bound::Begin { .. }
             | Bound::Commit
             | Bound::Rollback
+            | Bound::Savepoint(_)
             | Bound::SetVariable { .. }
             | Bound::ResetAll
             | Bound::SetClusterSetting { .. }
@@ -122,6 +124,18 @@ pub enum Bound {
         /// Names that do not, to be told in a notice; only with `IF EXISTS`.
         missing: Vec<String>,
     },
+    /// `TRUNCATE`.
+    Truncate {
+        /// Tables that exist, each once.
+        tables: Vec<Arc<TableDescriptor>>,
+    },
+    /// `ALTER TABLE … ADD PRIMARY KEY`.
+    AddPrimaryKey {
+        /// A table without a declared key; `None` where it does not exist, with `IF EXISTS`.
+        table: Option<Arc<TableDescriptor>>,
+        /// The table with that key, with id and version 0.
+        keyed: TableDescriptor,
+    },
     /// `BEGIN`.
     Begin {
         /// `READ ONLY` or `READ WRITE`, where it says one.
@@ -131,6 +145,8 @@ pub enum Bound {
     Commit,
     /// `ROLLBACK`.
     Rollback,
+    /// `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`.
+    Savepoint(Savepoint),
     /// `SHOW TABLES`.
     ShowTables,
     /// `SHOW RANGES FROM TABLE t`.
@@ -196,6 +212,28 @@ pub enum BoundDml {
     Delete(BoundDelete),
 }
 
+impl BoundDml {
+    /// Columns of the rows that it yields; `None` for a change of rows that returns none.
+    pub fn columns(&self) -> Option<&[OutputColumn]> {
+        let returning = match self {
+            Self::Query(query) => return Some(&query.columns),
+            Self::Insert(insert) => &insert.returning,
+            Self::Update(update) => &update.returning,
+            Self::Delete(delete) => &delete.returning,
+        };
+        returning.as_ref().map(|returning| returning.columns.as_slice())
+    }
+}
+
+/// A bound `RETURNING`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundReturning {
+    /// Over the table's row: the new one, of DELETE the old one.
+    pub exprs: Vec<Expr>,
+    /// Its columns.
+    pub columns: Vec<OutputColumn>,
+}
+
 /// A bound query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoundQuery {
@@ -221,6 +259,8 @@ pub struct BoundInsert {
     pub columns: Vec<Expr>,
     /// `ON CONFLICT`.
     pub on_conflict: OnConflict,
+    /// `RETURNING`.
+    pub returning: Option<BoundReturning>,
 }
 
 /// A bound UPDATE.
@@ -232,6 +272,8 @@ pub struct BoundUpdate {
     pub filter: Option<Expr>,
     /// Column positions with their new values over the table's row.
     pub assignments: Vec<(usize, Expr)>,
+    /// `RETURNING`.
+    pub returning: Option<BoundReturning>,
 }
 
 /// A bound DELETE.
@@ -241,6 +283,8 @@ pub struct BoundDelete {
     pub table: Arc<TableDescriptor>,
     /// `WHERE`, over the table's row.
     pub filter: Option<Expr>,
+    /// `RETURNING`.
+    pub returning: Option<BoundReturning>,
 }
 
 /// A bound `COPY t FROM STDIN`.
@@ -254,6 +298,8 @@ pub struct BoundCopyFrom {
     pub row: Vec<Expr>,
     /// Format.
     pub options: CopyOptions,
+    /// Only into a table that the transaction itself has made.
+    pub freeze: bool,
 }
 
 /// Columns of `SHOW JOBS`.
@@ -305,9 +351,14 @@ impl Binder<'_> {
             }
             Statement::CreateTable(create) => self.create_table(create)?,
             Statement::DropTable { if_exists, names } => self.drop_table(*if_exists, names)?,
+            Statement::AddPrimaryKey { if_exists, table, name, columns } => {
+                self.add_primary_key((*if_exists, table), name.as_ref(), columns)?
+            }
+            Statement::Truncate { names } => Bound::Truncate { tables: self.tables(names)? },
             Statement::Begin { read_only } => Bound::Begin { read_only: *read_only },
             Statement::Commit => Bound::Commit,
             Statement::Rollback => Bound::Rollback,
+            Statement::Savepoint(savepoint) => Bound::Savepoint(savepoint.clone()),
             Statement::ShowTables => Bound::ShowTables,
             Statement::ShowRanges { table } => Bound::ShowRanges { table: self.table(table)? },
             Statement::ShowClusterSettings => Bound::ShowClusterSettings,
@@ -336,9 +387,12 @@ impl Binder<'_> {
             Statement::Delete(delete) => self.delete(delete).map(BoundDml::Delete),
             Statement::CreateTable(_)
             | Statement::DropTable { .. }
+            | Statement::Truncate { .. }
+            | Statement::AddPrimaryKey { .. }
             | Statement::Begin { .. }
             | Statement::Commit
             | Statement::Rollback
+            | Statement::Savepoint(_)
             | Statement::ShowTables
             | Statement::ShowRanges { .. }
             | Statement::ShowClusterSettings
@@ -352,6 +406,18 @@ impl Binder<'_> {
             | Statement::DiscardAll
             | Statement::Deallocate { .. } => Err(SqlError::unsupported("EXPLAIN of this statement")),
         }
+    }
+
+    /// The tables of these names, each once.
+    fn tables(&self, names: &[ast::Name]) -> Result<Vec<Arc<TableDescriptor>>, SqlError> {
+        let mut tables: Vec<Arc<TableDescriptor>> = Vec::with_capacity(names.len());
+        for name in names {
+            let table = self.table(name)?;
+            if tables.iter().all(|known| known.id != table.id) {
+                tables.push(table);
+            }
+        }
+        Ok(tables)
     }
 
     /// The table of a name.

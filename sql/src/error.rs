@@ -102,6 +102,8 @@ sql_states! {
     StatementCompletionUnknown = "40003",
     /// Text that is not SQL.
     SyntaxError = "42601",
+    /// A savepoint that does not exist.
+    InvalidSavepoint = "3B001",
     /// A database that does not exist.
     UndefinedDatabase = "3D000",
     /// A column that does not exist.

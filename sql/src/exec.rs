@@ -15,6 +15,7 @@ pub mod memory;
 pub mod operator;
 pub mod profile;
 pub mod project;
+pub mod returning;
 pub mod rows;
 pub mod scan;
 pub mod sort;

@@ -70,7 +70,7 @@ pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
     let layout = TableLayout::of(&table);
     let error = SqlError::new(
         SqlState::UniqueViolation,
-        format!("duplicate key value violates unique constraint \"{}_pkey\"", table.name),
+        format!("duplicate key value violates unique constraint \"{}\"", table.primary().name),
     );
     let mut row = vec![Datum::Null; layout.columns.len()];
     if index_format::decode_whole_key(&layout, key.as_ref(), &mut row).is_err() {

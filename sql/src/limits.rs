@@ -38,6 +38,12 @@ pub const SINK_ROWS_MAX: usize = 1_000;
 /// Bytes (estimated) at which a batch is handed to [`crate::session::ResultSink::rows`] even when it has fewer rows.
 pub const SINK_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes buffered in a transaction beyond which rows of tables that it has made itself are stored behind each statement.
+pub const OWN_TABLES_BUFFERED_MAX_BYTES: usize = 8 << 20;
+
+/// Most savepoints of a transaction at a time: each may keep a value of each key that is written behind it.
+pub const SAVEPOINTS_MAX: usize = 10_000;
+
 // Work
 
 /// Most bytes (estimated) that one operator may keep: sorting, grouping and DISTINCT do not spill to disk yet, and a

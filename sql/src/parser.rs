@@ -28,6 +28,7 @@ mod literals;
 mod place;
 mod position;
 mod query;
+mod schema;
 pub mod size;
 mod statement;
 mod table;

@@ -151,11 +151,17 @@ fn bound_text(bound: &BoundStatement) -> String {
             let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             lines.push(format!("drop {names:?}, missing {missing:?}"));
         }
+        Bound::Truncate { tables } => {
+            let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+            lines.push(format!("truncate {names:?}"));
+        }
+        Bound::AddPrimaryKey { keyed, .. } => lines.push(table_text(keyed)),
         Bound::ShowRanges { table } => lines.push(format!("ranges of {}", table.name)),
         Bound::CopyFrom(copy) => lines.push(format!("copy into {:?}: row {:?}", copy.columns, copy.row)),
         other @ (Bound::Begin { .. }
         | Bound::Commit
         | Bound::Rollback
+        | Bound::Savepoint(_)
         | Bound::ShowTables
         | Bound::ShowClusterSettings
         | Bound::ShowJobs

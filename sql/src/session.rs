@@ -16,7 +16,10 @@ pub mod dispatch;
 pub mod dml;
 pub mod explain;
 pub mod held_rows;
+pub mod own_tables;
 pub mod prepared;
+pub mod rekey;
+pub mod savepoints;
 pub mod show;
 pub mod sink;
 pub mod texts;
@@ -44,7 +47,7 @@ use crate::parser;
 use crate::types::{DataType, Datum};
 use dispatch::{Turn, needs_catalog};
 use texts::Texts;
-use transaction::{Kind, TransactionState};
+use transaction::{FailedTransaction, Kind, TransactionState};
 use variables::Variables;
 
 /// Who the client is.
@@ -68,6 +71,10 @@ pub struct Session {
     /// How often a transaction of this session has changed its own catalog.
     staged_count: u64,
     deallocated: Vec<Deallocated>,
+    /// Savepoints of all its transactions.
+    savepoints_set: u64,
+    /// The lowest number of a savepoint that was gone back to, for the wire.
+    gone_back_to: Option<u64>,
 }
 
 /// A prepared statement that SQL has closed.
@@ -91,6 +98,8 @@ impl Session {
             tried_since: None,
             staged_count: 0,
             deallocated: Vec::new(),
+            savepoints_set: 0,
+            gone_back_to: None,
         }
     }
 
@@ -181,7 +190,7 @@ impl Session {
                 self.note_age(age, &result);
                 result
             }
-            other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed) => {
+            other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed(_)) => {
                 self.transaction = other;
                 Ok(())
             }
@@ -190,7 +199,11 @@ impl Session {
 
     /// The client is gone: what is open is undone.
     pub async fn close(mut self) {
-        self.fail_transaction().await;
+        match std::mem::take(&mut self.transaction) {
+            TransactionState::Idle => {}
+            TransactionState::Open(open) => open.rollback(&self.node).await,
+            TransactionState::Failed(failed) => failed.rollback(&self.node).await,
+        }
     }
 
     /// Starts a simple query: [`TextRun::next`] then runs one statement after the other.
@@ -222,18 +235,23 @@ impl Session {
         std::mem::take(&mut self.deallocated)
     }
 
-    /// Fails the open transaction, if there is one: after an error, also one of the protocol. All of it is undone.
+    /// Fails the open transaction, if there is one, after an error of the protocol.
     pub async fn fail_transaction(&mut self) {
+        self.fail_after(None).await;
+    }
+
+    /// Fails the open transaction, if there is one. All of it is undone, unless the user can go back to a savepoint.
+    async fn fail_after(&mut self, error: Option<&SqlError>) {
         match std::mem::take(&mut self.transaction) {
+            TransactionState::Open(open) if open.kind == Kind::Explicit => {
+                let failed = FailedTransaction::after(open, error, &self.node).await;
+                self.transaction = TransactionState::Failed(failed);
+            }
             TransactionState::Open(open) => {
-                if open.kind == Kind::Explicit {
-                    self.transaction = TransactionState::Failed;
-                } else {
-                    self.variables.end(false);
-                }
+                self.variables.end(false);
                 open.rollback(&self.node).await;
             }
-            other @ (TransactionState::Idle | TransactionState::Failed) => self.transaction = other,
+            other @ (TransactionState::Idle | TransactionState::Failed(_)) => self.transaction = other,
         }
     }
 
@@ -242,7 +260,7 @@ impl Session {
         let catalog = self.node.catalog.snapshot();
         match &self.transaction {
             TransactionState::Open(open) => open.staged.catalog(catalog),
-            TransactionState::Idle | TransactionState::Failed => catalog,
+            TransactionState::Idle | TransactionState::Failed(_) => catalog,
         }
     }
 
@@ -250,7 +268,7 @@ impl Session {
     pub(crate) fn catalog_stamp(&self) -> CatalogStamp {
         let staged = match &self.transaction {
             TransactionState::Open(open) if !open.staged.is_empty() => self.staged_count,
-            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => 0,
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed(_) => 0,
         };
         CatalogStamp { version: self.node.catalog.version(), staged }
     }
@@ -336,7 +354,15 @@ impl Session {
     pub(crate) fn is_read_only(&self) -> bool {
         match &self.transaction {
             TransactionState::Open(open) => open.read_only,
-            TransactionState::Idle | TransactionState::Failed => self.variables.is_read_only_by_default(),
+            TransactionState::Idle | TransactionState::Failed(_) => self.variables.is_read_only_by_default(),
+        }
+    }
+
+    /// The open transaction.
+    pub(crate) fn open_mut(&mut self) -> Option<&mut transaction::OpenTransaction> {
+        match &mut self.transaction {
+            TransactionState::Open(open) => Some(open),
+            TransactionState::Idle | TransactionState::Failed(_) => None,
         }
     }
 
@@ -347,7 +373,7 @@ impl Session {
     ) -> Result<&mut Box<dyn Transaction>, SqlError> {
         match &mut self.transaction {
             TransactionState::Open(open) => open.begin_copy(&self.node, table).await,
-            TransactionState::Idle | TransactionState::Failed => {
+            TransactionState::Idle | TransactionState::Failed(_) => {
                 let message = "the transaction of this COPY is over";
                 Err(SqlError::new(SqlState::NoActiveSqlTransaction, message))
             }
@@ -356,12 +382,12 @@ impl Session {
 
     /// Fails the transaction after an error.
     pub(crate) async fn after<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
-        if result.is_err() {
+        if let Err(error) = &result {
             if let TransactionState::Open(open) = &self.transaction {
                 let age = open.age();
                 self.note_age(age, &result);
             }
-            self.fail_transaction().await;
+            self.fail_after(Some(error)).await;
         }
         result
     }

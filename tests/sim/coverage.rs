@@ -113,6 +113,10 @@ points! {
         TableCreated = "path: table created",
         /// A table was dropped by SQL.
         TableDropped = "path: table dropped",
+        /// A table was truncated by SQL.
+        TableTruncated = "path: table truncated",
+        /// A transaction of SQL went back to a savepoint, and was committed.
+        SqlWentBack = "path: savepoint gone back to",
         /// SQL wrote a row.
         SqlRowWritten = "path: row written by SQL",
         /// SQL wrote rows of two tables as one.

@@ -99,8 +99,10 @@ impl SqlClient {
         let kind = match self.rng.random_range(0..100) {
             0..18 => SqlKind::Create,
             18..28 => SqlKind::Drop,
-            28..40 => return self.write_twins(session, table, row).await,
-            40..62 => SqlKind::Write { row },
+            28..38 => return self.write_twins(session, table, row).await,
+            38..50 => return self.write_behind_savepoint(session, table, row).await,
+            50..54 => SqlKind::Truncate,
+            54..68 => SqlKind::Write { row },
             _ => SqlKind::Read { row },
         };
         let id = self.workload.sql.invoke(self.machine, table, kind);
@@ -108,10 +110,9 @@ impl SqlClient {
             SqlKind::Create if self.rng.random_ratio(1, 2) => self.create_within(session, table).await,
             SqlKind::Create => run_text(session, &create(table)).await,
             SqlKind::Drop => run_text(session, &format!("DROP TABLE s{table}")).await,
+            SqlKind::Truncate => run_text(session, &format!("TRUNCATE s{table}")).await,
             SqlKind::Write { row } => run_text(session, &upsert((table, id), row)).await,
-            SqlKind::Read { row } => {
-                run_text(session, &format!("SELECT v FROM s{table} WHERE k = {row}")).await
-            }
+            SqlKind::Read { row } => run_text(session, &read(table, row)).await,
         };
         self.answer(id, kind, result);
     }
@@ -138,12 +139,60 @@ impl SqlClient {
         }
     }
 
+    /// Reads a row and writes another one behind a savepoint, goes back to it, and writes the row that it has read.
+    async fn write_behind_savepoint(&mut self, session: &mut Session, table: u64, row: u64) {
+        let other = (row + 1) % ROWS;
+        let undone = self.workload.sql.invoke(self.machine, table, SqlKind::Write { row: other });
+        // Whatever becomes of its transaction.
+        let gone_back = SqlError::new(SqlState::QueryCanceled, "it goes back to a savepoint");
+        self.answer(undone, SqlKind::Write { row: other }, Err(gone_back));
+        let kept = self.workload.sql.invoke(self.machine, table, SqlKind::Write { row });
+        let mut texts = vec!["SAVEPOINT a".to_owned(), read(table, row), upsert((table, undone), other)];
+        // What brings a client back to its savepoint more often than its own will.
+        if self.rng.random_ratio(1, 2) {
+            texts.push("SELECT 1 / 0".to_owned());
+        }
+        let result = self.go_back_and_write(session, &texts, (table, row, kept)).await;
+        if result.is_ok() {
+            self.workload.coverage.hit(Point::SqlWentBack);
+        }
+        self.answer(kept, SqlKind::Write { row }, result.map(|()| None));
+    }
+
+    /// Runs these statements, of which the last may fail on purpose, goes back to the savepoint and writes.
+    async fn go_back_and_write(
+        &self,
+        session: &mut Session,
+        texts: &[String],
+        (table, row, kept): (u64, u64, u64),
+    ) -> Result<(), SqlError> {
+        run_text(session, "BEGIN").await?;
+        let done = async {
+            for (at, text) in texts.iter().enumerate() {
+                match run_text(session, text).await {
+                    Ok(found) if at == 1 => self.workload.sql.note_read(kept, found),
+                    Ok(_) => {}
+                    Err(error) if error.state == SqlState::DivisionByZero => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            run_text(session, "ROLLBACK TO a").await?;
+            run_text(session, &upsert((table, kept), row)).await
+        };
+        if let Err(error) = done.await {
+            run_text(session, "ROLLBACK").await?;
+            return Err(error);
+        }
+        run_text(session, "COMMIT").await.map(|_| ())
+    }
+
     fn answer(&self, id: u64, kind: SqlKind, result: Result<Option<u64>, SqlError>) {
         let (outcome, told) = match result {
             Ok(found) => {
                 match kind {
                     SqlKind::Create => self.workload.coverage.hit(Point::TableCreated),
                     SqlKind::Drop => self.workload.coverage.hit(Point::TableDropped),
+                    SqlKind::Truncate => self.workload.coverage.hit(Point::TableTruncated),
                     SqlKind::Write { .. } => self.workload.coverage.hit(Point::SqlRowWritten),
                     SqlKind::Read { .. } => {}
                 }
@@ -154,17 +203,25 @@ impl SqlClient {
         self.workload.sql.answer(id, outcome, &told);
     }
 
-    /// A table of a transaction that stays open for a while, with a row; now and then it is rolled back.
+    /// A table of a transaction that stays open for a while; now and then it is rolled back, or back to before it was made.
     async fn create_within(&mut self, session: &mut Session, table: u64) -> Result<Option<u64>, SqlError> {
         let open = self.rng.random_range(0..=OPEN_MAX_MS);
         let commits = self.rng.random_ratio(2, 3);
+        let goes_back = self.rng.random_ratio(1, 2);
         run_text(session, "BEGIN").await?;
+        run_text(session, "SAVEPOINT a").await?;
         let made = run_text(session, &create(table)).await;
         if made.is_ok() {
             tokio::time::sleep(Duration::from_millis(open)).await;
         }
-        let end = if commits && made.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = run_text(session, end).await;
+        let ended = if commits && made.is_ok() {
+            run_text(session, "COMMIT").await
+        } else if goes_back && made.is_ok() {
+            run_text(session, "ROLLBACK TO a").await?;
+            run_text(session, "COMMIT").await
+        } else {
+            run_text(session, "ROLLBACK").await
+        };
         made?;
         ended?;
         if commits { Ok(None) } else { Err(SqlError::new(SqlState::QueryCanceled, "it was rolled back")) }
@@ -186,6 +243,10 @@ async fn within(session: &mut Session, texts: &[String]) -> Result<(), (Option<u
 
 fn upsert((table, id): (u64, u64), row: u64) -> String {
     format!("INSERT INTO s{table} VALUES ({row}, {id}) ON CONFLICT (k) DO UPDATE SET v = {id}")
+}
+
+fn read(table: u64, row: u64) -> String {
+    format!("SELECT v FROM s{table} WHERE k = {row}")
 }
 
 fn create(table: u64) -> String {

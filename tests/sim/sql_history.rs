@@ -15,6 +15,8 @@ pub enum SqlKind {
     Create,
     /// DROP TABLE.
     Drop,
+    /// TRUNCATE: another table takes its place.
+    Truncate,
     /// Writes its own number into a row.
     Write {
         /// The row.
@@ -28,10 +30,10 @@ pub enum SqlKind {
 }
 
 impl SqlKind {
-    /// Whether it changes which tables there are.
+    /// Whether it changes which tables there are, or which rows, all at once.
     pub fn is_ddl(self) -> bool {
         match self {
-            Self::Create | Self::Drop => true,
+            Self::Create | Self::Drop | Self::Truncate => true,
             Self::Write { .. } | Self::Read { .. } => false,
         }
     }
@@ -69,6 +71,8 @@ pub struct SqlOp {
     pub outcome: SqlOutcome,
     /// The other write of the same transaction, in another table.
     pub twin: Option<u64>,
+    /// Of a write whose transaction has read the row before: what it found.
+    pub after: Option<Option<u64>>,
 }
 
 /// All of them; clones are the same history.
@@ -102,8 +106,16 @@ impl SqlHistory {
         let id = ops.len() as u64 + 1;
         self.trace.event(machine, format_args!("sql {id} begins: {kind:?} of s{table}"));
         let (invoked, answered, outcome) = (self.time.now(), None, SqlOutcome::Pending);
-        ops.push(SqlOp { id, machine, table, kind, invoked, answered, outcome, twin });
+        ops.push(SqlOp { id, machine, table, kind, invoked, answered, outcome, twin, after: None });
         id
+    }
+
+    /// The transaction of a write has found this in the row before it writes.
+    pub fn note_read(&self, id: u64, found: Option<u64>) {
+        let at = usize::try_from(id - 1).unwrap_or(usize::MAX);
+        if let Some(op) = self.ops.lock().get_mut(at) {
+            op.after = Some(found);
+        }
     }
 
     /// Its client has an answer.

@@ -194,6 +194,60 @@ fn buffer_keeps_one_hidden_value_a_key_and_only_while_its_statement_runs() {
     assert!(buffer.writes[&key(1)].hidden.is_empty() && buffer.hiding.is_empty());
 }
 
+#[test]
+fn buffer_goes_back_to_a_mark_and_again() {
+    let mut buffer = WriteBuffer::new(1000);
+    buffer.write(Write::insert(key(1), value(1))).unwrap();
+    let outer = buffer.mark();
+    buffer.write(Write::put(key(1), value(2))).unwrap();
+    let inner = buffer.mark();
+    buffer.write(Write::delete(key(1))).unwrap();
+    buffer.write(Write::put(key(2), value(2))).unwrap();
+    buffer.go_back_to(inner);
+    assert_eq!((buffer.get(&key(1), Sequence::NEWEST), buffer.len()), (Some(Some(&value(2))), 1));
+    buffer.write(Write::insert(key(2), value(3))).unwrap();
+    // An outer one takes the inner one along.
+    buffer.go_back_to(outer);
+    assert_eq!((buffer.get(&key(1), Sequence::NEWEST), buffer.len()), (Some(Some(&value(1))), 1));
+    buffer.go_back_to(outer);
+    buffer.release(outer);
+    let write = buffer.take().pop().unwrap();
+    assert_eq!((write.value, write.condition), (Some(value(1)), WriteCondition::Absent));
+}
+
+#[test]
+fn buffer_keeps_no_more_for_marks_than_it_may() {
+    let mut buffer = WriteBuffer::new(3_000);
+    let large = || Value::from(vec![0; 1_000]);
+    // One after the other: what no mark asks for any more counts no longer.
+    for _ in 0..20 {
+        buffer.write(Write::put(key(1), large())).unwrap();
+        let mark = buffer.mark();
+        buffer.write(Write::put(key(1), large())).unwrap();
+        buffer.release(mark);
+    }
+    let outer = buffer.mark();
+    for _ in 0..20 {
+        let mark = buffer.mark();
+        buffer.write(Write::put(key(1), large())).unwrap();
+        buffer.release(mark);
+    }
+    buffer.go_back_to(outer);
+    // Nested: each keeps one.
+    let mut kept = 0;
+    let error = loop {
+        buffer.mark();
+        match buffer.write(Write::put(key(1), large())) {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, KvError::TooLarge { what: "history kept for savepoints", .. }), "{error}");
+    assert_eq!(kept, 2);
+    buffer.go_back_to(outer);
+    assert_eq!(buffer.len(), 1);
+}
+
 /// What a transaction does to its buffer.
 #[derive(Clone, Debug)]
 enum Op {
@@ -242,7 +296,105 @@ fn apply(buffer: &mut WriteBuffer, ops: &[Op]) -> (Sequence, Naive, Naive) {
     (as_of, start, now)
 }
 
+/// What a transaction with marks does; marks by their number, the first one again behind the last.
+#[derive(Clone, Debug)]
+enum MarkOp {
+    Op(Op),
+    Mark,
+    GoBack(usize),
+    Release(usize),
+}
+
+fn mark_ops() -> impl Strategy<Value = Vec<MarkOp>> {
+    let op = prop_oneof![
+        1 => Just(Op::Statement).prop_map(MarkOp::Op),
+        6 => (0u8..6, prop::option::of(0u8..9)).prop_map(|(at, new)| MarkOp::Op(Op::Write(at, new))),
+        2 => (0u8..6, 0u8..9).prop_map(|(at, new)| MarkOp::Op(Op::Insert(at, new))),
+        2 => Just(MarkOp::Mark),
+        1 => (0usize..5).prop_map(MarkOp::GoBack),
+        1 => (0usize..5).prop_map(MarkOp::Release),
+    ];
+    prop::collection::vec(op, 0..60)
+}
+
+/// Values with the conditions of their keys' first writes.
+type NaiveWrites = BTreeMap<u8, (Option<u8>, WriteCondition)>;
+
+/// A buffer of which each mark copies all.
+#[derive(Default)]
+struct NaiveMarks {
+    now: NaiveWrites,
+    marks: Vec<(Sequence, NaiveWrites)>,
+}
+
+impl NaiveMarks {
+    fn write(&mut self, at: u8, new: Option<u8>, condition: WriteCondition) {
+        self.now.entry(at).or_insert((new, condition)).0 = new;
+    }
+
+    /// Does the same to both.
+    fn apply(&mut self, buffer: &mut WriteBuffer, op: &MarkOp) {
+        let marks = self.marks.len();
+        match op {
+            MarkOp::Op(Op::Statement) => drop(buffer.start_statement()),
+            MarkOp::Op(Op::Write(at, new)) => {
+                let write = Write { key: key(*at), value: new.map(value), condition: WriteCondition::None };
+                buffer.write(write).unwrap();
+                self.write(*at, *new, WriteCondition::None);
+            }
+            MarkOp::Op(Op::Insert(at, new)) => {
+                let written = buffer.write(Write::insert(key(*at), value(*new)));
+                let is_taken = matches!(self.now.get(at), Some((Some(_), _)));
+                assert_eq!(written.is_err(), is_taken);
+                if !is_taken {
+                    self.write(*at, Some(*new), WriteCondition::Absent);
+                }
+            }
+            MarkOp::Mark => self.marks.push((buffer.mark(), self.now.clone())),
+            MarkOp::GoBack(_) | MarkOp::Release(_) if marks == 0 => {}
+            MarkOp::GoBack(number) => {
+                self.marks.truncate(number % marks + 1);
+                let (mark, then) = self.marks.last().unwrap();
+                buffer.go_back_to(*mark);
+                self.now = then.clone();
+            }
+            MarkOp::Release(number) => {
+                buffer.release(self.marks[number % marks].0);
+                self.marks.truncate(number % marks);
+            }
+        }
+    }
+
+    fn check(&self, buffer: &WriteBuffer) {
+        for (as_of, then) in &self.marks {
+            for at in 0..6 {
+                let found = buffer.get(&key(at), *as_of).map(|found| found.cloned());
+                assert_eq!(found, then.get(&at).map(|(new, _)| new.map(value)), "as of a mark");
+            }
+        }
+        assert_eq!(buffer.bytes(), buffer.iter().map(Write::size_bytes).sum::<usize>());
+        assert_eq!(buffer.hidden_bytes, buffer.writes.values().map(Written::hidden_bytes).sum::<usize>());
+        for written in buffer.writes.values() {
+            assert!(written.hidden.len() <= self.marks.len() + 2, "what no mark asks for goes");
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn buffer_with_marks_is_as_if_each_had_copied_it(ops in mark_ops()) {
+        let (mut buffer, mut naive) = (WriteBuffer::new(1 << 20), NaiveMarks::default());
+        buffer.start_statement();
+        for op in &ops {
+            naive.apply(&mut buffer, op);
+            naive.check(&buffer);
+        }
+        let sent: Vec<_> = buffer.take().into_iter().map(|write| (write.key, write.value, write.condition)).collect();
+        let wanted: Vec<_> =
+            naive.now.into_iter().map(|(at, (new, condition))| (key(at), new.map(value), condition)).collect();
+        prop_assert_eq!(sent, wanted);
+    }
+
     #[test]
     fn buffer_reads_as_of_a_statement_and_as_of_now(ops in ops()) {
         let mut buffer = WriteBuffer::new(1 << 20);

@@ -303,13 +303,16 @@ impl Connection {
         Ok(self.out.flush().await?)
     }
 
-    /// What a statement has changed besides data: parameters that the client is told of, statements that are gone.
+    /// What a statement has changed besides data: parameters that the client is told of, statements and portals that are gone.
     pub(super) fn after_statement(&mut self) -> Result<(), End> {
         for deallocated in self.session.take_deallocated() {
             match deallocated {
                 Deallocated::Name(name) => self.named.close_statement(&name),
                 Deallocated::All => self.named.close_statements(),
             }
+        }
+        if let Some(savepoint) = self.session.take_gone_back_to() {
+            self.named.close_portals_behind(savepoint);
         }
         for (name, value) in self.session.take_changed_parameters() {
             self.out.push(&reply::parameter(name, value))?;

@@ -21,7 +21,7 @@ use pgwire::messages::extendedquery::{
 use pgwire::messages::response::EmptyQueryResponse;
 use quorate_sql::cancel::CancelToken;
 use quorate_sql::error::{SqlError, SqlState};
-use quorate_sql::session::{Completion, Prepared};
+use quorate_sql::session::{Completion, Prepared, TransactionStatus};
 use quorate_sql::types::{DataType, Datum};
 
 use super::connection::{Connection, End, Failure};
@@ -64,7 +64,9 @@ impl Connection {
         let parameters = read_parameters(bind, types)?;
         let columns = prepared.as_ref().and_then(Prepared::columns).map_or(0, <[_]>::len);
         let formats = Formats::read(&bind.result_column_format_codes, columns)?;
-        let portal = Portal { prepared, parameters, formats, state: PortalState::Ready, memory };
+        let behind = self.session.savepoints_set();
+        let portal =
+            Portal { prepared, parameters, formats, state: PortalState::Ready, tag: None, behind, memory };
         self.named.add_portal(bind.portal_name.as_deref().unwrap_or_default(), portal)?;
         self.out.push(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
         Ok(())
@@ -141,7 +143,8 @@ impl Connection {
             PortalState::Done
                 if portal.prepared.as_ref().is_some_and(|prepared| prepared.columns().is_some()) =>
             {
-                Ok(self.out.push(&reply::complete("SELECT 0"))?)
+                let tag = tag_of_fetch(portal.tag.as_deref(), 0);
+                Ok(self.out.push(&reply::complete(tag))?)
             }
             PortalState::Done => {
                 let message = format!("portal \"{name}\" cannot be run");
@@ -180,8 +183,19 @@ impl Connection {
         let end = sink.finish()?;
         self.after_statement()?;
         match completion {
-            Completion::Tag(_) if end.limited => self.suspend(name, end.held),
-            Completion::Tag(tag) => Ok(self.out.push(&reply::complete(tag))?),
+            Completion::Tag(tag) => {
+                let is_end = matches!(tag.as_str(), "COMMIT" | "ROLLBACK");
+                if is_end && self.session.transaction_status() == TransactionStatus::Idle {
+                    self.named.close_portals();
+                }
+                if let Ok(portal) = self.named.portal(name) {
+                    portal.tag = Some(tag.clone());
+                }
+                if end.limited {
+                    return self.suspend(name, end.held);
+                }
+                Ok(self.out.push(&reply::complete(tag))?)
+            }
             Completion::Empty => {
                 Ok(self.out.push(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?)
             }
@@ -201,7 +215,8 @@ impl Connection {
     ) -> Result<(), Failure> {
         while rows_max.is_none_or(|max| end.sent < max) {
             let Some((row, columns)) = end.held.next() else {
-                return Ok(self.out.push(&reply::complete(format!("SELECT {}", end.sent)))?);
+                let tag = tag_of_fetch(self.named.portal(name)?.tag.as_deref(), end.sent);
+                return Ok(self.out.push(&reply::complete(tag))?);
             };
             self.out.push_row(row, columns)?;
             self.out.flush_if_large().await?;
@@ -214,6 +229,15 @@ impl Connection {
     fn suspend(&mut self, name: &str, held: super::sink::HeldRows) -> Result<(), Failure> {
         self.named.portal(name)?.state = PortalState::Suspended(held);
         Ok(self.out.push(&PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?)
+    }
+}
+
+/// The tag of a portal behind its last rows: where it has a number, that of this fetch.
+fn tag_of_fetch(tag: Option<&str>, sent: u64) -> String {
+    let tag = tag.unwrap_or("SELECT 0");
+    match tag.rsplit_once(' ') {
+        Some((what, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("{what} {sent}"),
+        Some(_) | None => tag.to_owned(),
     }
 }
 

@@ -34,6 +34,10 @@ pub struct Portal {
     pub formats: Formats,
     /// How far it has run.
     pub state: PortalState,
+    /// What it was told to have done, once it has run.
+    pub tag: Option<String>,
+    /// How many savepoints were set when it was opened.
+    pub behind: u64,
     /// What large parameters take of the node's memory for messages.
     pub memory: Option<Reservation>,
 }
@@ -126,6 +130,11 @@ impl Named {
     /// Forgets a portal; no error where there is none.
     pub fn close_portal(&mut self, name: &str) {
         self.portals.remove(name);
+    }
+
+    /// Forgets portals that were opened behind a savepoint.
+    pub fn close_portals_behind(&mut self, savepoint: u64) {
+        self.portals.retain(|_, portal| portal.behind < savepoint);
     }
 
     /// Forgets all portals: they live as long as their transaction.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence,
+    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Span,
     Transaction, TransactionOptions, Value, Write,
 };
 use tokio::sync::watch;
@@ -85,6 +85,30 @@ impl Transaction for HeldTransaction {
 
     fn start_statement(&mut self) -> Sequence {
         self.inner.start_statement()
+    }
+
+    fn mark(&mut self) -> Sequence {
+        self.inner.mark()
+    }
+
+    fn go_back_to(&mut self, mark: Sequence) {
+        self.inner.go_back_to(mark);
+    }
+
+    fn release(&mut self, mark: Sequence) {
+        self.inner.release(mark);
+    }
+
+    fn own(&mut self, span: Span) {
+        self.inner.own(span);
+    }
+
+    fn take_writes(&mut self, span: &Span) -> Vec<Write> {
+        self.inner.take_writes(span)
+    }
+
+    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError> {
+        self.inner.raise_read(upto).await
     }
 
     async fn get_many_as_of(

@@ -73,6 +73,70 @@ async fn extended_portal_has_one_name_and_one_run() {
 }
 
 #[tokio::test]
+async fn extended_returning_is_described_and_fetched_like_a_query() {
+    let server = Server::start().await;
+    let (mut raw, _) = Raw::session(server.address).await;
+    raw.ask(&query("CREATE TABLE t (a INT PRIMARY KEY, b TEXT)")).await;
+    let parse = |text: &str| message(b'P', format!("\0{text}\0\0\0").as_bytes());
+    let bind = || message(b'B', b"\0\0\0\0\0\0\0\0");
+    let execute = |rows: u8| message(b'E', &[0, 0, 0, 0, rows]);
+    let describe = |what: &[u8]| message(b'D', what);
+    let insert = parse("INSERT INTO t VALUES (1), (2), (3) RETURNING a");
+    let parts = [
+        insert,
+        describe(b"S\0"),
+        bind(),
+        describe(b"P\0"),
+        execute(1),
+        execute(1),
+        execute(5),
+        execute(5),
+        sync(),
+    ];
+    let answer = raw.ask(&parts.concat()).await;
+    assert_eq!(answer, "1 t T 2 T D s D s D C(INSERT 0 1) C(INSERT 0 0) Z(I)");
+    let parts = [parse("INSERT INTO t VALUES (4), (5) RETURNING a"), bind(), execute(2), execute(2), sync()];
+    assert_eq!(raw.ask(&parts.concat()).await, "1 2 D D s C(INSERT 0 0) Z(I)");
+    let parts = [parse("DELETE FROM t WHERE a > 3"), describe(b"S\0"), bind(), execute(1), sync()];
+    assert_eq!(raw.ask(&parts.concat()).await, "1 t n 2 C(DELETE 2) Z(I)");
+    let parts = [parse("UPDATE t SET b = 'x' RETURNING a"), bind(), execute(0), execute(0), sync()];
+    assert_eq!(raw.ask(&parts.concat()).await, "1 2 D D D C(UPDATE 3) C(UPDATE 0) Z(I)");
+}
+
+#[tokio::test]
+async fn extended_portals_behind_a_savepoint_go_with_it() {
+    let server = Server::start().await;
+    let (mut raw, _) = Raw::session(server.address).await;
+    raw.ask(&query("CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")).await;
+    let run = |text: &str| parse_bind_execute(text, 0);
+    let portal = || {
+        let parse = message(b'P', b"\0SELECT a FROM t\0\0\0");
+        [parse, message(b'B', b"c\0\0\0\0\0\0\0\0")].concat()
+    };
+    let fetch = || message(b'E', b"c\0\0\0\0\x01");
+    // Opened before: it goes on, also after an error.
+    let parts = [run("BEGIN"), portal(), fetch(), run("SAVEPOINT x"), sync()];
+    assert_eq!(raw.ask(&parts.concat()).await, "1 2 C(BEGIN) 1 2 D s 1 2 C(SAVEPOINT) Z(T)");
+    assert_eq!(raw.ask(&[run("SELECT 1/0"), sync()].concat()).await, "1 2 E(22012) Z(E)");
+    assert_eq!(raw.ask(&[run("RELEASE x"), sync()].concat()).await, "E(25P02) Z(E)");
+    assert_eq!(raw.ask(&[run("ROLLBACK TO x"), sync()].concat()).await, "1 2 C(ROLLBACK) Z(T)");
+    assert_eq!(raw.ask(&[fetch(), sync()].concat()).await, "D s Z(T)");
+    // Opened behind it: it is gone.
+    let parts = [
+        run("ROLLBACK"),
+        run("BEGIN"),
+        run("SAVEPOINT x"),
+        portal(),
+        fetch(),
+        run("ROLLBACK TO x"),
+        fetch(),
+        sync(),
+    ];
+    let answer = raw.ask(&parts.concat()).await;
+    assert_eq!(answer, "1 2 C(ROLLBACK) 1 2 C(BEGIN) 1 2 C(SAVEPOINT) 1 2 D s 1 2 C(ROLLBACK) E(34000) Z(E)");
+}
+
+#[tokio::test]
 async fn extended_columns_have_a_limit() {
     let server = Server::start().await;
     let (mut raw, _) = Raw::session(server.address).await;

@@ -21,7 +21,13 @@ impl Binder<'_> {
         let positions = target_columns(&table, columns)?;
         if copy.direction == CopyDirection::From {
             let row = full_row(&table, &side_by_side(&table, &positions));
-            return Ok(Bound::CopyFrom(BoundCopyFrom { table, columns: positions, row, options }));
+            return Ok(Bound::CopyFrom(BoundCopyFrom {
+                table,
+                columns: positions,
+                row,
+                options,
+                freeze: copy.freeze,
+            }));
         }
         let mut exprs = Vec::with_capacity(positions.len());
         let mut outputs = Vec::with_capacity(positions.len());

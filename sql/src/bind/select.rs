@@ -45,10 +45,7 @@ impl Binder<'_> {
             QueryBody::Select(select) => self.select(select, &query.order_by, targets)?,
             QueryBody::Values(rows) => self.values(rows, &query.order_by, targets)?,
         };
-        if columns.len() > RESULT_COLUMNS_MAX {
-            let message = format!("target lists can have at most {RESULT_COLUMNS_MAX} entries");
-            return Err(SqlError::new(SqlState::TooManyColumns, message));
-        }
+        check_result_width(columns.len())?;
         let limit = self.row_count(query.limit.as_ref(), "LIMIT")?;
         let offset = self.row_count(query.offset.as_ref(), "OFFSET")?;
         Ok(BoundQuery { tree, offset, limit, columns })
@@ -121,7 +118,7 @@ impl Binder<'_> {
     }
 
     /// The select list, with `*` written out.
-    fn items(
+    pub(super) fn items(
         &self,
         items: &[SelectItem],
         place: &Place<'_>,
@@ -198,6 +195,18 @@ impl Binder<'_> {
         let columns = outputs.iter().map(Output::column).collect();
         Ok((sorted(Query::Values { rows: bound }, keys), columns))
     }
+}
+
+/// Fails for more columns than a result may have.
+///
+/// # Errors
+/// 54011.
+pub(super) fn check_result_width(columns: usize) -> Result<(), SqlError> {
+    if columns <= RESULT_COLUMNS_MAX {
+        return Ok(());
+    }
+    let message = format!("target lists can have at most {RESULT_COLUMNS_MAX} entries");
+    Err(SqlError::new(SqlState::TooManyColumns, message))
 }
 
 /// Groups the input, and rewrites what stands above over the groups.

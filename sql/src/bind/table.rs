@@ -1,4 +1,4 @@
-//! CREATE TABLE and DROP TABLE.
+//! CREATE TABLE, ALTER TABLE and DROP TABLE.
 
 use super::{Binder, Bound};
 use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
@@ -49,6 +49,50 @@ impl Binder<'_> {
             default,
             hidden: false,
         })
+    }
+
+    /// Makes the descriptor of a table with a key from one without.
+    pub(super) fn add_primary_key(
+        &self,
+        (if_exists, table): (bool, &Name),
+        name: Option<&Name>,
+        columns: &[Name],
+    ) -> Result<Bound, SqlError> {
+        let found = match self.table(table) {
+            Err(error) if if_exists && error.state == SqlState::UndefinedTable => {
+                let (name, indexes) = (table.value.clone(), Vec::new());
+                let keyed = TableDescriptor { id: 0, name, version: 0, columns: Vec::new(), indexes };
+                return Ok(Bound::AddPrimaryKey { table: None, keyed });
+            }
+            found => found?,
+        };
+        let mut visible = found.columns.clone();
+        visible.retain(|column| !column.hidden);
+        if visible.len() == found.columns.len() {
+            let message = format!("multiple primary keys for table \"{}\" are not allowed", found.name);
+            return Err(SqlError::new(SqlState::InvalidTableDefinition, message).at(table.position));
+        }
+        for column in columns {
+            if visible.iter().all(|known| known.name != column.value) {
+                let message =
+                    format!("column \"{}\" of relation \"{}\" does not exist", column.value, found.name);
+                return Err(SqlError::new(SqlState::UndefinedColumn, message).at(column.position));
+            }
+        }
+        let key = primary_key(&mut visible, columns)?;
+        let mut index = IndexDescriptor::primary(&found.name, key);
+        if let Some(name) = name {
+            check_name(name)?;
+            index.name.clone_from(&name.value);
+        }
+        let keyed = TableDescriptor {
+            id: 0,
+            name: found.name.clone(),
+            version: 0,
+            columns: visible,
+            indexes: vec![index],
+        };
+        Ok(Bound::AddPrimaryKey { table: Some(found), keyed })
     }
 
     /// Finds the tables to drop.

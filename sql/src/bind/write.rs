@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::coerce::explicit_cast;
 use super::expr::Place;
+use super::order::Output;
 use super::scope::Scope;
-use super::{Binder, BoundDelete, BoundInsert, BoundQuery, BoundUpdate};
+use super::select::check_result_width;
+use super::{Binder, BoundDelete, BoundInsert, BoundQuery, BoundReturning, BoundUpdate};
 use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
@@ -82,7 +84,8 @@ impl Binder<'_> {
         let targets = target_columns(&table, &insert.columns)?;
         let (source, given) = self.insert_source(insert, &table, &targets)?;
         let on_conflict = self.on_conflict(insert, &table)?;
-        Ok(BoundInsert { columns: full_row(&table, &given), source, table, on_conflict })
+        let returning = self.returning(insert.returning.as_deref(), (&insert.table, &table))?;
+        Ok(BoundInsert { columns: full_row(&table, &given), source, table, on_conflict, returning })
     }
 
     /// What yields the rows to insert, and column positions with their values over such a row.
@@ -203,7 +206,8 @@ impl Binder<'_> {
         let scope = self.target_scope(&update.table, &table);
         let assignments = self.assignments(&update.assignments, &table, &scope)?;
         let filter = self.filter(update.filter.as_ref(), &scope)?;
-        Ok(BoundUpdate { table, filter, assignments })
+        let returning = self.returning(update.returning.as_deref(), (&update.table, &table))?;
+        Ok(BoundUpdate { table, filter, assignments, returning })
     }
 
     /// Binds a DELETE.
@@ -211,7 +215,22 @@ impl Binder<'_> {
         let table = self.table(&delete.table.name)?;
         let scope = self.target_scope(&delete.table, &table);
         let filter = self.filter(delete.filter.as_ref(), &scope)?;
-        Ok(BoundDelete { table, filter })
+        let returning = self.returning(delete.returning.as_deref(), (&delete.table, &table))?;
+        Ok(BoundDelete { table, filter, returning })
+    }
+
+    /// Binds RETURNING over the table's row.
+    fn returning(
+        &self,
+        items: Option<&[ast::SelectItem]>,
+        (target, table): (&ast::TableRef, &Arc<TableDescriptor>),
+    ) -> Result<Option<BoundReturning>, SqlError> {
+        let Some(items) = items else { return Ok(None) };
+        let scope = self.target_scope(target, table);
+        let outputs = self.items(items, &Place::plain(&scope, "RETURNING"), &[])?;
+        let columns: Vec<_> = outputs.iter().map(Output::column).collect();
+        check_result_width(columns.len())?;
+        Ok(Some(BoundReturning { exprs: outputs.into_iter().map(|output| output.expr).collect(), columns }))
     }
 
     /// Binds a DEFAULT: no columns, cast to its column's type.

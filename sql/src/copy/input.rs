@@ -69,11 +69,7 @@ pub(crate) async fn start_copy_in(
     let columns = from.columns.iter().filter_map(|position| from.table.columns.get(*position));
     let columns =
         columns.map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type });
-    let target = if session.is_in_transaction() {
-        Target::Transaction(Vec::new())
-    } else {
-        Target::Parts(Box::new(Parts::new(Arc::clone(&session.node), Arc::clone(&from.table))))
-    };
+    let target = target(session, from).await?;
     Ok(Completion::CopyIn(Box::new(CopyIn {
         columns: columns.collect(),
         layout: TableLayout::of(&from.table),
@@ -88,6 +84,24 @@ pub(crate) async fn start_copy_in(
         is_last: run.turn.is_last(),
         table: Arc::clone(&from.table),
     })))
+}
+
+async fn target(session: &mut Session, from: &BoundCopyFrom) -> Result<Target, SqlError> {
+    let (node, table) = (Arc::clone(&session.node), Arc::clone(&from.table));
+    let is_own = session.open_mut().is_some_and(|open| open.staged.has_created(table.id));
+    if from.freeze && !is_own {
+        let message = "cannot perform COPY FREEZE because the table was not created or truncated in the current \
+                       subtransaction";
+        return Err(SqlError::new(SqlState::ObjectNotInPrerequisiteState, message));
+    }
+    let Some(open) = session.open_mut() else {
+        return Ok(Target::Parts(Box::new(Parts::new(node, table))));
+    };
+    if !open.fills_at_once(table.id) {
+        return Ok(Target::Transaction(Vec::new()));
+    }
+    open.store_own(&node, &table).await?;
+    Ok(Target::Parts(Box::new(Parts::of_own_table(node, table))))
 }
 
 impl CopyIn {
@@ -155,7 +169,13 @@ impl CopyIn {
         }
         self.is_over = true;
         match &mut self.target {
-            Target::Parts(parts) => parts.finish().await,
+            Target::Parts(parts) => {
+                parts.finish().await?;
+                if let Some(open) = session.open_mut().filter(|_| parts.is_own()) {
+                    open.filled(parts.committed_at());
+                }
+                Ok(())
+            }
             Target::Transaction(_) => self.write_waiting(session).await,
         }
     }
@@ -216,6 +236,9 @@ impl CopyIn {
         self.is_over = true;
         if let Target::Parts(parts) = &mut self.target {
             let line = parts.settle().await;
+            if parts.is_own() {
+                return session.after(Err(error)).await;
+            }
             let stored = if line == 0 {
                 "No line was stored.".to_owned()
             } else if error.state == SqlState::UndefinedTable {

@@ -42,13 +42,13 @@ async fn run_query(
     lines: &mut Lines<'_>,
 ) -> Result<u64, SqlError> {
     if session.is_in_transaction() {
-        return Ok(session.run_in_transaction(query, run, &mut Output::Lines(lines)).await?.0);
+        return Ok(session.run_in_transaction(query, run, &mut Output::Lines(lines)).await?.count);
     }
     let node = Arc::clone(&session.node);
     let mut attempts = Attempts::new(&node);
     loop {
         match session.attempt(query, run.lease, run, &mut Output::Lines(lines)).await {
-            Ok((count, _)) => return Ok(count),
+            Ok(done) => return Ok(done.count),
             Err(ExecError::Kv(error)) if !lines.is_started => attempts.after(error).await?,
             Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
         }

@@ -1,4 +1,5 @@
-//! Rows of a COPY outside BEGIN: committed in parts that fit one command, one of them in flight.
+//! Rows of a COPY outside BEGIN, or into a table that nobody else knows: committed in parts that fit one command, one of them
+//! in flight.
 //!
 //! Invariant: parts are committed in the order of their lines, so that "stored up to line n" is the whole truth.
 
@@ -7,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, TransactionOptions, Write};
 
 use crate::cancel::CancelToken;
@@ -31,22 +33,41 @@ struct Part {
     last_line: u64,
 }
 
-type Flight = Pin<Box<dyn Future<Output = Result<(), SqlError>> + Send>>;
+type Flight = Pin<Box<dyn Future<Output = Result<Timestamp, SqlError>> + Send>>;
 
 /// Commits rows part by part.
 pub struct Parts {
     node: Arc<SqlNode>,
     table: Arc<TableDescriptor>,
+    /// Nobody else knows the table: the catalog need not be asked for it.
+    is_own: bool,
     part: Part,
     /// The part on its way, with its last line.
     flight: Option<(Flight, u64)>,
     committed_line: u64,
+    committed_at: Timestamp,
 }
 
 impl Parts {
     /// Nothing committed yet.
     pub fn new(node: Arc<SqlNode>, table: Arc<TableDescriptor>) -> Self {
-        Self { node, table, part: Part::default(), flight: None, committed_line: 0 }
+        let (part, committed_at) = (Part::default(), Timestamp::MIN);
+        Self { node, table, is_own: false, part, flight: None, committed_line: 0, committed_at }
+    }
+
+    /// The same for a table that the open transaction has made, and nobody else knows.
+    pub fn of_own_table(node: Arc<SqlNode>, table: Arc<TableDescriptor>) -> Self {
+        Self { is_own: true, ..Self::new(node, table) }
+    }
+
+    /// Whether the table is one that nobody else knows.
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// When the last part was committed.
+    pub fn committed_at(&self) -> Timestamp {
+        self.committed_at
     }
 
     /// Takes a row, whose writes are committed together; may wait for a part to be committed.
@@ -80,8 +101,7 @@ impl Parts {
         if let std::task::Poll::Ready(result) = futures::poll!(flight.as_mut()) {
             let last_line = *last_line;
             self.flight = None;
-            result?;
-            self.committed_line = last_line;
+            self.landed(result?, last_line);
         }
         Ok(())
     }
@@ -109,26 +129,41 @@ impl Parts {
         self.land().await?;
         let part = std::mem::take(&mut self.part);
         let last_line = part.last_line;
-        let flight = commit(Arc::clone(&self.node), Arc::clone(&self.table), part);
+        let flight = commit(Arc::clone(&self.node), Arc::clone(&self.table), self.is_own, part);
         self.flight = Some((Box::pin(flight), last_line));
         self.poll().await
     }
 
     async fn land(&mut self) -> Result<(), SqlError> {
         let Some((flight, last_line)) = self.flight.take() else { return Ok(()) };
-        flight.await?;
-        self.committed_line = last_line;
+        let committed = flight.await?;
+        self.landed(committed, last_line);
         Ok(())
+    }
+
+    fn landed(&mut self, at: Timestamp, last_line: u64) {
+        self.committed_line = last_line;
+        self.committed_at = self.committed_at.max(at);
     }
 }
 
-async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> Result<(), SqlError> {
+async fn commit(
+    node: Arc<SqlNode>,
+    table: Arc<TableDescriptor>,
+    is_own: bool,
+    part: Part,
+) -> Result<Timestamp, SqlError> {
     let mut attempts = Attempts::new(&node);
     let mut since = None;
     loop {
-        // The lease comes first: it may be for a newer catalog than the one that the COPY began with.
-        let deadline = CatalogWait::new(&node, &CancelToken::new()).lease().await?;
-        check_table(&node, &table)?;
+        let deadline = if is_own {
+            None
+        } else {
+            // The lease comes first: it may be for a newer catalog than the one that the COPY began with.
+            let lease = CatalogWait::new(&node, &CancelToken::new()).lease().await?;
+            check_table(&node, &table)?;
+            Some(lease)
+        };
         let attempt = async {
             let options = TransactionOptions { since, ..TransactionOptions::default() };
             let mut transaction = node.database.begin(options).await?;
@@ -137,10 +172,10 @@ async fn commit(node: Arc<SqlNode>, table: Arc<TableDescriptor>, part: Part) -> 
             for write in &part.writes {
                 transaction.write(write.clone())?;
             }
-            transaction.commit(Some(deadline)).await
+            transaction.commit(deadline).await
         };
         match attempt.await {
-            Ok(_) => return Ok(()),
+            Ok(committed) => return Ok(committed.timestamp),
             Err(KvError::ConditionFailed { key }) => {
                 let error = duplicate(&table, &key);
                 return Err(match part.lines.get(&key) {

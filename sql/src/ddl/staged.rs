@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{KvError, Transaction};
+use quorate_engine::kv::{KvError, Transaction, TransactionOptions, keyspace};
 
 use super::driver::{Driven, Driver, duplicate_table, left_behind, undefined_table};
 use super::job::{Job, JobOrigin, JobStep};
@@ -40,11 +40,50 @@ pub struct StagedDdl {
     dropped: Vec<Arc<TableDescriptor>>,
     /// Jobs of those that others had made.
     drops: Vec<Driver>,
+    /// Jobs of tables that it has made behind a savepoint, and gone back: undone when it ends, whichever way, since what it has
+    /// read of them must not change before.
+    given_up: Vec<Driver>,
     /// The last catalog that was laid over, with the result.
     laid_over: Mutex<Option<(Arc<CatalogSnapshot>, Arc<CatalogSnapshot>)>>,
 }
 
+/// How much a transaction had changed at a savepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StagedMark {
+    created: usize,
+    dropped: usize,
+    drops: usize,
+}
+
+impl StagedMark {
+    /// Tables that it had made.
+    pub fn created(self) -> usize {
+        self.created
+    }
+}
+
 impl StagedDdl {
+    /// What [`StagedDdl::go_back_to`] goes back to.
+    pub fn mark(&self) -> StagedMark {
+        StagedMark { created: self.created.len(), dropped: self.dropped.len(), drops: self.drops.len() }
+    }
+
+    /// Undoes what was changed since a mark; the buffered writes are the transaction's to undo. Gives the tables that were
+    /// made since: nobody knows them any more.
+    pub fn go_back_to(&mut self, mark: StagedMark) -> BTreeSet<u64> {
+        assert!(
+            mark.created <= self.created.len() && mark.dropped <= self.dropped.len(),
+            "a mark lies behind"
+        );
+        let given_up: Vec<_> = self.created.drain(mark.created..).collect();
+        self.dropped.truncate(mark.dropped);
+        self.drops.truncate(mark.drops);
+        *self.laid_over.lock() = None;
+        let tables = given_up.iter().map(|(table, _)| table.id).collect();
+        self.given_up.extend(given_up.into_iter().map(|(_, driver)| driver));
+        tables
+    }
+
     /// Whether nothing was changed.
     pub fn is_empty(&self) -> bool {
         self.created.is_empty() && self.dropped.is_empty()
@@ -53,6 +92,22 @@ impl StagedDdl {
     /// Whether the transaction itself has made this table: nobody else knows it.
     pub fn has_created(&self, table_id: u64) -> bool {
         self.created.iter().any(|(table, _)| table.id == table_id)
+    }
+
+    /// How many tables it had made before this one; `None` for a table of others.
+    pub fn place_of_created(&self, table_id: u64) -> Option<usize> {
+        self.created.iter().position(|(table, _)| table.id == table_id)
+    }
+
+    /// The table that it has made last.
+    pub fn newest(&self) -> Option<Arc<TableDescriptor>> {
+        self.created.last().map(|(table, _)| Arc::clone(table))
+    }
+
+    /// Tables that it has made, and not dropped again.
+    pub fn created(&self) -> Vec<Arc<TableDescriptor>> {
+        let created = self.created.iter().map(|(table, _)| table).filter(|table| !self.has_dropped(table.id));
+        created.cloned().collect()
     }
 
     fn has_dropped(&self, table_id: u64) -> bool {
@@ -100,6 +155,7 @@ impl StagedDdl {
         let Some((_, driver)) = self.created.last_mut() else { return Ok(()) };
         driver.told(node, made?).await?;
         let stage = async {
+            transaction.own(keyspace::table_span(table.id));
             // Touched where somebody takes the job over.
             transaction.get_many(vec![keys::job_turn_key(job.id)]).await?;
             let published = Job { step: JobStep::Settle, updated: transaction.read_timestamp(), ..job };
@@ -147,6 +203,21 @@ impl StagedDdl {
         staged.map_err(|error| sql_error(error, None))
     }
 
+    /// After a commit that failed: that another table has a name by now which this transaction wanted for one of its own.
+    pub async fn taken_name(&self, node: &SqlNode) -> Option<SqlError> {
+        let mut wanted =
+            self.created.iter().map(|(table, _)| table).filter(|table| !self.has_dropped(table.id));
+        let first = wanted.next()?;
+        let mut transaction = node.database.begin(TransactionOptions::reading()).await.ok()?;
+        for table in std::iter::once(first).chain(wanted) {
+            let holder = rows::read_table_id(transaction.as_mut(), &table.name).await.ok()?;
+            if holder.is_some_and(|holder| holder != table.id && !self.has_dropped(holder)) {
+                return Some(duplicate_table(&table.name));
+            }
+        }
+        None
+    }
+
     async fn find(&self, transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, SqlError> {
         rows::read_table_id(transaction, name).await.map_err(|error| sql_error(error, None))
     }
@@ -159,6 +230,12 @@ impl StagedDdl {
         if !self.is_empty() {
             node.cluster.reach("ddl-committed").await;
         }
+        undo_all(
+            std::mem::take(&mut self.given_up),
+            node,
+            "the transaction that created it went back to a savepoint",
+        )
+        .await;
         let mut steps = Vec::new();
         for (table, driver) in std::mem::take(&mut self.created) {
             let is_gone = self.has_dropped(table.id);
@@ -180,11 +257,15 @@ impl StagedDdl {
 
     /// The transaction was not committed: undoes what it has made.
     pub async fn undo(self, node: &SqlNode) {
-        for (_, mut driver) in self.created {
-            let reason = "its transaction was rolled back".to_owned();
-            if let Err(left) = driver.run(node, JobEvent::Refused(reason)).await {
-                tracing::warn!(job = driver.job().id, error = %left, "a job is left to be undone");
-            }
+        let drivers = self.created.into_iter().map(|(_, driver)| driver).chain(self.given_up);
+        undo_all(drivers.collect(), node, "its transaction was rolled back").await;
+    }
+}
+
+async fn undo_all(drivers: Vec<Driver>, node: &SqlNode, reason: &str) {
+    for mut driver in drivers {
+        if let Err(left) = driver.run(node, JobEvent::Refused(reason.to_owned())).await {
+            tracing::warn!(job = driver.job().id, error = %left, "a job is left to be undone");
         }
     }
 }

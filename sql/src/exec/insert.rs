@@ -13,6 +13,7 @@ use quorate_engine::kv::{Key, Value};
 use super::context::{ExecContext, ExecError};
 use super::memory::Budget;
 use super::operator::Operator;
+use super::returning::{Changed, Returning};
 use super::rows::{check_not_null, duplicate, fill_hidden};
 use super::update::{Change, apply_changes, assign};
 use crate::catalog::descriptor::TableDescriptor;
@@ -39,17 +40,19 @@ pub struct Insert {
     on_conflict: OnConflict,
     /// Keys that this statement has written.
     written: HashSet<Key>,
+    returning: Returning,
     budget: Budget,
 }
 
 impl Insert {
     /// Into this table.
-    pub fn new(table: Arc<TableDescriptor>, on_conflict: OnConflict) -> Self {
+    pub fn new(table: Arc<TableDescriptor>, on_conflict: OnConflict, returning: Option<Vec<Expr>>) -> Self {
         let layout = TableLayout::of(&table);
-        Self { table, layout, on_conflict, written: HashSet::new(), budget: Budget::new("INSERT") }
+        let (written, returning) = (HashSet::new(), Returning::new(returning));
+        Self { table, layout, on_conflict, written, returning, budget: Budget::new("INSERT") }
     }
 
-    /// Writes all rows of `source`; returns how many were inserted or updated.
+    /// Writes all rows of `source`; tells how many were inserted or updated.
     ///
     /// # Errors
     /// 23505, 23502, 54000, and those of the source.
@@ -57,7 +60,7 @@ impl Insert {
         mut self,
         mut source: Box<dyn Operator>,
         context: &mut ExecContext<'_>,
-    ) -> Result<u64, ExecError> {
+    ) -> Result<Changed, ExecError> {
         let mut count = 0;
         while let Some(rows) = source.next(context).await? {
             let mut proposed = Vec::with_capacity(rows.len());
@@ -72,7 +75,7 @@ impl Insert {
             }
             count += self.write_rows(proposed, context).await?;
         }
-        Ok(count)
+        Ok(Changed { count, returned: self.returning.into_rows() })
     }
 
     /// Writes rows together, unless one may move another to a key that a row behind it has.
@@ -141,6 +144,7 @@ impl Insert {
 
     /// Buffers a new row; a second one of the statement with a key of it is an error.
     fn write(&mut self, row: Proposed, check: Check, context: &mut ExecContext<'_>) -> Result<(), ExecError> {
+        self.returning.add(&row.row, &context.eval)?;
         for write in row.writes {
             if !self.written.insert(write.key().clone()) {
                 return Err(self.again(write.key()).into());
@@ -171,6 +175,7 @@ impl Insert {
                 };
                 let change = row_writes(&self.layout, Some(&old), Some(&new))?;
                 let has_row = |write: &&EntryWrite| !matches!(write, EntryWrite::Remove(_));
+                self.returning.add(&new, &context.eval)?;
                 self.written.extend(change.iter().filter(has_row).map(|write| write.key().clone()));
                 Ok(Some(change))
             }

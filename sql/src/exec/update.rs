@@ -7,6 +7,7 @@ use quorate_engine::kv::{Key, Write};
 
 use super::context::{ExecContext, ExecError};
 use super::operator::Operator;
+use super::returning::{Changed, Returning};
 use super::rows::{check_not_null, collect, duplicate, existing};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::SqlError;
@@ -19,25 +20,26 @@ use crate::types::{Datum, Row};
 /// What becomes of a stored row, in all indexes.
 pub type Change = Vec<EntryWrite>;
 
-/// Runs an UPDATE; returns how many rows were changed.
+/// Runs an UPDATE; tells how many rows were changed.
 ///
 /// # Errors
 /// 23505, 23502, 54000, and those of the source and the assignments.
 pub async fn update(
     table: &Arc<TableDescriptor>,
     mut source: Box<dyn Operator>,
-    assignments: &[(usize, Expr)],
+    (assignments, returning): (&[(usize, Expr)], Option<Vec<Expr>>),
     context: &mut ExecContext<'_>,
-) -> Result<u64, ExecError> {
+) -> Result<Changed, ExecError> {
     let layout = TableLayout::of(table);
-    let mut changes = Vec::new();
+    let (mut changes, mut returning) = (Vec::new(), Returning::new(returning));
     for old in collect(source.as_mut(), context, "UPDATE").await? {
         let new = assign(table, &old, assignments, (&old, &context.eval))?;
         changes.push(row_writes(&layout, Some(&old), Some(&new))?);
+        returning.add(&new, &context.eval)?;
     }
     let count = changes.len() as u64;
     apply_changes(table, changes, context).await?;
-    Ok(count)
+    Ok(Changed { count, returned: returning.into_rows() })
 }
 
 /// A row with some columns set anew; the expressions see `input`.

@@ -19,7 +19,7 @@ pub enum Statement {
     /// `SELECT` or `VALUES`.
     Query(Query),
     /// `INSERT`.
-    Insert(Insert),
+    Insert(Box<Insert>),
     /// `UPDATE`.
     Update(Update),
     /// `DELETE`.
@@ -33,6 +33,22 @@ pub enum Statement {
         /// The tables.
         names: Vec<Name>,
     },
+    /// `ALTER TABLE t ADD [CONSTRAINT name] PRIMARY KEY (a, b)`.
+    AddPrimaryKey {
+        /// No error for a table that does not exist.
+        if_exists: bool,
+        /// The table.
+        table: Name,
+        /// The key's name, where it says one.
+        name: Option<Name>,
+        /// Its columns.
+        columns: Vec<Name>,
+    },
+    /// `TRUNCATE a, b`.
+    Truncate {
+        /// The tables.
+        names: Vec<Name>,
+    },
     /// `BEGIN`, `START TRANSACTION`.
     Begin {
         /// `READ ONLY` or `READ WRITE`, where it says one.
@@ -42,6 +58,8 @@ pub enum Statement {
     Commit,
     /// `ROLLBACK`, `ABORT`.
     Rollback,
+    /// `SAVEPOINT name` and what is done with it.
+    Savepoint(Savepoint),
     /// `SHOW TABLES`.
     ShowTables,
     /// `SHOW RANGES FROM TABLE t`.
@@ -92,6 +110,17 @@ pub enum Statement {
         /// The prepared statement.
         name: Option<Name>,
     },
+}
+
+/// What is done with a savepoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Savepoint {
+    /// `SAVEPOINT name`.
+    Set(Name),
+    /// `RELEASE [SAVEPOINT] name`.
+    Release(Name),
+    /// `ROLLBACK TO [SAVEPOINT] name`.
+    RollbackTo(Name),
 }
 
 /// `SELECT` or `VALUES` with what may follow it.
@@ -184,6 +213,8 @@ pub struct Insert {
     pub source: Option<Query>,
     /// `ON CONFLICT`.
     pub on_conflict: Option<OnConflict>,
+    /// `RETURNING`.
+    pub returning: Option<Vec<SelectItem>>,
 }
 
 /// `ON CONFLICT [(a, b)] DO …`.
@@ -224,6 +255,8 @@ pub struct Update {
     pub assignments: Vec<Assignment>,
     /// `WHERE`.
     pub filter: Option<Expr>,
+    /// `RETURNING`.
+    pub returning: Option<Vec<SelectItem>>,
 }
 
 /// `DELETE FROM t WHERE …`.
@@ -233,6 +266,8 @@ pub struct Delete {
     pub table: TableRef,
     /// `WHERE`.
     pub filter: Option<Expr>,
+    /// `RETURNING`.
+    pub returning: Option<Vec<SelectItem>>,
 }
 
 /// `CREATE TABLE`.
@@ -270,6 +305,8 @@ pub struct Copy {
     pub direction: CopyDirection,
     /// Format of the data.
     pub options: CopyOptions,
+    /// `FREEZE`: only into a table that the transaction itself has made or emptied.
+    pub freeze: bool,
 }
 
 /// What COPY copies.

@@ -12,6 +12,7 @@ use crate::error::{SqlError, SqlState};
 struct Given {
     format: Option<CopyFormat>,
     header: bool,
+    freeze: bool,
     null: Option<String>,
     delimiter: Option<u8>,
     quote: Option<u8>,
@@ -47,7 +48,14 @@ pub fn parse(mut cursor: Cursor<'_>) -> Result<Statement, SqlError> {
     }
     let given = options(&mut cursor)?;
     cursor.expect_end()?;
-    Ok(Statement::Copy(Copy { source, direction, options: complete(given)? }))
+    let freeze = given.freeze;
+    if freeze && direction == CopyDirection::To {
+        return Err(SqlError::new(
+            SqlState::FeatureNotSupported,
+            "COPY freeze only available using COPY FROM",
+        ));
+    }
+    Ok(Statement::Copy(Copy { source, direction, options: complete(given)?, freeze }))
 }
 
 fn source(cursor: &mut Cursor<'_>) -> Result<CopySource, SqlError> {
@@ -111,7 +119,8 @@ fn modern_option(cursor: &mut Cursor<'_>, name: &Name, given: &mut Given) -> Res
             };
             given.format = Some(format_named(&format, name)?);
         }
-        "header" => given.header = header(cursor)?,
+        "header" => given.header = truth(cursor, true)?,
+        "freeze" => given.freeze = truth(cursor, false)?,
         "encoding" => encoding(&cursor.string()?, name)?,
         _ => return text_option(cursor, name, given),
     }
@@ -123,6 +132,7 @@ fn old_option(cursor: &mut Cursor<'_>, name: &Name, given: &mut Given) -> Result
     match name.value.as_str() {
         "csv" => given.format = Some(CopyFormat::Csv),
         "header" => given.header = true,
+        "freeze" => given.freeze = true,
         "encoding" => {
             cursor.take("as");
             encoding(&cursor.string()?, name)?;
@@ -158,8 +168,8 @@ fn format_named(format: &str, name: &Name) -> Result<CopyFormat, SqlError> {
     }
 }
 
-/// `HEADER` alone, or with a truth value.
-fn header(cursor: &mut Cursor<'_>) -> Result<bool, SqlError> {
+/// `HEADER` or `FREEZE` alone, or with a truth value.
+fn truth(cursor: &mut Cursor<'_>, is_header: bool) -> Result<bool, SqlError> {
     let Some(token) = cursor.peek() else { return Err(cursor.unexpected()) };
     let value = match &token.token {
         Token::Comma | Token::RParen => return Ok(true),
@@ -168,14 +178,15 @@ fn header(cursor: &mut Cursor<'_>) -> Result<bool, SqlError> {
         Token::Number(digits, _) => digits.clone(),
         _ => return Err(cursor.unexpected()),
     };
-    let header = match value.as_str() {
+    let truth = match value.as_str() {
         "true" | "on" | "1" => true,
         "false" | "off" | "0" => false,
-        "match" => return Err(cursor.source.unsupported("COPY option HEADER MATCH", token)),
-        _ => return Err(invalid("header requires a Boolean value or \"match\"")),
+        "match" if is_header => return Err(cursor.source.unsupported("COPY option HEADER MATCH", token)),
+        _ if is_header => return Err(invalid("header requires a Boolean value or \"match\"")),
+        _ => return Err(SqlError::new(SqlState::SyntaxError, "freeze requires a Boolean value")),
     };
     cursor.next();
-    Ok(header)
+    Ok(truth)
 }
 
 fn encoding(encoding: &str, name: &Name) -> Result<(), SqlError> {

@@ -158,7 +158,11 @@ fn select(source: &Source<'_>, select: SqlSelect, position: u32) -> Result<Selec
     })
 }
 
-fn select_item(source: &Source<'_>, item: SqlItem) -> Result<SelectItem, SqlError> {
+/// An item of a select list, or of RETURNING.
+///
+/// # Errors
+/// 0A000 for what Quorate lacks.
+pub fn select_item(source: &Source<'_>, item: SqlItem) -> Result<SelectItem, SqlError> {
     let convert = Convert::new(source);
     match item {
         SqlItem::UnnamedExpr(expr) => Ok(SelectItem::Expr { expr: convert.expr(expr)?, alias: None }),

@@ -3,10 +3,12 @@
 use sqlparser::ast::{
     Assignment as SqlAssignment, AssignmentTarget, ConflictTarget, Delete as SqlDelete, FromTable,
     Insert as SqlInsert, ObjectName, OnConflict as SqlOnConflict, OnConflictAction, OnInsert,
-    Statement as SqlStatement, TableObject, Update as SqlUpdate,
+    SelectItem as SqlItem, Statement as SqlStatement, TableObject, Update as SqlUpdate,
 };
 
-use super::ast::{Assignment, ConflictUpdate, Delete, Insert, Name, OnConflict, Statement, TableRef, Update};
+use super::ast::{
+    Assignment, ConflictUpdate, Delete, Insert, Name, OnConflict, SelectItem, Statement, TableRef, Update,
+};
 use super::expr::Convert;
 use super::{Source, query, table};
 use crate::error::{SqlError, SqlState};
@@ -18,7 +20,7 @@ use crate::error::{SqlError, SqlState};
 pub fn convert(source: &Source<'_>, statement: SqlStatement) -> Result<Statement, SqlError> {
     match statement {
         SqlStatement::Query(query) => query::convert(source, *query).map(Statement::Query),
-        SqlStatement::Insert(insert) => self::insert(source, insert).map(Statement::Insert),
+        SqlStatement::Insert(insert) => self::insert(source, insert).map(Box::new).map(Statement::Insert),
         SqlStatement::Update(update) => self::update(source, update).map(Statement::Update),
         SqlStatement::Delete(delete) => self::delete(source, delete).map(Statement::Delete),
         SqlStatement::CreateTable(create) => table::convert(source, create).map(Statement::CreateTable),
@@ -26,16 +28,15 @@ pub fn convert(source: &Source<'_>, statement: SqlStatement) -> Result<Statement
     }
 }
 
-fn returning<T>(clause: Option<&T>, position: u32) -> Result<(), SqlError> {
-    match clause {
-        None => Ok(()),
-        Some(_) => Err(SqlError::unsupported("RETURNING").at(position)),
-    }
+type Returning = Option<Vec<SelectItem>>;
+
+fn returning(source: &Source<'_>, clause: Option<Vec<SqlItem>>) -> Result<Returning, SqlError> {
+    let item = |item| query::select_item(source, item);
+    clause.map(|items| items.into_iter().map(item).collect()).transpose()
 }
 
 fn insert(source: &Source<'_>, insert: SqlInsert) -> Result<Insert, SqlError> {
     let position = source.positions.of(insert.insert_token.0.span.start);
-    returning(insert.returning.as_ref(), position)?;
     let name = match insert.table {
         TableObject::TableName(name) => query::table_name(source, name)?,
         TableObject::TableFunction(_) | TableObject::TableQuery(_) => {
@@ -63,7 +64,8 @@ fn insert(source: &Source<'_>, insert: SqlInsert) -> Result<Insert, SqlError> {
         Some(_) => return Err(SqlError::unsupported("ON DUPLICATE KEY UPDATE").at(position)),
     };
     let rows = insert.source.map(|rows| query::convert(source, *rows)).transpose()?;
-    Ok(Insert { table: TableRef { name, alias }, columns, source: rows, on_conflict })
+    let returning = returning(source, insert.returning)?;
+    Ok(Insert { table: TableRef { name, alias }, columns, source: rows, on_conflict, returning })
 }
 
 /// A column's name that stands alone.
@@ -120,7 +122,6 @@ fn assignments(convert: &Convert<'_>, list: Vec<SqlAssignment>) -> Result<Vec<As
 
 fn update(source: &Source<'_>, update: SqlUpdate) -> Result<Update, SqlError> {
     let position = source.positions.of(update.update_token.0.span.start);
-    returning(update.returning.as_ref(), position)?;
     if update.from.is_some() {
         return Err(SqlError::unsupported("UPDATE … FROM").at(position));
     }
@@ -132,12 +133,12 @@ fn update(source: &Source<'_>, update: SqlUpdate) -> Result<Update, SqlError> {
         table: query::table(source, update.table)?,
         assignments: assignments(&convert, update.assignments)?,
         filter: update.selection.map(|filter| convert.expr(filter)).transpose()?,
+        returning: returning(source, update.returning)?,
     })
 }
 
 fn delete(source: &Source<'_>, delete: SqlDelete) -> Result<Delete, SqlError> {
     let position = source.positions.of(delete.delete_token.0.span.start);
-    returning(delete.returning.as_ref(), position)?;
     if delete.using.is_some() {
         return Err(SqlError::unsupported("DELETE … USING").at(position));
     }
@@ -152,5 +153,6 @@ fn delete(source: &Source<'_>, delete: SqlDelete) -> Result<Delete, SqlError> {
     Ok(Delete {
         table: query::table(source, table)?,
         filter: delete.selection.map(|filter| convert.expr(filter)).transpose()?,
+        returning: returning(source, delete.returning)?,
     })
 }

@@ -2,14 +2,13 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::ast::{Name, Statement};
+use super::ast::{Name, Savepoint, Statement};
 use super::cursor::Cursor;
-use super::{Source, copy};
+use super::{Source, copy, schema};
 use crate::error::SqlError;
 
 /// First words of statements that PostgreSQL has and Quorate does not.
 const UNSUPPORTED: &[&str] = &[
-    "alter",
     "analyze",
     "call",
     "checkpoint",
@@ -32,12 +31,9 @@ const UNSUPPORTED: &[&str] = &[
     "reassign",
     "refresh",
     "reindex",
-    "release",
     "revoke",
-    "savepoint",
     "security",
     "table",
-    "truncate",
     "unlisten",
     "vacuum",
     "with",
@@ -57,23 +53,26 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
     let keyword = word.value.to_lowercase();
     if UNSUPPORTED.contains(&keyword.as_str()) {
         cursor.next();
-        let what = match (keyword.as_str(), cursor.peek().map(|token| &token.token)) {
-            ("alter", Some(Token::Word(word))) => format!("ALTER {}", word.value.to_uppercase()),
-            _ => keyword.to_uppercase(),
-        };
-        return Err(source.unsupported(&what, first));
+        return Err(source.unsupported(&keyword.to_uppercase(), first));
     }
     cursor.next();
     let statement = match keyword.as_str() {
         "create" => return create(&cursor, first),
-        "drop" => drop_table(&mut cursor, first)?,
+        "drop" => schema::drop_table(&mut cursor, first)?,
+        "alter" => schema::alter(&mut cursor, first)?,
+        "truncate" => schema::truncate(&mut cursor)?,
         "begin" => begin(&mut cursor)?,
         "start" => {
             cursor.expect("transaction")?;
             begin(&mut cursor)?
         }
         "commit" | "end" => end(&mut cursor, first, Statement::Commit)?,
-        "rollback" | "abort" => end(&mut cursor, first, Statement::Rollback)?,
+        "rollback" | "abort" => rollback(&mut cursor, first)?,
+        "savepoint" => Statement::Savepoint(Savepoint::Set(cursor.name()?)),
+        "release" => {
+            cursor.take("savepoint");
+            Statement::Savepoint(Savepoint::Release(cursor.name()?))
+        }
         "show" => show(&mut cursor)?,
         "set" => set(&mut cursor)?,
         "reset" => reset(&mut cursor)?,
@@ -99,21 +98,6 @@ fn create(cursor: &Cursor<'_>, first: &TokenWithSpan) -> Result<Option<Statement
         }
         _ => Err(cursor.unexpected()),
     }
-}
-
-fn drop_table(cursor: &mut Cursor<'_>, first: &TokenWithSpan) -> Result<Statement, SqlError> {
-    if !cursor.take("table") {
-        let what = cursor.word()?;
-        return Err(cursor.source.unsupported(&format!("DROP {}", what.value.to_uppercase()), first));
-    }
-    let if_exists = cursor.take_all(&["if", "exists"]);
-    let mut names = vec![cursor.table_name()?];
-    while cursor.take_token(&Token::Comma) {
-        names.push(cursor.table_name()?);
-    }
-    // Nothing depends on a table yet, so that both mean the same.
-    let _ = cursor.take("cascade") || cursor.take("restrict");
-    Ok(Statement::DropTable { if_exists, names })
 }
 
 /// The modes behind BEGIN. Every level of isolation is served as SERIALIZABLE, which is at least as strict.
@@ -151,12 +135,22 @@ fn end(cursor: &mut Cursor<'_>, first: &TokenWithSpan, statement: Statement) -> 
     if cursor.take_all(&["and", "no", "chain"]) {
         return Ok(statement);
     }
-    for (word, name) in [("and", "AND CHAIN"), ("to", "ROLLBACK TO SAVEPOINT"), ("prepared", "PREPARED")] {
+    for (word, name) in [("and", "AND CHAIN"), ("prepared", "PREPARED")] {
         if cursor.take(word) {
             return Err(cursor.source.unsupported(name, first));
         }
     }
     Ok(statement)
+}
+
+/// `ROLLBACK`, or `ROLLBACK TO` a savepoint; ABORT knows none, and is refused behind.
+fn rollback(cursor: &mut Cursor<'_>, first: &TokenWithSpan) -> Result<Statement, SqlError> {
+    let ended = end(cursor, first, Statement::Rollback)?;
+    if !super::is_keyword(first, "rollback") || !cursor.take("to") {
+        return Ok(ended);
+    }
+    cursor.take("savepoint");
+    Ok(Statement::Savepoint(Savepoint::RollbackTo(cursor.name()?)))
 }
 
 fn show(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {

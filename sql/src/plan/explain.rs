@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::descriptor::TableDescriptor;
-use crate::expr::SortKey;
+use crate::expr::{Expr, SortKey};
 use crate::plan::node::{Access, OnConflict, Plan, PushDown, Query};
 use crate::storage::key_text::{end_key, start_key};
 use crate::storage::layout::TableLayout;
@@ -35,7 +35,7 @@ pub fn explain(plan: &Plan, measured: &Measured) -> Vec<String> {
         Plan::Query { query } => {
             printer.query(query, 0);
         }
-        Plan::Insert { table, source, on_conflict } => {
+        Plan::Insert { table, source, on_conflict, returning } => {
             printer.node(0, &format!("Insert into {}", table.name));
             match on_conflict {
                 OnConflict::Error => {}
@@ -50,15 +50,18 @@ pub fn explain(plan: &Plan, measured: &Measured) -> Vec<String> {
                     }
                 }
             }
+            printer.returning(table, returning.as_deref());
             printer.query(source, 1);
         }
-        Plan::Update { table, source, assignments } => {
+        Plan::Update { table, source, assignments, returning } => {
             printer.node(0, &format!("Update {}", table.name));
             printer.property(0, &format!("Set: {}", sets(table, assignments, &column_names(table))));
+            printer.returning(table, returning.as_deref());
             printer.query(source, 1);
         }
-        Plan::Delete { table, source } => {
+        Plan::Delete { table, source, returning } => {
             printer.node(0, &format!("Delete from {}", table.name));
+            printer.returning(table, returning.as_deref());
             printer.query(source, 1);
         }
     }
@@ -69,8 +72,8 @@ fn column_names(table: &TableDescriptor) -> Vec<String> {
     table.columns.iter().map(|column| column.name.clone()).collect()
 }
 
-fn sets(table: &TableDescriptor, assignments: &[(usize, crate::expr::Expr)], names: &[String]) -> String {
-    let set = |(column, value): &(usize, crate::expr::Expr)| {
+fn sets(table: &TableDescriptor, assignments: &[(usize, Expr)], names: &[String]) -> String {
+    let set = |(column, value): &(usize, Expr)| {
         let name = table.columns.get(*column).map_or("?", |column| column.name.as_str());
         format!("{name} = {}", expr_text(value, names))
     };
@@ -97,6 +100,13 @@ impl Printer<'_> {
     /// A line below a node.
     fn property(&mut self, depth: usize, text: &str) {
         self.lines.push(format!("{}{text}", " ".repeat(6 * depth + 2)));
+    }
+
+    /// What a change of a table returns.
+    fn returning(&mut self, table: &TableDescriptor, exprs: Option<&[Expr]>) {
+        if let Some(exprs) = exprs {
+            self.property(0, &format!("Returning: {}", texts(exprs, &column_names(table)).join(", ")));
+        }
     }
 
     /// A node with what is below it; gives the names of its columns. Lines of the inputs are known first, because the
@@ -199,20 +209,16 @@ fn limit_text(offset: u64, limit: Option<u64>) -> String {
     format!("Limit  ({})", parts.join(", "))
 }
 
-fn texts(exprs: &[crate::expr::Expr], names: &[String]) -> Vec<String> {
+fn texts(exprs: &[Expr], names: &[String]) -> Vec<String> {
     exprs.iter().map(|expr| expr_text(expr, names)).collect()
 }
 
-fn group_names(
-    group_by: &[crate::expr::Expr],
-    aggregates: &[crate::expr::Aggregate],
-    names: &[String],
-) -> Vec<String> {
+fn group_names(group_by: &[Expr], aggregates: &[crate::expr::Aggregate], names: &[String]) -> Vec<String> {
     let aggregates = aggregates.iter().map(|aggregate| aggregate_text(aggregate, names));
     texts(group_by, names).into_iter().chain(aggregates).collect()
 }
 
-fn groups(group_by: &[crate::expr::Expr], aggregates: &[crate::expr::Aggregate], names: &[String]) -> String {
+fn groups(group_by: &[Expr], aggregates: &[crate::expr::Aggregate], names: &[String]) -> String {
     let aggregates: Vec<String> =
         aggregates.iter().map(|aggregate| aggregate_text(aggregate, names)).collect();
     let by = texts(group_by, names).join(", ");

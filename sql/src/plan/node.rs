@@ -220,6 +220,8 @@ pub enum Plan {
         source: Query,
         /// What to do with a duplicate key.
         on_conflict: OnConflict,
+        /// What it returns of each row that it has written, over the new row.
+        returning: Option<Vec<Expr>>,
     },
     /// `UPDATE`.
     Update {
@@ -229,6 +231,8 @@ pub enum Plan {
         source: Query,
         /// Column position and its new value over the old row.
         assignments: Vec<(usize, Expr)>,
+        /// What it returns of each row, over the new row.
+        returning: Option<Vec<Expr>>,
     },
     /// `DELETE`.
     Delete {
@@ -236,6 +240,8 @@ pub enum Plan {
         table: Arc<TableDescriptor>,
         /// Yields the table's rows to remove.
         source: Query,
+        /// What it returns of each row, over the old row.
+        returning: Option<Vec<Expr>>,
     },
 }
 

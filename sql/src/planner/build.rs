@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::bind::select_scan;
-use crate::bind::{BoundDml, BoundInsert, BoundQuery};
+use crate::bind::{BoundDml, BoundInsert, BoundQuery, BoundReturning};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
@@ -27,10 +27,12 @@ pub fn plan(statement: &BoundDml, context: &EvalContext<'_>) -> Result<Plan, Sql
             table: Arc::clone(&update.table),
             source: plan_query(&rows_of(&update.table, update.filter.as_ref()), context)?,
             assignments: constants_of(update.assignments.clone(), context)?,
+            returning: returned(update.returning.as_ref(), context)?,
         },
         BoundDml::Delete(delete) => Plan::Delete {
             table: Arc::clone(&delete.table),
             source: plan_query(&rows_of(&delete.table, delete.filter.as_ref()), context)?,
+            returning: returned(delete.returning.as_ref(), context)?,
         },
     })
 }
@@ -79,7 +81,8 @@ fn insert(insert: &BoundInsert, context: &EvalContext<'_>) -> Result<Plan, SqlEr
         },
         other @ (OnConflict::Error | OnConflict::Nothing | OnConflict::Replace) => other,
     };
-    Ok(Plan::Insert { table: Arc::clone(&insert.table), source: optimize(source), on_conflict })
+    let returning = returned(insert.returning.as_ref(), context)?;
+    Ok(Plan::Insert { table: Arc::clone(&insert.table), source: optimize(source), on_conflict, returning })
 }
 
 /// Whole rows of a table that a condition is true for.
@@ -90,6 +93,15 @@ pub(super) fn rows_of(table: &Arc<TableDescriptor>, filter: Option<&Expr>) -> Bo
         None => scan,
     };
     BoundQuery { tree, offset: None, limit: None, columns: Vec::new() }
+}
+
+fn returned(
+    returning: Option<&BoundReturning>,
+    context: &EvalContext<'_>,
+) -> Result<Option<Vec<Expr>>, SqlError> {
+    let Some(returning) = returning else { return Ok(None) };
+    let exprs = returning.exprs.iter().cloned().map(|expr| fold_constants(expr, context));
+    exprs.collect::<Result<_, _>>().map(Some)
 }
 
 fn constants_of(

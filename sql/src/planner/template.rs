@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A statement has a template where parameters and `now()` stand in two places alone. Either the executor computes them
-//! anyway: rows of INSERT, assignments of UPDATE and ON CONFLICT. Or they are what the columns of the key are compared
+//! anyway: rows of INSERT, assignments of UPDATE and ON CONFLICT, RETURNING. Or they are what the columns of the key are compared
 //! with, each with one of them: then the rules of [`crate::optimize`] do the same for all values apart from NULL, and a
 //! run only puts the key into the hole.
 //!
@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use super::build::{plan_query, rows_of};
-use crate::bind::{BoundDml, BoundInsert, BoundQuery};
+use crate::bind::{BoundDml, BoundInsert, BoundQuery, BoundReturning};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::eval::{EvalContext, eval};
 use crate::expr::{BinaryOp, Expr, ScalarFunction};
@@ -50,17 +50,19 @@ impl Template {
             }
             BoundDml::Insert(insert) => {
                 let (table, on_conflict) = (Arc::clone(&insert.table), insert.on_conflict.clone());
-                (Plan::Insert { table, source: inserted_rows(insert)?, on_conflict }, None)
+                let returning = returned(insert.returning.as_ref());
+                (Plan::Insert { table, source: inserted_rows(insert)?, on_conflict, returning }, None)
             }
             BoundDml::Update(update) => {
                 let (table, assignments) = (Arc::clone(&update.table), update.assignments.clone());
                 let (source, key) = with_hole(&rows_of(&table, update.filter.as_ref()), &probes)?;
-                (Plan::Update { table, source, assignments }, key)
+                let returning = returned(update.returning.as_ref());
+                (Plan::Update { table, source, assignments, returning }, key)
             }
             BoundDml::Delete(delete) => {
                 let table = Arc::clone(&delete.table);
                 let (source, key) = with_hole(&rows_of(&table, delete.filter.as_ref()), &probes)?;
-                (Plan::Delete { table, source }, key)
+                (Plan::Delete { table, source, returning: returned(delete.returning.as_ref()) }, key)
             }
         };
         Some(Self { plan, key, parameters: parameter_types.len() })
@@ -79,6 +81,11 @@ impl Template {
         }
         Some(plan)
     }
+}
+
+/// What RETURNING computes of each row, parameters within.
+fn returned(returning: Option<&BoundReturning>) -> Option<Vec<Expr>> {
+    returning.map(|returning| returning.exprs.clone())
 }
 
 /// The rows of `INSERT … VALUES`, parameters within. A column of the table is a column of the row, or has none of them.

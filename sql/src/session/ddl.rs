@@ -1,4 +1,4 @@
-//! CREATE TABLE and DROP TABLE of a session: alone, or staged in the open transaction.
+//! CREATE TABLE, DROP TABLE and TRUNCATE of a session: alone, or staged in the open transaction.
 
 use std::sync::Arc;
 
@@ -58,14 +58,30 @@ impl Session {
         Ok(tag("DROP TABLE"))
     }
 
+    /// Empties all of these tables or none: those that stand alone are an implicit transaction.
+    pub(super) async fn truncate(&mut self, tables: &[Arc<TableDescriptor>]) -> Result<Completion, SqlError> {
+        self.check_writable("TRUNCATE TABLE")?;
+        if matches!(self.transaction, TransactionState::Idle) {
+            self.open_transaction(Kind::Implicit, None);
+        }
+        let node = Arc::clone(&self.node);
+        for table in tables {
+            let Some(open) = self.staging() else {
+                return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
+            };
+            open.truncate_table(&node, table).await?;
+        }
+        Ok(tag("TRUNCATE TABLE"))
+    }
+
     /// The open transaction, whose catalog is going to be another; `None` where there is none.
-    fn staging(&mut self) -> Option<&mut super::transaction::OpenTransaction> {
+    pub(super) fn staging(&mut self) -> Option<&mut super::transaction::OpenTransaction> {
         match &mut self.transaction {
             TransactionState::Open(open) => {
                 self.staged_count += 1;
                 Some(open)
             }
-            TransactionState::Idle | TransactionState::Failed => None,
+            TransactionState::Idle | TransactionState::Failed(_) => None,
         }
     }
 }

@@ -53,8 +53,13 @@ pub(crate) struct Run<'a> {
 impl Session {
     /// Fails for a statement that a failed transaction does not accept.
     pub(crate) fn check_accepted(&self, statement: &Statement) -> Result<(), SqlError> {
-        let ends = matches!(statement.tree(), ast::Statement::Commit | ast::Statement::Rollback);
-        if self.transaction.status() != TransactionStatus::Failed || ends {
+        let is_way_out = matches!(
+            statement.tree(),
+            ast::Statement::Commit
+                | ast::Statement::Rollback
+                | ast::Statement::Savepoint(ast::Savepoint::RollbackTo(_))
+        );
+        if self.transaction.status() != TransactionStatus::Failed || is_way_out {
             return Ok(());
         }
         Err(SqlError::new(
@@ -141,9 +146,14 @@ impl Session {
                 self.create_table(*if_not_exists, table, sink).await
             }
             Bound::DropTable { tables, missing } => self.drop_tables(tables, missing, sink).await,
+            Bound::Truncate { tables } => self.truncate(tables).await,
+            Bound::AddPrimaryKey { table, keyed } => {
+                self.add_primary_key((table.as_ref(), keyed), run, sink).await
+            }
             Bound::Begin { read_only } => self.begin(*read_only, sink).await,
             Bound::Commit => self.commit(sink).await,
             Bound::Rollback => self.rollback(sink).await,
+            Bound::Savepoint(savepoint) => self.savepoint(savepoint),
             Bound::ShowTables => show::tables(&self.catalog(), columns, sink).await,
             Bound::ShowRanges { table } => show::ranges(&self.node, table, columns, sink).await,
             Bound::ShowJobs => show::jobs(&self.node, columns, sink).await,
@@ -195,7 +205,7 @@ impl Session {
                     open.set_read_only(read_only)?;
                 }
             }
-            TransactionState::Idle | TransactionState::Failed => {
+            TransactionState::Idle | TransactionState::Failed(_) => {
                 self.open_transaction(Kind::Explicit, read_only)
             }
         }
@@ -234,7 +244,8 @@ impl Session {
                 self.note_age(age, &result);
                 result.map(|()| tag("COMMIT"))
             }
-            TransactionState::Failed => {
+            TransactionState::Failed(failed) => {
+                failed.rollback(&self.node).await;
                 self.variables.end(false);
                 Ok(tag("ROLLBACK"))
             }
@@ -254,7 +265,7 @@ impl Session {
                 open.rollback(&self.node).await;
                 self.tried_since = None;
             }
-            TransactionState::Failed => {}
+            TransactionState::Failed(failed) => failed.rollback(&self.node).await,
             TransactionState::Idle => warn_no_transaction(sink),
         }
         self.variables.end(false);
@@ -307,7 +318,7 @@ impl Session {
         };
         match &mut self.transaction {
             TransactionState::Open(open) if open.kind == Kind::Explicit => open.set_read_only(read_only)?,
-            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed => {
+            TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed(_) => {
                 let message = "SET TRANSACTION can only be used in transaction blocks".to_owned();
                 sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
             }
@@ -382,6 +393,8 @@ pub(crate) fn needs_catalog(statement: &ast::Statement) -> bool {
         | ast::Statement::Delete(_)
         | ast::Statement::CreateTable(_)
         | ast::Statement::DropTable { .. }
+        | ast::Statement::Truncate { .. }
+        | ast::Statement::AddPrimaryKey { .. }
         | ast::Statement::ShowTables
         | ast::Statement::ShowRanges { .. }
         | ast::Statement::ShowClusterSettings
@@ -391,6 +404,7 @@ pub(crate) fn needs_catalog(statement: &ast::Statement) -> bool {
         ast::Statement::Begin { .. }
         | ast::Statement::Commit
         | ast::Statement::Rollback
+        | ast::Statement::Savepoint(_)
         | ast::Statement::ShowJobs
         | ast::Statement::ShowVariable { .. }
         | ast::Statement::SetVariable { .. }
@@ -408,6 +422,8 @@ fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
         | Bound::Explain { .. }
         | Bound::CreateTable { .. }
         | Bound::DropTable { .. }
+        | Bound::Truncate { .. }
+        | Bound::AddPrimaryKey { .. }
         | Bound::ShowTables
         | Bound::ShowRanges { .. }
         | Bound::ShowClusterSettings
@@ -421,6 +437,7 @@ fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
         Bound::Begin { .. }
         | Bound::Commit
         | Bound::Rollback
+        | Bound::Savepoint(_)
         | Bound::SetClusterSetting { .. }
         | Bound::DiscardAll => false,
     }

@@ -20,6 +20,7 @@ use crate::exec::context::{ExecContext, ExecError, Limits};
 use crate::exec::delete::delete;
 use crate::exec::insert::Insert;
 use crate::exec::profile::Profile;
+use crate::exec::returning::Changed;
 use crate::exec::update::update;
 use crate::exec::{Operator, build};
 use crate::expr::eval::EvalContext;
@@ -59,8 +60,8 @@ impl Session {
         if !matches!(self.transaction, TransactionState::Idle) {
             let mut held = HeldRows::new(sink, run.prepared.columns().unwrap_or_default());
             let statement = binding.unplanned()?;
-            let (count, _) = self.run_in_transaction(statement, run, &mut Output::Held(&mut held)).await?;
-            return finish(statement.statement, count, &mut held).await;
+            let done = self.run_in_transaction(statement, run, &mut Output::Held(&mut held)).await?;
+            return finish(statement.statement, done.count, &mut held).await;
         }
         self.run_alone(binding, run, sink).await
     }
@@ -71,7 +72,7 @@ impl Session {
         statement: Unplanned<'_>,
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
-    ) -> Result<(u64, Profile), SqlError> {
+    ) -> Result<Done, SqlError> {
         let (node, catalog) = (Arc::clone(&self.node), self.catalog());
         let TransactionState::Open(open) = &mut self.transaction else {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
@@ -86,7 +87,10 @@ impl Session {
         let transaction = open.begin(&node).await?;
         let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
-        result.map_err(|error| error.into_sql(&catalog))
+        let mut done = result.map_err(|error| error.into_sql(&catalog))?;
+        open.store_much(&node).await?;
+        done.send_returned(output).await?;
+        Ok(done)
     }
 
     /// Runs it as a transaction of its own, again where the store asks for it and nothing was sent yet.
@@ -116,7 +120,7 @@ impl Session {
             let statement = rebound.as_deref().unwrap_or(binding).unplanned()?;
             let mut held = HeldRows::new(&mut *sink, run.prepared.columns().unwrap_or_default());
             match self.attempt(statement, lease, run, &mut Output::Held(&mut held)).await {
-                Ok((count, _)) => return finish(statement.statement, count, &mut held).await,
+                Ok(done) => return finish(statement.statement, done.count, &mut held).await,
                 Err(ExecError::Kv(error)) if !held.is_sent() => attempts.after(error).await?,
                 Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
             }
@@ -133,7 +137,7 @@ impl Session {
         lease: Option<Timestamp>,
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
-    ) -> Result<(u64, Profile), ExecError> {
+    ) -> Result<Done, ExecError> {
         let node = Arc::clone(&self.node);
         let now_micros = self.now_micros();
         let eval = EvalContext { parameters: run.parameters, now_micros };
@@ -158,7 +162,10 @@ impl Session {
         // From here on nothing cancels: a commit that was sent is awaited to its end.
         run.limits.cancel.check()?;
         transaction.commit(deadline).await?;
-        result
+        let mut done = result?;
+        // Told only now: an attempt before that would be made again without a word.
+        done.send_returned(output).await?;
+        Ok(done)
     }
 }
 
@@ -192,13 +199,32 @@ fn check_lease(lease: Option<Timestamp>, reads_at: Timestamp) -> Result<(), KvEr
     }
 }
 
-/// Runs a plan as one statement; returns the number of its rows.
+/// What a plan has done.
+pub(crate) struct Done {
+    /// Rows that it has yielded or changed.
+    pub count: u64,
+    /// What its operators did.
+    pub profile: Profile,
+    /// Rows of RETURNING, not sent yet.
+    returned: Option<Vec<Row>>,
+}
+
+impl Done {
+    async fn send_returned(&mut self, output: &mut Output<'_, '_>) -> Result<(), SqlError> {
+        match self.returned.take() {
+            Some(rows) => send(rows, output).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs a plan as one statement.
 async fn run_plan(
     plan: Plan,
     run: &PlanRun<'_>,
     transaction: &mut dyn Transaction,
     output: &mut Output<'_, '_>,
-) -> Result<(u64, Profile), ExecError> {
+) -> Result<Done, ExecError> {
     let as_of = transaction.start_statement();
     let mut context = ExecContext {
         node: run.node,
@@ -212,17 +238,21 @@ async fn run_plan(
     if let Output::Count(kept) = output {
         **kept = Some(plan.clone());
     }
-    let count = match plan {
-        Plan::Query { query } => run_query(query, &mut context, output).await?,
-        Plan::Insert { table, source, on_conflict } => {
-            Insert::new(table, on_conflict).run(build(source)?, &mut context).await?
+    let Changed { count, returned } = match plan {
+        Plan::Query { query } => {
+            Changed { count: run_query(query, &mut context, output).await?, returned: None }
         }
-        Plan::Update { table, source, assignments } => {
-            update(&table, build(source)?, &assignments, &mut context).await?
+        Plan::Insert { table, source, on_conflict, returning } => {
+            Insert::new(table, on_conflict, returning).run(build(source)?, &mut context).await?
         }
-        Plan::Delete { table, source } => delete(&table, build(source)?, &mut context).await?,
+        Plan::Update { table, source, assignments, returning } => {
+            update(&table, build(source)?, (&assignments, returning), &mut context).await?
+        }
+        Plan::Delete { table, source, returning } => {
+            delete(&table, build(source)?, returning, &mut context).await?
+        }
     };
-    Ok((count, context.profile))
+    Ok(Done { count, profile: context.profile, returned })
 }
 
 async fn run_query(
@@ -247,13 +277,13 @@ async fn send(rows: Vec<Row>, output: &mut Output<'_, '_>) -> Result<(), SqlErro
     }
 }
 
-/// The completion of a statement that has run; of a query, its last rows too.
+/// The completion of a statement that has run, behind its last rows.
 async fn finish(dml: &BoundDml, count: u64, held: &mut HeldRows<'_>) -> Result<Completion, SqlError> {
+    if dml.columns().is_some() {
+        held.finish().await?;
+    }
     Ok(match dml {
-        BoundDml::Query(_) => {
-            held.finish().await?;
-            tag(format!("SELECT {count}"))
-        }
+        BoundDml::Query(_) => tag(format!("SELECT {count}")),
         BoundDml::Insert(_) => tag(format!("INSERT 0 {count}")),
         BoundDml::Update(_) => tag(format!("UPDATE {count}")),
         BoundDml::Delete(_) => tag(format!("DELETE {count}")),

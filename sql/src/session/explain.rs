@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::dispatch::{Run, tag};
-use super::dml::Output;
+use super::dml::{Done, Output};
 use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink};
 use super::transaction::TransactionState;
@@ -24,9 +24,9 @@ pub(crate) async fn explain(
     sink: &mut dyn ResultSink,
 ) -> Result<Completion, SqlError> {
     let lines = if analyze {
-        let (count, profile, plan) = session.run_counting(statement, run).await?;
-        let mut lines = explain_plan(&plan, &measured(&profile));
-        lines.push(format!("Rows: {count}"));
+        let (done, plan) = session.run_counting(statement, run).await?;
+        let mut lines = explain_plan(&plan, &measured(&done.profile));
+        lines.push(format!("Rows: {}", done.count));
         lines
     } else {
         let now_micros = session.now_micros();
@@ -62,20 +62,16 @@ fn served((place, range): (&Place, &RangeProfile)) -> String {
 
 impl Session {
     /// Runs a statement for its measures alone.
-    async fn run_counting(
-        &mut self,
-        statement: &BoundDml,
-        run: &Run<'_>,
-    ) -> Result<(u64, Profile, Plan), SqlError> {
+    async fn run_counting(&mut self, statement: &BoundDml, run: &Run<'_>) -> Result<(Done, Plan), SqlError> {
         let statement = Unplanned { statement, memory: None };
         let mut plan = None;
-        let (count, profile) = if matches!(self.transaction, TransactionState::Idle) {
+        let done = if matches!(self.transaction, TransactionState::Idle) {
             let result = self.attempt(statement, run.lease, run, &mut Output::Count(&mut plan)).await;
             result.map_err(|error| error.into_sql(&self.node.catalog.snapshot()))?
         } else {
             self.run_in_transaction(statement, run, &mut Output::Count(&mut plan)).await?
         };
         let plan = plan.ok_or_else(|| SqlError::new(SqlState::InternalError, "no plan was run"))?;
-        Ok((count, profile, plan))
+        Ok((done, plan))
     }
 }

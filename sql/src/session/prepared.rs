@@ -104,9 +104,12 @@ impl Binding {
             Bound::Explain { .. }
             | Bound::CreateTable { .. }
             | Bound::DropTable { .. }
+            | Bound::Truncate { .. }
+            | Bound::AddPrimaryKey { .. }
             | Bound::Begin { .. }
             | Bound::Commit
             | Bound::Rollback
+            | Bound::Savepoint(_)
             | Bound::ShowTables
             | Bound::ShowRanges { .. }
             | Bound::ShowClusterSettings

@@ -58,7 +58,9 @@ mod attempts;
 mod confirmed;
 mod implicit;
 mod lists;
+mod own_tables;
 mod reuse;
+mod savepoints;
 mod slt;
 
 fn options(database: &str) -> SessionOptions {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Idle ── BEGIN ──▶ Open(explicit) ── error ──▶ Failed ── COMMIT, ROLLBACK ──▶ Idle
-//!   │                    ▲ BEGIN
+//!   │                    ▲ BEGIN  ◀── ROLLBACK TO ──┘
 //!   └─ one of several ─▶ Open(implicit) ── end of the text, Sync, COMMIT, ROLLBACK, error ──▶ Idle
 //! ```
 //!
@@ -12,16 +12,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Transaction, TransactionOptions};
+use quorate_engine::kv::{Sequence, Transaction, TransactionOptions};
 
 use super::sink::TransactionStatus;
+use super::variables::VariablesMark;
 use crate::cancel::CancelToken;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
 use crate::catalog::snapshot::CatalogSnapshot;
-use crate::ddl::staged::StagedDdl;
+use crate::ddl::staged::{StagedDdl, StagedMark};
 use crate::error::{SqlError, SqlState};
 use crate::kv_error::sql_error;
+use crate::limits::SAVEPOINTS_MAX;
 use crate::node::SqlNode;
 
 /// Who ends a transaction.
@@ -44,18 +46,42 @@ pub struct OpenTransaction {
     /// When the first attempt at the same work began, where this is a further one.
     since: Option<Timestamp>,
     /// The store's transaction, from the first statement on that needs it: it reads as of then.
-    kv: Option<Box<dyn Transaction>>,
+    pub(super) kv: Option<Box<dyn Transaction>>,
     /// Tables that it used, with the versions that its statements were bound with.
     tables: BTreeMap<u64, u64>,
     /// What it has changed in the catalog.
     pub staged: StagedDdl,
+    /// Oldest first.
+    savepoints: Vec<Savepoint>,
+    /// When rows of its own tables were stored last, where it has not looked since.
+    pub(super) filled_upto: Option<Timestamp>,
+}
+
+/// What SAVEPOINT leaves behind.
+struct Savepoint {
+    name: String,
+    /// Rises from savepoint to savepoint of a session.
+    number: u64,
+    /// Of the store's transaction, once that has begun.
+    mark: Option<Sequence>,
+    staged: StagedMark,
+    variables: VariablesMark,
 }
 
 impl OpenTransaction {
     /// A transaction that has done nothing.
     pub fn new(kind: Kind, read_only: bool, now_micros: i64) -> Self {
-        let (tables, staged) = (BTreeMap::new(), StagedDdl::default());
-        Self { kind, read_only, now_micros, since: None, kv: None, tables, staged }
+        Self {
+            kind,
+            read_only,
+            now_micros,
+            since: None,
+            kv: None,
+            tables: BTreeMap::new(),
+            staged: StagedDdl::default(),
+            savepoints: Vec::new(),
+            filled_upto: None,
+        }
     }
 
     /// The same for work that was tried before: it keeps its age.
@@ -75,10 +101,14 @@ impl OpenTransaction {
     pub async fn begin(&mut self, node: &SqlNode) -> Result<&mut Box<dyn Transaction>, SqlError> {
         if self.kv.is_none() {
             let options = TransactionOptions { read_only: self.read_only, since: self.since };
-            let kv = node.database.begin(options).await.map_err(|error| sql_error(error, None))?;
+            let mut kv = node.database.begin(options).await.map_err(|error| sql_error(error, None))?;
+            for savepoint in &mut self.savepoints {
+                savepoint.mark = Some(kv.mark());
+            }
             self.since.get_or_insert(kv.read_timestamp());
             self.kv = Some(kv);
         }
+        self.see_filled().await?;
         self.kv.as_mut().ok_or_else(not_begun)
     }
 
@@ -95,6 +125,71 @@ impl OpenTransaction {
         let transaction = self.begin(node).await?;
         transaction.start_statement();
         Ok(transaction)
+    }
+
+    /// How many tables it had made at its last savepoint.
+    pub(super) fn created_at_savepoint(&self) -> usize {
+        self.savepoints.last().map_or(0, |savepoint| savepoint.staged.created())
+    }
+
+    /// Whether it has savepoints, to which it can go back after an error.
+    pub fn has_savepoints(&self) -> bool {
+        !self.savepoints.is_empty()
+    }
+
+    /// Sets a savepoint; one of the same name is hidden by it.
+    ///
+    /// # Errors
+    /// 54000 where there are too many.
+    pub fn set_savepoint(
+        &mut self,
+        (name, number): (&str, u64),
+        variables: VariablesMark,
+    ) -> Result<(), SqlError> {
+        if self.savepoints.len() >= SAVEPOINTS_MAX {
+            let message = format!("a transaction has at most {SAVEPOINTS_MAX} savepoints");
+            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message)
+                .with_hint("RELEASE SAVEPOINT those that are not needed any more."));
+        }
+        let mark = self.kv.as_mut().map(|kv| kv.mark());
+        let staged = self.staged.mark();
+        self.savepoints.push(Savepoint { name: name.to_owned(), number, mark, staged, variables });
+        Ok(())
+    }
+
+    /// Forgets a savepoint and those behind it.
+    ///
+    /// # Errors
+    /// 3B001.
+    pub fn release_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+        let at = self.find_savepoint(name)?;
+        let released = self.savepoints.split_off(at);
+        if let (Some(kv), Some(mark)) = (&mut self.kv, released.first().and_then(|first| first.mark)) {
+            kv.release(mark);
+        }
+        Ok(())
+    }
+
+    /// Undoes what was done since a savepoint, which stays; gives its number, and the variables as they were. What was read
+    /// counts on.
+    ///
+    /// # Errors
+    /// 3B001.
+    pub fn go_back_to(&mut self, name: &str) -> Result<(u64, VariablesMark), SqlError> {
+        let at = self.find_savepoint(name)?;
+        self.savepoints.truncate(at + 1);
+        let Some(savepoint) = self.savepoints.last() else { return Err(no_savepoint(name)) };
+        if let (Some(kv), Some(mark)) = (&mut self.kv, savepoint.mark) {
+            kv.go_back_to(mark);
+        }
+        let given_up = self.staged.go_back_to(savepoint.staged);
+        self.tables.retain(|table, _| !given_up.contains(table));
+        Ok((savepoint.number, savepoint.variables.clone()))
+    }
+
+    fn find_savepoint(&self, name: &str) -> Result<usize, SqlError> {
+        let found = self.savepoints.iter().rposition(|savepoint| savepoint.name == name);
+        found.ok_or_else(|| no_savepoint(name))
     }
 
     /// Forbids or allows writes, from now on.
@@ -135,11 +230,30 @@ impl OpenTransaction {
         self.staged.drop(node, kv.as_mut(), table).await
     }
 
+    /// Empties a table: one of the same shape without rows takes its place, for the transaction alone until it commits.
+    ///
+    /// # Errors
+    /// As [`OpenTransaction::drop_table`].
+    pub async fn truncate_table(
+        &mut self,
+        node: &SqlNode,
+        table: &Arc<TableDescriptor>,
+    ) -> Result<(), SqlError> {
+        self.drop_table(node, table).await?;
+        self.create_table(node, table.as_ref().clone()).await
+    }
+
     /// Commits: rows and tables at once, or none.
     ///
     /// # Errors
-    /// The store's; 40001 where a table has changed since a statement was bound.
+    /// The store's; 40001 where a table has changed since a statement was bound; 42P07 where another transaction has made a
+    /// table of the same name.
     pub async fn commit(mut self, node: &SqlNode) -> Result<(), SqlError> {
+        // What it commits comes behind what it has stored before.
+        if let Err(error) = self.see_filled().await {
+            self.rollback(node).await;
+            return Err(error);
+        }
         let Some(mut kv) = self.kv.take() else { return Ok(()) };
         let lease = CatalogWait::new(node, &CancelToken::new()).lease().await;
         let checked = lease.and_then(|deadline| {
@@ -159,10 +273,12 @@ impl OpenTransaction {
             Err(error) => {
                 let catalog = self.staged.catalog(node.catalog.snapshot());
                 // An unknown commit may have published the tables: their jobs' rows tell whoever takes them over.
-                if !error.is_ambiguous() {
-                    self.staged.undo(node).await;
+                if error.is_ambiguous() {
+                    return Err(sql_error(error, Some(&catalog)));
                 }
-                Err(sql_error(error, Some(&catalog)))
+                let taken = self.staged.taken_name(node).await;
+                self.staged.undo(node).await;
+                Err(taken.unwrap_or_else(|| sql_error(error, Some(&catalog))))
             }
         }
     }
@@ -191,6 +307,11 @@ impl OpenTransaction {
     }
 }
 
+/// The error for a savepoint that there is not.
+fn no_savepoint(name: &str) -> SqlError {
+    SqlError::new(SqlState::InvalidSavepoint, format!("savepoint \"{name}\" does not exist"))
+}
+
 fn not_begun() -> SqlError {
     SqlError::new(SqlState::InternalError, "a transaction was not begun")
 }
@@ -203,8 +324,57 @@ pub enum TransactionState {
     Idle,
     /// One is open.
     Open(OpenTransaction),
-    /// The user's transaction has failed, and was rolled back.
-    Failed,
+    /// The user's transaction has failed.
+    Failed(FailedTransaction),
+}
+
+/// What is left of a transaction that has failed.
+#[derive(Default)]
+pub struct FailedTransaction {
+    /// Itself, where it has savepoints to go back to; else it was rolled back.
+    kept: Option<Box<OpenTransaction>>,
+    /// The error that has ended it, whatever savepoints it had.
+    ended_by: Option<SqlError>,
+}
+
+impl FailedTransaction {
+    /// What an error leaves of a transaction: with savepoints it goes on after ROLLBACK TO, unless it has lost against
+    /// others or nobody knows what became of it.
+    pub async fn after(open: OpenTransaction, error: Option<&SqlError>, node: &SqlNode) -> Self {
+        let ended_by = error.filter(|error| ends_transaction(error.state)).cloned();
+        if open.has_savepoints() && ended_by.is_none() {
+            return Self { kept: Some(Box::new(open)), ended_by };
+        }
+        let had_savepoints = open.has_savepoints();
+        open.rollback(node).await;
+        Self { kept: None, ended_by: ended_by.filter(|_| had_savepoints) }
+    }
+
+    /// The transaction, to go back to a savepoint of this name and on.
+    ///
+    /// # Errors
+    /// 3B001, and it stays as it was; the error that ended it.
+    pub fn take_kept_for(&mut self, savepoint: &str) -> Result<OpenTransaction, SqlError> {
+        if let Some(error) = &self.ended_by {
+            return Err(error.clone());
+        }
+        match self.kept.take_if(|kept| kept.find_savepoint(savepoint).is_ok()) {
+            Some(kept) => Ok(*kept),
+            None => Err(no_savepoint(savepoint)),
+        }
+    }
+
+    /// Ends it without effect.
+    pub async fn rollback(self, node: &SqlNode) {
+        if let Some(kept) = self.kept {
+            kept.rollback(node).await;
+        }
+    }
+}
+
+/// Whether an error ends a transaction as a whole, so that only ROLLBACK is left.
+fn ends_transaction(state: SqlState) -> bool {
+    matches!(state, SqlState::SerializationFailure | SqlState::StatementCompletionUnknown)
 }
 
 impl TransactionState {
@@ -216,7 +386,7 @@ impl TransactionState {
                 Kind::Explicit => TransactionStatus::Active,
                 Kind::Implicit => TransactionStatus::Idle,
             },
-            Self::Failed => TransactionStatus::Failed,
+            Self::Failed(_) => TransactionStatus::Failed,
         }
     }
 }

@@ -37,6 +37,13 @@ pub struct Variables {
     changed: Vec<(String, String)>,
 }
 
+/// Variables as they were at a savepoint.
+#[derive(Clone, Debug)]
+pub struct VariablesMark {
+    values: Values,
+    before_local: BTreeMap<&'static str, Option<String>>,
+}
+
 impl Variables {
     /// Variables of a new session of this user.
     pub fn new(user: &str) -> Self {
@@ -106,6 +113,17 @@ impl Variables {
             };
         }
         self.replace(values);
+    }
+
+    /// What [`Variables::go_back_to`] goes back to.
+    pub fn mark(&self) -> VariablesMark {
+        VariablesMark { values: self.values.clone(), before_local: self.before_local.clone() }
+    }
+
+    /// Undoes what was set since a mark of the same transaction.
+    pub fn go_back_to(&mut self, mark: &VariablesMark) {
+        self.before_local.clone_from(&mark.before_local);
+        self.replace(mark.values.clone());
     }
 
     /// Name and description of all.

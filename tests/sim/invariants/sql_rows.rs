@@ -3,6 +3,9 @@
 //!
 //! What was found once is there from then on, and so is the other row of its transaction: nobody needs an answer for that.
 //!
+//! Who has read a row and then written it, in one transaction, has read what was there right before: no other one has read the
+//! same and written it too.
+//!
 //! Rows go with their table: only reads and writes are compared between which nobody may have changed it.
 
 use std::collections::BTreeMap;
@@ -46,6 +49,26 @@ pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
         });
         if let Some(newer) = newer.max_by_key(|write| write.invoked) {
             let detail = format!("sql {} found {found:?}, and sql {} had written before", read.id, newer.id);
+            return Err((NAME, detail));
+        }
+    }
+    lost_update(ops)
+}
+
+/// Fails where two transactions have read the same, and both have written it.
+fn lost_update(ops: &[SqlOp]) -> Result<(), Broken> {
+    let mut seen: BTreeMap<(u64, u64, Option<u64>), &SqlOp> = BTreeMap::new();
+    for op in ops {
+        let (SqlKind::Write { row }, Some(after), SqlOutcome::Done(_), Some(answered)) =
+            (op.kind, op.after, &op.outcome, op.answered)
+        else {
+            continue;
+        };
+        let Some(earlier) = seen.insert((op.table, row, after), op) else { continue };
+        let from = earlier.invoked.min(op.invoked);
+        let to = earlier.answered.map_or(answered, |at| at.max(answered));
+        if !table_may_change(ops, op.table, (from, to)) {
+            let detail = format!("sql {} and sql {} have both read {after:?} and written", earlier.id, op.id);
             return Err((NAME, detail));
         }
     }

@@ -17,7 +17,10 @@ pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
         let Some(is_there) = state_before(ops, op, answered) else { continue };
         let is_wrong = match (&op.outcome, op.kind) {
             (SqlOutcome::Done(_), SqlKind::Create) => is_there,
-            (SqlOutcome::Done(_), SqlKind::Drop | SqlKind::Write { .. } | SqlKind::Read { .. }) => !is_there,
+            (
+                SqlOutcome::Done(_),
+                SqlKind::Drop | SqlKind::Truncate | SqlKind::Write { .. } | SqlKind::Read { .. },
+            ) => !is_there,
             (SqlOutcome::Failed(UNDEFINED), _) => is_there,
             (SqlOutcome::Failed(DUPLICATE), _) => !is_there,
             (SqlOutcome::Failed(_) | SqlOutcome::Unknown | SqlOutcome::Pending, _) => false,
@@ -36,8 +39,12 @@ pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
 
 /// Whether the table surely was there, or surely was not, all the while a statement ran.
 fn state_before(ops: &[SqlOp], op: &SqlOp, answered: u64) -> Option<bool> {
-    let changes =
-        || ops.iter().filter(|other| other.table == op.table && other.kind.is_ddl() && other.id != op.id);
+    let is_change = |other: &&SqlOp| match other.kind {
+        SqlKind::Create | SqlKind::Drop => other.table == op.table && other.id != op.id,
+        // Another table, but the name is there all the while.
+        SqlKind::Truncate | SqlKind::Write { .. } | SqlKind::Read { .. } => false,
+    };
+    let changes = || ops.iter().filter(is_change);
     let done = |other: &&SqlOp| matches!(other.outcome, SqlOutcome::Done(_));
     let before = changes().filter(done).filter(|other| other.answered.is_some_and(|at| at < op.invoked));
     let last = before.max_by_key(|other| other.invoked)?;

@@ -18,7 +18,7 @@ use quorate_engine::clock::HybridClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
     ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanEvaluator, ScanPage, ScanRequest,
-    Sequence, Transaction, TransactionOptions, Value, Write,
+    Sequence, Span, Transaction, TransactionOptions, Value, Write,
 };
 use quorate_engine::kv_buffer::WriteBuffer;
 use quorate_engine::kv_reads::Reads;
@@ -183,6 +183,40 @@ impl Transaction for DistributedTransaction {
     fn start_statement(&mut self) -> Sequence {
         self.budget.refill();
         self.buffer.start_statement()
+    }
+
+    fn mark(&mut self) -> Sequence {
+        self.buffer.mark()
+    }
+
+    fn go_back_to(&mut self, mark: Sequence) {
+        if safeguard::holds(Safeguard::SavepointsUndone) {
+            self.buffer.go_back_to(mark);
+        }
+        if !safeguard::holds(Safeguard::ReadsOutliveSavepoints) {
+            self.reads = Reads::new();
+        }
+    }
+
+    fn release(&mut self, mark: Sequence) {
+        self.buffer.release(mark);
+    }
+
+    fn own(&mut self, span: Span) {
+        self.reads.own(span);
+    }
+
+    fn take_writes(&mut self, span: &Span) -> Vec<Write> {
+        self.buffer.take_span(span)
+    }
+
+    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError> {
+        self.refuse_if_over()?;
+        if upto <= self.read.timestamp {
+            return Ok(());
+        }
+        self.refresh_upto(upto).await?;
+        self.check_clock()
     }
 
     async fn get_many_as_of(

@@ -148,6 +148,17 @@ impl DistributedTransaction {
         if upto <= self.read.timestamp {
             return Err(unexpected("an uncertain version below the read timestamp"));
         }
+        let refreshed = self.refresh_upto(upto).await;
+        if let Err(KvError::Retry { key: changed, reason }) = refreshed {
+            let reason =
+                format!("{reason}; the write of {key} at {upto} may have come before the transaction");
+            return Err(KvError::Retry { key: changed, reason });
+        }
+        refreshed
+    }
+
+    /// Moves the read timestamp up, if all that was read is the same there.
+    pub(super) async fn refresh_upto(&mut self, upto: Timestamp) -> Result<(), KvError> {
         let question = Refresh {
             spans: self.reads.iter().collect(),
             after: self.read.timestamp,
@@ -155,13 +166,7 @@ impl DistributedTransaction {
             own: None,
             rank: None,
         };
-        let refreshed = refresh(&self.shared.router, &question, &mut self.budget).await;
-        if let Err(KvError::Retry { key: changed, reason }) = refreshed {
-            let reason =
-                format!("{reason}; the write of {key} at {upto} may have come before the transaction");
-            return Err(KvError::Retry { key: changed, reason });
-        }
-        refreshed?;
+        refresh(&self.shared.router, &question, &mut self.budget).await?;
         self.read.timestamp = upto;
         self.read.uncertainty_limit = self.read.uncertainty_limit.max(upto);
         assert!(self.read.timestamp >= self.started, "a transaction reads at or above its start");

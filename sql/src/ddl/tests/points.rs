@@ -34,7 +34,7 @@ const POINTS: [&str; 7] = [
 ];
 
 /// What is done, each time beginning with a table `old`: alone, several at once, within a transaction, and in vain.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 10] = [
     "CREATE TABLE new (a INT PRIMARY KEY)",
     "DROP TABLE old",
     "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); INSERT INTO new VALUES (1); COMMIT",
@@ -42,6 +42,9 @@ const TEXTS: [&str; 7] = [
     "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); DROP TABLE new; COMMIT",
     "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); ROLLBACK",
     "BEGIN; DROP TABLE old; CREATE TABLE old (b INT PRIMARY KEY); COMMIT",
+    "TRUNCATE old",
+    "BEGIN; TRUNCATE old; INSERT INTO old VALUES (1); SAVEPOINT a; CREATE TABLE new (a INT); ROLLBACK TO a; COMMIT",
+    "BEGIN; CREATE TABLE new (a INT); INSERT INTO new VALUES (1); ALTER TABLE new ADD PRIMARY KEY (a); COMMIT",
 ];
 
 /// Nodes of one store.
@@ -219,7 +222,11 @@ async fn job_whose_driver_stood_still_and_was_replaced_is_not_changed_by_it() {
 #[tokio::test]
 async fn change_that_is_made_is_never_told_as_refused() {
     // What nobody else has ever known need not be told to others.
+<<<<<<< HEAD
     let waits = |text: &&str| !text.contains("ROLLBACK") && !text.contains("DROP TABLE new");
+=======
+    let waits = |text: &&str| !text.ends_with("ROLLBACK") && !text.contains("DROP TABLE new");
+>>>>>>> aea286e (sql: savepoints, RETURNING, TRUNCATE, ALTER TABLE … ADD PRIMARY KEY, rows for own tables beyond any limit)
     for text in TEXTS.into_iter().filter(waits) {
         let nodes = Nodes::new().await;
         nodes.clusters[0].set_deaf(true);

@@ -151,9 +151,13 @@ fn computed(plan: Plan, context: &EvalContext<'_>) -> Result<Plan, SqlError> {
         let folded = |(column, value)| Ok((column, fold_constants(value, context)?));
         assignments.into_iter().map(folded).collect::<Result<Vec<_>, SqlError>>()
     };
+    let returned = |exprs: Option<Vec<Expr>>| {
+        let folded = |exprs: Vec<Expr>| exprs.into_iter().map(|expr| fold_constants(expr, context)).collect();
+        exprs.map(folded).transpose()
+    };
     Ok(match plan {
         Plan::Query { query } => Plan::Query { query: query.map_exprs(&mut fold)? },
-        Plan::Insert { table, source, on_conflict } => Plan::Insert {
+        Plan::Insert { table, source, on_conflict, returning } => Plan::Insert {
             table,
             source: source.map_exprs(&mut fold)?,
             on_conflict: match on_conflict {
@@ -163,11 +167,15 @@ fn computed(plan: Plan, context: &EvalContext<'_>) -> Result<Plan, SqlError> {
                 },
                 other @ (OnConflict::Error | OnConflict::Nothing | OnConflict::Replace) => other,
             },
+            returning: returned(returning)?,
         },
-        Plan::Update { table, source, assignments } => {
-            Plan::Update { table, source, assignments: assigned(assignments)? }
+        Plan::Update { table, source, assignments, returning } => {
+            let (assignments, returning) = (assigned(assignments)?, returned(returning)?);
+            Plan::Update { table, source, assignments, returning }
         }
-        Plan::Delete { table, source } => Plan::Delete { table, source },
+        Plan::Delete { table, source, returning } => {
+            Plan::Delete { table, source, returning: returned(returning)? }
+        }
     })
 }
 

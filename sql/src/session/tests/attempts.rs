@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence,
+    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Span,
     Transaction, TransactionOptions, Value, Write,
 };
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub(super) struct Script {
     /// Whether a commit whose end is not known was done.
     is_answer_lost: bool,
     /// Errors of scan pages; `None` lets a page through.
-    scans: VecDeque<Option<KvError>>,
+    pub scans: VecDeque<Option<KvError>>,
     /// Scans never answer.
     is_stuck: bool,
     pub(super) commits_seen: usize,
@@ -44,7 +44,7 @@ pub(super) struct Script {
     /// What commits were to lie below.
     deadlines: Vec<Option<Timestamp>>,
     /// When the work of each transaction was said to have begun, and when the transaction did.
-    ages: Vec<(Option<Timestamp>, Timestamp)>,
+    pub ages: Vec<(Option<Timestamp>, Timestamp)>,
 }
 
 #[derive(Clone)]
@@ -76,6 +76,30 @@ impl Transaction for FlakyTransaction {
 
     fn start_statement(&mut self) -> Sequence {
         self.inner.start_statement()
+    }
+
+    fn mark(&mut self) -> Sequence {
+        self.inner.mark()
+    }
+
+    fn go_back_to(&mut self, mark: Sequence) {
+        self.inner.go_back_to(mark);
+    }
+
+    fn release(&mut self, mark: Sequence) {
+        self.inner.release(mark);
+    }
+
+    fn own(&mut self, span: Span) {
+        self.inner.own(span);
+    }
+
+    fn take_writes(&mut self, span: &Span) -> Vec<Write> {
+        self.inner.take_writes(span)
+    }
+
+    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError> {
+        self.inner.raise_read(upto).await
     }
 
     async fn get_many_as_of(

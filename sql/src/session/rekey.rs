@@ -1,0 +1,135 @@
+//! ALTER TABLE … ADD PRIMARY KEY of a session: a table with the same columns and that key takes the place of one without a key,
+//! with all its rows.
+//!
+//! Invariant: the transaction reads all rows of the old table, so that it commits only where nobody has changed them since.
+
+use std::sync::Arc;
+
+use quorate_engine::hlc::Timestamp;
+
+use super::Session;
+use super::dispatch::{Run, tag};
+use super::sink::{Completion, ResultSink};
+use super::transaction::{Kind, OpenTransaction, TransactionState};
+use crate::bind::select_scan;
+use crate::catalog::descriptor::TableDescriptor;
+use crate::copy::parts::Parts;
+use crate::error::{SqlError, SqlState};
+use crate::exec::build;
+use crate::exec::context::{ExecContext, ExecError, Limits};
+use crate::exec::profile::Profile;
+use crate::expr::eval::EvalContext;
+use crate::node::SqlNode;
+use crate::storage::layout::TableLayout;
+use crate::storage::row_writes::{Check, row_writes};
+use crate::types::Row;
+
+impl Session {
+    pub(super) async fn add_primary_key(
+        &mut self,
+        (table, keyed): (Option<&Arc<TableDescriptor>>, &TableDescriptor),
+        run: &Run<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        self.check_writable("ALTER TABLE")?;
+        let Some(table) = table else {
+            let message = format!("relation \"{}\" does not exist, skipping", keyed.name);
+            sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
+            return Ok(tag("ALTER TABLE"));
+        };
+        if matches!(self.transaction, TransactionState::Idle) {
+            self.open_transaction(Kind::Implicit, None);
+        }
+        let node = Arc::clone(&self.node);
+        let Some(open) = self.staging() else {
+            return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
+        };
+        open.used_table(table.id, table.version);
+        open.replace_table(&node, table, keyed, &run.limits).await?;
+        Ok(tag("ALTER TABLE"))
+    }
+}
+
+impl OpenTransaction {
+    /// Puts a table with the same visible columns into the place of another, with all its rows.
+    async fn replace_table(
+        &mut self,
+        node: &Arc<SqlNode>,
+        table: &Arc<TableDescriptor>,
+        keyed: &TableDescriptor,
+        limits: &Limits,
+    ) -> Result<(), SqlError> {
+        self.drop_table(node, table).await?;
+        self.create_table(node, keyed.clone()).await?;
+        let Some(made) = self.staged.newest() else {
+            return Err(SqlError::new(SqlState::InternalError, "a table was not made"));
+        };
+        let copied = self.copy_rows(node, (table, &made), limits).await;
+        let catalog = node.catalog.snapshot();
+        let committed = copied.map_err(|error| refusal(error.into_sql(&catalog), &made))?;
+        self.filled(committed);
+        Ok(())
+    }
+
+    /// Copies all rows, as the transaction sees them, into a table that it has made; gives when the last were stored.
+    async fn copy_rows(
+        &mut self,
+        node: &Arc<SqlNode>,
+        (from, to): (&Arc<TableDescriptor>, &Arc<TableDescriptor>),
+        limits: &Limits,
+    ) -> Result<Timestamp, ExecError> {
+        let eval = EvalContext { parameters: &[], now_micros: self.now_micros };
+        let transaction = self.begin(node).await?;
+        let as_of = transaction.start_statement();
+        let mut context = ExecContext {
+            node,
+            transaction: transaction.as_mut(),
+            as_of,
+            limits,
+            eval,
+            is_autocommit: false,
+            profile: Profile::default(),
+        };
+        let (mut scan, layout) = (build(select_scan(from))?, TableLayout::of(to));
+        let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(to));
+        let mut count = 0;
+        while let Some(rows) = scan.next(&mut context).await? {
+            for row in rows {
+                let row = visible(from, row);
+                check_nulls(to, &row)?;
+                let writes = row_writes(&layout, None, Some(&row))?.into_iter();
+                count += 1;
+                parts.add(writes.map(|write| write.into_write(Check::AtCommit)).collect(), count).await?;
+            }
+        }
+        parts.finish().await?;
+        Ok(parts.committed_at())
+    }
+}
+
+/// A row without the columns that nobody sees.
+fn visible(table: &TableDescriptor, row: Row) -> Row {
+    let shown = row.into_iter().zip(&table.columns).filter(|(_, column)| !column.hidden);
+    shown.map(|(datum, _)| datum).collect()
+}
+
+fn check_nulls(table: &TableDescriptor, row: &Row) -> Result<(), SqlError> {
+    let missing = table.columns.iter().zip(row).find(|(column, datum)| !column.nullable && datum.is_null());
+    let Some((column, _)) = missing else { return Ok(()) };
+    let message = format!("column \"{}\" of relation \"{}\" contains null values", column.name, table.name);
+    Err(SqlError::new(SqlState::NotNullViolation, message))
+}
+
+/// What the client is told where two rows have the same key.
+fn refusal(error: SqlError, table: &TableDescriptor) -> SqlError {
+    if error.state != SqlState::UniqueViolation {
+        return error;
+    }
+    let message = format!("could not create unique index \"{}\"", table.primary().name);
+    let refused = SqlError::new(SqlState::UniqueViolation, message);
+    // It says where the row came from too, which is no place that the client knows.
+    match error.detail.as_deref().and_then(|detail| detail.split_once(" already exists.")) {
+        Some((key, _)) => refused.with_detail(format!("{key} is duplicated.")),
+        None => refused,
+    }
+}
