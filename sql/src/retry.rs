@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_engine::kv::KvError;
 
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::kv_error::sql_error;
 use crate::limits::{ATTEMPTS_MAX, CATALOG_PATIENCE};
 use crate::node::SqlNode;
@@ -76,6 +76,20 @@ impl<'a> CatalogAttempts<'a> {
         let may_repeat = error.is_retryable() || error.is_ambiguous() || is_unavailable;
         if !may_repeat || self.node.clock.now_micros() >= self.until_micros {
             return Err(self.unknown.take().unwrap_or_else(|| sql_error(error, None)));
+        }
+        self.done += 1;
+        self.node.clock.sleep(wait_after(self.done)).await;
+        Ok(())
+    }
+
+    /// As [`CatalogAttempts::after`], of a whole statement: only what has lost against others is repeated.
+    ///
+    /// # Errors
+    /// The error itself, where another attempt would not help or the time is over.
+    pub async fn after_statement(&mut self, error: SqlError) -> Result<(), SqlError> {
+        let has_lost = error.state == SqlState::SerializationFailure;
+        if !has_lost || self.node.clock.now_micros() >= self.until_micros {
+            return Err(error);
         }
         self.done += 1;
         self.node.clock.sleep(wait_after(self.done)).await;

@@ -267,6 +267,18 @@ pub(super) fn duplicate_table(name: &str) -> SqlError {
     SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))
 }
 
-pub(super) fn undefined_table(name: &str) -> SqlError {
+/// Why a table that a statement was bound to cannot be dropped: its name is another's by now (it can be tried again), or nobody's.
+pub(super) fn not_the_table(name: &str, holder: Option<u64>) -> SqlError {
+    match holder {
+        Some(_) => SqlError::new(
+            SqlState::SerializationFailure,
+            format!("restart transaction: another table has the name \"{name}\" by now"),
+        )
+        .with_hint("Run the whole transaction again."),
+        None => undefined_table(name),
+    }
+}
+
+fn undefined_table(name: &str) -> SqlError {
     SqlError::new(SqlState::UndefinedTable, format!("table \"{name}\" does not exist"))
 }

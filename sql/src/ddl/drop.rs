@@ -3,7 +3,7 @@
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KvError, TransactionOptions};
 
-use super::driver::{Driver, undefined_table};
+use super::driver::{Driver, not_the_table};
 use super::job::{Job, JobKind, JobOrigin, JobStep};
 use super::rows;
 use crate::catalog::descriptor::TableDescriptor;
@@ -14,15 +14,15 @@ use crate::retry::CatalogAttempts;
 /// Drops a table of this name.
 ///
 /// # Errors
-/// 42P01 where it does not exist any more; those of the store and the cluster: once the table is gone from the catalog, a job
-/// does the rest.
+/// 42P01 where it does not exist any more; 40001 where another has its name; those of the store and the cluster: once the table
+/// is gone from the catalog, a job does the rest.
 pub async fn drop_table(node: &SqlNode, table: &TableDescriptor) -> Result<(), SqlError> {
     let mut driver = Driver::new(node, new_job(node, table, JobOrigin::Statement).await?);
     let mut attempts = CatalogAttempts::new(node);
     let written = loop {
         match unpublish(node, driver.job(), table).await {
-            Ok(Some(written)) => break written,
-            Ok(None) => return Err(undefined_table(&table.name)),
+            Ok(Unpublished::At(written)) => break written,
+            Ok(Unpublished::Not(holder)) => return Err(not_the_table(&table.name, holder)),
             Err(error) => attempts.after(error).await?,
         }
     };
@@ -41,18 +41,26 @@ pub(super) async fn new_job(
     rows::new_job(node, kind, origin, (table.id, &table.name)).await
 }
 
-/// Takes the table out of the catalog, with the row of the job that does the rest; `None` where it is not there. Repeating it
-/// does nothing.
-async fn unpublish(node: &SqlNode, job: &Job, table: &TableDescriptor) -> Result<Option<Timestamp>, KvError> {
+/// What became of a table that was to go.
+enum Unpublished {
+    /// It is gone, by a transaction of then.
+    At(Timestamp),
+    /// The name is not this table's: it is that of the other one, or of none.
+    Not(Option<u64>),
+}
+
+/// Takes the table out of the catalog, with the row of the job that does the rest. Repeating it does nothing.
+async fn unpublish(node: &SqlNode, job: &Job, table: &TableDescriptor) -> Result<Unpublished, KvError> {
     let mut transaction = node.database.begin(TransactionOptions::default()).await?;
     // An attempt of before, of which that was not known, has done it.
     if rows::read_job(transaction.as_mut(), job.id).await?.is_some() {
-        return Ok(Some(transaction.read_timestamp()));
+        return Ok(Unpublished::At(transaction.read_timestamp()));
     }
-    if rows::read_table_id(transaction.as_mut(), &table.name).await? != Some(table.id) {
-        return Ok(None);
+    let holder = rows::read_table_id(transaction.as_mut(), &table.name).await?;
+    if holder != Some(table.id) {
+        return Ok(Unpublished::Not(holder));
     }
     rows::write_no_table(transaction.as_mut(), table)?;
     rows::write_new(transaction.as_mut(), job)?;
-    Ok(Some(transaction.commit(None).await?.timestamp))
+    Ok(Unpublished::At(transaction.commit(None).await?.timestamp))
 }

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KvError, Transaction, TransactionOptions, keyspace};
 
-use super::driver::{Driven, Driver, duplicate_table, left_behind, undefined_table};
+use super::driver::{Driven, Driver, duplicate_table, left_behind, not_the_table};
 use super::job::{Job, JobOrigin, JobStep};
 use super::job_steps::JobEvent;
 use super::{create, drop, rows};
@@ -170,15 +170,16 @@ impl StagedDdl {
     /// Drops a table.
     ///
     /// # Errors
-    /// 42P01 where it does not exist any more; those of the store.
+    /// 42P01 where it does not exist any more; 40001 where another has its name; those of the store.
     pub async fn drop(
         &mut self,
         node: &SqlNode,
         transaction: &mut dyn Transaction,
         table: &Arc<TableDescriptor>,
     ) -> Result<(), SqlError> {
-        if self.find(transaction, &table.name).await? != Some(table.id) {
-            return Err(undefined_table(&table.name));
+        let holder = self.find(transaction, &table.name).await?;
+        if holder != Some(table.id) {
+            return Err(not_the_table(&table.name, holder));
         }
         let created = self.created.iter().find(|(created, _)| created.id == table.id);
         let staged = match created {

@@ -2,15 +2,50 @@
 
 use std::sync::Arc;
 
-use super::Session;
-use super::dispatch::tag;
+use super::dispatch::{Turn, tag};
 use super::sink::{Completion, ResultSink};
 use super::transaction::{Kind, TransactionState};
+use super::{Prepared, Session};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::ddl;
 use crate::error::{SqlError, SqlState};
+use crate::exec::context::Limits;
+use crate::parser::ast;
+use crate::retry::CatalogAttempts;
+use crate::types::Datum;
+
+/// Whether a statement that stands alone is run again where it has lost against others: it has given its client no rows, and
+/// means whatever table has the name.
+pub(super) const fn repeats(statement: &ast::Statement) -> bool {
+    matches!(
+        statement,
+        ast::Statement::DropTable { .. }
+            | ast::Statement::Truncate { .. }
+            | ast::Statement::AddPrimaryKey { .. }
+    )
+}
 
 impl Session {
+    /// Runs a statement that stands alone until it has not lost against others, with the newest catalog each time.
+    pub(super) async fn execute_repeatedly(
+        &mut self,
+        statement: (&Prepared, &[Datum]),
+        (turn, limits): (Turn, &Limits),
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let node = Arc::clone(&self.node);
+        let mut attempts = CatalogAttempts::new(&node);
+        loop {
+            let result = self.execute_once(statement, (turn, limits), sink).await;
+            match self.after(result).await {
+                Ok(done) => return Ok(done),
+                Err(error) => attempts.after_statement(error).await?,
+            }
+            limits.cancel.check()?;
+            node.refresh_catalog().await?;
+        }
+    }
+
     pub(super) async fn create_table(
         &mut self,
         if_not_exists: bool,
@@ -41,10 +76,6 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         self.check_writable("DROP TABLE")?;
-        for name in missing {
-            let message = format!("table \"{name}\" does not exist, skipping");
-            sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
-        }
         if tables.len() > 1 && matches!(self.transaction, TransactionState::Idle) {
             self.open_transaction(Kind::Implicit, None);
         }
@@ -54,6 +85,10 @@ impl Session {
                 Some(open) => open.drop_table(&node, table).await?,
                 None => ddl::drop::drop_table(&node, table).await?,
             }
+        }
+        for name in missing {
+            let message = format!("table \"{name}\" does not exist, skipping");
+            sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
         }
         Ok(tag("DROP TABLE"))
     }

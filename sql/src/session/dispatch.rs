@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
 
+use super::ddl::repeats;
 use super::explain::explain;
 use super::show;
 use super::sink::{Completion, ResultSink, TransactionStatus, WantedNotices};
@@ -84,7 +85,22 @@ impl Session {
             .statement_timeout_micros()
             .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
         let limits = Limits { cancel: cancel.clone(), deadline_micros };
-        let (binding, lease) = self.rebind(prepared, cancel).await?;
+        let is_idle = matches!(self.transaction, TransactionState::Idle);
+        if is_idle && repeats(prepared.statement.tree()) {
+            return self.execute_repeatedly((prepared, parameters), (turn, &limits), sink).await;
+        }
+        self.execute_once((prepared, parameters), (turn, &limits), sink).await
+    }
+
+    /// One attempt at a statement.
+    pub(super) async fn execute_once(
+        &mut self,
+        (prepared, parameters): (&Prepared, &[Datum]),
+        (turn, limits): (Turn, &Limits),
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let limits = limits.clone();
+        let (binding, lease) = self.rebind(prepared, &limits.cancel).await?;
         let run = Run { prepared, parameters, turn, limits, lease };
         if !turn.is_last() && joins_transaction(&binding.bound.kind, turn) {
             self.open_implicit();
