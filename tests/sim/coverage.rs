@@ -117,6 +117,8 @@ points! {
         TableTruncated = "path: table truncated",
         /// A transaction of SQL went back to a savepoint, and was committed.
         SqlWentBack = "path: savepoint gone back to",
+        /// Of two transactions that had read the same row behind a savepoint, at least one was committed.
+        SavepointReadsMet = "story: two transactions had read the same row behind a savepoint",
         /// SQL wrote a row.
         SqlRowWritten = "path: row written by SQL",
         /// SQL wrote rows of two tables as one.

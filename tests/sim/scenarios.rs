@@ -15,6 +15,7 @@ mod old_disks;
 mod outage;
 mod rebuilt_task;
 mod replaced_driver;
+mod savepoint_reads;
 mod slow_disks;
 mod split_and_move;
 
@@ -237,6 +238,13 @@ pub const ALL: &[Scenario] = &[
         story: "19: a dropped table takes the record along that other tables' intents need",
         how: How::Told(dropped_record::tell),
         wants: &[Point::DroppedRecord],
+        machines: None,
+    },
+    Scenario {
+        name: "savepoint-reads",
+        story: "section 7: what was read behind a savepoint is forgotten with it, and an update is lost",
+        how: How::Told(savepoint_reads::tell),
+        wants: &[Point::SavepointReadsMet],
         machines: None,
     },
     Scenario {

@@ -161,11 +161,12 @@ impl SqlClient {
 
     /// Runs these statements, of which the last may fail on purpose, goes back to the savepoint and writes.
     async fn go_back_and_write(
-        &self,
+        &mut self,
         session: &mut Session,
         texts: &[String],
         (table, row, kept): (u64, u64, u64),
     ) -> Result<(), SqlError> {
+        let open = self.rng.random_range(0..=OPEN_MAX_MS / 3);
         run_text(session, "BEGIN").await?;
         let done = async {
             for (at, text) in texts.iter().enumerate() {
@@ -176,8 +177,10 @@ impl SqlClient {
                     Err(error) => return Err(error),
                 }
             }
+            tokio::time::sleep(Duration::from_millis(open)).await;
             run_text(session, "ROLLBACK TO a").await?;
-            run_text(session, &upsert((table, kept), row)).await
+            // Whole, so that it reads nothing: what was read before has to do.
+            run_text(session, &replace((table, kept), row)).await
         };
         if let Err(error) = done.await {
             run_text(session, "ROLLBACK").await?;
@@ -245,11 +248,18 @@ fn upsert((table, id): (u64, u64), row: u64) -> String {
     format!("INSERT INTO s{table} VALUES ({row}, {id}) ON CONFLICT (k) DO UPDATE SET v = {id}")
 }
 
-fn read(table: u64, row: u64) -> String {
+/// The same of a whole row.
+pub fn replace((table, id): (u64, u64), row: u64) -> String {
+    format!("INSERT INTO s{table} VALUES ({row}, {id}) ON CONFLICT (k) DO UPDATE SET v = excluded.v")
+}
+
+/// SELECT of a row.
+pub fn read(table: u64, row: u64) -> String {
     format!("SELECT v FROM s{table} WHERE k = {row}")
 }
 
-fn create(table: u64) -> String {
+/// CREATE TABLE of a name.
+pub fn create(table: u64) -> String {
     format!("CREATE TABLE s{table} (k INT PRIMARY KEY, v BIGINT)")
 }
 
