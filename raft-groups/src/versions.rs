@@ -19,7 +19,7 @@ use quorate_placement::topology::NodeId;
 /// ranges, and is not spoken any more.
 pub const PROTOCOLS: VersionRange = VersionRange { oldest: 1, newest: 1 };
 /// Cluster versions that this release works with.
-pub const CLUSTER_VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 1 };
+pub const CLUSTER_VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 2 };
 
 const _: () = assert!(PROTOCOLS.newest <= u8::MAX as u32, "a protocol's number is one byte of an envelope");
 const _: () =

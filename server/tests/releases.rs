@@ -20,7 +20,7 @@ async fn insert(cluster: &Cluster, at: usize, id: usize) {
 
 async fn raise(cluster: &Cluster, at: usize) -> Result<(), String> {
     let client = cluster.nodes[at].connect().await;
-    let set = client.simple_query("SET CLUSTER SETTING cluster_version = '2'").await;
+    let set = client.simple_query("SET CLUSTER SETTING cluster_version = '3'").await;
     set.map(|_| ())
         .map_err(|error| error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned()))
 }
@@ -42,7 +42,7 @@ async fn releases_work_beside_each_other_and_are_upgraded_one_by_one() {
         assert_eq!(rows(&cluster, at).await, 3, "from node {}", at + 1);
     }
     let refused = raise(&cluster, 2).await.unwrap_err();
-    assert!(refused.contains("not all nodes work with cluster version 2: n1 at "), "{refused}");
+    assert!(refused.contains("not all nodes work with cluster version 3: n1 at "), "{refused}");
 
     for at in 0..2 {
         cluster.nodes[at].kill();
@@ -65,7 +65,7 @@ async fn releases_work_beside_each_other_and_are_upgraded_one_by_one() {
     cluster.nodes[1].await_end();
     wait_for("the log says which release to start", || {
         let log = cluster.nodes[1].log();
-        let told = "Start the node with a newer release, one that works with cluster version 2";
+        let told = "Start the node with a newer release, one that works with cluster version 3";
         if log.contains(told) { Ok(()) } else { Err(log) }
     });
     cluster.nodes[1].start_with(&NEXT);

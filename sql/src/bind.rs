@@ -18,11 +18,13 @@ use crate::plan::node::{OnConflict, OutputColumn, Query};
 use crate::types::DataType;
 
 mod aggregate;
+mod array;
 mod call;
 mod coerce;
 mod common_type;
 mod copy;
 mod expr;
+mod from;
 mod operator;
 mod order;
 mod parameters;

@@ -72,6 +72,8 @@ sql_states! {
     InvalidBinaryRepresentation = "22P03",
     /// An unknown unit, a length that no type has, …
     InvalidParameterValue = "22023",
+    /// NULL where a function takes none.
+    NullValueNotAllowed = "22004",
     /// Text that is not of the type.
     InvalidTextRepresentation = "22P02",
     /// A COPY line that cannot be read.
@@ -112,6 +114,8 @@ sql_states! {
     AmbiguousColumn = "42702",
     /// A column named twice.
     DuplicateColumn = "42701",
+    /// Something of a kind that does not do here.
+    WrongObjectType = "42809",
     /// An operator or function that does not exist for these types.
     UndefinedFunction = "42883",
     /// A parameter that was not given.

@@ -19,8 +19,9 @@ pub mod returning;
 pub mod rows;
 pub mod scan;
 pub mod sort;
+pub mod table_function;
 pub mod update;
-pub mod values;
+mod values;
 
 pub use context::ExecContext;
 pub use operator::{Operator, build};

@@ -3,6 +3,8 @@
 //! The binder makes them, the planner moves them, `expr::eval` (beside this file) computes them on a row, and
 //! `program` ships them to the ranges.
 
+use std::cmp::Ordering;
+
 use crate::types::{DataType, Datum};
 use in_list::InList;
 
@@ -11,6 +13,7 @@ pub mod arithmetic;
 pub mod eval;
 pub mod in_list;
 pub mod like;
+pub mod quantified;
 
 /// An expression over one input row.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +62,17 @@ pub enum Expr {
         list: InList,
         /// `NOT IN`.
         negated: bool,
+    },
+    /// `x op ANY (array)`; with ALL: `x op ALL (array)`.
+    Quantified {
+        /// A comparison.
+        op: BinaryOp,
+        /// What is compared with each element.
+        operand: Box<Expr>,
+        /// The array.
+        array: Box<Expr>,
+        /// True for all elements; else for one at least.
+        all: bool,
     },
     /// `x [NOT] LIKE pattern`, `ILIKE` when case is ignored.
     Like {
@@ -113,9 +127,11 @@ impl Expr {
             | Self::Case { data_type, .. }
             | Self::Call { data_type, .. } => *data_type,
             Self::Cast { to, .. } => *to,
-            Self::Unary(UnaryOp::Not, _) | Self::IsNull { .. } | Self::InList { .. } | Self::Like { .. } => {
-                DataType::Bool
-            }
+            Self::Unary(UnaryOp::Not, _)
+            | Self::IsNull { .. }
+            | Self::InList { .. }
+            | Self::Quantified { .. }
+            | Self::Like { .. } => DataType::Bool,
             Self::Unary(UnaryOp::Negate, operand) => operand.data_type(),
         }
     }
@@ -131,6 +147,7 @@ impl Expr {
             Self::InList { operand, list, .. } => {
                 std::iter::once(operand.as_ref()).chain(list.computed()).collect()
             }
+            Self::Quantified { operand, array, .. } => vec![operand, array],
             Self::Like { operand, pattern, .. } => vec![operand, pattern],
             Self::Case { branches, otherwise, .. } => {
                 branches.iter().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref()).collect()
@@ -155,6 +172,9 @@ impl Expr {
             }
             Self::InList { operand, list, negated } => {
                 Self::InList { operand: boxed(operand)?, list: list.map(change)?, negated }
+            }
+            Self::Quantified { op, operand, array, all } => {
+                Self::Quantified { op, operand: boxed(operand)?, array: boxed(array)?, all }
             }
             Self::Like { operand, pattern, negated, case_insensitive } => {
                 Self::Like { operand: boxed(operand)?, pattern: boxed(pattern)?, negated, case_insensitive }
@@ -246,6 +266,26 @@ impl BinaryOp {
             Self::Or => "OR",
         }
     }
+
+    /// Whether a comparison holds between values that stand so to each other; `None` for other operators.
+    pub fn holds(self, ordering: Ordering) -> Option<bool> {
+        match self {
+            Self::Equal => Some(ordering.is_eq()),
+            Self::NotEqual => Some(ordering.is_ne()),
+            Self::Less => Some(ordering.is_lt()),
+            Self::LessOrEqual => Some(ordering.is_le()),
+            Self::Greater => Some(ordering.is_gt()),
+            Self::GreaterOrEqual => Some(ordering.is_ge()),
+            Self::Add
+            | Self::Subtract
+            | Self::Multiply
+            | Self::Divide
+            | Self::Modulo
+            | Self::Concat
+            | Self::And
+            | Self::Or => None,
+        }
+    }
 }
 
 macro_rules! scalar_functions {
@@ -315,6 +355,34 @@ scalar_functions! {
     DateTrunc = "date_trunc",
     /// `extract(field FROM timestamp)`, numeric as in PostgreSQL 15
     Extract = "extract",
+    /// `ARRAY[x, …]`; cannot be called by name
+    ArrayOf = "array",
+    /// `x[i]`; cannot be called by name
+    Subscript = "subscript",
+    /// `cardinality(array)`
+    Cardinality = "cardinality",
+    /// `array_length(array, dimension)`
+    ArrayLength = "array_length",
+    /// `array_ndims(array)`
+    ArrayNdims = "array_ndims",
+    /// `array_upper(array, dimension)`
+    ArrayUpper = "array_upper",
+    /// `array_lower(array, dimension)`
+    ArrayLower = "array_lower",
+    /// `array_cat(array, array)`, and `||`
+    ArrayCat = "array_cat",
+    /// `array_append(array, x)`, and `||`
+    ArrayAppend = "array_append",
+    /// `array_prepend(x, array)`, and `||`
+    ArrayPrepend = "array_prepend",
+    /// `array_remove(array, x)`
+    ArrayRemove = "array_remove",
+    /// `array_position(array, x[, from])`
+    ArrayPosition = "array_position",
+    /// `array_to_string(array, separator[, null])`
+    ArrayToString = "array_to_string",
+    /// `string_to_array(text, separator[, null])`
+    StringToArray = "string_to_array",
     /// `now()`: the transaction's start, a TIMESTAMPTZ from the evaluation's context. Planning replaces it by a
     /// literal, so that a scan program never holds it; a stored DEFAULT does.
     Now = "now",
@@ -335,6 +403,8 @@ pub enum AggregateFunction {
     Max,
     /// `avg(x)`
     Avg,
+    /// `array_agg(x)`
+    ArrayAgg,
 }
 
 /// One aggregate of a query.

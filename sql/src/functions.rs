@@ -6,6 +6,7 @@ use crate::expr::eval::{Arguments, mistyped};
 use crate::types::compare::compare;
 use crate::types::{DataType, Datum, datetime};
 
+mod arrays;
 mod dates;
 mod numbers;
 mod resolve;
@@ -30,6 +31,20 @@ pub fn call(
         ScalarFunction::Greatest => extreme(arguments, std::cmp::Ordering::Greater),
         ScalarFunction::Least => extreme(arguments, std::cmp::Ordering::Less),
         ScalarFunction::Concat => texts::concat(arguments),
+        ScalarFunction::ArrayOf
+        | ScalarFunction::Subscript
+        | ScalarFunction::Cardinality
+        | ScalarFunction::ArrayLength
+        | ScalarFunction::ArrayNdims
+        | ScalarFunction::ArrayUpper
+        | ScalarFunction::ArrayLower
+        | ScalarFunction::ArrayCat
+        | ScalarFunction::ArrayAppend
+        | ScalarFunction::ArrayPrepend
+        | ScalarFunction::ArrayRemove
+        | ScalarFunction::ArrayPosition
+        | ScalarFunction::ArrayToString
+        | ScalarFunction::StringToArray => arrays::call(function, arguments),
         ScalarFunction::NullIf => {
             let (value, other) = (arguments.get(0)?, arguments.get(1)?);
             let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
@@ -94,9 +109,26 @@ fn of_values(
         | F::Strpos
         | F::OctetLength => texts::call(function, values),
         F::DateTrunc | F::Extract => dates::call(function, values, arguments.data_type(1)),
-        F::Now | F::Coalesce | F::Greatest | F::Least | F::Concat | F::NullIf => {
-            Err(mistyped(function.name()))
-        }
+        F::Now
+        | F::Coalesce
+        | F::Greatest
+        | F::Least
+        | F::Concat
+        | F::NullIf
+        | F::ArrayOf
+        | F::Subscript
+        | F::Cardinality
+        | F::ArrayLength
+        | F::ArrayNdims
+        | F::ArrayUpper
+        | F::ArrayLower
+        | F::ArrayCat
+        | F::ArrayAppend
+        | F::ArrayPrepend
+        | F::ArrayRemove
+        | F::ArrayPosition
+        | F::ArrayToString
+        | F::StringToArray => Err(mistyped(function.name())),
     }
 }
 

@@ -16,7 +16,7 @@ pub const LIST_MAX: usize = 1 << 20;
 pub const RECURSION_MAX: usize = 500;
 /// Most tokens of a text: an IN list or an INSERT of a million values has two million.
 pub const TOKENS_MAX: usize = 4_000_000;
-/// Deepest nesting of parentheses and CASE.
+/// Deepest nesting of parentheses, brackets and CASE.
 pub const NESTING_MAX: usize = 64;
 /// Most operators in one chain with the chains around it: a depth of recursion that any stack of ours holds.
 pub const OPERATORS_MAX: usize = 400;
@@ -24,6 +24,11 @@ pub const OPERATORS_MAX: usize = 400;
 pub const CONDITIONS_MAX: usize = 2_000;
 /// Most parameters of a statement, as the wire protocol counts them.
 pub const PARAMETERS_MAX: usize = 65_535;
+
+/// Most elements of an array, which may stand for a list.
+pub const ARRAY_ELEMENTS_MAX: usize = LIST_MAX;
+/// Most bytes of an array in memory (estimated), wherever it comes from.
+pub const ARRAY_MAX_BYTES: usize = 128 << 20;
 
 // Tables and results
 
@@ -102,6 +107,8 @@ const _: () = assert!(
 const _: () =
     assert!(OPERATORS_MAX <= EXPR_DEPTH_MAX as usize, "what a statement may say can be sent to the ranges");
 const _: () = assert!(PARAMETERS_MAX <= LIST_MAX);
+const _: () =
+    assert!(ARRAY_ELEMENTS_MAX <= LIST_MAX, "a list of an array's elements is one that a text may have");
 const _: () = assert!(POINTS_AT_ONCE <= POINTS_MAX && SPANS_MAX <= POINTS_MAX);
 const _: () = assert!(TABLE_COLUMNS_MAX <= RESULT_COLUMNS_MAX, "SELECT * has as many columns as its table");
 const _: () = assert!(SCAN_PAGE_BYTES > ROW_BYTES_MAX as u64, "a page takes at least one row");

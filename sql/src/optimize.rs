@@ -27,7 +27,7 @@ mod push_project;
 mod sort_by_key;
 
 pub use fold_constants::fold_constants;
-pub use key_access::conjuncts;
+pub use key_access::{conjuncts, points};
 
 #[cfg(test)]
 mod tests;

@@ -18,11 +18,13 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::error::{SqlError, SqlState};
 use crate::limits::{RECURSION_MAX, STATEMENT_MAX_BYTES};
 
+mod array;
 pub mod ast;
 mod copy;
 mod cursor;
 mod data_type;
 mod expr;
+mod from;
 mod limits;
 mod literals;
 mod place;
@@ -142,6 +144,9 @@ impl Source<'_> {
             None => None,
         };
         let error = match found {
+            Some(token) if token.token == Token::LBracket && message.starts_with("Expected: =,") => {
+                return self.unsupported("an assignment to an element of an array", &token);
+            }
             Some(token) => self.near(&token),
             None => self.at_end(),
         };

@@ -9,6 +9,7 @@ use std::fmt;
 
 use bigdecimal::BigDecimal;
 
+use builtin::array::{ElementType, Elements};
 use kind::{Kind, match_pair, match_value};
 
 pub mod builtin;
@@ -65,6 +66,8 @@ pub enum DataType {
     Timestamp,
     /// `TIMESTAMPTZ`.
     TimestampTz,
+    /// `T[]`: arrays of any other type.
+    Array(ElementType),
     /// A literal `NULL` or a string literal whose type its surroundings decide.
     Unknown,
 }
@@ -90,6 +93,8 @@ pub enum Datum {
     Date(i32),
     /// Microseconds since 2000-01-01 00:00, without a zone or in UTC, or an infinity of [`datetime`].
     Timestamp(i64),
+    /// Elements of one type, in one dimension.
+    Array(Elements),
 }
 
 /// A row of values.
@@ -105,6 +110,18 @@ impl DataType {
     #[must_use]
     pub fn base(self) -> Self {
         self.info().base
+    }
+
+    /// The type of its arrays; `None` for arrays, and for what is no type yet.
+    #[must_use]
+    pub fn array(self) -> Option<Self> {
+        ElementType::of(self).map(Self::Array)
+    }
+
+    /// The type of an array's elements; `None` for other types.
+    #[must_use]
+    pub fn element(self) -> Option<Self> {
+        if let Self::Array(element) = self { Some(element.data_type()) } else { None }
     }
 
     /// Whether it is one of the three integer types.
@@ -151,6 +168,9 @@ impl PartialEq for Datum {
 impl fmt::Display for DataType {
     /// PostgreSQL's name of the type, as `format_type` prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(element) = self.element() {
+            return write!(f, "{element}[]");
+        }
         let info = self.info();
         f.write_str(info.name)?;
         match info.parameters.and_then(|parameters| (parameters.text)(*self)) {

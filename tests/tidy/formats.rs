@@ -64,15 +64,15 @@ const FORMATS: &[Format] = &[
     (
         "sql/src/catalog/descriptor_format.rs",
         Byte,
-        &["table_descriptor", "table_descriptor_2", "table_descriptor_3"],
+        &["table_descriptor", "table_descriptor_2", "table_descriptor_3", "table_descriptor_4"],
     ),
     ("sql/src/ddl/job_format.rs", Byte, &["job", "job_sign"]),
     ("sql/src/program/expr_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
     ("sql/src/program/output_format.rs", PartOf("sql/src/program/program_format.rs"), &[]),
-    ("sql/src/program/program_format.rs", Byte, &["scan_program"]),
+    ("sql/src/program/program_format.rs", Byte, &["scan_program", "scan_program_3"]),
     ("sql/src/storage/datum_format.rs", PartOf("sql/src/storage/row_format.rs"), &[]),
     ("sql/src/storage/index_format.rs", Layout("the index id after the table id"), &["primary_key"]),
-    ("sql/src/storage/row_format.rs", Byte, &["row"]),
+    ("sql/src/storage/row_format.rs", Byte, &["row", "row_3"]),
     ("sql/src/storage/type_format.rs", PartOf("sql/src/catalog/descriptor_format.rs"), &[]),
     ("server/src/node/home_format.rs", Byte, &["home"]),
 ];

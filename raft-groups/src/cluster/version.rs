@@ -31,6 +31,8 @@ pub const FIRST: u32 = 1;
 pub enum Feature {
     /// Commands that write, end a lease, or split.
     FirstCommands,
+    /// Tables, rows and scan programs of SQL with its third generation of types, which are bytes here.
+    ThirdTypes,
 }
 
 impl Feature {
@@ -38,6 +40,7 @@ impl Feature {
     pub const fn since(self) -> u32 {
         match self {
             Self::FirstCommands => FIRST,
+            Self::ThirdTypes => 2,
         }
     }
 }

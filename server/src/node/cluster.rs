@@ -9,8 +9,9 @@ use quorate_engine::kv::{Fence, Span};
 use quorate_raft_groups::cluster::catalog::CatalogListener;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
+use quorate_raft_groups::cluster::version;
 use quorate_raft_groups::safeguard;
-use quorate_sql::cluster::{Cluster, RangeInfo, SettingInfo};
+use quorate_sql::cluster::{Cluster, Feature, RangeInfo, SettingInfo};
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::kv_error;
 use quorate_sql::node::SqlNode;
@@ -76,6 +77,12 @@ impl Cluster for SqlCluster {
 
     async fn set_setting(&self, name: &str, value: &str) -> Result<(), SqlError> {
         self.member.set_setting(name, value).await.map_err(sql_error)
+    }
+
+    fn allows(&self, feature: Feature) -> bool {
+        self.member.cluster_version().allows(match feature {
+            Feature::ThirdTypes => version::Feature::ThirdTypes,
+        })
     }
 
     fn node_id(&self) -> u64 {

@@ -248,3 +248,38 @@ async fn driver_reads_many_rows() {
     assert_eq!(rows.len(), 5_000);
     assert!(rows.iter().zip(0..).all(|(row, n): (_, i32)| row.get::<_, i32>(0) == n));
 }
+
+#[tokio::test]
+async fn extended_arrays_go_there_and_back() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    client
+        .batch_execute("CREATE TABLE t (k INT PRIMARY KEY, v TEXT, tags TEXT[], at TIMESTAMPTZ[])")
+        .await
+        .unwrap();
+    let insert = "INSERT INTO t (k, v) SELECT * FROM unnest($1::int[], $2::text[]) ON CONFLICT DO NOTHING";
+    let insert = client.prepare(insert).await.unwrap();
+    assert_eq!(insert.params(), [Type::INT4_ARRAY, Type::TEXT_ARRAY]);
+    let (keys, values) = (vec![1, 2, 3], vec![Some("a"), None, Some("c")]);
+    assert_eq!(client.execute(&insert, &[&keys, &values]).await.unwrap(), 3);
+    assert_eq!(client.execute(&insert, &[&keys, &values]).await.unwrap(), 0);
+
+    let select = client.prepare("SELECT k, v FROM t WHERE k = ANY($1) ORDER BY k").await.unwrap();
+    assert_eq!(select.params(), [Type::INT4_ARRAY]);
+    for (wanted, found) in [(vec![3, 1, 9], vec![1, 3]), (vec![], vec![]), (vec![2, 2], vec![2])] {
+        let rows = client.query(&select, &[&wanted]).await.unwrap();
+        let keys: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(keys, found, "{wanted:?}");
+    }
+    let update = "UPDATE t SET tags = $2, at = '{2020-01-01,NULL}' WHERE k <> ALL($1)";
+    let tags = vec![Some("x y".to_owned()), None, Some("NULL".to_owned())];
+    assert_eq!(client.execute(update, &[&vec![1, 2], &tags]).await.unwrap(), 1);
+    let row = client.query_one("SELECT tags, at, tags[1], ARRAY[k] FROM t WHERE k = 3", &[]).await.unwrap();
+    assert_eq!(row.columns()[0].type_(), &Type::TEXT_ARRAY);
+    assert_eq!(row.columns()[1].type_(), &Type::TIMESTAMPTZ_ARRAY);
+    assert_eq!(row.get::<_, Vec<Option<String>>>(0), tags);
+    assert_eq!(row.get::<_, Vec<Option<std::time::SystemTime>>>(1).len(), 2);
+    assert_eq!((row.get::<_, String>(2), row.get::<_, Vec<i32>>(3)), ("x y".to_owned(), vec![3]));
+    let error = client.query("SELECT $1::int[]", &[&vec!["text"]]).await.unwrap_err();
+    assert!(error.to_string().contains("cannot convert") || error.code().is_some(), "{error}");
+}

@@ -14,6 +14,7 @@ use crate::expr::{Aggregate, AggregateFunction, Expr};
 use crate::parser::ast;
 use crate::parser::ast::ExprKind;
 use crate::types::DataType;
+use crate::types::builtin::array::multidimensional;
 
 /// Column positions from here on are placeholders for aggregates; no table has that many columns.
 const PLACEHOLDER_BASE: usize = 1 << 20;
@@ -72,6 +73,7 @@ pub fn aggregate_named(name: &str, star: bool) -> Option<AggregateFunction> {
         "min" => Some(AggregateFunction::Min),
         "max" => Some(AggregateFunction::Max),
         "avg" => Some(AggregateFunction::Avg),
+        "array_agg" => Some(AggregateFunction::ArrayAgg),
         _ => None,
     }
 }
@@ -108,6 +110,9 @@ impl Binder<'_> {
                 return Err(undefined_function(&name.value, &types, position));
             }
         };
+        if function == AggregateFunction::ArrayAgg && argument_type.element().is_some() {
+            return Err(multidimensional().at(position));
+        }
         let data_type = result_type(function, argument_type)
             .ok_or_else(|| undefined_function(&name.value, &[argument_type], position))?;
         Ok(aggregates.placeholder(Aggregate { function, argument, distinct: *distinct, data_type }))
@@ -124,6 +129,7 @@ fn result_type(function: AggregateFunction, argument: DataType) -> Option<DataTy
             Some(DataType::TEXT)
         }
         AggregateFunction::Min | AggregateFunction::Max => Some(argument),
+        AggregateFunction::ArrayAgg => argument.array(),
         AggregateFunction::Sum if matches!(argument, DataType::Int2 | DataType::Int4) => Some(DataType::Int8),
         AggregateFunction::Sum if argument.is_float() => Some(argument),
         AggregateFunction::Avg if argument.is_float() => Some(DataType::Float8),
@@ -177,6 +183,7 @@ impl<'a> Grouping<'a> {
             | Expr::Binary { .. }
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }
@@ -205,6 +212,7 @@ impl<'a> Grouping<'a> {
             | Expr::Binary { .. }
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }

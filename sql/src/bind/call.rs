@@ -2,6 +2,7 @@
 
 use super::Binder;
 use super::aggregate::aggregate_named;
+use super::array::{takes_any_array, undetermined};
 use super::coerce::explicit_cast;
 use super::expr::Place;
 use crate::error::{SqlError, SqlState};
@@ -64,6 +65,9 @@ impl Binder<'_> {
     fn scalar(&self, name: &str, arguments: Vec<(Expr, u32)>, position: u32) -> Result<Expr, SqlError> {
         let types: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
         let undefined = || undefined_function(name, &types, position);
+        if let Some(call) = self.array_function(name, &arguments, position)? {
+            return Ok(call);
+        }
         let arguments = match name {
             "nullif" if arguments.len() == 2 => {
                 let mut sides = arguments.into_iter().map(|(argument, _)| argument);
@@ -90,6 +94,11 @@ impl Binder<'_> {
         }
         if is_lacking(name) {
             return Err(SqlError::unsupported(format!("function {name}")).at(position));
+        }
+        if types.first() == Some(&DataType::Unknown)
+            && ScalarFunction::from_name(name).is_some_and(takes_any_array)
+        {
+            return Err(undetermined());
         }
         let known: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
         let signature = resolve(name, &known).ok_or_else(undefined)?;

@@ -49,6 +49,7 @@ impl Binder<'_> {
             | Expr::Binary { .. }
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }
@@ -127,6 +128,9 @@ impl Binder<'_> {
 
 /// Whether each value of a type is one of the other as it is: wider integers and floats, and text without a limit.
 fn is_relabeled(from: DataType, to: DataType) -> bool {
+    if let (Some(from), Some(to)) = (from.element(), to.element()) {
+        return is_relabeled(from, to);
+    }
     (from.is_integer() && to.is_integer())
         || (from == DataType::Float4 && to == DataType::Float8)
         || (matches!(from, DataType::Text | DataType::Varchar { .. })

@@ -58,14 +58,21 @@ impl Binder<'_> {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), place)
             }
             ExprKind::Cast { operand, data_type } => {
+                // The type of an array that is cast is that of its elements from the start: `ARRAY[]::int[]`.
+                if let (ExprKind::Array(elements), Some(element)) = (&operand.kind, data_type.element()) {
+                    return self.array(elements, Some(element), (position, place));
+                }
                 let operand = self.expr(operand, place)?;
                 self.cast(operand, *data_type, position)
             }
             ExprKind::Call { .. } => self.call(expr, place),
+            ExprKind::Array(elements) => self.array(elements, None, (position, place)),
+            ExprKind::Subscript { operand, index } => self.subscript(operand, index, place),
             ExprKind::IsNull { .. }
             | ExprKind::IsTruth { .. }
             | ExprKind::IsDistinct { .. }
             | ExprKind::InList { .. }
+            | ExprKind::Quantified { .. }
             | ExprKind::Between { .. }
             | ExprKind::Like { .. } => self.test(expr, place),
         }
@@ -102,6 +109,10 @@ impl Binder<'_> {
                 self.is_distinct(sides, *negated, position)
             }
             ExprKind::InList { operand, list, negated } => self.in_list(operand, list, *negated, place),
+            ExprKind::Quantified { op, operand, array, all } => {
+                let sides = (self.expr(operand, place)?, self.expr(array, place)?);
+                self.quantified((*op, *all), sides, (position, array.position))
+            }
             ExprKind::Between { operand, low, high, negated } => {
                 let operand = self.expr(operand, place)?;
                 let low = self.expr(low, place)?;
@@ -126,6 +137,8 @@ impl Binder<'_> {
             | ExprKind::Binary(..)
             | ExprKind::Case { .. }
             | ExprKind::Cast { .. }
+            | ExprKind::Array(_)
+            | ExprKind::Subscript { .. }
             | ExprKind::Call { .. } => {
                 Err(SqlError::new(SqlState::InternalError, "an expression was bound as a test").at(position))
             }
@@ -284,7 +297,7 @@ impl Binder<'_> {
     }
 
     /// A cast that the user wrote.
-    fn cast(&self, operand: Expr, to: DataType, position: u32) -> Result<Expr, SqlError> {
+    pub(super) fn cast(&self, operand: Expr, to: DataType, position: u32) -> Result<Expr, SqlError> {
         let from = operand.data_type();
         if from == DataType::Unknown {
             let typed = self.coerce(operand, to, position)?;

@@ -31,6 +31,9 @@ impl Binder<'_> {
                 let right = self.condition(right, op.symbol(), position)?;
                 Ok(tree(op, left, right, DataType::Bool))
             }
+            BinaryOp::Concat if is_array(&left) || is_array(&right) => {
+                self.concat_arrays(left, right, position)
+            }
             BinaryOp::Concat => self.concat(left, right, position),
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
                 self.arithmetic(op, left, right, position)
@@ -167,6 +170,14 @@ impl Binder<'_> {
             UnaryOperator::Plus | UnaryOperator::Not => operand,
         })
     }
+}
+
+/// What to do about a call that several functions could be.
+pub const NOT_UNIQUE_HINT: &str =
+    "Could not choose a best candidate function. You might need to add explicit type casts.";
+
+fn is_array(expr: &Expr) -> bool {
+    expr.data_type().element().is_some()
 }
 
 fn not_unique(op: BinaryOp, left: DataType, right: DataType, position: u32) -> SqlError {

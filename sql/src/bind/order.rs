@@ -33,7 +33,8 @@ pub fn name_of(expr: &ast::Expr) -> String {
         ExprKind::Call { name, .. } => &name.value,
         // The name of what is cast where it has one of its own; otherwise the outermost type names the item.
         ExprKind::Cast { operand, data_type } if !has_own_name(operand) => type_name(*data_type),
-        ExprKind::Cast { operand, .. } => return name_of(operand),
+        ExprKind::Cast { operand, .. } | ExprKind::Subscript { operand, .. } => return name_of(operand),
+        ExprKind::Array(_) => "array",
         ExprKind::Case { otherwise: Some(otherwise), .. } if has_own_name(otherwise) => {
             return name_of(otherwise);
         }
@@ -50,6 +51,7 @@ pub fn name_of(expr: &ast::Expr) -> String {
         | ExprKind::IsTruth { .. }
         | ExprKind::IsDistinct { .. }
         | ExprKind::InList { .. }
+        | ExprKind::Quantified { .. }
         | ExprKind::Between { .. }
         | ExprKind::Like { .. } => "?column?",
     };
@@ -59,8 +61,8 @@ pub fn name_of(expr: &ast::Expr) -> String {
 /// Whether the name of an expression is that of a column or function in it, not of a type or of `CASE`.
 fn has_own_name(expr: &ast::Expr) -> bool {
     match &expr.kind {
-        ExprKind::Column { .. } | ExprKind::Call { .. } => true,
-        ExprKind::Cast { operand, .. } => has_own_name(operand),
+        ExprKind::Column { .. } | ExprKind::Call { .. } | ExprKind::Array(_) => true,
+        ExprKind::Cast { operand, .. } | ExprKind::Subscript { operand, .. } => has_own_name(operand),
         ExprKind::Case { otherwise, .. } => otherwise.as_deref().is_some_and(has_own_name),
         ExprKind::Bool(_)
         | ExprKind::Null
@@ -74,13 +76,15 @@ fn has_own_name(expr: &ast::Expr) -> bool {
         | ExprKind::IsTruth { .. }
         | ExprKind::IsDistinct { .. }
         | ExprKind::InList { .. }
+        | ExprKind::Quantified { .. }
         | ExprKind::Between { .. }
         | ExprKind::Like { .. } => false,
     }
 }
 
-/// The catalog's name of a type, by which PostgreSQL names a cast.
+/// The catalog's name of a type, by which PostgreSQL names a cast: of an array type that of its elements.
 fn type_name(data_type: DataType) -> &'static str {
+    let data_type = data_type.element().unwrap_or(data_type);
     // Nothing decided it.
     if data_type == DataType::Unknown { DataType::TEXT } else { data_type }.info().catalog_name
 }
@@ -164,10 +168,13 @@ fn by_position<'a>(
         | ExprKind::IsTruth { .. }
         | ExprKind::IsDistinct { .. }
         | ExprKind::InList { .. }
+        | ExprKind::Quantified { .. }
         | ExprKind::Between { .. }
         | ExprKind::Like { .. }
         | ExprKind::Case { .. }
         | ExprKind::Cast { .. }
+        | ExprKind::Array(_)
+        | ExprKind::Subscript { .. }
         | ExprKind::Call { .. } => return Ok(None),
     };
     let Ok(position) = digits.parse::<i32>() else {

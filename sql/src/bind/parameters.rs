@@ -39,6 +39,7 @@ impl Parameters {
             | Expr::Binary { .. }
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }

@@ -14,9 +14,16 @@ use super::suggest::nearest;
 struct Relation {
     /// The name that columns are qualified with.
     name: String,
-    table: Arc<TableDescriptor>,
+    columns: Columns,
     /// Position of its first column in the input row.
     offset: usize,
+}
+
+/// Where a relation's columns are known from.
+enum Columns {
+    Table(Arc<TableDescriptor>),
+    /// Names and types of what is no table.
+    Named(Vec<(String, DataType)>),
 }
 
 /// Tables whose rows, one behind the other, are the input row.
@@ -57,10 +64,22 @@ impl Scope {
         scope
     }
 
+    /// Of one relation that is no table.
+    pub fn of_columns(name: &str, columns: Vec<(String, DataType)>) -> Self {
+        let mut scope = Self::default();
+        scope.push(name, Columns::Named(columns));
+        scope
+    }
+
     /// Puts a table's columns behind those that are there.
     pub fn add(&mut self, name: &str, table: &Arc<TableDescriptor>) {
-        self.relations.push(Relation { name: name.to_owned(), table: Arc::clone(table), offset: self.width });
-        self.width += table.columns.len();
+        self.push(name, Columns::Table(Arc::clone(table)));
+    }
+
+    fn push(&mut self, name: &str, columns: Columns) {
+        let width = columns.width();
+        self.relations.push(Relation { name: name.to_owned(), columns, offset: self.width });
+        self.width += width;
     }
 
     /// Finds a column by its name.
@@ -97,8 +116,8 @@ impl Scope {
     /// The column's name as messages show it: qualified.
     pub fn qualified_name(&self, index: usize) -> String {
         let of = |relation: &Relation| {
-            let column = relation.table.columns.get(index.checked_sub(relation.offset)?)?;
-            Some(format!("{}.{}", relation.name, column.name))
+            let (column, _) = relation.columns.get(index.checked_sub(relation.offset)?)?;
+            Some(format!("{}.{column}", relation.name))
         };
         self.relations.iter().find_map(of).unwrap_or_else(|| format!("#{index}"))
     }
@@ -106,11 +125,12 @@ impl Scope {
     /// Positions in the input row of each table's primary key.
     pub fn primary_keys(&self) -> Vec<Vec<usize>> {
         let key = |relation: &Relation| {
+            let Columns::Table(table) = &relation.columns else { return Vec::new() };
             let position = |id: u32| {
-                let found = relation.table.columns.iter().position(|column| column.id == id);
+                let found = table.columns.iter().position(|column| column.id == id);
                 found.map(|found| found + relation.offset)
             };
-            relation.table.primary().column_ids().filter_map(position).collect()
+            table.primary().column_ids().filter_map(position).collect()
         };
         self.relations.iter().map(key).collect()
     }
@@ -148,15 +168,41 @@ impl Scope {
     }
 }
 
+impl Columns {
+    fn width(&self) -> usize {
+        match self {
+            Self::Table(table) => table.columns.len(),
+            Self::Named(columns) => columns.len(),
+        }
+    }
+
+    /// Name and type of a column.
+    fn get(&self, position: usize) -> Option<(&str, DataType)> {
+        match self {
+            Self::Table(table) => {
+                table.columns.get(position).map(|column| (column.name.as_str(), column.data_type))
+            }
+            Self::Named(columns) => {
+                columns.get(position).map(|(name, data_type)| (name.as_str(), *data_type))
+            }
+        }
+    }
+
+    fn is_hidden(&self, position: usize) -> bool {
+        match self {
+            Self::Table(table) => table.columns.get(position).is_some_and(|column| column.hidden),
+            Self::Named(_) => false,
+        }
+    }
+}
+
 impl Relation {
     /// Columns that can be named, with their positions in the input row.
     fn visible(&self) -> impl Iterator<Item = Found> + '_ {
-        self.table.columns.iter().enumerate().filter(|(_, column)| !column.hidden).map(
-            |(position, column)| Found {
-                index: self.offset + position,
-                name: column.name.clone(),
-                data_type: column.data_type,
-            },
-        )
+        let shown = (0..self.columns.width()).filter(|position| !self.columns.is_hidden(*position));
+        shown.filter_map(|position| {
+            let (name, data_type) = self.columns.get(position)?;
+            Some(Found { index: self.offset + position, name: name.to_owned(), data_type })
+        })
     }
 }

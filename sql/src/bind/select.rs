@@ -66,13 +66,6 @@ impl Binder<'_> {
         self.assign(expr, (clause, DataType::Int8), count.position).map(Some)
     }
 
-    /// The scope and the input of a FROM clause.
-    fn from(&self, from: Option<&ast::TableRef>) -> Result<(Scope, Query), SqlError> {
-        let Some(from) = from else { return Ok((Scope::empty(), Query::Values { rows: vec![Vec::new()] })) };
-        let table = self.table(&from.name)?;
-        Ok((self.target_scope(from, &table), scan(&table)))
-    }
-
     /// The scope of one table under its alias or name.
     pub(super) fn target_scope(&self, target: &ast::TableRef, table: &Arc<TableDescriptor>) -> Scope {
         Scope::of(&target.alias.as_ref().unwrap_or(&target.name).value, table)
@@ -159,7 +152,8 @@ impl Binder<'_> {
         Ok(outputs)
     }
 
-    fn values(
+    /// The rows of VALUES, and their columns.
+    pub(super) fn values(
         &self,
         rows: &[Vec<ast::Expr>],
         order_by: &[ast::OrderBy],

@@ -134,6 +134,9 @@ fn primary_key(columns: &mut Vec<ColumnDescriptor>, names: &[Name]) -> Result<Ve
             let message = format!("column \"{}\" named in key does not exist", name.value);
             return Err(SqlError::new(SqlState::UndefinedColumn, message).at(name.position));
         };
+        if column.data_type.element().is_some() {
+            return Err(SqlError::unsupported("an array as a column of a key").at(name.position));
+        }
         if key.contains(&column.id) {
             return Err(twice(name, "appears twice in primary key constraint"));
         }

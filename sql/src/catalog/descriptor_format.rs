@@ -3,11 +3,11 @@
 //! ```text
 //! version | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
 //!   1, 2   primary key: column ids
-//!   3      indexes: id, name, kind (1: primary), columns: id, descending
+//!   3, 4   indexes: id, name, kind (1: primary), columns: id, descending
 //! ```
 //!
 //! A table is written in the oldest version that can say all of it, so that nodes of before read what they know. Version
-//! 2 came with new types. Before version 3 there was one index, the primary one, with the name that
+//! 2 came with new types, version 4 with arrays. Before version 3 there was one index, the primary one, with the name that
 //! [`IndexDescriptor::primary`] gives.
 
 use quorate_engine::codec::CodecError;
@@ -16,11 +16,11 @@ use quorate_engine::codec::value::{Reader, Writer};
 use super::descriptor::{
     ColumnDescriptor, IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID, TableDescriptor,
 };
-use crate::program::expr_format::{has_new_type, put_optional_expr, read_optional_expr};
-use crate::storage::type_format::{is_of_version_2, put_type, read_type};
+use crate::program::expr_format::{self, put_optional_expr, read_optional_expr};
+use crate::storage::type_format::{self, put_type, read_type};
 
 /// Newest version of the format that is read.
-pub const DESCRIPTOR_FORMAT_VERSION: u8 = 3;
+pub const DESCRIPTOR_FORMAT_VERSION: u8 = 4;
 const WHAT: &str = "table descriptor";
 const PRIMARY: u8 = 1;
 
@@ -49,13 +49,20 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
 /// The oldest version that can say all of a table.
 fn version_of(table: &TableDescriptor) -> u8 {
     let primary = IndexDescriptor::primary(&table.name, table.primary().column_ids());
-    if table.indexes != [primary] {
-        return 3;
-    }
-    let is_new = |column: &ColumnDescriptor| {
-        is_of_version_2(column.data_type) || column.default.as_ref().is_some_and(has_new_type)
+    let of_column = |column: &ColumnDescriptor| {
+        type_format::generation(column.data_type)
+            .max(column.default.as_ref().map_or(1, expr_format::generation))
     };
-    if table.columns.iter().any(is_new) { 2 } else { 1 }
+    match table.columns.iter().map(of_column).max() {
+        Some(3..) => 4,
+        _ if table.indexes != [primary] => 3,
+        of_columns => of_columns.unwrap_or(1),
+    }
+}
+
+/// Whether nodes of cluster version 1 cannot read a table's descriptor.
+pub fn is_new(table: &TableDescriptor) -> bool {
+    version_of(table) > 3
 }
 
 fn put_index(out: &mut Writer, index: &IndexDescriptor) {

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use quorate_engine::testing::fixture;
 
-use super::descriptor_format::{decode, encode};
+use super::descriptor_format::{decode, encode, is_new};
 use super::*;
 use crate::catalog::descriptor::{IndexColumn, IndexDescriptor, TableDescriptor};
-use crate::testing::tables::{kinds, named_key, newer_kinds};
+use crate::testing::tables::{arrays, kinds, named_key, newer_kinds};
 
 #[test]
 fn descriptor_fixture_reads_back() {
@@ -28,6 +28,15 @@ fn descriptor_of_version_3_reads_back() {
     assert_eq!(bytes[0], 3, "indexes of its own need the new version");
     let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "table_descriptor_3", &bytes);
     assert_eq!(decode(&bytes).unwrap(), named_key());
+}
+
+#[test]
+fn descriptor_of_version_4_reads_back() {
+    let bytes = encode(&arrays());
+    assert_eq!(bytes[0], 4, "arrays need the new version");
+    assert!(is_new(&arrays()) && !is_new(&named_key()));
+    let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "table_descriptor_4", &bytes);
+    assert_eq!(decode(&bytes).unwrap(), arrays());
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::memory::{Budget, row_bytes};
+use super::memory::{Budget, datum_bytes, row_bytes};
 use crate::error::SqlError;
-use crate::expr::Aggregate;
 use crate::expr::aggregate::AggregateState;
+use crate::expr::{Aggregate, AggregateFunction};
 use crate::types::compare::GroupKey;
 use crate::types::{Datum, Row};
 
@@ -52,13 +52,17 @@ impl Groups {
                 state.count_row();
                 continue;
             };
-            if aggregate.distinct && !argument.is_null() {
+            let is_kept = aggregate.function == AggregateFunction::ArrayAgg;
+            if aggregate.distinct && (is_kept || !argument.is_null()) {
                 let key = GroupKey::of(std::slice::from_ref(argument));
                 let bytes = key.size_bytes() + size_of::<GroupKey>();
                 if !group.seen.entry(position).or_default().insert(key) {
                     continue;
                 }
                 budget.add(bytes)?;
+            }
+            if is_kept {
+                budget.add(datum_bytes(argument))?;
             }
             state.update(argument)?;
         }

@@ -43,6 +43,7 @@ pub fn row_bytes(row: &[Datum]) -> usize {
     row.iter().map(datum_bytes).sum::<usize>() + size_of::<Vec<Datum>>()
 }
 
-fn datum_bytes(datum: &Datum) -> usize {
+/// Estimate of the bytes that a value takes in memory.
+pub fn datum_bytes(datum: &Datum) -> usize {
     size_of::<Datum>() + datum.heap_bytes()
 }

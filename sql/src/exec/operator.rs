@@ -10,6 +10,7 @@ use super::limit::Limit;
 use super::project::Project;
 use super::scan::Scan;
 use super::sort::Sort;
+use super::table_function::CallRows;
 use super::values::Values;
 use crate::error::SqlError;
 use crate::limits::BATCH_ROWS;
@@ -38,6 +39,9 @@ fn build_numbered(query: Query, next_number: &mut usize) -> Result<Box<dyn Opera
     let mut below = |query: Box<Query>| build_numbered(*query, next_number);
     let inner: Box<dyn Operator> = match query {
         Query::Values { rows } => Box::new(Values::new(rows)),
+        Query::Function { function, arguments, ordinality } => {
+            Box::new(CallRows::new(function, arguments, ordinality))
+        }
         Query::Scan { table, access, reverse, pushed } => {
             Box::new(Scan::new(number, &table, access, (reverse, pushed))?)
         }

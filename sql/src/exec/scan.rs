@@ -14,12 +14,13 @@ use super::context::{ExecContext, ExecError};
 use super::groups::Groups;
 use super::operator::{Operator, take_batch};
 use crate::catalog::descriptor::TableDescriptor;
+use crate::cluster::Feature;
 use crate::error::SqlError;
 use crate::limits::{POINTS_AT_ONCE, PROGRAM_MAX_BYTES, SCAN_PAGE_BYTES, SCAN_PAGE_ROWS};
 use crate::plan::node::{Access, PushDown};
 use crate::program::evaluator::run_on_pairs;
 use crate::program::output_format;
-use crate::program::program_format::{Program, ProgramOutput};
+use crate::program::program_format::{Program, ProgramOutput, is_new};
 use crate::storage::layout::TableLayout;
 use crate::storage::{decode_row, index_format};
 use crate::types::Row;
@@ -40,6 +41,8 @@ pub struct Scan {
     is_plain: bool,
     /// The program's bytes, for ranges to run; `None` where it is plain, or runs here over the pairs.
     encoded: Option<ScanProgram>,
+    /// Nodes of the release before cannot read them: with one of these it runs here too.
+    is_new: bool,
     /// Values of a row that the program puts out.
     width: usize,
     groups: Option<Groups>,
@@ -89,7 +92,19 @@ impl Scan {
             }
         };
         let direction = if reverse { Direction::Reverse } else { Direction::Forward };
-        Ok(Self { number, direction, rest, program, is_plain, encoded, width, groups, finished: None })
+        let is_new = encoded.as_ref().is_some_and(is_new);
+        Ok(Self {
+            number,
+            direction,
+            rest,
+            program,
+            is_plain,
+            encoded,
+            is_new,
+            width,
+            groups,
+            finished: None,
+        })
     }
 
     /// The next rows of the store; `None` at the end. May be empty in between.
@@ -127,7 +142,10 @@ impl Scan {
         let request = ScanRequest {
             span,
             direction: self.direction,
-            program: self.encoded.clone(),
+            program: self
+                .encoded
+                .clone()
+                .filter(|_| !self.is_new || context.node.cluster.allows(Feature::ThirdTypes)),
             rows_max: SCAN_PAGE_ROWS,
             bytes_max: SCAN_PAGE_BYTES,
         };

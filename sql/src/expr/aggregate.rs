@@ -9,6 +9,7 @@ use bigdecimal::num_bigint::BigInt;
 use crate::error::{SqlError, SqlState};
 use crate::expr::eval::mistyped;
 use crate::expr::{Aggregate, AggregateFunction};
+use crate::types::builtin::array::Elements;
 use crate::types::cast::integer_out_of_range;
 use crate::types::compare::compare;
 use crate::types::{DataType, Datum, float, numeric};
@@ -38,6 +39,8 @@ pub enum AggregateState {
     AvgNumeric(BigDecimal, i64),
     /// `avg` of floats of either width: sum and count.
     AvgFloat(f64, i64),
+    /// `array_agg`: the values, NULLs too; sorted in the end where each was fed once.
+    ArrayAgg(Vec<Datum>, bool),
 }
 
 impl AggregateState {
@@ -55,6 +58,7 @@ impl AggregateState {
             (AggregateFunction::Sum, _) => Self::SumNumeric(None),
             (AggregateFunction::Avg, DataType::Float4 | DataType::Float8) => Self::AvgFloat(0.0, 0),
             (AggregateFunction::Avg, DataType::Int2 | DataType::Int4 | DataType::Int8) => Self::AvgInt(0, 0),
+            (AggregateFunction::ArrayAgg, _) => Self::ArrayAgg(Vec::new(), aggregate.distinct),
             (AggregateFunction::Avg, _) => Self::AvgNumeric(BigDecimal::new(BigInt::from(0), 0), 0),
         }
     }
@@ -66,12 +70,13 @@ impl AggregateState {
         }
     }
 
-    /// Takes the argument's value of one more row; NULL counts for nothing.
+    /// Takes the argument's value of one more row; NULL counts for nothing, but in an array.
     ///
     /// # Errors
     /// 22003 where a sum leaves its type.
     pub fn update(&mut self, value: &Datum) -> Result<(), SqlError> {
         match (self, value) {
+            (Self::ArrayAgg(elements, _), value) => elements.push(value.clone()),
             (_, Datum::Null) => {}
             (Self::Count(count), _) => *count += 1,
             (Self::SumInt(sum), Datum::Int(value)) => *sum = Some(add_int(sum.unwrap_or(0), *value)?),
@@ -135,6 +140,7 @@ impl AggregateState {
             (Self::AvgFloat(sum, count), Self::AvgFloat(more, rows)) => {
                 (*sum, *count) = (add_float(*sum, *more)?, add_int(*count, *rows)?);
             }
+            (Self::ArrayAgg(elements, _), Self::ArrayAgg(more, _)) => elements.extend_from_slice(more),
             _ => return Err(unlike()),
         }
         Ok(())
@@ -143,7 +149,7 @@ impl AggregateState {
     /// The aggregate's value.
     ///
     /// # Errors
-    /// None in practice: a mean divides by a count above zero.
+    /// 54000 for an array beyond the limits.
     pub fn finish(&self) -> Result<Datum, SqlError> {
         Ok(match self {
             Self::Count(count) => Datum::Int(*count),
@@ -157,6 +163,14 @@ impl AggregateState {
                 Datum::Numeric(numeric::divide(&whole(*sum), &BigDecimal::from(*count))?)
             }
             Self::AvgNumeric(sum, count) => Datum::Numeric(numeric::divide(sum, &BigDecimal::from(*count))?),
+            Self::ArrayAgg(elements, _) if elements.is_empty() => Datum::Null,
+            Self::ArrayAgg(elements, is_sorted) => {
+                let mut elements = elements.clone();
+                if *is_sorted {
+                    elements.sort_by(compare);
+                }
+                Datum::Array(Elements::new(elements)?)
+            }
             #[expect(clippy::cast_precision_loss, reason = "PostgreSQL divides by the count as a double")]
             Self::AvgFloat(sum, count) => Datum::Float(*sum / *count as f64),
         })
@@ -171,7 +185,8 @@ impl AggregateState {
             | Self::SumFloat(_)
             | Self::SumReal(_)
             | Self::Min(_)
-            | Self::Max(_) => vec![self.finish().unwrap_or(Datum::Null)],
+            | Self::Max(_)
+            | Self::ArrayAgg(..) => vec![self.finish().unwrap_or(Datum::Null)],
             Self::SumBig(sum) => vec![sum.map_or(Datum::Null, |sum| Datum::Numeric(whole(sum)))],
             Self::AvgInt(sum, count) => vec![Datum::Numeric(whole(*sum)), Datum::Int(*count)],
             Self::AvgNumeric(sum, count) => vec![Datum::Numeric(sum.clone()), Datum::Int(*count)],
@@ -201,9 +216,13 @@ impl AggregateState {
                 | Self::SumBig(_)
                 | Self::SumNumeric(_)
                 | Self::SumFloat(_)
-                | Self::SumReal(_)),
+                | Self::SumReal(_)
+                | Self::ArrayAgg(..)),
                 [Datum::Null],
             ) => empty,
+            (Self::ArrayAgg(_, is_sorted), [Datum::Array(elements)]) => {
+                Self::ArrayAgg(elements.to_vec(), is_sorted)
+            }
             (Self::Min(_), [value]) => Self::Min(value.clone()),
             (Self::Max(_), [value]) => Self::Max(value.clone()),
             (Self::AvgInt(..), [Datum::Numeric(sum), Datum::Int(count)]) => {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::error::{SqlError, SqlState};
-use crate::expr::{BinaryOp, Expr, UnaryOp, arithmetic, in_list, like};
+use crate::expr::{BinaryOp, Expr, UnaryOp, arithmetic, in_list, like, quantified};
 use crate::functions;
 use crate::types::cast::cast;
 use crate::types::compare::compare;
@@ -76,6 +76,11 @@ fn value<'a>(
                 false => in_list::find(&operand, list, |item| value(item, row, context))?,
             };
             negate_if(*negated, found)
+        }
+        Expr::Quantified { op, operand, array, all } => {
+            let operand = value(operand, row, context)?;
+            let array = value(array, row, context)?;
+            negate_if(false, quantified::holds(*op, &operand, &array, *all)?)
         }
         Expr::Like { operand, pattern, negated, case_insensitive } => {
             let text = value(operand, row, context)?;

@@ -38,6 +38,17 @@ impl InList {
         }
     }
 
+    /// The list of an array's elements.
+    pub fn of_elements(elements: &[Datum], data_type: DataType) -> Self {
+        let has_value = elements.iter().any(|element| !element.is_null());
+        if elements.len() < CONSTANTS_MIN || !has_value {
+            return Self::Each(elements.iter().map(|e| Expr::Literal(e.clone(), data_type)).collect());
+        }
+        let values = elements.iter().filter(|element| !element.is_null()).cloned().collect();
+        let has_null = elements.iter().any(Datum::is_null);
+        Self::Constants(Arc::new(Constants::ordered(values, has_null, data_type)))
+    }
+
     /// The expressions that it has to compute.
     pub fn computed(&self) -> &[Expr] {
         match self {
@@ -77,9 +88,13 @@ impl Constants {
                 return None;
             }
         }
+        Some(Self::ordered(values, has_null, *data_type))
+    }
+
+    fn ordered(mut values: Vec<Datum>, has_null: bool, data_type: DataType) -> Self {
         values.sort_by(compare);
         values.dedup_by(|a, b| compare(a, b).is_eq());
-        Some(Self { values, has_null, data_type: *data_type })
+        Self { values, has_null, data_type }
     }
 
     /// Whether a value that is not NULL is one of them; `None` where nobody knows.

@@ -33,8 +33,30 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
             let number = number(*arguments.first()?, false)?;
             (vec![number], number)
         }
-        // The binder finds the common type of their arguments.
-        F::Coalesce | F::Greatest | F::Least | F::NullIf => return None,
+        // The binder finds the common type of their arguments, or they have no name to be called by.
+        F::Coalesce
+        | F::Greatest
+        | F::Least
+        | F::NullIf
+        | F::ArrayOf
+        | F::Subscript
+        | F::ArrayCat
+        | F::ArrayAppend
+        | F::ArrayPrepend
+        | F::ArrayRemove
+        | F::ArrayPosition => return None,
+        F::Cardinality | F::ArrayNdims => (vec![array(arguments)?], DataType::Int4),
+        F::ArrayLength | F::ArrayUpper | F::ArrayLower => {
+            (vec![array(arguments)?, DataType::Int4], DataType::Int4)
+        }
+        F::ArrayToString => {
+            let texts = arguments.len().checked_sub(1).filter(|texts| matches!(texts, 1 | 2))?;
+            let mut wanted = vec![array(arguments)?];
+            wanted.extend(vec![DataType::TEXT; texts]);
+            (wanted, DataType::TEXT)
+        }
+        F::StringToArray if arguments.len() == 3 => (vec![DataType::TEXT; 3], DataType::TEXT.array()?),
+        F::StringToArray => (vec![DataType::TEXT; 2], DataType::TEXT.array()?),
         F::Lower | F::Upper => (vec![DataType::TEXT], DataType::TEXT),
         F::Length | F::OctetLength => {
             // Of CHAR(n) the one counts without the spaces at the end, the other with them.
@@ -58,6 +80,12 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
         }
     };
     (wanted.len() == arguments.len()).then_some(Signature { function, arguments: wanted, result })
+}
+
+/// The first argument's type, which is an array's.
+fn array(arguments: &[DataType]) -> Option<DataType> {
+    let first = arguments.first()?;
+    first.element().map(|_| first.base())
 }
 
 /// Functions by name, with the other names that PostgreSQL has for some.

@@ -8,7 +8,7 @@ use crate::types::Datum;
 use crate::types::text::{to_text, unpadded};
 
 /// Longest text that a function may make, in bytes: twice the largest row, so that no query fills the memory with one.
-const TEXT_MAX_BYTES: usize = 1 << 20;
+pub(super) const TEXT_MAX_BYTES: usize = 1 << 20;
 
 /// Computes a function of text; no argument is NULL.
 pub fn call(function: ScalarFunction, values: &[Datum]) -> Result<Datum, SqlError> {

@@ -23,7 +23,7 @@ pub fn fold_constants(expr: Expr, context: &EvalContext<'_>) -> Result<Expr, Sql
     let expr = if let Expr::InList { operand, list: InList::Each(list), negated } = expr {
         Expr::InList { operand, list: InList::of(list), negated }
     } else {
-        expr
+        as_in_list(expr)
     };
     let data_type = expr.data_type();
     match &expr {
@@ -33,6 +33,7 @@ pub fn fold_constants(expr: Expr, context: &EvalContext<'_>) -> Result<Expr, Sql
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }
@@ -46,6 +47,28 @@ pub fn fold_constants(expr: Expr, context: &EvalContext<'_>) -> Result<Expr, Sql
             Ok(simplified(expr))
         }
     }
+}
+
+/// `x = ANY (array)` and `x <> ALL (array)` of a constant array are IN lists, which the key and its programs know.
+fn as_in_list(expr: Expr) -> Expr {
+    let Expr::Quantified { op, operand, array, all } = expr else { return expr };
+    if let Expr::Literal(Datum::Null, _) = *array {
+        return Expr::Literal(Datum::Null, DataType::Bool);
+    }
+    let is_in = matches!((op, all), (BinaryOp::Equal, false) | (BinaryOp::NotEqual, true));
+    if let Expr::Literal(Datum::Array(elements), data_type) = array.as_ref()
+        && is_in
+    {
+        let element = data_type.element().unwrap_or(DataType::Unknown);
+        if !elements.is_empty() {
+            return Expr::InList { operand, list: InList::of_elements(elements, element), negated: all };
+        }
+        // Over no elements a NULL has an answer too, which it has not in a list. What could fail is still computed.
+        if matches!(*operand, Expr::Column { .. }) {
+            return Expr::Literal(Datum::Bool(all), DataType::Bool);
+        }
+    }
+    Expr::Quantified { op, operand, array, all }
 }
 
 /// Parts that one constant side decides.
@@ -71,6 +94,7 @@ fn simplified(expr: Expr) -> Expr {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Cast { .. }
         | Expr::Call { .. }) => other,
@@ -88,6 +112,7 @@ fn truth(expr: &Expr) -> Option<bool> {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }
@@ -116,6 +141,7 @@ fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>>, data_type: Da
             | Expr::Binary { .. }
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }

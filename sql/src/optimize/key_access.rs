@@ -53,6 +53,7 @@ pub fn conjuncts(filter: Expr) -> Vec<Expr> {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }
@@ -137,6 +138,25 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
     Some(if spans.is_empty() { (Access::Points(Vec::new()), taken) } else { (Access::Spans(spans), taken) })
 }
 
+/// All points of a key whose columns have these values, in key order; `None` where there are too many.
+pub fn points(columns: Vec<Vec<Datum>>) -> Option<Vec<Vec<Datum>>> {
+    let mut points: Vec<Vec<Datum>> = vec![Vec::new()];
+    for mut values in columns {
+        order(&mut values);
+        if points.len().saturating_mul(values.len()) > POINTS_MAX {
+            return None;
+        }
+        points = product(&points, &values);
+    }
+    Some(points)
+}
+
+/// Ascending, none twice.
+fn order(values: &mut Vec<Datum>) {
+    values.sort_by(compare);
+    values.dedup_by(|a, b| compare(a, b).is_eq());
+}
+
 /// Each prefix with each value behind it, in key order.
 fn product(prefixes: &[Vec<Datum>], values: &[Datum]) -> Vec<Vec<Datum>> {
     let extended = |prefix: &Vec<Datum>, value: &Datum| {
@@ -202,6 +222,7 @@ fn constraint(position: usize, conditions: &[Expr]) -> Constraint {
             | Expr::Unary(..)
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }
@@ -232,6 +253,7 @@ fn literals(list: &InList) -> Option<Vec<Datum>> {
             | Expr::Binary { .. }
             | Expr::IsNull { .. }
             | Expr::InList { .. }
+            | Expr::Quantified { .. }
             | Expr::Like { .. }
             | Expr::Case { .. }
             | Expr::Cast { .. }
@@ -264,8 +286,7 @@ fn mirrored(op: BinaryOp) -> Option<BinaryOp> {
 impl Constraint {
     /// It is one of these values too.
     fn restrict(&mut self, mut values: Vec<Datum>, condition: usize) {
-        values.sort_by(compare);
-        values.dedup_by(|a, b| compare(a, b).is_eq());
+        order(&mut values);
         match &mut self.values {
             Some((known, from)) => {
                 known.retain(|value| values.binary_search_by(|other| compare(other, value)).is_ok());

@@ -31,6 +31,7 @@ fn over_row(expr: Expr, row: &[Expr]) -> Expr {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }

@@ -5,10 +5,11 @@
 //!         └ Scan flights                              aggregate by origin: count(*)
 //! ```
 //!
-//! Not for DISTINCT aggregates, whose partial states do not add up, and not for point lookups, whose few rows come from
-//! many places at once.
+//! Not for DISTINCT aggregates, whose partial states do not add up, not for `array_agg`, which sends all values anyway, and
+//! not for point lookups, whose few rows come from many places at once.
 
 use super::bottom_up;
+use crate::expr::{Aggregate, AggregateFunction};
 use crate::plan::node::{Access, PushedAggregate, Query};
 
 /// Runs the rule.
@@ -17,11 +18,16 @@ pub fn apply(query: Query) -> Query {
         let Query::Aggregate { mut input, group_by, aggregates } = query else { return query };
         if let Query::Scan { access: Access::Spans(_), pushed, .. } = input.as_mut()
             && pushed.is_filter_only()
-            && aggregates.iter().all(|aggregate| !aggregate.distinct)
+            && aggregates.iter().all(is_partial)
         {
             pushed.aggregate = Some(PushedAggregate { group_by, aggregates });
             return *input;
         }
         Query::Aggregate { input, group_by, aggregates }
     })
+}
+
+/// Whether its states over parts of the rows add up to less than the rows.
+fn is_partial(aggregate: &Aggregate) -> bool {
+    !aggregate.distinct && aggregate.function != AggregateFunction::ArrayAgg
 }

@@ -30,6 +30,7 @@ fn cut(query: &mut Query, wanted: u64) {
         Query::Sort { limit, .. } => *limit = least(*limit),
         Query::Scan { pushed, .. } if pushed.aggregate.is_none() => pushed.limit = least(pushed.limit),
         Query::Values { .. }
+        | Query::Function { .. }
         | Query::Scan { .. }
         | Query::Filter(..)
         | Query::Aggregate { .. }

@@ -34,6 +34,7 @@ pub fn apply(query: Query) -> Query {
         }
         Query::Aggregate { input, group_by, aggregates } => aggregate(*input, group_by, aggregates),
         other @ (Query::Values { .. }
+        | Query::Function { .. }
         | Query::Scan { .. }
         | Query::Filter(..)
         | Query::Sort { .. }
@@ -93,6 +94,7 @@ fn reaches_scan(query: &Query, needed: &mut Vec<Column>) -> bool {
         }
         Query::Scan { pushed, .. } => is_open(pushed),
         Query::Values { .. }
+        | Query::Function { .. }
         | Query::Project(..)
         | Query::Aggregate { .. }
         | Query::Distinct(_)
@@ -126,6 +128,7 @@ fn renumbered(expr: Expr, needed: &[Column]) -> Expr {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }

@@ -4,6 +4,10 @@
 
 use crate::types::DataType;
 
+mod relation;
+
+pub use relation::{Alias, FunctionRef, Relation, ValuesRef};
+
 /// A name, folded to lower case unless it was quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
@@ -153,8 +157,8 @@ pub struct Select {
     pub distinct: bool,
     /// The select list.
     pub items: Vec<SelectItem>,
-    /// The table; without it there is one row without columns.
-    pub from: Option<TableRef>,
+    /// What is read; without it there is one row without columns.
+    pub from: Option<Relation>,
     /// `WHERE`.
     pub filter: Option<Expr>,
     /// `GROUP BY`.
@@ -427,6 +431,26 @@ pub enum ExprKind {
         list: Vec<Expr>,
         /// `NOT`.
         negated: bool,
+    },
+    /// `x op ANY (array)`, `x op ALL (array)`
+    Quantified {
+        /// The operator.
+        op: crate::expr::BinaryOp,
+        /// The `x`.
+        operand: Box<Expr>,
+        /// The array.
+        array: Box<Expr>,
+        /// `ALL`.
+        all: bool,
+    },
+    /// `ARRAY[a, b]`
+    Array(Vec<Expr>),
+    /// `x[1]`
+    Subscript {
+        /// The `x`.
+        operand: Box<Expr>,
+        /// Which element.
+        index: Box<Expr>,
     },
     /// `x [NOT] BETWEEN low AND high`
     Between {

@@ -1,6 +1,6 @@
 //! Type names to types: those with parameters here, others by the names that types say of themselves.
 
-use sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo};
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType as SqlType, ExactNumberInfo};
 
 use crate::error::{SqlError, SqlState};
 use crate::types::DataType;
@@ -33,6 +33,14 @@ pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
             let length = length.ok_or_else(|| invalid("invalid type modifier"))?;
             let length = CharacterLength::IntegerLength { length, unit: None };
             DataType::Char { length: Some(text_length(length, "char")?) }
+        }
+        // As in PostgreSQL, numbers of elements and of dimensions say nothing; values of more dimensions are refused.
+        SqlType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _),
+        ) => {
+            let element = convert(element)?;
+            let array = if element.element().is_some() { Some(element) } else { element.array() };
+            array.ok_or_else(|| SqlError::unsupported(format!("type {data_type}")))?
         }
         SqlType::Timestamp(Some(6), zone) => return convert(&SqlType::Timestamp(None, *zone)),
         other => match TypeInfo::by_sql_name(&other.to_string()) {

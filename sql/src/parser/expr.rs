@@ -5,6 +5,7 @@ use sqlparser::ast::{
     FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TrimWhereField,
     UnaryOperator, Value, ValueWithSpan,
 };
+use sqlparser::tokenizer::Location;
 
 use super::ast::{Expr, ExprKind, Name};
 use super::{Source, ast, data_type, is_reserved, place};
@@ -17,7 +18,8 @@ pub struct Convert<'a> {
     source: &'a Source<'a>,
 }
 
-type Converted = Result<Expr, SqlError>;
+/// An expression of ours, or why there is none.
+pub(super) type Converted = Result<Expr, SqlError>;
 
 impl<'a> Convert<'a> {
     /// For expressions of this text.
@@ -90,13 +92,30 @@ impl<'a> Convert<'a> {
             SqlExpr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.like((expr, pattern), escape_char, negated, true)
             }
-            other => self.special_call(other),
+            other => self.special(other),
         }
     }
 
-    /// Functions that SQL gave a grammar of their own become ordinary calls.
-    fn special_call(&self, expr: SqlExpr) -> Converted {
-        let position = self.source.positions.of(place::of_expr(&expr));
+    /// Where a location is, in characters.
+    pub(super) fn position(&self, location: Location) -> u32 {
+        self.source.positions.of(location)
+    }
+
+    /// Arrays, and functions that SQL gave a grammar of their own, which become ordinary calls.
+    fn special(&self, expr: SqlExpr) -> Converted {
+        let position = self.position(place::of_expr(&expr));
+        match expr {
+            SqlExpr::Array(array) => self.array(array, position),
+            SqlExpr::CompoundFieldAccess { root, access_chain } => self.subscript(*root, access_chain),
+            SqlExpr::AnyOp { left, compare_op, right, .. } => {
+                self.quantified((*left, &compare_op, *right), false)
+            }
+            SqlExpr::AllOp { left, compare_op, right } => self.quantified((*left, &compare_op, *right), true),
+            other => self.special_call(other, position),
+        }
+    }
+
+    fn special_call(&self, expr: SqlExpr, position: u32) -> Converted {
         let (name, arguments) = match expr {
             SqlExpr::Extract { field, expr, .. } => {
                 let unit = self.at(position, ExprKind::String(field.to_string().to_lowercase()));
@@ -188,8 +207,8 @@ impl<'a> Convert<'a> {
         name.0.into_iter().map(part).collect()
     }
 
-    fn column(&self, names: Vec<Ident>) -> Converted {
-        let mut names = names;
+    /// A column by the parts of its name.
+    pub(super) fn column(&self, mut names: Vec<Ident>) -> Converted {
         let position = names.first().map_or(0, |name| self.source.positions.of(name.span.start));
         if names.len() == 1
             && names
@@ -342,17 +361,7 @@ impl<'a> Convert<'a> {
     }
 
     fn call(&self, function: Function) -> Converted {
-        let mut parts = self.function_names(function.name)?;
-        let name = match (parts.pop(), parts.pop(), parts.is_empty()) {
-            (Some(name), None, true) => name,
-            (Some(name), Some(schema), true) if schema.value == "pg_catalog" => name,
-            (Some(name), ..) => {
-                return Err(
-                    SqlError::unsupported(format!("function {} of a schema", name.value)).at(name.position)
-                );
-            }
-            (None, ..) => return Err(SqlError::unsupported("a function without a name")),
-        };
+        let name = self.function_name(function.name)?;
         let position = name.position;
         let lacking = |what: &str| Err(SqlError::unsupported(what).at(position));
         if function.over.is_some() {
@@ -379,6 +388,22 @@ impl<'a> Convert<'a> {
         Ok(self.at(position, ExprKind::Call { name, arguments, star, distinct }))
     }
 
+    /// A function's name; the schema `pg_catalog` may stand before it.
+    ///
+    /// # Errors
+    /// 0A000 for other schemas.
+    pub(super) fn function_name(&self, name: ObjectName) -> Result<Name, SqlError> {
+        let mut parts = self.function_names(name)?;
+        match (parts.pop(), parts.pop(), parts.is_empty()) {
+            (Some(name), None, true) => Ok(name),
+            (Some(name), Some(schema), true) if schema.value == "pg_catalog" => Ok(name),
+            (Some(name), ..) => {
+                Err(SqlError::unsupported(format!("function {} of a schema", name.value)).at(name.position))
+            }
+            (None, ..) => Err(SqlError::unsupported("a function without a name")),
+        }
+    }
+
     /// The parts of a function's name; reserved words such as `current_date` are names here.
     fn function_names(&self, name: ObjectName) -> Result<Vec<Name>, SqlError> {
         let part = |part: ObjectNamePart| match part {
@@ -392,7 +417,12 @@ impl<'a> Convert<'a> {
         name.0.into_iter().map(part).collect()
     }
 
-    fn arguments(&self, arguments: Vec<FunctionArg>, position: u32) -> Result<Vec<Expr>, SqlError> {
+    /// The arguments of a call.
+    pub(super) fn arguments(
+        &self,
+        arguments: Vec<FunctionArg>,
+        position: u32,
+    ) -> Result<Vec<Expr>, SqlError> {
         let one = |argument| match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
             _ => Err(SqlError::unsupported("a named argument").at(position)),
@@ -435,7 +465,11 @@ fn parameter(name: &str) -> Result<usize, SqlError> {
     }
 }
 
-fn operator(op: &BinaryOperator) -> Result<BinaryOp, SqlError> {
+/// The operator of ours.
+///
+/// # Errors
+/// 0A000 for one that Quorate lacks.
+pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOp, SqlError> {
     Ok(match op {
         BinaryOperator::Plus => BinaryOp::Add,
         BinaryOperator::Minus => BinaryOp::Subtract,
@@ -472,16 +506,13 @@ fn unsupported(expr: &SqlExpr) -> SqlError {
     SqlError::unsupported(match expr {
         SqlExpr::InSubquery { .. } | SqlExpr::Subquery(_) | SqlExpr::Exists { .. } => "a subquery",
         SqlExpr::Interval(_) => "INTERVAL",
-        SqlExpr::Array(_) => "an array",
-        SqlExpr::AnyOp { .. } => "ANY",
-        SqlExpr::AllOp { .. } => "ALL",
+        SqlExpr::Like { any: true, .. } | SqlExpr::ILike { any: true, .. } => "LIKE ANY",
         SqlExpr::Tuple(_) => "a row value",
         SqlExpr::SimilarTo { .. } => "SIMILAR TO",
         SqlExpr::AtTimeZone { .. } => "AT TIME ZONE",
         SqlExpr::Collate { .. } => "COLLATE",
         SqlExpr::GroupingSets(_) | SqlExpr::Cube(_) | SqlExpr::Rollup(_) => "GROUPING SETS",
         SqlExpr::Overlay { .. } => "overlay",
-        SqlExpr::CompoundFieldAccess { .. } => "a subscript",
         _ => "this expression",
     })
 }

@@ -27,9 +27,9 @@ pub fn check_depth(tokens: &[TokenWithSpan], positions: &Positions) -> Result<()
     let mut level = Level::default();
     for token in tokens {
         match &token.token {
-            Token::LParen => open(&mut outer, &mut level),
+            Token::LParen | Token::LBracket => open(&mut outer, &mut level),
             _ if is_keyword(token, "case") => open(&mut outer, &mut level),
-            Token::RParen => level = outer.pop().unwrap_or_default(),
+            Token::RParen | Token::RBracket => level = outer.pop().unwrap_or_default(),
             _ if is_keyword(token, "end") => level = outer.pop().unwrap_or_default(),
             Token::Comma => level = outer.last().copied().unwrap_or_default(),
             _ if is_keyword(token, "and") || is_keyword(token, "or") => {

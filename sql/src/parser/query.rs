@@ -6,9 +6,9 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::ast::{Name, OrderBy, Query, QueryBody, Select, SelectItem, TableRef};
+use super::ast::{Name, OrderBy, Query, QueryBody, Relation, Select, SelectItem, TableRef};
 use super::expr::{Convert, refuse_literal};
-use super::{Source, place};
+use super::{Source, from, place};
 use crate::error::SqlError;
 
 /// A query.
@@ -151,7 +151,7 @@ fn select(source: &Source<'_>, select: SqlSelect, position: u32) -> Result<Selec
     Ok(Select {
         distinct,
         items,
-        from: from(source, select.from)?,
+        from: relation(source, select.from)?,
         filter: select.selection.map(|filter| convert.expr(filter)).transpose()?,
         group_by,
         having: select.having.map(|having| convert.expr(having)).transpose()?,
@@ -187,14 +187,17 @@ pub fn select_item(source: &Source<'_>, item: SqlItem) -> Result<SelectItem, Sql
     }
 }
 
-fn from(source: &Source<'_>, tables: Vec<TableWithJoins>) -> Result<Option<TableRef>, SqlError> {
+fn relation(source: &Source<'_>, tables: Vec<TableWithJoins>) -> Result<Option<Relation>, SqlError> {
     let mut tables = tables.into_iter();
     let Some(first) = tables.next() else { return Ok(None) };
     if let Some(second) = tables.next() {
         let position = source.positions.of(place::of_table(&second.relation));
         return Err(SqlError::unsupported("JOIN (FROM with several tables)").at(position));
     }
-    table(source, first).map(Some)
+    if first.joins.is_empty() && from::is_no_table(&first.relation) {
+        return from::relation(source, first.relation).map(Some);
+    }
+    table(source, first).map(Relation::Table).map(Some)
 }
 
 /// A table, perhaps with an alias, and nothing else.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::{Expr, SortKey};
-use crate::plan::node::{Access, OnConflict, Plan, PushDown, Query};
+use crate::plan::node::{Access, OnConflict, Plan, PushDown, Query, TableFunction};
 use crate::storage::key_text::{end_key, start_key};
 use crate::storage::layout::TableLayout;
 use crate::types::Datum;
@@ -128,6 +128,11 @@ impl Printer<'_> {
                 self.node(depth, &format!("Values  ({})", row_count(rows.len())));
                 (1..=width).map(|column| format!("column{column}")).collect()
             }
+            Query::Function { function, arguments, ordinality } => {
+                let call = format!("{}({})", function.name(), texts(arguments, &[]).join(", "));
+                self.node(depth, &format!("Function {call}"));
+                function_columns(*function, arguments.len(), *ordinality)
+            }
             Query::Filter(_, filter) => {
                 self.node(depth, &format!("Filter  ({})", expr_text(filter, &names)));
                 names
@@ -195,6 +200,16 @@ impl Printer<'_> {
             (None, None) => names,
         }
     }
+}
+
+/// Names for the columns of a function; those of the statement are not known here.
+fn function_columns(function: TableFunction, arguments: usize, ordinality: bool) -> Vec<String> {
+    let mut names: Vec<String> = match function {
+        TableFunction::Unnest if arguments > 1 => (1..=arguments).map(|n| format!("column{n}")).collect(),
+        TableFunction::Unnest | TableFunction::GenerateSeries => vec![function.name().to_owned()],
+    };
+    names.extend(ordinality.then(|| "ordinality".to_owned()));
+    names
 }
 
 fn row_count(count: impl std::fmt::Display) -> String {

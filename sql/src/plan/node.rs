@@ -51,6 +51,25 @@ pub struct PushedAggregate {
     pub aggregates: Vec<Aggregate>,
 }
 
+/// Functions that yield rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFunction {
+    /// `unnest(array, …)`: the elements, side by side.
+    Unnest,
+    /// `generate_series(from, to[, step])`.
+    GenerateSeries,
+}
+
+impl TableFunction {
+    /// Its name in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unnest => "unnest",
+            Self::GenerateSeries => "generate_series",
+        }
+    }
+}
+
 /// A tree that yields rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Query {
@@ -58,6 +77,16 @@ pub enum Query {
     Values {
         /// Each row's expressions, without input.
         rows: Vec<Vec<Expr>>,
+    },
+    /// A function in FROM, whose arguments have no input. Yields a row of its columns each, and behind them the row's
+    /// number, from 1, where that is asked for.
+    Function {
+        /// Which.
+        function: TableFunction,
+        /// Its arguments.
+        arguments: Vec<Expr>,
+        /// `WITH ORDINALITY`.
+        ordinality: bool,
     },
     /// Reads a table. Yields the table's columns, or what is pushed down makes of them; with a pushed aggregate it
     /// yields complete groups: group keys, then aggregates.
@@ -113,7 +142,7 @@ impl Query {
     /// The trees that it reads, in the order in which their columns follow each other.
     pub fn inputs(&self) -> Vec<&Query> {
         match self {
-            Self::Values { .. } | Self::Scan { .. } => Vec::new(),
+            Self::Values { .. } | Self::Function { .. } | Self::Scan { .. } => Vec::new(),
             Self::Filter(input, _) | Self::Project(input, _) | Self::Distinct(input) => vec![input],
             Self::Aggregate { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
                 vec![input]
@@ -124,7 +153,7 @@ impl Query {
     /// As [`Query::inputs`], to be changed.
     pub fn inputs_mut(&mut self) -> Vec<&mut Query> {
         match self {
-            Self::Values { .. } | Self::Scan { .. } => Vec::new(),
+            Self::Values { .. } | Self::Function { .. } | Self::Scan { .. } => Vec::new(),
             Self::Filter(input, _) | Self::Project(input, _) | Self::Distinct(input) => vec![input],
             Self::Aggregate { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
                 vec![input]
@@ -136,6 +165,7 @@ impl Query {
     pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
         match self {
             Self::Values { rows } => rows.iter_mut().flatten().collect(),
+            Self::Function { arguments, .. } => arguments.iter_mut().collect(),
             Self::Filter(_, filter) => vec![filter],
             Self::Project(_, exprs) => exprs.iter_mut().collect(),
             Self::Aggregate { group_by, aggregates, .. } => {

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! SELECT v FROM t WHERE k = $1                Scan t, points: (hole), key: ($1)
+//! SELECT v FROM t WHERE k = ANY ($1)          Scan t, points: (hole), key: (one of $1)
 //! INSERT INTO t VALUES ($1, $2) ON …          Values ($1, $2)
 //! SELECT v FROM t WHERE k > 5                 Scan t, spans: …
 //! ```
 //!
 //! A statement has a template where parameters and `now()` stand in two places alone. Either the executor computes them
 //! anyway: rows of INSERT, assignments of UPDATE and ON CONFLICT, RETURNING. Or they are what the columns of the key are compared
-//! with, each with one of them: then the rules of [`crate::optimize`] do the same for all values apart from NULL, and a
+//! with, each with one of them, or with the elements of an array: then the rules of [`crate::optimize`] do the same for all
+//! values apart from NULL, and a
 //! run only puts the key into the hole.
 //!
 //! Invariant: what [`Template::fill`] gives does what [`super::plan`]'s plan for the same context does; where it might
@@ -21,7 +23,7 @@ use crate::bind::{BoundDml, BoundInsert, BoundQuery, BoundReturning};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::eval::{EvalContext, eval};
 use crate::expr::{BinaryOp, Expr, ScalarFunction};
-use crate::optimize::{conjuncts, optimize};
+use crate::optimize::{conjuncts, optimize, points};
 use crate::plan::node::{Access, Plan, Query};
 use crate::storage::layout::TableLayout;
 use crate::types::{DataType, Datum};
@@ -34,8 +36,17 @@ const INSERT_ROWS_MAX: usize = 100;
 pub struct Template {
     plan: Plan,
     /// What the one key is made of, in key order, where the plan's scan has a hole.
-    key: Option<Vec<Expr>>,
+    key: Option<Vec<KeyPart>>,
     parameters: usize,
+}
+
+/// What a column of the key is compared with.
+#[derive(Clone, Debug)]
+enum KeyPart {
+    /// This value.
+    Equal(Expr),
+    /// Any element of this array.
+    Any(Expr),
 }
 
 impl Template {
@@ -77,7 +88,7 @@ impl Template {
         }
         let mut plan = self.plan.clone();
         if let Some(key) = &self.key {
-            *hole_of(plan.source_mut())? = Access::Points(vec![values_of(key, context)?]);
+            *hole_of(plan.source_mut())? = Access::Points(points_of(key, context)?);
         }
         Some(plan)
     }
@@ -101,7 +112,7 @@ fn inserted_rows(insert: &BoundInsert) -> Option<Query> {
 }
 
 /// The plan of a query whose scan has a hole for the key that is given beside it; `None` for that where nothing is late.
-fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<Expr>>)> {
+fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<KeyPart>>)> {
     if query.limit.iter().chain(&query.offset).any(is_late) {
         return None;
     }
@@ -116,7 +127,11 @@ fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<
         return None;
     }
     let key = key_of(&table, conjuncts(filter))?;
-    let probed = Access::Points(vec![values_of(&key, &context)?]);
+    // The probe is one point, of which there is nothing to sort.
+    if key.iter().any(|part| matches!(part, KeyPart::Any(_))) && has_sort(&query.tree) {
+        return None;
+    }
+    let probed = Access::Points(points_of(&key, &context)?);
     let hole = hole_of(&mut planned)?;
     // Else another condition has made it a scan of nothing.
     if *hole != probed {
@@ -126,16 +141,41 @@ fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<
     Some((planned, Some(key)))
 }
 
-/// Values of a key; `None` where one is NULL or fails.
-fn values_of(key: &[Expr], context: &EvalContext<'_>) -> Option<Vec<Datum>> {
-    key.iter().map(|part| eval(part, &[], context).ok().filter(|value| !value.is_null())).collect()
+/// The points of a key; `None` where a part of it is NULL or fails, or where there are too many.
+fn points_of(key: &[KeyPart], context: &EvalContext<'_>) -> Option<Vec<Vec<Datum>>> {
+    let value = |part: &Expr| eval(part, &[], context).ok().filter(|value| !value.is_null());
+    let single = |part: &KeyPart| match part {
+        KeyPart::Equal(part) => Some(value(part)),
+        KeyPart::Any(_) => None,
+    };
+    if let Some(point) = key.iter().map(single).collect::<Option<Option<Vec<Datum>>>>() {
+        return Some(vec![point?]);
+    }
+    let mut columns = Vec::with_capacity(key.len());
+    for part in key {
+        columns.push(match part {
+            KeyPart::Equal(part) => vec![value(part)?],
+            KeyPart::Any(part) => {
+                let Datum::Array(elements) = value(part)? else { return None };
+                elements.iter().filter(|element| !element.is_null()).cloned().collect()
+            }
+        });
+    }
+    // Nothing to read is another plan.
+    points(columns).filter(|points| !points.is_empty())
+}
+
+fn has_sort(query: &Query) -> bool {
+    let mut found = false;
+    query.walk(&mut |node| found |= matches!(node, Query::Sort { .. }));
+    found
 }
 
 /// What each column of the key is compared with, in key order; `None` where a column has no or more than one condition,
 /// or where another condition comes late.
-fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<Expr>> {
+fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<KeyPart>> {
     let columns: Vec<usize> = TableLayout::of(table).primary().positions().collect();
-    let mut key: Vec<Option<Expr>> = vec![None; columns.len()];
+    let mut key: Vec<Option<KeyPart>> = vec![None; columns.len()];
     for condition in conditions {
         match compared_column(&condition, &columns) {
             Some((place, value)) => {
@@ -151,14 +191,20 @@ fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<Expr>> {
     key.into_iter().collect()
 }
 
-/// For `column = value` of a key's column: its place in the key and the value.
-fn compared_column(condition: &Expr, columns: &[usize]) -> Option<(usize, Expr)> {
-    let Expr::Binary { op: BinaryOp::Equal, left, right, .. } = condition else { return None };
-    let sides = [(left, right), (right, left)];
-    let (column, value) = sides.into_iter().find(|(_, value)| is_key_value(value))?;
+/// For `column = value` and `column = ANY (array)` of a key's column: its place in the key, and what it is compared with.
+fn compared_column(condition: &Expr, columns: &[usize]) -> Option<(usize, KeyPart)> {
+    let (column, part) = if let Expr::Binary { op: BinaryOp::Equal, left, right, .. } = condition {
+        let sides = [(left, right), (right, left)];
+        let (column, value) = sides.into_iter().find(|(_, value)| is_key_value(value))?;
+        (column, KeyPart::Equal(value.as_ref().clone()))
+    } else if let Expr::Quantified { op: BinaryOp::Equal, operand, array, all: false } = condition {
+        (operand, KeyPart::Any(is_key_value(array).then(|| array.as_ref().clone())?))
+    } else {
+        return None;
+    };
     let Expr::Column { index, .. } = column.as_ref() else { return None };
     let place = columns.iter().position(|column| column == index)?;
-    Some((place, value.as_ref().clone()))
+    Some((place, part))
 }
 
 /// A constant, a parameter, or a cast of these: what folding makes a literal of, or leaves where it fails.
@@ -171,6 +217,7 @@ fn is_key_value(expr: &Expr) -> bool {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Call { .. } => false,

@@ -10,7 +10,7 @@ use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
 use crate::limits::EXPR_DEPTH_MAX;
 use crate::storage::datum_format::{put_datum, read_datum};
-use crate::storage::type_format::{is_of_version_2, put_type, read_type};
+use crate::storage::type_format::{self, put_type, read_type};
 
 /// Whether an expression is too deeply nested to be sent. Looks no deeper than the limit.
 pub fn is_too_deep(expr: &Expr) -> bool {
@@ -21,11 +21,15 @@ pub fn is_too_deep(expr: &Expr) -> bool {
     beyond(expr, EXPR_DEPTH_MAX)
 }
 
-/// Whether an expression has a type that version 1 of the formats with expressions does not know.
-pub fn has_new_type(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.walk(&mut |part| found |= is_of_version_2(part.data_type()));
-    found
+/// The newest generation of types and kinds that an expression has, from 1: formats with expressions have a version for
+/// each. Functions over arrays have an array's type in their call.
+pub fn generation(expr: &Expr) -> u8 {
+    let mut newest = 1;
+    expr.walk(&mut |part| {
+        let kind = if matches!(part, Expr::Quantified { .. }) { 3 } else { 1 };
+        newest = newest.max(type_format::generation(part.data_type())).max(kind);
+    });
+    newest
 }
 
 /// Appends an expression.
@@ -54,6 +58,10 @@ pub fn put_expr(out: &mut Writer, expr: &Expr) {
                     all.for_each(|constant| put_expr(out, &constant));
                 }
             }
+        }
+        Expr::Quantified { op, operand, array, all } => {
+            put_expr(out.u8(12).u8(binary_number(*op)).bool(*all), operand);
+            put_expr(out, array);
         }
         Expr::Like { operand, pattern, negated, case_insensitive } => {
             put_expr(out.u8(8).bool(*negated).bool(*case_insensitive), operand);
@@ -189,6 +197,11 @@ fn read_nested(reader: &mut Reader<'_>, left: u32) -> Result<Expr, CodecError> {
             let function = ScalarFunction::from_name(reader.text()?).ok_or(invalid("function", 0))?;
             Expr::Call { function, data_type: read_type(reader)?, arguments: read_list(reader, left)? }
         }
+        12 => {
+            let op = binary_of(reader.u8()?)?;
+            let all = reader.bool()?;
+            Expr::Quantified { op, all, operand: read_boxed(reader, left)?, array: read_boxed(reader, left)? }
+        }
         other => return Err(invalid("kind of an expression", other)),
     })
 }
@@ -228,5 +241,5 @@ numbers! { BinaryOp, binary_number, binary_of, "operator",
 }
 numbers! { CastKind, cast_number, cast_of, "kind of a cast", Explicit = 1, Assignment = 2, }
 numbers! { AggregateFunction, aggregate_number, aggregate_of, "aggregate",
-    CountAll = 1, Count = 2, Sum = 3, Min = 4, Max = 5, Avg = 6,
+    CountAll = 1, Count = 2, Sum = 3, Min = 4, Max = 5, Avg = 6, ArrayAgg = 7,
 }

@@ -1,7 +1,7 @@
 //! A scan program as bytes.
 //!
 //! ```text
-//! version (1, or 2 with types that came with it) | table id | columns: id, type | key positions | optional filter | limit plus one, 0 for none |
+//! version (1, or that of its types and expressions) | table id | columns: id, type | key positions | optional filter | limit plus one, 0 for none |
 //!   0 all columns  ·  1 expressions  ·  2 group keys, aggregates
 //! ```
 
@@ -11,16 +11,16 @@ use quorate_engine::codec::value::{Reader, Writer};
 use quorate_engine::kv::ScanProgram;
 
 use super::expr_format::{
-    has_new_type, is_too_deep, put_aggregate, put_exprs, put_optional_expr, read_aggregate, read_exprs,
+    generation, is_too_deep, put_aggregate, put_exprs, put_optional_expr, read_aggregate, read_exprs,
     read_optional_expr,
 };
 use crate::error::{SqlError, SqlState};
 use crate::expr::{Aggregate, Expr};
 use crate::storage::layout::TableLayout;
-use crate::storage::type_format::{is_of_version_2, put_type, read_type};
+use crate::storage::type_format::{self, put_type, read_type};
 
-/// Newest version of the format that is read; it is written for programs with types that version 1 does not have.
-pub const PROGRAM_FORMAT_VERSION: u8 = 2;
+/// Newest version of the format that is read: 2 came with types, 3 with arrays and ANY.
+pub const PROGRAM_FORMAT_VERSION: u8 = 3;
 
 /// What a program puts out for the rows that pass its filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +86,8 @@ impl Program {
 
     /// The oldest version that can say it.
     fn version(&self) -> u8 {
-        let has_new_column = self.layout.columns.iter().any(|(_, data_type)| is_of_version_2(*data_type));
-        if has_new_column || self.exprs().any(has_new_type) { PROGRAM_FORMAT_VERSION } else { 1 }
+        let of_columns = self.layout.columns.iter().map(|(_, data_type)| type_format::generation(*data_type));
+        of_columns.chain(self.exprs().map(generation)).max().unwrap_or(1)
     }
 
     /// What [`Program::encode`] fails for, without the bytes.
@@ -178,6 +178,11 @@ impl Program {
     }
 }
 
+/// Whether nodes of cluster version 1 cannot read a program.
+pub fn is_new(program: &ScanProgram) -> bool {
+    program.0.first().is_some_and(|version| *version > 2)
+}
+
 fn read_layout(reader: &mut Reader<'_>) -> Result<TableLayout, CodecError> {
     let table_id = reader.u64()?;
     let count = reader.items()?;
@@ -214,6 +219,7 @@ fn bad_reference(expr: &Expr, width: usize) -> Option<usize> {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }

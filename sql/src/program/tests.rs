@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use quorate_engine::kv::{Flow, Key, ScanProgram, ScanRun};
 use quorate_engine::testing::fixture;
 
-use super::program_format::{Program, ProgramOutput};
+use super::program_format::{Program, ProgramOutput, is_new};
 use super::*;
 use crate::error::SqlState;
 use crate::expr::in_list::InList;
@@ -13,7 +13,7 @@ use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, Scalar
 use crate::limits::EXPR_DEPTH_MAX;
 use crate::storage::encode_row;
 use crate::storage::layout::TableLayout;
-use crate::testing::tables::{kinds, kinds_row, newer_kinds};
+use crate::testing::tables::{arrays, kinds, kinds_row, newer_kinds};
 use crate::types::datetime::TIMESTAMP_MAX;
 use crate::types::{DataType, Datum, Row};
 
@@ -137,6 +137,31 @@ fn program_of_version_2_reads_back() {
         "only new types need the new version"
     );
     let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "scan_program_2", &bytes);
+    assert_eq!(Program::decode(&ScanProgram(bytes.into())).unwrap(), newer);
+}
+
+#[test]
+fn program_of_version_3_reads_back() {
+    let (layout, ints) = (TableLayout::of(&arrays()), DataType::Int4.array().unwrap());
+    let numbers = Expr::Column { index: 1, data_type: ints };
+    let any = Expr::Quantified {
+        op: BinaryOp::Less,
+        operand: Box::new(int(2)),
+        array: Box::new(numbers.clone()),
+        all: false,
+    };
+    let appended = Expr::Call {
+        function: ScalarFunction::ArrayAppend,
+        arguments: vec![numbers, Expr::Literal(Datum::Int(7), DataType::Int4)],
+        data_type: ints,
+    };
+    let output = ProgramOutput::Project(vec![appended]);
+    let newer = Program { layout, filter: Some(any), limit: None, output };
+    let encoded = newer.encode().unwrap();
+    assert!(is_new(&encoded) && !is_new(&everything().encode().unwrap()));
+    let bytes = encoded.0;
+    assert_eq!(bytes[0], 3, "arrays need the new version");
+    let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "scan_program_3", &bytes);
     assert_eq!(Program::decode(&ScanProgram(bytes.into())).unwrap(), newer);
 }
 

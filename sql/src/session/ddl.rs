@@ -7,6 +7,8 @@ use super::sink::{Completion, ResultSink};
 use super::transaction::{Kind, TransactionState};
 use super::{Prepared, Session};
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::descriptor_format::is_new;
+use crate::cluster::Feature;
 use crate::ddl;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::Limits;
@@ -54,6 +56,9 @@ impl Session {
     ) -> Result<Completion, SqlError> {
         self.check_writable("CREATE TABLE")?;
         let node = Arc::clone(&self.node);
+        if is_new(table) && !node.cluster.allows(Feature::ThirdTypes) {
+            return Err(too_new());
+        }
         let created = match self.staging() {
             Some(open) => open.create_table(&node, table.clone()).await,
             None => ddl::create::create_table(&node, table.clone()).await,
@@ -119,4 +124,12 @@ impl Session {
             TransactionState::Idle | TransactionState::Failed(_) => None,
         }
     }
+}
+
+/// The error of a table that nodes of the release before cannot read.
+fn too_new() -> SqlError {
+    let message = "this table has columns that the release before does not know, and the cluster's version still allows for it";
+    SqlError::new(SqlState::FeatureNotSupported, message).with_hint(
+        "Once all nodes run this release, SET CLUSTER SETTING cluster_version = '2', and create the table again.",
+    )
 }

@@ -6,6 +6,7 @@
 //! copy "SQL" "data" chunk=N    feeds a COPY FROM in pieces
 //! connect DATABASE name=value  begins the session of the prefix anew, with these settings
 //! lease over|back              takes the catalog's lease away, gives it back
+//! release old|new              makes the cluster one with nodes of the release before, or not
 //! ```
 
 use std::collections::BTreeMap;
@@ -182,6 +183,10 @@ impl goldenscript::Runner for Runner {
         if command.name == "lease" {
             let is_over = command.consume_args().next_pos() == Some("over");
             self.cluster.set_lease_over(is_over);
+            return Ok(String::new());
+        }
+        if command.name == "release" {
+            self.cluster.set_old(command.consume_args().next_pos() == Some("old"));
             return Ok(String::new());
         }
         let name = context.prefix.clone().unwrap_or_default();

@@ -5,6 +5,7 @@
 //! 5 numeric: signed varint scale, bytes of the unscaled integer (two's complement, most significant first)
 //! 6 text: bytes · 7 date: signed varint days · 8 timestamp: signed varint microseconds since 1970, which wraps around
 //! 9 char: bytes, with the spaces at their end (since version 2 of the formats that hold values)
+//! 11 array: bytes: varint count, each element with its tag in a byte of its own (since version 3)
 //! ```
 //!
 //! A TIMESTAMP counts from 2000 and its stored number from 1970: the last years wrap around to numbers that no other
@@ -121,6 +122,7 @@ pub(crate) mod samples {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::types::builtin::array::Elements;
 
     /// Any value that can be compared with itself (no NaN).
     pub(crate) fn any_datum() -> impl Strategy<Value = Datum> {
@@ -135,6 +137,8 @@ pub(crate) mod samples {
             ".{0,12} {0,3}".prop_map(Datum::Char),
             any::<i32>().prop_map(Datum::Date),
             any::<i64>().prop_map(Datum::Timestamp),
+            prop::collection::vec(prop_oneof![Just(Datum::Null), any::<bool>().prop_map(Datum::Bool)], 0..4)
+                .prop_map(|elements| Datum::Array(Elements::new(elements).unwrap())),
         ]
     }
 }

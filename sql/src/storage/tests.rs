@@ -8,7 +8,8 @@ use quorate_engine::testing::fixture;
 use super::layout::TableLayout;
 use super::*;
 use crate::error::SqlState;
-use crate::testing::tables::{kinds, kinds_row, newer_kinds, newer_kinds_row};
+use crate::testing::tables::{array_of, arrays, arrays_row, kinds, kinds_row, newer_kinds, newer_kinds_row};
+use crate::types::builtin::array::Elements;
 use crate::types::{DataType, Datum};
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
@@ -32,6 +33,26 @@ fn row_of_version_2_reads_back() {
     let key = fixture::check(CRATE, "primary_key_2", key.as_ref());
     let value = fixture::check(CRATE, "row_2", &value);
     assert_eq!(decode_row(&layout, &key, &value).unwrap(), row);
+}
+
+#[test]
+fn row_of_version_3_reads_back() {
+    let layout = TableLayout::of(&arrays());
+    let row = arrays_row();
+    let (key, value) = encode_row(&layout, &row).unwrap();
+    assert_eq!(value[0], 3, "arrays");
+    let value = fixture::check(CRATE, "row_3", &value);
+    assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
+}
+
+#[test]
+fn arrays_in_arrays_are_damage() {
+    let layout = TableLayout::of(&arrays());
+    let (key, value) = encode_row(&layout, &[Datum::Int(1), array_of([Datum::Bool(true)])]).unwrap();
+    let mut value = value.to_vec();
+    assert_eq!(value.last(), Some(&2), "the tag of true");
+    *value.last_mut().unwrap() = 11;
+    assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap_err().state, SqlState::DataCorrupted);
 }
 
 #[test]
@@ -137,6 +158,10 @@ fn value_of(data_type: DataType) -> BoxedStrategy<Datum> {
         DataType::Text | DataType::Varchar { .. } | DataType::Unknown => {
             ".{0,10}".prop_map(Datum::Text).boxed()
         }
+        DataType::Array(_) => prop::collection::vec(any::<i32>(), 0..4)
+            .prop_map(|all| all.into_iter().map(|value| Datum::Int(value.into())).collect())
+            .prop_map(|elements| Datum::Array(Elements::new(elements).unwrap()))
+            .boxed(),
         DataType::Char { length } => {
             ".{0,4}".prop_map(move |text| Datum::Char(crate::types::text::cut_char(&text, length))).boxed()
         }

@@ -1,7 +1,8 @@
 //! A column's type as bytes: a number, and the type's parameters where it has any.
 //!
-//! Number 7 is TEXT without a length, and VARCHAR(n) with one, as it was before VARCHAR was a type of its own. Numbers
-//! from 12 on came with version 2 of the formats that hold types.
+//! Number 7 is TEXT without a length, and VARCHAR(n) with one, as it was before VARCHAR was a type of its own. An array type
+//! has the number of its elements plus 128, and their parameters. The formats that hold types count the sets of types that
+//! came together ([`generation`]).
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
@@ -9,12 +10,17 @@ use quorate_engine::codec::value::{Reader, Writer};
 use crate::types::DataType;
 use crate::types::info::TypeInfo;
 
-/// First number of the types that came with version 2.
-const VERSION_2_FROM: u8 = 12;
+/// First numbers of the types of the second and the third generation, to which all arrays belong.
+const SECOND_FROM: u8 = 12;
+const THIRD_FROM: u8 = 16;
 
-/// Whether version 1 of a format with types cannot hold this one.
-pub fn is_of_version_2(data_type: DataType) -> bool {
-    number(data_type) >= VERSION_2_FROM
+/// With which set of types this one came, from 1 on. Formats with types have a version for each.
+pub fn generation(data_type: DataType) -> u8 {
+    match number(data_type) {
+        THIRD_FROM.. => 3,
+        SECOND_FROM.. => 2,
+        _ => 1,
+    }
 }
 
 fn number(data_type: DataType) -> u8 {

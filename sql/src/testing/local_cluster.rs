@@ -2,7 +2,7 @@
 //! after the other, long after any test, unless a test takes them away.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Database, Fence, Span, TransactionOptions};
 
-use crate::cluster::{Cluster, RangeInfo, SettingInfo};
+use crate::cluster::{Cluster, Feature, RangeInfo, SettingInfo};
 use crate::error::{SqlError, SqlState};
 use crate::kv_error::sql_error;
 use crate::node::SqlClock;
@@ -40,6 +40,7 @@ pub struct LocalCluster {
     next_leases: Mutex<VecDeque<Option<Timestamp>>>,
     /// Raw timestamp.
     awaited: AtomicU64,
+    is_old: AtomicBool,
     leases: AtomicU64,
 }
 
@@ -93,6 +94,11 @@ impl LocalCluster {
     /// Lets every wait for other nodes' catalogs fail, or no more.
     pub fn set_deaf(&self, is_deaf: bool) {
         *self.is_deaf.lock() = is_deaf;
+    }
+
+    /// Makes it one with nodes of the release before, or not.
+    pub fn set_old(&self, is_old: bool) {
+        self.is_old.store(is_old, Ordering::SeqCst);
     }
 
     /// The next questions for a lease give these ends; `None` is a lease that has run out.
@@ -195,6 +201,10 @@ impl Cluster for LocalCluster {
         }
         self.settings.lock().insert(name.to_owned(), value.to_owned());
         Ok(())
+    }
+
+    fn allows(&self, _feature: Feature) -> bool {
+        !self.is_old.load(Ordering::SeqCst)
     }
 
     fn node_id(&self) -> u64 {

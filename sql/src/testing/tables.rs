@@ -4,6 +4,7 @@ use bigdecimal::BigDecimal;
 
 use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
 use crate::expr::Expr;
+use crate::types::builtin::array::Elements;
 use crate::types::datetime::{DATE_MINUS_INFINITY, EPOCH_2000_MICROS, TIMESTAMP_INFINITY, TIMESTAMP_MAX};
 use crate::types::{DataType, Datum, Row};
 
@@ -93,4 +94,47 @@ pub fn newer_kinds_row() -> Row {
         Datum::Timestamp(TIMESTAMP_INFINITY),
         Datum::Date(DATE_MINUS_INFINITY),
     ]
+}
+
+/// A table with arrays, which came with the third generation of types; `PRIMARY KEY (id)`, id 106.
+pub fn arrays() -> TableDescriptor {
+    let column = |(id, name, data_type): (u32, &str, DataType)| ColumnDescriptor {
+        id,
+        name: name.to_owned(),
+        data_type,
+        nullable: id != 1,
+        default: None,
+        hidden: false,
+    };
+    let array = |element: DataType| element.array().unwrap();
+    let mut columns = [
+        (1, "id", DataType::Int8),
+        (2, "numbers", array(DataType::Int4)),
+        (3, "words", array(DataType::Varchar { length_max: Some(9) })),
+        (4, "marks", array(DataType::Char { length: Some(2) })),
+        (5, "prices", array(DataType::Numeric { precision: Some(5), scale: 2 })),
+        (6, "flags", array(DataType::Bool)),
+    ]
+    .map(column)
+    .to_vec();
+    columns[1].default = Some(Expr::Literal(array_of([Datum::Int(1)]), array(DataType::Int4)));
+    let indexes = vec![IndexDescriptor::primary("arrays", [1])];
+    TableDescriptor { id: 106, name: "arrays".to_owned(), version: 1, columns, indexes }
+}
+
+/// A row of [`arrays`].
+pub fn arrays_row() -> Row {
+    vec![
+        Datum::Int(1),
+        array_of([Datum::Int(1), Datum::Null, Datum::Int(-300)]),
+        array_of([Datum::Text("a b".to_owned()), Datum::Text(String::new())]),
+        array_of([Datum::Char("x ".to_owned())]),
+        array_of([Datum::Numeric(BigDecimal::new(150.into(), 2))]),
+        array_of([Datum::Bool(true), Datum::Bool(false), Datum::Null]),
+    ]
+}
+
+/// An array of these elements.
+pub fn array_of(elements: impl IntoIterator<Item = Datum>) -> Datum {
+    Datum::Array(Elements::new(elements.into_iter().collect()).unwrap())
 }

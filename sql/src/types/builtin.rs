@@ -1,6 +1,6 @@
 //! The types, one a file, and the two lists of them.
 //!
-//! To add one: its file here, its variant of [`DataType`], and its line in `types!`. Where none of the kinds of values is
+//! To add one: its file here with its arrays (`array_of!`), its variant of [`DataType`], and its line in `types!`. Where none of the kinds of values is
 //! its own, also a variant of [`Datum`](super::Datum) and a line in `each_kind!`. Its casts to older types stand in their
 //! files; operators and functions in `bind` and `functions`.
 //!
@@ -10,6 +10,7 @@
 use super::DataType;
 use super::info::TypeInfo;
 
+pub mod array;
 pub mod boolean;
 pub mod bpchar;
 pub mod date;
@@ -39,6 +40,7 @@ macro_rules! each_kind {
             Char: $crate::types::builtin::bpchar::Char,
             Date: $crate::types::builtin::date::Date,
             Timestamp: $crate::types::builtin::timestamp::Timestamp,
+            Array: $crate::types::builtin::array::Array,
         }
     };
 }
@@ -47,14 +49,15 @@ pub(crate) use each_kind;
 /// Writes the list of types once, for both directions.
 macro_rules! types {
     ($($variant:ident: $file:ident,)*) => {
-        /// All types.
+        /// All types but arrays, of which each type knows its own.
         pub static TYPES: &[&TypeInfo] = &[$(&$file::INFO),*];
 
         impl DataType {
             /// What is known of it.
-            pub const fn info(self) -> &'static TypeInfo {
+            pub fn info(self) -> &'static TypeInfo {
                 match self {
                     $(Self::$variant { .. } => &$file::INFO,)*
+                    Self::Array(element) => element.array_info(),
                 }
             }
         }
@@ -81,18 +84,27 @@ types! {
 impl TypeInfo {
     /// The type with this number in stored bytes.
     pub fn by_number(number: u8) -> Option<&'static Self> {
-        TYPES.iter().copied().find(|info| info.number == number)
+        Self::find(|info| info.number == number)
     }
 
     /// The type with this number of PostgreSQL.
     pub fn by_oid(oid: u32) -> Option<&'static Self> {
-        TYPES.iter().copied().find(|info| info.wire.oid == oid)
+        Self::find(|info| info.wire.oid == oid)
     }
 
     /// The type with this name in SQL, in any case.
     pub fn by_sql_name(name: &str) -> Option<&'static Self> {
         let is_it = |known: &&str| known.eq_ignore_ascii_case(name);
-        TYPES.iter().copied().find(|info| info.sql_names.iter().any(is_it))
+        Self::find(|info| info.sql_names.iter().any(is_it))
+    }
+
+    /// All types, each with its arrays behind it.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        TYPES.iter().flat_map(|info| std::iter::once(*info).chain(info.array))
+    }
+
+    fn find(is_wanted: impl Fn(&Self) -> bool) -> Option<&'static Self> {
+        Self::all().find(|info| is_wanted(info))
     }
 }
 
@@ -105,15 +117,15 @@ mod tests {
 
     /// How many of them are different.
     fn distinct<T: Ord>(of: impl Fn(&TypeInfo) -> T) -> usize {
-        TYPES.iter().map(|info| of(info)).collect::<BTreeSet<T>>().len()
+        TypeInfo::all().map(of).collect::<BTreeSet<T>>().len()
     }
 
     #[test]
     fn types_are_told_apart_by_each_of_their_numbers_and_names() {
-        assert_eq!(distinct(|info| info.number), TYPES.len());
-        assert_eq!(distinct(|info| info.wire.oid), TYPES.len());
-        assert_eq!(distinct(|info| info.catalog_name), TYPES.len());
-        for info in TYPES {
+        assert_eq!(distinct(|info| info.number), TypeInfo::all().count());
+        assert_eq!(distinct(|info| info.wire.oid), TypeInfo::all().count());
+        assert_eq!(distinct(|info| info.catalog_name), TypeInfo::all().count());
+        for info in TypeInfo::all() {
             assert_eq!(info.base.info().number, info.number, "{}", info.name);
             assert_eq!(info.base.base(), info.base);
             assert!(info.casts.iter().all(|(from, _)| *from == from.base() && *from != info.base));

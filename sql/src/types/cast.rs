@@ -35,6 +35,9 @@ pub fn cast_rule(from: DataType, to: DataType) -> Option<CastRule> {
     if to == DataType::Unknown {
         return None;
     }
+    if let (Some(from), Some(to)) = (from.element(), to.element()) {
+        return cast_rule(from, to);
+    }
     let known = to.info().casts.iter().find(|(known, _)| *known == from).map(|(_, rule)| *rule);
     let by_text = || {
         if to.is_text() {

@@ -47,6 +47,12 @@ fn rank(datum: &Datum) -> u8 {
     match_value!(datum, u8::MAX, K, _value => K::RANK)
 }
 
+/// Appends a value's part of a [`GroupKey`].
+pub(super) fn append_group(bytes: &mut Vec<u8>, value: &Datum) {
+    bytes.push(rank(value));
+    match_value!(value, {}, K, value => K::append_group(bytes, value));
+}
+
 /// Bytes that are equal exactly where all values of two rows are equal as groups (values of one type a column).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey(Vec<u8>);
@@ -55,10 +61,7 @@ impl GroupKey {
     /// The key of these values.
     pub fn of(values: &[Datum]) -> Self {
         let mut bytes = Vec::with_capacity(values.len() * 10);
-        for value in values {
-            bytes.push(rank(value));
-            match_value!(value, {}, K, value => K::append_group(&mut bytes, value));
-        }
+        values.iter().for_each(|value| append_group(&mut bytes, value));
         Self(bytes)
     }
 

@@ -24,7 +24,8 @@ pub struct TypeInfo {
     pub category: Option<Category>,
     /// The type of its category that PostgreSQL stays with once it is there.
     pub is_preferred: bool,
-    /// Number in stored bytes, never given twice. Those from 12 on came with version 2 of the formats that hold types.
+    /// Number in stored bytes, never given twice, below 128. Those from 12 on came with the second, those from 16 on with the
+    /// third generation of types that formats know.
     pub number: u8,
     /// First version of the row format that has its values.
     pub row_version: u8,
@@ -42,6 +43,8 @@ pub struct TypeInfo {
     pub cast: fn(Datum, Cast) -> Option<Result<Datum, SqlError>>,
     /// Some value.
     pub sample: fn() -> Datum,
+    /// The type of its arrays; `None` for arrays, and for what is no type yet.
+    pub array: Option<&'static TypeInfo>,
 }
 
 /// What a cast is between, and how strict it is.
@@ -66,6 +69,8 @@ pub enum Category {
     Text,
     /// Points in time.
     Time,
+    /// Arrays of all types.
+    Array,
 }
 
 /// What a type says besides its name, and how that is stored.
@@ -74,6 +79,8 @@ pub struct Parameters {
     pub text: fn(DataType) -> Option<String>,
     /// For clients: PostgreSQL's type modifier, -1 for none.
     pub modifier: fn(DataType) -> i32,
+    /// The type that has such a modifier; the one without parameters for -1.
+    pub of_modifier: fn(i32) -> DataType,
     /// The type's number in stored bytes.
     pub number: fn(DataType) -> u8,
     /// Appends what follows the number.

@@ -92,6 +92,11 @@ pub(super) fn length_modifier(length: u32) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX).saturating_add(4)
 }
 
+/// The length that has this modifier.
+pub(super) fn length_of(modifier: i32) -> Option<u32> {
+    u32::try_from(modifier.saturating_sub(4)).ok()
+}
+
 /// Text without white space around it.
 pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_ascii_whitespace())

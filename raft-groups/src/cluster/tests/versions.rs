@@ -10,7 +10,7 @@ use crate::wire::bootstrap::{read_answer, write_request};
 /// What the release after this one can: it works beside this one, and on its data.
 const NEXT: Versions = Versions {
     protocols: VersionRange { oldest: 1, newest: 2 },
-    cluster: VersionRange { oldest: 1, newest: 2 },
+    cluster: VersionRange { oldest: 1, newest: 3 },
 };
 
 async fn set_version(member: &Member, version: &str) -> Result<(), ClusterError> {
@@ -36,13 +36,13 @@ async fn versions_of_two_releases_make_one_cluster_and_are_upgraded_one_by_one()
     }
     for at in 0..3 {
         assert_eq!(read_all(&cluster.member(at), &span).await.unwrap().len(), 3, "from node {}", at + 1);
-        assert_eq!(cluster.member(at).cluster_version().get(), 1, "all of the first nodes can that");
+        assert_eq!(cluster.member(at).cluster_version().get(), 2, "all of the first nodes can that");
     }
     assert_eq!(spoken(&cluster), [1; 6]);
 
     let error = eventually("all are registered", || async {
-        let error = set_version(&cluster.member(2), "2").await.unwrap_err().to_string();
-        let names_both = error.contains("n1 at a:7001 (version 1), n2 at b:7001 (version 1)");
+        let error = set_version(&cluster.member(2), "3").await.unwrap_err().to_string();
+        let names_both = error.contains("n1 at a:7001 (version 1 to 2), n2 at b:7001 (version 1 to 2)");
         if names_both { Ok(error) } else { Err(error) }
     });
     assert!(error.await.contains("quorate node remove"));
@@ -62,25 +62,25 @@ async fn versions_of_two_releases_make_one_cluster_and_are_upgraded_one_by_one()
     })
     .await;
     let raiser = cluster.member(1);
-    eventually("the version is raised", || set_version(&raiser, "2")).await;
+    eventually("the version is raised", || set_version(&raiser, "3")).await;
     for at in 0..3 {
         wait("the version is seen, and written down", || {
             let kept = cluster.node(at).local.membership().unwrap().cluster_version;
-            cluster.member(at).cluster_version().get() == 2 && kept == 2
+            cluster.member(at).cluster_version().get() == 3 && kept == 3
         })
         .await;
     }
     let error = set_version(&cluster.member(0), "1").await.unwrap_err().to_string();
-    assert!(error.contains("the cluster is at version 2, which is not lowered"), "{error}");
+    assert!(error.contains("the cluster is at version 3, which is not lowered"), "{error}");
 
     cluster.kill(1).await;
     cluster.net.versions.remove("b");
     let error = cluster.try_start(1).await.err().unwrap().to_string();
     assert!(
-        error.contains("at version 2, and this release works with version 1; nothing was changed"),
+        error.contains("at version 3, and this release works with version 1 to 2; nothing was changed"),
         "{error}"
     );
-    assert!(error.contains("a newer release, one that works with cluster version 2"), "{error}");
+    assert!(error.contains("a newer release, one that works with cluster version 3"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn version_of_a_new_cluster_keeps_older_releases_out() {
     let net = Net { versions: NAMES.map(|name| (name, NEXT)).into(), ..Net::new() };
     let Three { net, members, .. } = three_in(net).await;
     for member in &members {
-        assert_eq!(member.cluster_version().get(), 2, "the newest that all of the first nodes can");
+        assert_eq!(member.cluster_version().get(), 3, "the newest that all of the first nodes can");
     }
     let d = net.process("d", &Arc::new(MemoryStore::new())).await;
     let a = net.switchboard.nodes.lock().get(&address("a")).cloned().unwrap();

@@ -11,6 +11,11 @@ const NUMERIC: DataType = DataType::Numeric { precision: None, scale: 0 };
 const TEXT: DataType = DataType::Text;
 const CHAR: DataType = DataType::Char { length: Some(3) };
 
+/// `{7,NULL}` of integers: one dimension, NULLs, integer; two elements from 1 on; each with its length.
+const TWO_INTS: &[u8] =
+    b"\0\0\0\x20\0\0\0\x01\0\0\0\x01\0\0\0\x17\0\0\0\x02\0\0\0\x01\0\0\0\x04\0\0\0\x07\xff\xff\xff\xff";
+const ONE_TEXT: &[u8] = b"\0\0\0\x1a\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x01\0\0\0\x01\0\0\0\x02\xc3\xa9";
+
 fn encoded(datum: &Datum, data_type: &DataType, format: Format) -> Vec<u8> {
     let mut buffer = BytesMut::new();
     put(&mut buffer, datum, data_type, format).unwrap();
@@ -19,6 +24,7 @@ fn encoded(datum: &Datum, data_type: &DataType, format: Format) -> Vec<u8> {
 
 #[test]
 fn values_have_the_bytes_of_postgresql() {
+    let (ints, texts) = (DataType::Int4.array().unwrap(), TEXT.array().unwrap());
     let cases: &[(Datum, DataType, &[u8])] = &[
         (Datum::Null, DataType::Int4, b"\xff\xff\xff\xff"),
         (Datum::Bool(true), DataType::Bool, b"\0\0\0\x01\x01"),
@@ -36,6 +42,9 @@ fn values_have_the_bytes_of_postgresql() {
         (Datum::Float(0.5), DataType::Float4, b"\0\0\0\x04\x3f\0\0\0"),
         (Datum::Float(0.5), DataType::Float8, b"\0\0\0\x08\x3f\xe0\0\0\0\0\0\0"),
         (Datum::Char("a  ".to_owned()), CHAR, b"\0\0\0\x03a  "),
+        (from_text("{}", &ints).unwrap(), ints, b"\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\x17"),
+        (from_text("{7,NULL}", &ints).unwrap(), ints, TWO_INTS),
+        (from_text("{é}", &texts).unwrap(), texts, ONE_TEXT),
         (from_text("-1.5", &NUMERIC).unwrap(), NUMERIC, b"\0\0\0\x0c\0\x02\0\0\x40\0\0\x01\0\x01\x13\x88"),
     ];
     for (datum, data_type, bytes) in cases {

@@ -1,13 +1,19 @@
 //! Expressions as text, near to how they would be written.
 
 use crate::expr::in_list::InList;
-use crate::expr::{Aggregate, AggregateFunction, BinaryOp, Expr, UnaryOp};
+use crate::expr::{Aggregate, AggregateFunction, BinaryOp, Expr, ScalarFunction, UnaryOp};
 use crate::types::{DataType, Datum, text};
 
 /// A constant: text and times in quotes.
 pub fn literal_text(value: &Datum, data_type: DataType) -> String {
     if let Datum::Bool(value) = value {
         return value.to_string();
+    }
+    if let Datum::Array(elements) = value
+        && let Some(shown) = elements.get(..CONSTANTS_SHOWN_MAX).and_then(<[Datum]>::first)
+        && let Some(element) = data_type.element().filter(|_| elements.len() > CONSTANTS_SHOWN_MAX)
+    {
+        return format!("'{{{}, … {} elements}}'", literal_text(shown, element), elements.len());
     }
     let Some(shown) = text::to_text(value, &data_type) else { return "NULL".to_owned() };
     if matches!(value, Datum::Int(_) | Datum::Float(_) | Datum::Numeric(_)) {
@@ -26,6 +32,7 @@ pub fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String {
         AggregateFunction::Min => "min",
         AggregateFunction::Max => "max",
         AggregateFunction::Avg => "avg",
+        AggregateFunction::ArrayAgg => "array_agg",
     };
     format!("{function}({distinct}{})", argument.as_deref().unwrap_or("*"))
 }
@@ -50,12 +57,24 @@ pub fn expr_text(expr: &Expr, names: &[String]) -> String {
         Expr::InList { operand, list, negated } => {
             format!("{} {}IN ({})", part(operand), not(*negated), list_text(list, names))
         }
+        Expr::Quantified { op, operand, array, all } => {
+            let quantifier = if *all { "ALL" } else { "ANY" };
+            format!("{} {} {quantifier} ({})", part(operand), op.symbol(), expr_text(array, names))
+        }
         Expr::Like { operand, pattern, negated, case_insensitive } => {
             let like = if *case_insensitive { "ILIKE" } else { "LIKE" };
             format!("{} {}{like} {}", part(operand), not(*negated), part(pattern))
         }
         Expr::Case { branches, otherwise, .. } => case_text(branches, otherwise.as_deref(), names),
         Expr::Cast { operand, to, .. } => format!("{}::{to}", part(operand)),
+        Expr::Call { function: ScalarFunction::ArrayOf, arguments, .. } => {
+            format!("ARRAY[{}]", texts(arguments, names).join(", "))
+        }
+        Expr::Call { function: ScalarFunction::Subscript, arguments, .. } => {
+            let mut parts = arguments.iter();
+            let operand = parts.next().map(part).unwrap_or_default();
+            format!("{operand}[{}]", parts.next().map(|index| expr_text(index, names)).unwrap_or_default())
+        }
         Expr::Call { function, arguments, .. } => {
             format!("{}({})", function.name(), texts(arguments, names).join(", "))
         }
@@ -117,6 +136,7 @@ fn nested(expr: &Expr, names: &[String]) -> String {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. } => format!("({text})"),
     }
 }

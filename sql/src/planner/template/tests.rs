@@ -11,6 +11,7 @@ use crate::plan::node::OnConflict;
 use crate::planner::memory::{PlanMemory, Unplanned};
 use crate::planner::plan;
 use crate::script_tests::Tables;
+use crate::types::builtin::array::Elements;
 
 fn tables() -> Tables {
     let mut tables = Tables::default();
@@ -49,6 +50,12 @@ const TEMPLATED: &[&str] = &[
     "UPDATE p SET n = n + $2, at = now() WHERE id = $1 AND v IS NULL",
     "UPDATE p SET v = 'x'",
     "DELETE FROM q WHERE a = $1 AND b = $2",
+    "SELECT v FROM p WHERE id = ANY($1)",
+    "SELECT v FROM p WHERE id = ANY($1::int[]) AND v <> 'y' LIMIT 2",
+    "SELECT count(*) FROM p WHERE id = ANY($1)",
+    "UPDATE p SET v = $2 WHERE id = SOME($1)",
+    "DELETE FROM q WHERE a = ANY($1) AND b = $2",
+    "SELECT c FROM q WHERE a = ANY($1) AND b = ANY('{2,1,NULL}')",
 ];
 
 /// Statements whose plan depends on values.
@@ -75,6 +82,14 @@ const PLANNED_EACH_TIME: &[&str] = &[
     "INSERT INTO p (id) SELECT b FROM q WHERE a = $1",
     "UPDATE p SET v = 'x' WHERE id > $1",
     "DELETE FROM p WHERE v = $1",
+    "SELECT v FROM p WHERE id = ANY($1) ORDER BY id",
+    "SELECT v FROM p WHERE id = ALL($1)",
+    "SELECT v FROM p WHERE id <> ALL($1)",
+    "SELECT v FROM p WHERE id > ANY($1)",
+    "SELECT v FROM p WHERE id = ANY($1) AND id = ANY($2)",
+    "SELECT v FROM p WHERE id = ANY(ARRAY[$1, 2])",
+    "SELECT c FROM q WHERE b = ANY($1)",
+    "SELECT * FROM unnest($1::int[])",
 ];
 
 fn bound(tables: &Tables, text: &str) -> BoundStatement {
@@ -130,6 +145,10 @@ fn templates_are_not_used_for_null_and_for_values_that_are_missing() {
 fn value(data_type: DataType, seed: i64) -> Datum {
     if seed % 5 == 0 {
         return Datum::Null;
+    }
+    if let Some(element) = data_type.element() {
+        let elements = (0..seed.rem_euclid(4)).map(|more| value(element, seed + more)).collect();
+        return Datum::Array(Elements::new(elements).unwrap());
     }
     match (data_type.info().sample)() {
         Datum::Bool(_) => Datum::Bool(seed % 2 == 0),

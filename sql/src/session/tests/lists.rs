@@ -24,6 +24,21 @@ async fn list_of_keys_is_fetched_a_thousand_at_a_time() {
 }
 
 #[tokio::test]
+async fn array_of_keys_is_fetched_as_a_list() {
+    let (mut session, script, _) = session_with_rows(3_000).await;
+    let array = format!("'{{{},NULL,0,3}}'", list(20_000));
+    let text = format!("SELECT count(*), min(a), max(a) FROM t WHERE a = ANY({array})");
+    assert_eq!(sql(&mut session, &text).await.unwrap(), ["1000\t0\t2997"]);
+    assert_eq!(script.lock().keys_read, 20_000);
+    assert_eq!(script.lock().keys_at_once, 1_000);
+    let text = format!("SELECT count(*) FROM t WHERE a <> ALL('{{{}}}')", list(20_000));
+    assert_eq!(sql(&mut session, &text).await.unwrap(), ["2000"]);
+    let text = format!("INSERT INTO t SELECT x + 3000, 1 FROM unnest('{{{}}}'::int[]) AS n(x)", list(20_000));
+    sql(&mut session, &text).await.unwrap();
+    assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["23000"]);
+}
+
+#[tokio::test]
 async fn list_of_values_is_not_sent_with_each_page() {
     let (mut session, script, _) = session_with_rows(3_000).await;
     let cases = [

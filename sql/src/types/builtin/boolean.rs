@@ -7,6 +7,7 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::error::SqlError;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::info::{Category, KeyCodec, TypeInfo, WireForm, fixed, mistyped_key};
 use crate::types::kind::{Kind, Shape};
@@ -85,7 +86,10 @@ pub static INFO: TypeInfo = TypeInfo {
         matches!(datum, Datum::Bool(_)).then_some(Ok(datum))
     },
     sample: || Datum::Bool(false),
+    array: Some(&ARRAY),
 };
+
+array_of!("boolean", "bool", 1000);
 
 /// Any unique prefix of true, false, yes, no, on, off, or 1 and 0.
 fn parse(text: &str) -> Result<bool, SqlError> {

@@ -7,12 +7,13 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use super::text::{append_group_text, written};
+use crate::types::builtin::array::array_of;
 use crate::types::cast::{CastKind, CastRule};
 use crate::types::info::{
     Category, KeyCodec, Parameters, TypeInfo, WireForm, mistyped_key, put_optional, read_optional,
 };
 use crate::types::kind::{Kind, Shape};
-use crate::types::text::{cut_char, fit_char, length_modifier, unpadded, utf8};
+use crate::types::text::{cut_char, fit_char, length_modifier, length_of, unpadded, utf8};
 use crate::types::{DataType, Datum};
 
 /// Text with the spaces at its end.
@@ -72,6 +73,7 @@ pub static INFO: TypeInfo = TypeInfo {
     parameters: Some(&Parameters {
         text: |data_type| length(data_type).map(|length| length.to_string()),
         modifier: |data_type| length(data_type).map_or(-1, length_modifier),
+        of_modifier: |modifier| DataType::Char { length: length_of(modifier) },
         number: |_| INFO.number,
         put: |out, data_type| {
             put_optional(out, length(data_type));
@@ -104,7 +106,10 @@ pub static INFO: TypeInfo = TypeInfo {
         })
     },
     sample: || Datum::Char(String::new()),
+    array: Some(&ARRAY),
 };
+
+array_of!("character", "bpchar", 1014);
 
 /// Characters.
 fn length(data_type: DataType) -> Option<u32> {

@@ -7,6 +7,7 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::error::SqlError;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::datetime::parse::parse_date;
 use crate::types::datetime::{
@@ -86,7 +87,10 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[(DataType::Timestamp, CastRule::Assignment), (DataType::TimestampTz, CastRule::Assignment)],
     cast,
     sample: || Datum::Date(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("date", "date", 1182);
 
 fn read(bytes: &[u8]) -> Result<Datum, BinaryError> {
     Ok(Datum::Date(match i32::from_be_bytes(fixed(bytes)?) {

@@ -1,6 +1,7 @@
 //! REAL: floats of 32 bits.
 
 use super::float;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::float::parse;
 use crate::types::info::{Category, TypeInfo, WireForm, fixed};
@@ -33,4 +34,7 @@ pub static INFO: TypeInfo = TypeInfo {
     ],
     cast: float::cast,
     sample: || Datum::Float(0.0),
+    array: Some(&ARRAY),
 };
+
+array_of!("real", "float4", 1021);

@@ -1,6 +1,7 @@
 //! SMALLINT: integers of 16 bits.
 
 use super::int;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::info::{Category, TypeInfo, WireForm, fixed};
 use crate::types::{DataType, Datum};
@@ -32,4 +33,7 @@ pub static INFO: TypeInfo = TypeInfo {
     ],
     cast: int::cast,
     sample: || Datum::Int(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("smallint", "int2", 1005);

@@ -1,6 +1,7 @@
 //! INTEGER: integers of 32 bits, the type of a literal that fits it.
 
 use super::int;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::info::{Category, TypeInfo, WireForm, fixed};
 use crate::types::{DataType, Datum};
@@ -38,4 +39,7 @@ pub static INFO: TypeInfo = TypeInfo {
         int::cast(datum, cast)
     },
     sample: || Datum::Int(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("integer", "int4", 1007);

@@ -1,6 +1,7 @@
 //! BIGINT: integers of 64 bits, as values have them.
 
 use super::int;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::info::{Category, TypeInfo, WireForm, fixed};
 use crate::types::{DataType, Datum};
@@ -28,4 +29,7 @@ pub static INFO: TypeInfo = TypeInfo {
     ],
     cast: int::cast,
     sample: || Datum::Int(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("bigint", "int8", 1016);

@@ -11,6 +11,7 @@ use quorate_engine::codec::value::{Reader, Writer};
 
 use super::text::append_group_text;
 use crate::error::{SqlError, SqlState};
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::info::{
     BinaryError, Cast, Category, KeyCodec, Parameters, TypeInfo, WireForm, invalid, mistyped_key,
@@ -87,6 +88,7 @@ pub static INFO: TypeInfo = TypeInfo {
     parameters: Some(&Parameters {
         text: |data_type| parameters(data_type).map(|(precision, scale)| format!("{precision},{scale}")),
         modifier: |data_type| parameters(data_type).map_or(-1, modifier),
+        of_modifier,
         number: |_| INFO.number,
         put: |out, data_type| {
             let DataType::Numeric { precision, scale } = data_type else { return };
@@ -125,7 +127,10 @@ pub static INFO: TypeInfo = TypeInfo {
     ],
     cast,
     sample: || Datum::Numeric(BigDecimal::from(0)),
+    array: Some(&ARRAY),
 };
+
+array_of!("numeric", "numeric", 1231);
 
 /// Precision and scale, where they were given.
 fn parameters(data_type: DataType) -> Option<(u32, i32)> {
@@ -136,6 +141,14 @@ fn parameters(data_type: DataType) -> Option<(u32, i32)> {
 fn modifier((precision, scale): (u32, i32)) -> i32 {
     let precision = i32::try_from(precision).unwrap_or(0).min(0x7fff);
     ((precision << 16) | (scale & 0x7ff)).saturating_add(4)
+}
+
+/// The type that has this modifier.
+fn of_modifier(modifier: i32) -> DataType {
+    let Ok(packed) = u32::try_from(modifier.saturating_sub(4)) else { return DataType::NUMERIC };
+    // The low eleven bits are a signed number.
+    let scale = i32::try_from(packed & 0x7ff).unwrap_or(0);
+    DataType::Numeric { precision: Some(packed >> 16), scale: (scale ^ 0x400) - 0x400 }
 }
 
 /// The number with the type's scale, within its precision.

@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::info::{
     BinaryError, Cast, Category, KeyCodec, Parameters, TypeInfo, WireForm, mistyped_key, read_optional,
@@ -83,6 +84,7 @@ pub static INFO: TypeInfo = TypeInfo {
     parameters: Some(&Parameters {
         text: |_| None,
         modifier: |_| -1,
+        of_modifier: |_| DataType::Text,
         number: |_| INFO.number,
         put: |out, _| {
             out.varint(0);
@@ -103,7 +105,10 @@ pub static INFO: TypeInfo = TypeInfo {
     ],
     cast: |datum, cast| Some(Ok(Datum::Text(written(datum, cast)))),
     sample: || Datum::Text(String::new()),
+    array: Some(&ARRAY),
 };
+
+array_of!("text", "text", 1009);
 
 /// Text of a client's bytes.
 pub(super) fn read(bytes: &[u8]) -> Result<Datum, BinaryError> {

@@ -7,6 +7,7 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use crate::error::SqlError;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::datetime::parse::parse_timestamp;
 use crate::types::datetime::{EPOCH_2000_MICROS, check_any_timestamp, timestamp_of_date, timestamp_to_text};
@@ -78,7 +79,10 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[(DataType::Date, CastRule::Implicit), (DataType::TimestampTz, CastRule::Assignment)],
     cast,
     sample: || Datum::Timestamp(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("timestamp without time zone", "timestamp", 1115);
 
 pub(super) fn read(bytes: &[u8]) -> Result<Datum, BinaryError> {
     Ok(Datum::Timestamp(check_any_timestamp(i64::from_be_bytes(fixed(bytes)?))?))

@@ -1,6 +1,7 @@
 //! TIMESTAMP WITH TIME ZONE: a TIMESTAMP in UTC.
 
 use super::timestamp;
+use crate::types::builtin::array::array_of;
 use crate::types::cast::CastRule;
 use crate::types::datetime::parse::parse_timestamptz;
 use crate::types::info::{Category, TypeInfo, WireForm};
@@ -23,4 +24,7 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[(DataType::Date, CastRule::Implicit), (DataType::Timestamp, CastRule::Implicit)],
     cast: timestamp::cast,
     sample: || Datum::Timestamp(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("timestamp with time zone", "timestamptz", 1185);

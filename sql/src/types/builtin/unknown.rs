@@ -25,4 +25,5 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[],
     cast: |datum, _| Some(Ok(datum)),
     sample: || Datum::Text(String::new()),
+    array: None,
 };

@@ -1,9 +1,10 @@
 //! VARCHAR: TEXT that may have a limit.
 
 use super::text::{self, written};
+use crate::types::builtin::array::array_of;
 use crate::types::cast::{CastKind, CastRule};
 use crate::types::info::{Category, Parameters, TypeInfo, WireForm, put_optional};
-use crate::types::text::{cut, fit_text, length_modifier};
+use crate::types::text::{cut, fit_text, length_modifier, length_of};
 use crate::types::{DataType, Datum};
 
 /// VARCHAR. One with a limit has the number of TEXT in stored bytes.
@@ -19,6 +20,7 @@ pub static INFO: TypeInfo = TypeInfo {
     parameters: Some(&Parameters {
         text: |data_type| length_max(data_type).map(|length| length.to_string()),
         modifier: |data_type| length_max(data_type).map_or(-1, length_modifier),
+        of_modifier: |modifier| DataType::Varchar { length_max: length_of(modifier) },
         number: |data_type| {
             if length_max(data_type).is_some() { text::INFO.number } else { INFO.number }
         },
@@ -41,7 +43,10 @@ pub static INFO: TypeInfo = TypeInfo {
         })
     },
     sample: || Datum::Text(String::new()),
+    array: Some(&ARRAY),
 };
+
+array_of!("character varying", "varchar", 1015);
 
 /// Most characters.
 fn length_max(data_type: DataType) -> Option<u32> {
