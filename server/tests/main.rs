@@ -22,6 +22,7 @@ mod overload;
 mod releases;
 mod replicas;
 mod restarts;
+mod sequences;
 mod shell;
 mod slow_disk;
 mod splits;

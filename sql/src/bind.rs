@@ -15,6 +15,7 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::{self, CopyOptions, Savepoint, Statement};
 use crate::plan::node::{OnConflict, OutputColumn, Query};
+use crate::storage::type_format::generation;
 use crate::types::DataType;
 
 mod aggregate;
@@ -30,6 +31,7 @@ mod order;
 mod parameters;
 mod scope;
 mod select;
+pub mod sequence;
 mod suggest;
 mod table;
 mod write;
@@ -37,6 +39,7 @@ mod write;
 pub use select::scan as select_scan;
 
 use parameters::Parameters;
+use sequence::{BoundSequence, ColumnSequence};
 
 /// What a statement is bound with besides the catalog.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,8 @@ pub struct BindContext<'a> {
     pub user: &'a str,
     /// `current_database()`.
     pub database: &'a str,
+    /// The newest generation of types and functions that all nodes of the cluster can read.
+    pub generation: u8,
 }
 
 /// A statement after binding.
@@ -85,6 +90,7 @@ impl BoundStatement {
             | Bound::DropTable { .. }
             | Bound::Truncate { .. }
             | Bound::AddPrimaryKey { .. }
+            | Bound::Sequence(_)
             | Bound::Begin { .. }
             | Bound::Commit
             | Bound::Rollback
@@ -118,6 +124,8 @@ pub enum Bound {
         if_not_exists: bool,
         /// The table, with id and version 0. Without a declared key it ends in a hidden `rowid` column, its key.
         table: TableDescriptor,
+        /// Sequences that come with it.
+        sequences: Vec<ColumnSequence>,
     },
     /// `DROP TABLE`.
     DropTable {
@@ -130,6 +138,8 @@ pub enum Bound {
     Truncate {
         /// Tables that exist, each once.
         tables: Vec<Arc<TableDescriptor>>,
+        /// Their sequences begin anew.
+        restarts: bool,
     },
     /// `ALTER TABLE … ADD PRIMARY KEY`.
     AddPrimaryKey {
@@ -138,6 +148,8 @@ pub enum Bound {
         /// The table with that key, with id and version 0.
         keyed: TableDescriptor,
     },
+    /// `CREATE`, `ALTER` and `DROP SEQUENCE`.
+    Sequence(BoundSequence),
     /// `BEGIN`.
     Begin {
         /// `READ ONLY` or `READ WRITE`, where it says one.
@@ -331,6 +343,9 @@ pub fn bind(
     context: &BindContext<'_>,
 ) -> Result<BoundStatement, SqlError> {
     let binder = Binder { catalog, context: *context, parameters: Parameters::new(context.parameter_types) };
+    for data_type in context.parameter_types.iter().flatten() {
+        binder.check_generation(generation(*data_type), &format!("type {data_type}"))?;
+    }
     let kind = binder.statement(statement)?;
     Ok(BoundStatement { kind, parameter_types: binder.parameters.finish()? })
 }
@@ -356,7 +371,10 @@ impl Binder<'_> {
             Statement::AddPrimaryKey { if_exists, table, name, columns } => {
                 self.add_primary_key((*if_exists, table), name.as_ref(), columns)?
             }
-            Statement::Truncate { names } => Bound::Truncate { tables: self.tables(names)? },
+            Statement::Truncate { names, restarts } => {
+                Bound::Truncate { tables: self.tables(names)?, restarts: *restarts }
+            }
+            Statement::Sequence(statement) => Bound::Sequence(self.sequence_statement(statement)?),
             Statement::Begin { read_only } => Bound::Begin { read_only: *read_only },
             Statement::Commit => Bound::Commit,
             Statement::Rollback => Bound::Rollback,
@@ -391,6 +409,7 @@ impl Binder<'_> {
             | Statement::DropTable { .. }
             | Statement::Truncate { .. }
             | Statement::AddPrimaryKey { .. }
+            | Statement::Sequence(_)
             | Statement::Begin { .. }
             | Statement::Commit
             | Statement::Rollback
@@ -422,9 +441,25 @@ impl Binder<'_> {
         Ok(tables)
     }
 
+    /// Fails for what some node of the cluster cannot read yet.
+    fn check_generation(&self, needed: u8, what: &str) -> Result<(), SqlError> {
+        if needed <= self.context.generation {
+            return Ok(());
+        }
+        let message =
+            format!("{what} is not supported while nodes of an older release may be in the cluster");
+        let hint =
+            "Upgrade all nodes, then raise the cluster's version: SET CLUSTER SETTING cluster_version.";
+        Err(SqlError::new(SqlState::FeatureNotSupported, message).with_hint(hint))
+    }
+
     /// The table of a name.
     fn table(&self, name: &ast::Name) -> Result<Arc<TableDescriptor>, SqlError> {
         self.catalog.table(&name.value).ok_or_else(|| {
+            if self.catalog.sequence(&name.value).is_some() {
+                let message = format!("\"{}\" is not a table", name.value);
+                return SqlError::new(SqlState::WrongObjectType, message);
+            }
             let error = SqlError::new(
                 SqlState::UndefinedTable,
                 format!("relation \"{}\" does not exist", name.value),

@@ -37,13 +37,6 @@ pub struct SettingInfo {
     pub description: String,
 }
 
-/// What may be stored and sent only once every node can read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feature {
-    /// Formats with the third generation of types and of what works on them: arrays.
-    ThirdTypes,
-}
-
 /// The cluster, as SQL sees it.
 #[async_trait]
 pub trait Cluster: Send + Sync + 'static {
@@ -78,8 +71,9 @@ pub trait Cluster: Send + Sync + 'static {
     /// `SET CLUSTER SETTING`; checks name and value.
     async fn set_setting(&self, name: &str, value: &str) -> Result<(), SqlError>;
 
-    /// Whether this may be stored and sent: the cluster's version says so. Once it may, it always may.
-    fn allows(&self, feature: Feature) -> bool;
+    /// The newest generation of types and functions, from 1, that all nodes can read: what is stored or sent has none of a newer
+    /// one. It only rises.
+    fn generation(&self) -> u8;
 
     /// This node's id.
     fn node_id(&self) -> u64;

@@ -11,6 +11,9 @@
 //! the row; the calls that make and remove ranges carry what the row must begin with, and range 1's leaseholder reads it in
 //! the transaction that enters them ([`quorate_engine::kv::Fence`]): a driver that was replaced changes nothing.
 //!
+//! Sequences have no range and need no job: they are rows of range 1 alone, changed by the user's transaction
+//! ([`staged_sequences`]), or set by one of their own ([`crate::sequences`]).
+//!
 //! Invariant: a table is in the catalog only while its range exists, and a range that no table names belongs to a job that
 //! is not over.
 
@@ -26,6 +29,7 @@ pub mod job_format;
 pub mod job_steps;
 pub mod rows;
 pub mod staged;
+pub mod staged_sequences;
 pub mod timing;
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ sql_states! {
     FeatureNotSupported = "0A000",
     /// One command would change a row twice.
     CardinalityViolation = "21000",
+    /// A sequence has no further value.
+    SequenceGeneratorLimitExceeded = "2200H",
     /// Text too long for its column.
     StringDataRightTruncation = "22001",
     /// Number out of range.
@@ -98,6 +100,8 @@ sql_states! {
     InvalidSqlStatementName = "26000",
     /// An unknown portal.
     InvalidCursorName = "34000",
+    /// Something else needs what is to be dropped.
+    DependentObjectsStillExist = "2BP01",
     /// Run the transaction again.
     SerializationFailure = "40001",
     /// It is not known whether the commit took effect.
@@ -124,6 +128,12 @@ sql_states! {
     UndefinedTable = "42P01",
     /// A table that exists.
     DuplicateTable = "42P07",
+    /// A table where a sequence is wanted, and the like.
+    WrongObjectType = "42809",
+    /// A value for a column that makes its own.
+    GeneratedAlways = "428C9",
+    /// A name that is none.
+    InvalidName = "42602",
     /// A type, setting or other object that does not exist.
     UndefinedObject = "42704",
     /// A prepared statement that exists.
@@ -150,7 +160,7 @@ sql_states! {
     ProgramLimitExceeded = "54000",
     /// More columns than a table or result may have.
     TooManyColumns = "54011",
-    /// A portal that has run, and cannot run again.
+    /// A portal that has run, and cannot run again; a sequence that has given this session no value.
     ObjectNotInPrerequisiteState = "55000",
     /// A statement that is nested too deep.
     StatementTooComplex = "54001",

@@ -14,6 +14,7 @@ pub mod eval;
 pub mod in_list;
 pub mod like;
 pub mod quantified;
+pub mod sequences;
 
 /// An expression over one input row.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,6 +194,41 @@ impl Expr {
                 data_type,
             },
         })
+    }
+
+    /// The next value of the sequence with this id, a BIGINT.
+    pub fn next_value(sequence_id: u64) -> Self {
+        // Ids count from 1: none comes near to what does not fit.
+        let id = Datum::Int(i64::try_from(sequence_id).unwrap_or(i64::MAX));
+        let arguments = vec![Self::Literal(id, DataType::Int8)];
+        Self::Call { function: ScalarFunction::NextVal, arguments, data_type: DataType::Int8 }
+    }
+
+    /// The same with another sequence in the place of one.
+    #[must_use]
+    pub fn with_sequence(self, from: u64, to: u64) -> Self {
+        if self.sequence() == Some(from) {
+            return Self::next_value(to);
+        }
+        match self.map_children(&mut |child| Ok::<_, std::convert::Infallible>(child.with_sequence(from, to))) {
+            Ok(expr) => expr,
+        }
+    }
+
+    /// The sequence that it takes the next value of itself, where its name was known when it was bound.
+    pub fn sequence(&self) -> Option<u64> {
+        let Self::Call { function: ScalarFunction::NextVal, arguments, .. } = self else { return None };
+        let [Self::Literal(Datum::Int(id), _)] = arguments.as_slice() else { return None };
+        u64::try_from(*id).ok()
+    }
+
+    /// Whether a part of it is volatile ([`ScalarFunction::is_volatile`]).
+    pub fn is_volatile(&self) -> bool {
+        let mut found = false;
+        self.walk(&mut |part| {
+            found |= matches!(part, Self::Call { function, .. } if function.is_volatile());
+        });
+        found
     }
 
     /// Calls `visit` on this expression and everything below it, parents first.
@@ -386,6 +422,39 @@ scalar_functions! {
     /// `now()`: the transaction's start, a TIMESTAMPTZ from the evaluation's context. Planning replaces it by a
     /// literal, so that a scan program never holds it; a stored DEFAULT does.
     Now = "now",
+    /// `nextval(sequence)`; a sequence is its id, where its name was known when the call was bound, or its name
+    NextVal = "nextval",
+    /// `currval(sequence)`
+    CurrVal = "currval",
+    /// `lastval()`
+    LastVal = "lastval",
+    /// `setval(sequence, value[, is_called])`
+    SetVal = "setval",
+    /// `pg_get_serial_sequence(table, column)`
+    SerialSequence = "pg_get_serial_sequence",
+    /// `gen_random_uuid()`
+    RandomUuid = "gen_random_uuid",
+}
+
+impl ScalarFunction {
+    /// Whether only the executor may compute it, once for each row: it has effects, asks the session, or gives something else
+    /// each time.
+    pub fn is_volatile(self) -> bool {
+        matches!(
+            self,
+            Self::NextVal
+                | Self::CurrVal
+                | Self::LastVal
+                | Self::SetVal
+                | Self::SerialSequence
+                | Self::RandomUuid
+        )
+    }
+
+    /// The generation of functions that it came with, as that of a type: stored expressions have a version for each.
+    pub fn generation(self) -> u8 {
+        if self.is_volatile() { 3 } else { 1 }
+    }
 }
 
 /// Aggregate functions.

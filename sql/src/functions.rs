@@ -11,6 +11,7 @@ mod dates;
 mod numbers;
 mod resolve;
 mod texts;
+mod volatile;
 
 pub use resolve::{Signature, is_lacking, resolve};
 
@@ -67,7 +68,13 @@ pub fn call(
         | ScalarFunction::Strpos
         | ScalarFunction::OctetLength
         | ScalarFunction::DateTrunc
-        | ScalarFunction::Extract => match strict(arguments)? {
+        | ScalarFunction::Extract
+        | ScalarFunction::NextVal
+        | ScalarFunction::CurrVal
+        | ScalarFunction::LastVal
+        | ScalarFunction::SetVal
+        | ScalarFunction::SerialSequence
+        | ScalarFunction::RandomUuid => match strict(arguments)? {
             None => Ok(Datum::Null),
             Some(values) => of_values(function, &values, data_type, arguments),
         },
@@ -109,6 +116,9 @@ fn of_values(
         | F::Strpos
         | F::OctetLength => texts::call(function, values),
         F::DateTrunc | F::Extract => dates::call(function, values, arguments.data_type(1)),
+        F::NextVal | F::CurrVal | F::LastVal | F::SetVal | F::SerialSequence | F::RandomUuid => {
+            volatile::call(function, values, arguments.context.sequences)
+        }
         F::Now
         | F::Coalesce
         | F::Greatest

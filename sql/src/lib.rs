@@ -23,6 +23,7 @@ pub mod program;
 pub mod retry;
 #[cfg(test)]
 mod script_tests;
+pub mod sequences;
 pub mod session;
 pub mod storage;
 #[cfg(any(test, feature = "testing"))]

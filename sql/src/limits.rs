@@ -77,6 +77,11 @@ pub const ATTEMPTS_MAX: u32 = 12;
 /// How long a change of the catalog is tried: a hundred clients that create tables at once have their turn meanwhile.
 pub const CATALOG_PATIENCE: Duration = Duration::from_secs(20);
 
+// Sequences
+
+/// Values of a sequence that a node takes at once, where as many are left for others many times over.
+pub const SEQUENCE_BLOCK_VALUES: u32 = 1_000;
+
 // COPY
 
 /// Bytes of writes in one part: most of a command, the rest being room for what the command says of itself.

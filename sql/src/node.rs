@@ -13,6 +13,7 @@ use crate::ddl::held::JobsHeld;
 use crate::ddl::id_block::IdBlock;
 use crate::ddl::timing::JobTiming;
 use crate::error::SqlError;
+use crate::sequences::blocks::Blocks;
 use crate::storage::rowid::RowIds;
 
 /// Name of the one database.
@@ -40,6 +41,8 @@ pub struct SqlNode {
     pub(crate) job_timing: JobTiming,
     pub(crate) table_ids: tokio::sync::Mutex<IdBlock>,
     pub(crate) job_ids: tokio::sync::Mutex<IdBlock>,
+    /// Values of sequences that this node may give out.
+    pub(crate) sequence_blocks: Blocks,
 }
 
 impl SqlNode {
@@ -60,8 +63,19 @@ impl SqlNode {
         job_timing: JobTiming,
     ) -> Arc<Self> {
         let row_ids = RowIds::new(cluster.node_id());
-        let (catalog, jobs, table_ids, job_ids) = Default::default();
-        Arc::new(Self { database, cluster, clock, catalog, row_ids, jobs, job_timing, table_ids, job_ids })
+        let (catalog, jobs, table_ids, job_ids, sequence_blocks) = Default::default();
+        Arc::new(Self {
+            database,
+            cluster,
+            clock,
+            catalog,
+            row_ids,
+            jobs,
+            job_timing,
+            table_ids,
+            job_ids,
+            sequence_blocks,
+        })
     }
 
     /// Reads what has changed in the catalog; returns the moment as of which it is known now.

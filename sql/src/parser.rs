@@ -20,6 +20,7 @@ use crate::limits::{RECURSION_MAX, STATEMENT_MAX_BYTES};
 
 mod array;
 pub mod ast;
+mod clauses;
 mod copy;
 mod cursor;
 mod data_type;
@@ -31,6 +32,7 @@ mod place;
 mod position;
 mod query;
 mod schema;
+mod sequence;
 pub mod size;
 mod statement;
 mod table;
@@ -100,18 +102,21 @@ impl Source<'_> {
     }
 
     /// A query, INSERT, UPDATE, DELETE or CREATE TABLE.
-    fn by_grammar(&self, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
+    fn by_grammar(&self, mut tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
         limits::check_depth(&tokens, &self.positions)?;
+        let clauses = clauses::take(self, &mut tokens)?;
         if let Some([_, symmetric]) = tokens
             .windows(2)
             .find(|pair| matches!(pair, [a, b] if is_keyword(a, "between") && is_keyword(b, "symmetric")))
         {
             return Err(self.unsupported("BETWEEN SYMMETRIC", symmetric));
         }
-        self.grammar(tokens, |parser, source| {
+        let mut statement = self.grammar(tokens, |parser, source| {
             let statement = parser.parse_statement()?;
             Ok(statement::convert(source, statement))
-        })
+        })?;
+        clauses.put(&mut statement)?;
+        Ok(statement)
     }
 
     /// Runs the grammar over all of the tokens.
@@ -206,7 +211,7 @@ fn is_keyword(token: &TokenWithSpan, keyword: &str) -> bool {
 }
 
 /// Whether an unquoted word (in any case) cannot be the name of a table or column, as in PostgreSQL.
-fn is_reserved(word: &str) -> bool {
+pub(crate) fn is_reserved(word: &str) -> bool {
     const RESERVED: &[&str] = &[
         "all",
         "analyse",

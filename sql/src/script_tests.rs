@@ -13,6 +13,7 @@ use goldenscript::{Command, Context, Runner};
 
 use crate::bind::{BindContext, Bound, BoundDml, BoundStatement, bind};
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::sequence::SequenceDescriptor;
 use crate::catalog::view::CatalogView;
 use crate::error::SqlError;
 use crate::expr::eval::{EvalContext, eval};
@@ -33,9 +34,12 @@ pub struct Tables(BTreeMap<String, Arc<TableDescriptor>>);
 impl Tables {
     /// Adds the table of a CREATE TABLE; ids count from 101.
     pub fn create(&mut self, text: &str) -> Result<Arc<TableDescriptor>, SqlError> {
-        let Bound::CreateTable { mut table, .. } = self.bind(text)?.kind else {
+        let Bound::CreateTable { mut table, sequences, .. } = self.bind(text)?.kind else {
             panic!("no CREATE TABLE: {text}");
         };
+        for (own, id) in sequences.iter().zip(201..) {
+            own.connect(&mut table, id);
+        }
         table.id = 101 + self.0.len() as u64;
         table.version = 1;
         let table = Arc::new(table);
@@ -47,7 +51,11 @@ impl Tables {
     pub fn bind(&self, text: &str) -> Result<BoundStatement, SqlError> {
         let statements = parse(text)?;
         let [statement] = statements.as_slice() else { panic!("not one statement: {text}") };
-        bind(statement, self, &BindContext { parameter_types: &[], user: "root", database: "quorate" })
+        bind(
+            statement,
+            self,
+            &BindContext { parameter_types: &[], user: "root", database: "quorate", generation: 3 },
+        )
     }
 }
 
@@ -58,6 +66,18 @@ impl CatalogView for Tables {
 
     fn table_names(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
+    }
+
+    fn sequence(&self, _name: &str) -> Option<Arc<SequenceDescriptor>> {
+        None
+    }
+
+    fn sequences_of(&self, _table_id: u64) -> Vec<Arc<SequenceDescriptor>> {
+        Vec::new()
+    }
+
+    fn users_of(&self, _sequence_id: u64) -> Vec<(Arc<TableDescriptor>, String)> {
+        Vec::new()
     }
 }
 
@@ -97,7 +117,10 @@ impl Scripts {
         let typed = bound.parameter_types.iter().zip(values);
         let parameters = typed.map(|(data_type, value)| from_text(value, data_type));
         let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
-        let plan = plan(dml, &EvalContext { parameters: &parameters, now_micros: NOW_MICROS })?;
+        let plan = plan(
+            dml,
+            &EvalContext { parameters: &parameters, now_micros: NOW_MICROS, ..EvalContext::default() },
+        )?;
         Ok(explain(&plan, &Default::default()).join("\n"))
     }
 
@@ -105,7 +128,7 @@ impl Scripts {
     fn expr(&self, text: &str) -> Result<String, SqlError> {
         let bound = self.tables.bind(&format!("SELECT {text}"))?;
         let Bound::Dml(BoundDml::Query(query)) = &bound.kind else { panic!("no query: {text}") };
-        let context = EvalContext { parameters: &[], now_micros: NOW_MICROS };
+        let context = EvalContext { now_micros: NOW_MICROS, ..EvalContext::default() };
         let Query::Project(_, exprs) = &query.tree else { panic!("no projection: {text}") };
         let plain = eval(&exprs[0], &[], &context);
         let crate::plan::node::Plan::Query { query: Query::Values { rows } } =
@@ -158,7 +181,8 @@ fn bound_text(bound: &BoundStatement) -> String {
         Bound::AddPrimaryKey { keyed, .. } => lines.push(table_text(keyed)),
         Bound::ShowRanges { table } => lines.push(format!("ranges of {}", table.name)),
         Bound::CopyFrom(copy) => lines.push(format!("copy into {:?}: row {:?}", copy.columns, copy.row)),
-        other @ (Bound::Begin { .. }
+        other @ (Bound::Sequence(_)
+        | Bound::Begin { .. }
         | Bound::Commit
         | Bound::Rollback
         | Bound::Savepoint(_)

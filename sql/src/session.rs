@@ -19,6 +19,7 @@ pub mod held_rows;
 pub mod own_tables;
 pub mod prepared;
 pub mod rekey;
+mod replace;
 pub mod savepoints;
 pub mod show;
 pub mod sink;
@@ -44,6 +45,8 @@ use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
 use crate::node::SqlNode;
 use crate::parser;
+use crate::sequences::drawing::Drawing;
+use crate::sequences::memory::SequenceMemory;
 use crate::types::{DataType, Datum};
 use dispatch::{Turn, needs_catalog};
 use texts::Texts;
@@ -75,6 +78,8 @@ pub struct Session {
     savepoints_set: u64,
     /// The lowest number of a savepoint that was gone back to, for the wire.
     gone_back_to: Option<u64>,
+    /// What it has got of sequences.
+    pub(crate) sequences: SequenceMemory,
 }
 
 /// A prepared statement that SQL has closed.
@@ -100,6 +105,7 @@ impl Session {
             deallocated: Vec::new(),
             savepoints_set: 0,
             gone_back_to: None,
+            sequences: SequenceMemory::default(),
         }
     }
 
@@ -326,6 +332,7 @@ impl Session {
             parameter_types: types,
             user: &self.options.user,
             database: &self.options.database,
+            generation: self.node.cluster.generation(),
         };
         let bound = bind(statement.tree(), catalog.as_ref(), &context)?;
         let binding = Arc::new(Binding::new(with, bound));
@@ -334,6 +341,17 @@ impl Session {
             statement.set_binding(&binding);
         }
         Ok(binding)
+    }
+
+    /// The sequences, as a statement sees them now.
+    pub(crate) fn drawing(&self) -> Drawing<'_> {
+        let drawing = Drawing::new(&self.node, &self.sequences, self.is_read_only());
+        match &self.transaction {
+            TransactionState::Open(open) if !open.staged.is_empty() => {
+                drawing.within(self.catalog(), open.staged.sequences())
+            }
+            TransactionState::Open(_) | TransactionState::Idle | TransactionState::Failed => drawing,
+        }
     }
 
     /// Whether a transaction is open.

@@ -68,6 +68,8 @@ pub enum DataType {
     TimestampTz,
     /// `T[]`: arrays of any other type.
     Array(ElementType),
+    /// `UUID`.
+    Uuid,
     /// A literal `NULL` or a string literal whose type its surroundings decide.
     Unknown,
 }
@@ -95,6 +97,8 @@ pub enum Datum {
     Timestamp(i64),
     /// Elements of one type, in one dimension.
     Array(Elements),
+    /// Sixteen bytes.
+    Uuid(uuid::Uuid),
 }
 
 /// A row of values.

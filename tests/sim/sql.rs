@@ -9,7 +9,7 @@ use quorate_engine::clock::PhysicalClock;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Fence, Span};
 use quorate_raft_groups::cluster::member::Member;
-use quorate_sql::cluster::{Cluster, Feature, RangeInfo, SettingInfo};
+use quorate_sql::cluster::{Cluster, RangeInfo, SettingInfo};
 use quorate_sql::error::SqlError;
 use quorate_sql::node::{SqlClock, SqlNode};
 
@@ -94,8 +94,8 @@ impl Cluster for Watched {
         self.inner.set_setting(name, value).await
     }
 
-    fn allows(&self, feature: Feature) -> bool {
-        self.inner.allows(feature)
+    fn generation(&self) -> u8 {
+        self.inner.generation()
     }
 
     fn node_id(&self) -> u64 {

@@ -7,6 +7,7 @@
 //!   shifted  = i64 of value plus shift;          ff*8, 8 bytes of the value where that does not fit    (timestamps)
 //!   f64      = 8 bytes, positive: sign bit flipped; negative: all bits flipped;  -0 is 0, NaN is one and greatest
 //!   bytes    = escaped and terminated            (also text)
+//!   uuid     = 16 bytes
 //!   decimal  = 10 negative | 20 zero | 30 positive, then
 //!              exponent (4 bytes, sign bit flipped), pairs of digits plus one, 00;  all flipped where negative
 //! ```
@@ -14,6 +15,8 @@
 //! A descending column has all bits of its payload flipped; where NULLs go is a choice of its own. The types are those
 //! of the schema: no byte tells them. Invariants: equal values have equal bytes, bytes compare as the values do, and no
 //! encoding is a prefix of another, so that columns can follow each other.
+
+use uuid::Uuid;
 
 use super::CodecError;
 use super::decimal::Decimal;
@@ -95,6 +98,11 @@ impl KeyEncoder {
     /// Text, in the order of its bytes (collation C).
     pub fn text(&mut self, value: Option<&str>, order: ColumnOrder) -> &mut Self {
         self.bytes(value.map(str::as_bytes), order)
+    }
+
+    /// A UUID, in the order of its bytes.
+    pub fn uuid(&mut self, value: Option<Uuid>, order: ColumnOrder) -> &mut Self {
+        self.column(value, order, |out, value| out.extend_from_slice(value.as_bytes()))
     }
 
     /// A decimal number, in its numeric order.
@@ -227,6 +235,14 @@ impl<'a> KeyDecoder<'a> {
             what: "text in key",
             found: error.utf8_error().valid_up_to() as u64,
         })
+    }
+
+    /// A UUID.
+    ///
+    /// # Errors
+    /// As [`KeyDecoder::bool`].
+    pub fn uuid(&mut self, order: ColumnOrder) -> Result<Option<Uuid>, CodecError> {
+        Ok(self.fixed(order, "uuid in key")?.map(Uuid::from_bytes))
     }
 
     /// A decimal number.

@@ -174,6 +174,7 @@ mod tests {
 
     fn membership() -> Membership {
         let system = RangeDescriptor::new(RangeId(1), keyspace::system_span(), &[NodeId(1), NodeId(2)]);
+        let one = crate::versions::VersionRange { oldest: 1, newest: 1 };
         let node = NodeRecord {
             node_id: NodeId(2),
             store_id: StoreId(77),
@@ -183,7 +184,7 @@ mod tests {
             locality: Locality::default(),
             incarnation: 1,
             started: Timestamp::from_micros(9),
-            versions: Versions::OWN,
+            versions: Versions { protocols: one, cluster: one },
         };
         Membership {
             cluster_id: Uuid::from_u128(5),

@@ -31,8 +31,8 @@ pub const FIRST: u32 = 1;
 pub enum Feature {
     /// Commands that write, end a lease, or split.
     FirstCommands,
-    /// Tables, rows and scan programs of SQL with its third generation of types, which are bytes here.
-    ThirdTypes,
+    /// What SQL stores and sends of its third generation of types and functions: arrays, UUIDs, sequences, identity columns.
+    SqlGeneration3,
 }
 
 impl Feature {
@@ -40,7 +40,7 @@ impl Feature {
     pub const fn since(self) -> u32 {
         match self {
             Self::FirstCommands => FIRST,
-            Self::ThirdTypes => 2,
+            Self::SqlGeneration3 => 2,
         }
     }
 }

@@ -9,9 +9,9 @@ use quorate_engine::kv::{Fence, Span};
 use quorate_raft_groups::cluster::catalog::CatalogListener;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
-use quorate_raft_groups::cluster::version;
+use quorate_raft_groups::cluster::version::Feature;
 use quorate_raft_groups::safeguard;
-use quorate_sql::cluster::{Cluster, Feature, RangeInfo, SettingInfo};
+use quorate_sql::cluster::{Cluster, RangeInfo, SettingInfo};
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::kv_error;
 use quorate_sql::node::SqlNode;
@@ -79,10 +79,8 @@ impl Cluster for SqlCluster {
         self.member.set_setting(name, value).await.map_err(sql_error)
     }
 
-    fn allows(&self, feature: Feature) -> bool {
-        self.member.cluster_version().allows(match feature {
-            Feature::ThirdTypes => version::Feature::ThirdTypes,
-        })
+    fn generation(&self) -> u8 {
+        if self.member.cluster_version().allows(Feature::SqlGeneration3) { 3 } else { 2 }
     }
 
     fn node_id(&self) -> u64 {

@@ -123,7 +123,11 @@ impl Binder<'_> {
 fn result_type(function: AggregateFunction, argument: DataType) -> Option<DataType> {
     match function {
         AggregateFunction::CountAll | AggregateFunction::Count => Some(DataType::Int8),
-        AggregateFunction::Min | AggregateFunction::Max if argument == DataType::Bool => None,
+        AggregateFunction::Min | AggregateFunction::Max
+            if matches!(argument, DataType::Bool | DataType::Uuid) =>
+        {
+            None
+        }
         // There is none of VARCHAR, which is TEXT without a cast.
         AggregateFunction::Min | AggregateFunction::Max if matches!(argument, DataType::Varchar { .. }) => {
             Some(DataType::TEXT)

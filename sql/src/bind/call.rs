@@ -10,6 +10,7 @@ use crate::expr::{Expr, ScalarFunction};
 use crate::functions::{is_lacking, resolve};
 use crate::parser::ast;
 use crate::parser::ast::ExprKind;
+use crate::sequences::name::find_sequence;
 use crate::types::{DataType, Datum};
 
 /// What `version()` says: clients read the number of PostgreSQL whose behaviour they may expect.
@@ -39,7 +40,25 @@ impl Binder<'_> {
         for argument in arguments {
             bound.push((self.expr(argument, place)?, argument.position));
         }
+        if matches!(name.value.as_str(), "nextval" | "currval" | "setval") {
+            self.name_sequence(&mut bound)?;
+        }
         self.scalar(&name.value, bound, position)
+    }
+
+    /// Puts the id of a sequence in place of its name, where that is a literal: what is stored of a default then does not
+    /// depend on names.
+    fn name_sequence(&self, arguments: &mut [(Expr, u32)]) -> Result<(), SqlError> {
+        let Some((argument, position)) = arguments.first_mut() else { return Ok(()) };
+        if let Expr::Literal(Datum::Text(text), DataType::Unknown) = argument {
+            let found = find_sequence(self.catalog, text).map_err(|error| {
+                let is_found = error.state == SqlState::WrongObjectType;
+                if is_found { error } else { error.at(*position) }
+            })?;
+            let id = i64::try_from(found.id).unwrap_or(i64::MAX);
+            *argument = Expr::Literal(Datum::Int(id), DataType::Int8);
+        }
+        Ok(())
     }
 
     /// Functions without arguments that the session or the clock answers.

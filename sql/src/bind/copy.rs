@@ -3,7 +3,7 @@
 use super::select::scan;
 use super::write::{full_row, side_by_side, target_columns};
 use super::{Binder, Bound, BoundCopyFrom, BoundQuery};
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast;
 use crate::parser::ast::{CopyDirection, CopySource};
@@ -17,6 +17,11 @@ impl Binder<'_> {
             CopySource::Query(query) => return Ok(Bound::CopyTo { query: self.query(query)?, options }),
             CopySource::Table { name, columns } => (name, columns),
         };
+        if self.catalog.sequence(&name.value).is_some() {
+            let direction = if copy.direction == CopyDirection::From { "to" } else { "from" };
+            let message = format!("cannot copy {direction} sequence \"{}\"", name.value);
+            return Err(SqlError::new(SqlState::WrongObjectType, message));
+        }
         let table = self.table(name)?;
         let positions = target_columns(&table, columns)?;
         if copy.direction == CopyDirection::From {

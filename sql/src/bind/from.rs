@@ -23,6 +23,9 @@ impl Binder<'_> {
         let Some(from) = from else { return Ok((Scope::empty(), Query::Values { rows: vec![Vec::new()] })) };
         match from {
             Relation::Table(from) => {
+                if self.catalog.sequence(&from.name.value).is_some() {
+                    return Err(SqlError::unsupported("SELECT from a sequence").at(from.name.position));
+                }
                 let table = self.table(&from.name)?;
                 Ok((self.target_scope(from, &table), scan(&table)))
             }

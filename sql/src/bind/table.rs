@@ -1,7 +1,9 @@
 //! CREATE TABLE, ALTER TABLE and DROP TABLE.
 
+use super::sequence::ColumnSequence;
 use super::{Binder, Bound};
 use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
+use crate::catalog::descriptor_format;
 use crate::error::{SqlError, SqlState};
 use crate::limits::{NAME_MAX_BYTES, TABLE_COLUMNS_MAX};
 use crate::parser::ast;
@@ -20,16 +22,26 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::TooManyColumns, message).at(create.name.position));
         }
         let mut columns: Vec<ColumnDescriptor> = Vec::with_capacity(create.columns.len() + 1);
+        let mut sequences: Vec<ColumnSequence> = Vec::new();
+        let mut taken = vec![create.name.value.clone()];
         for (id, definition) in (1..).zip(&create.columns) {
             if columns.iter().any(|column| column.name == definition.name.value) {
                 return Err(twice(&definition.name, "specified more than once"));
             }
-            columns.push(self.column_descriptor(id, definition)?);
+            let mut column = self.column_descriptor(id, definition)?;
+            if let Some(own) = self.column_sequence(&create.name, definition, &mut column, &taken)? {
+                taken.push(own.sequence.name.clone());
+                sequences.push(own);
+            }
+            columns.push(column);
         }
         let name = create.name.value.clone();
         let indexes = vec![IndexDescriptor::primary(&name, primary_key(&mut columns, &create.primary_key)?)];
         let table = TableDescriptor { id: 0, name, version: 0, columns, indexes };
-        Ok(Bound::CreateTable { if_not_exists: create.if_not_exists, table })
+        if descriptor_format::is_new(&table) || !sequences.is_empty() {
+            self.check_generation(3, "a table with arrays, UUIDs or a sequence")?;
+        }
+        Ok(Bound::CreateTable { if_not_exists: create.if_not_exists, table, sequences })
     }
 
     fn column_descriptor(
@@ -48,6 +60,7 @@ impl Binder<'_> {
             nullable: !definition.not_null,
             default,
             hidden: false,
+            identity: None,
         })
     }
 
@@ -103,12 +116,18 @@ impl Binder<'_> {
             match self.table(name) {
                 Ok(table) if !tables.contains(&table) => tables.push(table),
                 Ok(_) => {}
+                Err(error) if error.state == SqlState::WrongObjectType => {
+                    return Err(error.with_hint("Use DROP SEQUENCE to remove a sequence."));
+                }
                 Err(_) if if_exists => missing.push(name.value.clone()),
                 Err(error) => {
                     let message = format!("table \"{}\" does not exist", name.value);
                     return Err(SqlError { message, ..error });
                 }
             }
+        }
+        for table in &tables {
+            self.check_sequences_unused(table, &tables)?;
         }
         Ok(Bound::DropTable { tables, missing })
     }
@@ -125,6 +144,7 @@ fn primary_key(columns: &mut Vec<ColumnDescriptor>, names: &[Name]) -> Result<Ve
             nullable: false,
             default: None,
             hidden: true,
+            identity: None,
         });
         return Ok(vec![id]);
     }
@@ -150,7 +170,7 @@ fn twice(name: &Name, how: &str) -> SqlError {
     SqlError::new(SqlState::DuplicateColumn, format!("column \"{}\" {how}", name.value)).at(name.position)
 }
 
-fn check_name(name: &Name) -> Result<(), SqlError> {
+pub(super) fn check_name(name: &Name) -> Result<(), SqlError> {
     if name.value.len() <= NAME_MAX_BYTES && !name.value.is_empty() {
         return Ok(());
     }

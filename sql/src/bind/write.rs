@@ -8,10 +8,11 @@ use super::order::Output;
 use super::scope::Scope;
 use super::select::check_result_width;
 use super::{Binder, BoundDelete, BoundInsert, BoundQuery, BoundReturning, BoundUpdate};
-use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, Identity, TableDescriptor};
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast;
+use crate::parser::ast::sequence::Overriding;
 use crate::parser::ast::{ExprKind, QueryBody};
 use crate::plan::node::{OnConflict, Query};
 use crate::storage::layout::is_read_from_key;
@@ -80,12 +81,21 @@ pub fn side_by_side(table: &TableDescriptor, positions: &[usize]) -> Vec<(usize,
 impl Binder<'_> {
     /// Binds an INSERT.
     pub(super) fn insert(&self, insert: &ast::Insert) -> Result<BoundInsert, SqlError> {
-        let table = self.table(&insert.table.name)?;
+        let table = self.target(&insert.table.name)?;
         let targets = target_columns(&table, &insert.columns)?;
         let (source, given) = self.insert_source(insert, &table, &targets)?;
         let on_conflict = self.on_conflict(insert, &table)?;
         let returning = self.returning(insert.returning.as_deref(), (&insert.table, &table))?;
         Ok(BoundInsert { columns: full_row(&table, &given), source, table, on_conflict, returning })
+    }
+
+    /// The table whose rows are to be changed.
+    fn target(&self, name: &ast::Name) -> Result<Arc<TableDescriptor>, SqlError> {
+        if self.catalog.sequence(&name.value).is_none() {
+            return self.table(name);
+        }
+        let message = format!("cannot change sequence \"{}\"", name.value);
+        Err(SqlError::new(SqlState::WrongObjectType, message))
     }
 
     /// What yields the rows to insert, and column positions with their values over such a row.
@@ -103,7 +113,10 @@ impl Binder<'_> {
             let width = rows.first().map_or(0, Vec::len);
             let position = rows.first().and_then(|row| row.get(targets.len())).map(|cell| cell.position);
             let given = check_width(insert, targets, width, position)?;
-            return Ok((nothing(self.insert_values(rows, table, &given)?), side_by_side(table, &given)));
+            return Ok((
+                nothing(self.insert_values(insert, rows, table, &given)?),
+                side_by_side(table, &given),
+            ));
         }
         let types: Vec<_> =
             targets.iter().filter_map(|position| table.columns.get(*position)).map(|c| c.data_type).collect();
@@ -113,6 +126,10 @@ impl Binder<'_> {
         for (index, (position, output)) in given.iter().zip(&query.columns).enumerate() {
             let Some(column) = table.columns.get(*position) else { continue };
             let value = Expr::Column { index, data_type: output.data_type };
+            if given_for(column, insert.overriding)? == Given::Ignored {
+                assigned.push((*position, default_of(column)));
+                continue;
+            }
             let target = (column.name.as_str(), column.data_type);
             assigned.push((*position, self.assign(value, target, insert.table.name.position)?));
         }
@@ -122,6 +139,7 @@ impl Binder<'_> {
     /// `VALUES` whose cells go straight into columns, and may be DEFAULT.
     fn insert_values(
         &self,
+        insert: &ast::Insert,
         rows: &[Vec<ast::Expr>],
         table: &TableDescriptor,
         given: &[usize],
@@ -138,7 +156,12 @@ impl Binder<'_> {
             let mut cells = Vec::with_capacity(row.len());
             for (cell, position) in row.iter().zip(given) {
                 let Some(column) = table.columns.get(*position) else { continue };
-                cells.push(self.assigned(cell, column, &place)?);
+                let is_default = cell.kind == ExprKind::Default;
+                cells.push(if !is_default && given_for(column, insert.overriding)? == Given::Ignored {
+                    default_of(column)
+                } else {
+                    self.assigned(cell, column, &place)?
+                });
             }
             bound.push(cells);
         }
@@ -194,6 +217,11 @@ impl Binder<'_> {
                 let message = format!("multiple assignments to same column \"{}\"", column.name);
                 return Err(SqlError::new(SqlState::SyntaxError, message).at(assignment.column.position));
             }
+            if column.identity == Some(Identity::Always) && assignment.value.kind != ExprKind::Default {
+                let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
+                let error = SqlError::new(SqlState::GeneratedAlways, message);
+                return Err(error.with_detail(always_generated(column)));
+            }
             let value = self.assigned(&assignment.value, column, &place)?;
             assignments.push((position, value));
         }
@@ -202,7 +230,7 @@ impl Binder<'_> {
 
     /// Binds an UPDATE.
     pub(super) fn update(&self, update: &ast::Update) -> Result<BoundUpdate, SqlError> {
-        let table = self.table(&update.table.name)?;
+        let table = self.target(&update.table.name)?;
         let scope = self.target_scope(&update.table, &table);
         let assignments = self.assignments(&update.assignments, &table, &scope)?;
         let filter = self.filter(update.filter.as_ref(), &scope)?;
@@ -212,7 +240,7 @@ impl Binder<'_> {
 
     /// Binds a DELETE.
     pub(super) fn delete(&self, delete: &ast::Delete) -> Result<BoundDelete, SqlError> {
-        let table = self.table(&delete.table.name)?;
+        let table = self.target(&delete.table.name)?;
         let scope = self.target_scope(&delete.table, &table);
         let filter = self.filter(delete.filter.as_ref(), &scope)?;
         let returning = self.returning(delete.returning.as_deref(), (&delete.table, &table))?;
@@ -257,6 +285,36 @@ impl Binder<'_> {
         // Stored with the column's own type, so that a default can stand wherever the column's value does.
         Ok(if assigned.data_type() == column.1 { assigned } else { explicit_cast(assigned, column.1) })
     }
+}
+
+/// What becomes of a value that INSERT gives for a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    /// It is stored.
+    Taken,
+    /// The default is stored.
+    Ignored,
+}
+
+/// What becomes of a value other than DEFAULT for this column.
+///
+/// # Errors
+/// 428C9 for one that always makes its own.
+fn given_for(column: &ColumnDescriptor, overriding: Option<Overriding>) -> Result<Given, SqlError> {
+    match (column.identity, overriding) {
+        (Some(_), Some(Overriding::User)) => Ok(Given::Ignored),
+        (Some(Identity::Always), None) => {
+            let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+            Err(SqlError::new(SqlState::GeneratedAlways, message)
+                .with_detail(always_generated(column))
+                .with_hint("Use OVERRIDING SYSTEM VALUE to override."))
+        }
+        (None | Some(Identity::Always | Identity::ByDefault), _) => Ok(Given::Taken),
+    }
+}
+
+fn always_generated(column: &ColumnDescriptor) -> String {
+    format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name)
 }
 
 /// The columns that a source of this width gives.

@@ -61,7 +61,7 @@ impl CatalogCache {
         transaction.rollback().await;
         let snapshot = match changes.newest {
             None => known.snapshot,
-            Some(version) => Arc::new(known.snapshot.with(version, changes.tables)),
+            Some(version) => Arc::new(known.snapshot.with(version, changes.tables, changes.sequences)),
         };
         let mut current = self.current.write();
         if as_of > current.as_of {

@@ -1,20 +1,22 @@
 //! A table's descriptor as stored in range 1.
 //!
 //! ```text
-//! version | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default |
+//! version | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default,
+//!                                                     from 4 on 0, or identity: 1 always, 2 by default |
 //!   1, 2   primary key: column ids
 //!   3, 4   indexes: id, name, kind (1: primary), columns: id, descending
 //! ```
 //!
 //! A table is written in the oldest version that can say all of it, so that nodes of before read what they know. Version
-//! 2 came with new types, version 4 with arrays. Before version 3 there was one index, the primary one, with the name that
+//! 2 came with the second generation of types, version 4 with the third and with identity columns. Before version 3 there was one
+//! index, the primary one, with the name that
 //! [`IndexDescriptor::primary`] gives.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use super::descriptor::{
-    ColumnDescriptor, IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID, TableDescriptor,
+    ColumnDescriptor, Identity, IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID, TableDescriptor,
 };
 use crate::program::expr_format::{self, put_optional_expr, read_optional_expr};
 use crate::storage::type_format::{self, put_type, read_type};
@@ -23,6 +25,10 @@ use crate::storage::type_format::{self, put_type, read_type};
 pub const DESCRIPTOR_FORMAT_VERSION: u8 = 4;
 const WHAT: &str = "table descriptor";
 const PRIMARY: u8 = 1;
+
+const NO_IDENTITY: u8 = 0;
+const ALWAYS: u8 = 1;
+const BY_DEFAULT: u8 = 2;
 
 /// The descriptor's bytes.
 pub fn encode(table: &TableDescriptor) -> Vec<u8> {
@@ -33,6 +39,13 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
         put_type(out.varint(u64::from(column.id)).text(&column.name), column.data_type);
         out.bool(column.nullable).bool(column.hidden);
         put_optional_expr(&mut out, column.default.as_ref());
+        if version >= 4 {
+            out.u8(match column.identity {
+                None => NO_IDENTITY,
+                Some(Identity::Always) => ALWAYS,
+                Some(Identity::ByDefault) => BY_DEFAULT,
+            });
+        }
     }
     if version < 3 {
         out.count(table.primary().columns.len());
@@ -48,21 +61,25 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
 
 /// The oldest version that can say all of a table.
 fn version_of(table: &TableDescriptor) -> u8 {
+    let generation = table.columns.iter().map(generation_of).max().unwrap_or(1);
     let primary = IndexDescriptor::primary(&table.name, table.primary().column_ids());
-    let of_column = |column: &ColumnDescriptor| {
-        type_format::generation(column.data_type)
-            .max(column.default.as_ref().map_or(1, expr_format::generation))
-    };
-    match table.columns.iter().map(of_column).max() {
-        Some(3..) => 4,
+    match generation {
+        3.. => DESCRIPTOR_FORMAT_VERSION,
         _ if table.indexes != [primary] => 3,
-        of_columns => of_columns.unwrap_or(1),
+        generation => generation,
     }
 }
 
-/// Whether nodes of cluster version 1 cannot read a table's descriptor.
+/// Whether the releases of before cluster version 2 cannot read a table's descriptor.
 pub fn is_new(table: &TableDescriptor) -> bool {
-    version_of(table) > 3
+    version_of(table) >= 4
+}
+
+/// The generation of types that a column needs.
+fn generation_of(column: &ColumnDescriptor) -> u8 {
+    let default = column.default.as_ref().map_or(1, expr_format::generation);
+    let identity = if column.identity.is_some() { 3 } else { 1 };
+    type_format::generation(column.data_type).max(default).max(identity)
 }
 
 fn put_index(out: &mut Writer, index: &IndexDescriptor) {
@@ -86,7 +103,7 @@ pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
     let name = reader.text()?.to_owned();
     let version = reader.u64()?;
     let count = reader.items()?;
-    let columns = (0..count).map(|_| read_column(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    let columns = (0..count).map(|_| read_column(&mut reader, format)).collect::<Result<Vec<_>, _>>()?;
     let count = reader.items()?;
     let indexes = if format < 3 {
         let ids = (0..count).map(|_| read_column_id(&mut reader)).collect::<Result<Vec<_>, _>>()?;
@@ -99,7 +116,7 @@ pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
     Ok(TableDescriptor { id, name, version, columns, indexes })
 }
 
-fn read_column(reader: &mut Reader<'_>) -> Result<ColumnDescriptor, CodecError> {
+fn read_column(reader: &mut Reader<'_>, format: u8) -> Result<ColumnDescriptor, CodecError> {
     Ok(ColumnDescriptor {
         id: read_column_id(reader)?,
         name: reader.text()?.to_owned(),
@@ -107,6 +124,16 @@ fn read_column(reader: &mut Reader<'_>) -> Result<ColumnDescriptor, CodecError> 
         nullable: reader.bool()?,
         hidden: reader.bool()?,
         default: read_optional_expr(reader)?,
+        identity: if format < 4 { None } else { read_identity(reader)? },
+    })
+}
+
+fn read_identity(reader: &mut Reader<'_>) -> Result<Option<Identity>, CodecError> {
+    Ok(match reader.u8()? {
+        NO_IDENTITY => None,
+        ALWAYS => Some(Identity::Always),
+        BY_DEFAULT => Some(Identity::ByDefault),
+        other => return Err(reader.invalid(u64::from(other))),
     })
 }
 

@@ -5,9 +5,11 @@ use quorate_engine::kv::{Key, Span, Value, keyspace};
 
 const NAMES: u8 = 0x01;
 const DESCRIPTORS: u8 = 0x02;
+const SEQUENCES: u8 = 0x03;
 const JOBS: u8 = 0x04;
 const JOB_TURNS: u8 = 0x05;
 const JOB_DRIVERS: u8 = 0x06;
+const POSITIONS: u8 = 0x07;
 const TABLE_ID_COUNTER: &[u8] = b"table_id";
 const JOB_ID_COUNTER: &[u8] = b"job_id";
 
@@ -28,19 +30,48 @@ pub fn descriptor_key(table_id: u64) -> Key {
     catalog_key(DESCRIPTORS, &table_id.to_be_bytes())
 }
 
-/// All descriptors.
-pub fn descriptors_span() -> Span {
-    Span::prefix(catalog_key(DESCRIPTORS, &[]))
+/// Where a sequence's descriptor is.
+pub fn sequence_key(sequence_id: u64) -> Key {
+    catalog_key(SEQUENCES, &sequence_id.to_be_bytes())
 }
 
-/// The table whose descriptor is there.
+/// Where it stands how far a sequence is.
+pub fn position_key(sequence_id: u64) -> Key {
+    catalog_key(POSITIONS, &sequence_id.to_be_bytes())
+}
+
+/// All descriptors: of tables, then of sequences.
+pub fn descriptors_span() -> Span {
+    Span::new(catalog_key(DESCRIPTORS, &[]), catalog_key(JOBS, &[]))
+}
+
+/// What a descriptor's key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// A table of this id.
+    Table(u64),
+    /// A sequence of this id.
+    Sequence(u64),
+}
+
+/// What the descriptor is of that is there; `None` for the counter that was there once.
 ///
 /// # Errors
 /// No key of a descriptor.
-pub fn table_id_of(key: &Key) -> Result<u64, CodecError> {
-    let prefix = catalog_key(DESCRIPTORS, &[]);
-    let id = key.as_ref().strip_prefix(prefix.as_ref()).and_then(|rest| rest.try_into().ok());
-    id.map(u64::from_be_bytes).ok_or(CodecError::Truncated { what: "key of a descriptor" })
+pub fn described_by(key: &Key) -> Result<Option<Described>, CodecError> {
+    let invalid = CodecError::Truncated { what: "key of a descriptor" };
+    let prefix = keyspace::system_prefix(keyspace::SYSTEM_CATALOG);
+    let rest = key.as_ref().strip_prefix(prefix.as_ref()).and_then(<[u8]>::split_first);
+    let (kind, id) = rest.ok_or(invalid.clone())?;
+    if *kind == SEQUENCES && id.is_empty() {
+        return Ok(None);
+    }
+    let id = u64::from_be_bytes(id.try_into().map_err(|_| invalid.clone())?);
+    match *kind {
+        DESCRIPTORS => Ok(Some(Described::Table(id))),
+        SEQUENCES => Ok(Some(Described::Sequence(id))),
+        _ => Err(invalid),
+    }
 }
 
 /// Where a job is.

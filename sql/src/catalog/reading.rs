@@ -1,12 +1,13 @@
 //! Reads what has changed in the catalog since a moment.
 
-use quorate_engine::codec::CodecError;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Change, ChangesRequest, Transaction};
 
 use super::descriptor_format;
 use super::keys;
-use super::snapshot::TableChange;
+use super::keys::Described;
+use super::sequence_format;
+use super::snapshot::{SequenceChange, TableChange};
 use crate::error::SqlError;
 use crate::kv_error::sql_error;
 
@@ -22,9 +23,11 @@ pub struct CatalogChanges {
     pub newest: Option<Timestamp>,
     /// Tables that are new, different or gone.
     pub tables: Vec<TableChange>,
+    /// The same for sequences.
+    pub sequences: Vec<SequenceChange>,
 }
 
-/// The changes of all tables since `after`, as of the transaction's timestamp.
+/// The changes of all tables and sequences since `after`, as of the transaction's timestamp.
 ///
 /// # Errors
 /// Range 1 cannot be read, or holds bytes that cannot.
@@ -39,14 +42,25 @@ pub async fn read_changes(
         let page = transaction.changes(request).await.map_err(|error| sql_error(error, None))?;
         for change in page.changes {
             found.newest = found.newest.max(Some(change.timestamp));
-            found.tables.push(table_change(&change)?);
+            found.add(&change)?;
         }
         rest = page.resume;
     }
     Ok(found)
 }
 
-fn table_change(change: &Change) -> Result<TableChange, CodecError> {
-    let id = keys::table_id_of(&change.key)?;
-    Ok((id, change.value.as_deref().map(descriptor_format::decode).transpose()?))
+impl CatalogChanges {
+    fn add(&mut self, change: &Change) -> Result<(), SqlError> {
+        let bytes = change.value.as_deref();
+        match keys::described_by(&change.key)? {
+            None => {}
+            Some(Described::Table(id)) => {
+                self.tables.push((id, bytes.map(descriptor_format::decode).transpose()?));
+            }
+            Some(Described::Sequence(id)) => {
+                self.sequences.push((id, bytes.map(sequence_format::decode).transpose()?));
+            }
+        }
+        Ok(())
+    }
 }

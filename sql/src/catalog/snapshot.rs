@@ -1,4 +1,4 @@
-//! [`CatalogSnapshot`]: all tables at one moment, which a statement binds with.
+//! [`CatalogSnapshot`]: all tables and sequences at one moment, which a statement binds with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,36 +6,54 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 
 use super::descriptor::TableDescriptor;
+use super::sequence::SequenceDescriptor;
 use super::view::CatalogView;
 
 /// A descriptor that has changed: the table's id, and what it is now; `None` where it was dropped.
 pub type TableChange = (u64, Option<TableDescriptor>);
+/// The same for a sequence.
+pub type SequenceChange = (u64, Option<SequenceDescriptor>);
 
-/// All tables at one version of the catalog.
+/// All tables and sequences at one version of the catalog.
 #[derive(Debug, Default)]
 pub struct CatalogSnapshot {
     /// When the newest change in it was committed; it tells one snapshot from another.
     pub version: Timestamp,
     tables: BTreeMap<String, Arc<TableDescriptor>>,
+    sequences: BTreeMap<u64, Arc<SequenceDescriptor>>,
+    /// Names of tables by their ids.
     names: BTreeMap<u64, String>,
+    /// Ids of sequences by their names.
+    sequence_ids: BTreeMap<String, u64>,
 }
 
 impl CatalogSnapshot {
     /// A snapshot of these tables.
     pub fn new(version: Timestamp, tables: Vec<TableDescriptor>) -> Self {
-        Self::of(version, tables.into_iter().map(Arc::new))
+        Self::of(version, tables.into_iter().map(Arc::new), std::iter::empty())
     }
 
-    /// A snapshot of these tables.
-    pub fn of(version: Timestamp, tables: impl Iterator<Item = Arc<TableDescriptor>>) -> Self {
+    /// A snapshot of these tables and sequences.
+    pub fn of(
+        version: Timestamp,
+        tables: impl Iterator<Item = Arc<TableDescriptor>>,
+        sequences: impl Iterator<Item = Arc<SequenceDescriptor>>,
+    ) -> Self {
         let tables: BTreeMap<_, _> = tables.map(|table| (table.name.clone(), table)).collect();
         let names = tables.values().map(|table| (table.id, table.name.clone())).collect();
-        Self { version, tables, names }
+        let sequences: BTreeMap<_, _> = sequences.map(|sequence| (sequence.id, sequence)).collect();
+        let sequence_ids = sequences.values().map(|sequence| (sequence.name.clone(), sequence.id)).collect();
+        Self { version, tables, sequences, names, sequence_ids }
     }
 
     /// This one with what has changed since, up to `version`.
     #[must_use]
-    pub fn with(&self, version: Timestamp, changes: Vec<TableChange>) -> Self {
+    pub fn with(
+        &self,
+        version: Timestamp,
+        changes: Vec<TableChange>,
+        sequence_changes: Vec<SequenceChange>,
+    ) -> Self {
         let (mut tables, mut names) = (self.tables.clone(), self.names.clone());
         // Names go first: a name that one table gave up may be another's now.
         for (id, _) in &changes {
@@ -47,7 +65,17 @@ impl CatalogSnapshot {
             names.insert(table.id, table.name.clone());
             tables.insert(table.name.clone(), Arc::new(table));
         }
-        Self { version, tables, names }
+        let (mut sequences, mut sequence_ids) = (self.sequences.clone(), self.sequence_ids.clone());
+        for (id, _) in &sequence_changes {
+            if let Some(sequence) = sequences.remove(id) {
+                sequence_ids.remove(&sequence.name);
+            }
+        }
+        for sequence in sequence_changes.into_iter().filter_map(|(_, sequence)| sequence) {
+            sequence_ids.insert(sequence.name.clone(), sequence.id);
+            sequences.insert(sequence.id, Arc::new(sequence));
+        }
+        Self { version, tables, sequences, names, sequence_ids }
     }
 
     /// The table with this id.
@@ -59,6 +87,16 @@ impl CatalogSnapshot {
     pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDescriptor>> {
         self.tables.values()
     }
+
+    /// The sequence with this id.
+    pub fn sequence_by_id(&self, id: u64) -> Option<&Arc<SequenceDescriptor>> {
+        self.sequences.get(&id)
+    }
+
+    /// All sequences by id.
+    pub fn sequences(&self) -> impl Iterator<Item = &Arc<SequenceDescriptor>> {
+        self.sequences.values()
+    }
 }
 
 impl CatalogView for CatalogSnapshot {
@@ -68,5 +106,23 @@ impl CatalogView for CatalogSnapshot {
 
     fn table_names(&self) -> Vec<String> {
         self.tables.keys().cloned().collect()
+    }
+
+    fn sequence(&self, name: &str) -> Option<Arc<SequenceDescriptor>> {
+        self.sequences.get(self.sequence_ids.get(name)?).cloned()
+    }
+
+    fn sequences_of(&self, table_id: u64) -> Vec<Arc<SequenceDescriptor>> {
+        let is_own = |sequence: &&Arc<SequenceDescriptor>| {
+            sequence.owner.is_some_and(|owner| owner.table_id == table_id)
+        };
+        self.sequences.values().filter(is_own).cloned().collect()
+    }
+
+    fn users_of(&self, sequence_id: u64) -> Vec<(Arc<TableDescriptor>, String)> {
+        let columns =
+            self.tables.values().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
+        let users = columns.filter(|(_, column)| column.draws_from(sequence_id));
+        users.map(|(table, column)| (Arc::clone(table), column.name.clone())).collect()
     }
 }

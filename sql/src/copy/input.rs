@@ -10,8 +10,9 @@ use super::row::{RowMaker, with_context};
 use crate::bind::BoundCopyFrom;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
-use crate::exec::context::Limits;
+use crate::exec::context::{Computing, Limits};
 use crate::exec::rows::duplicate;
+use crate::expr::eval::EvalContext;
 use crate::kv_error::sql_error;
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::Run;
@@ -187,7 +188,15 @@ impl CopyIn {
             return Ok(());
         }
         let line = self.record.line;
-        let row = self.rows.row(&self.record, &session.node)?;
+        let row = if self.rows.is_volatile {
+            let drawing = session.drawing();
+            let computing =
+                Computing { eval: EvalContext::default(), drawing: &drawing, limits: &self.limits };
+            let (rows, record, node) = (&self.rows, &self.record, &session.node);
+            computing.compute(|_| rows.row(record, node, Some(&drawing))).await?
+        } else {
+            self.rows.row(&self.record, &session.node, None)?
+        };
         let writes = row_writes(&self.layout, None, Some(&row));
         let writes = writes.map_err(|error| self.rows.at_line(error, &self.record))?;
         self.record.clear();

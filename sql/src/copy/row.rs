@@ -9,6 +9,7 @@ use crate::error::{SqlError, SqlState};
 use crate::exec::rows::{check_not_null, fill_hidden};
 use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
+use crate::expr::sequences::Sequences;
 use crate::node::SqlNode;
 use crate::types::{DataType, Datum, Row, text};
 
@@ -30,6 +31,8 @@ pub struct RowMaker {
     fields: Vec<(String, DataType)>,
     sources: Vec<Source>,
     now_micros: i64,
+    /// A computed column takes a value of a sequence, or the like.
+    pub is_volatile: bool,
 }
 
 impl RowMaker {
@@ -48,17 +51,23 @@ impl RowMaker {
             fields: fields.map(|column| (column.name.clone(), column.data_type)).collect(),
             sources: sources.collect(),
             now_micros,
+            is_volatile: from.row.iter().any(Expr::is_volatile),
         }
     }
 
-    /// The full row of a line.
+    /// The full row of a line; `sequences` where columns are volatile.
     ///
     /// # Errors
     /// 22P04 for a wrong number of fields, 22P02 and others for a field that is not of its type, 23502: each with table,
     /// line and column as its detail.
-    pub fn row(&self, record: &Record, node: &SqlNode) -> Result<Row, SqlError> {
+    pub fn row(
+        &self,
+        record: &Record,
+        node: &SqlNode,
+        sequences: Option<&dyn Sequences>,
+    ) -> Result<Row, SqlError> {
         let mut values = self.values(record)?;
-        let context = EvalContext { parameters: &[], now_micros: self.now_micros };
+        let context = EvalContext { parameters: &[], now_micros: self.now_micros, sequences };
         let mut row = Vec::with_capacity(self.sources.len());
         // Computed columns first look at the values, before fields are moved out of them.
         for source in &self.sources {

@@ -230,7 +230,7 @@ impl Driver {
 }
 
 /// Waits until no node can commit by a catalog of before `upto`.
-pub(super) async fn settle(node: &SqlNode, upto: Timestamp) -> Result<(), SqlError> {
+pub(crate) async fn settle(node: &SqlNode, upto: Timestamp) -> Result<(), SqlError> {
     // The change is made: a moment in which it cannot be read is waited out.
     for _ in 1..SETTLE_READS_MAX {
         match node.refresh_catalog().await {
@@ -246,13 +246,18 @@ pub(super) async fn settle(node: &SqlNode, upto: Timestamp) -> Result<(), SqlErr
 
 /// The job goes on without its client: the change is made, whatever kept this node from seeing it through.
 pub(super) fn left_behind(error: &SqlError, job_id: u64) -> SqlError {
+    let hint =
+        format!("Do not repeat it: job {job_id} finishes it by itself, SHOW JOBS tells how far it is.");
+    made(error).with_hint(hint)
+}
+
+/// A change is made, whatever kept this node from waiting until all nodes know.
+pub(crate) fn made(error: &SqlError) -> SqlError {
     let message = format!(
         "the change is made, and it is not known whether all nodes know of it yet: {}",
         error.message
     );
-    SqlError::new(SqlState::StatementCompletionUnknown, message).with_hint(format!(
-        "Do not repeat it: job {job_id} finishes it by itself, SHOW JOBS tells how far it is."
-    ))
+    SqlError::new(SqlState::StatementCompletionUnknown, message)
 }
 
 fn undone(reason: &str) -> SqlError {

@@ -20,9 +20,10 @@ use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{KvError, Transaction, TransactionOptions, keyspace};
 
-use super::driver::{Driven, Driver, duplicate_table, left_behind, not_the_table};
+use super::driver::{Driven, Driver, duplicate_table, left_behind, made, not_the_table, settle};
 use super::job::{Job, JobOrigin, JobStep};
 use super::job_steps::JobEvent;
+use super::staged_sequences::{StagedSequences, check_free, forget_positions};
 use super::{create, drop, rows};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::keys;
@@ -43,21 +44,26 @@ pub struct StagedDdl {
     /// Jobs of tables that it has made behind a savepoint, and gone back: undone when it ends, whichever way, since what it has
     /// read of them must not change before.
     given_up: Vec<Driver>,
+    /// What it has changed of sequences.
+    sequences: Arc<StagedSequences>,
+    /// Sequences that it has made behind a savepoint, and gone back.
+    given_up_sequences: BTreeSet<u64>,
     /// The last catalog that was laid over, with the result.
     laid_over: Mutex<Option<(Arc<CatalogSnapshot>, Arc<CatalogSnapshot>)>>,
 }
 
 /// How much a transaction had changed at a savepoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StagedMark {
     created: usize,
     dropped: usize,
     drops: usize,
+    sequences: Arc<StagedSequences>,
 }
 
 impl StagedMark {
     /// Tables that it had made.
-    pub fn created(self) -> usize {
+    pub fn created(&self) -> usize {
         self.created
     }
 }
@@ -65,12 +71,17 @@ impl StagedMark {
 impl StagedDdl {
     /// What [`StagedDdl::go_back_to`] goes back to.
     pub fn mark(&self) -> StagedMark {
-        StagedMark { created: self.created.len(), dropped: self.dropped.len(), drops: self.drops.len() }
+        StagedMark {
+            created: self.created.len(),
+            dropped: self.dropped.len(),
+            drops: self.drops.len(),
+            sequences: Arc::clone(&self.sequences),
+        }
     }
 
     /// Undoes what was changed since a mark; the buffered writes are the transaction's to undo. Gives the tables that were
     /// made since: nobody knows them any more.
-    pub fn go_back_to(&mut self, mark: StagedMark) -> BTreeSet<u64> {
+    pub fn go_back_to(&mut self, mark: &StagedMark) -> BTreeSet<u64> {
         assert!(
             mark.created <= self.created.len() && mark.dropped <= self.dropped.len(),
             "a mark lies behind"
@@ -78,6 +89,8 @@ impl StagedDdl {
         let given_up: Vec<_> = self.created.drain(mark.created..).collect();
         self.dropped.truncate(mark.dropped);
         self.drops.truncate(mark.drops);
+        let sequences = std::mem::replace(&mut self.sequences, Arc::clone(&mark.sequences));
+        self.given_up_sequences.extend(sequences.created().filter(|id| !mark.sequences.has_created(*id)));
         *self.laid_over.lock() = None;
         let tables = given_up.iter().map(|(table, _)| table.id).collect();
         self.given_up.extend(given_up.into_iter().map(|(_, driver)| driver));
@@ -86,7 +99,7 @@ impl StagedDdl {
 
     /// Whether nothing was changed.
     pub fn is_empty(&self) -> bool {
-        self.created.is_empty() && self.dropped.is_empty()
+        self.created.is_empty() && self.dropped.is_empty() && self.sequences.is_empty()
     }
 
     /// Whether the transaction itself has made this table: nobody else knows it.
@@ -128,12 +141,24 @@ impl StagedDdl {
         let dropped: BTreeSet<u64> = self.dropped.iter().map(|table| table.id).collect();
         let created = self.created.iter().map(|(table, _)| table);
         let tables = node.tables().chain(created).filter(|table| !dropped.contains(&table.id));
-        let catalog = Arc::new(CatalogSnapshot::of(node.version, tables.cloned()));
+        let sequences = self.sequences.over(node.sequences());
+        let catalog = Arc::new(CatalogSnapshot::of(node.version, tables.cloned(), sequences));
         *laid_over = Some((node, Arc::clone(&catalog)));
         catalog
     }
 
-    /// Creates a table from a descriptor whose id is filled in here; its range is made at once.
+    /// What was changed of sequences, where anything was.
+    pub fn sequences(&self) -> Option<Arc<StagedSequences>> {
+        (!self.sequences.is_empty()).then(|| Arc::clone(&self.sequences))
+    }
+
+    /// The same, to be changed.
+    pub fn sequences_mut(&mut self) -> &mut StagedSequences {
+        *self.laid_over.get_mut() = None;
+        Arc::make_mut(&mut self.sequences)
+    }
+
+    /// Creates a table from a descriptor whose id is filled in here, and given; its range is made at once.
     ///
     /// # Errors
     /// 42P07 where the name is taken, and nothing was done; those of the store and the cluster.
@@ -142,17 +167,16 @@ impl StagedDdl {
         node: &SqlNode,
         transaction: &mut dyn Transaction,
         mut table: TableDescriptor,
-    ) -> Result<(), SqlError> {
-        if self.find(transaction, &table.name).await?.is_some() {
-            return Err(duplicate_table(&table.name));
-        }
+    ) -> Result<u64, SqlError> {
+        check_free(transaction, &table.name).await?;
         let mut driver = create::begin(node, &mut table, JobOrigin::Transaction).await?;
         let job = driver.job().clone();
         let made = driver.run(node, JobEvent::Begin).await;
         let table = Arc::new(table);
         // Noted first: what is made of a range must go again.
         self.created.push((Arc::clone(&table), driver));
-        let Some((_, driver)) = self.created.last_mut() else { return Ok(()) };
+        let id = table.id;
+        let Some((_, driver)) = self.created.last_mut() else { return Ok(id) };
         driver.told(node, made?).await?;
         let stage = async {
             transaction.own(keyspace::table_span(table.id));
@@ -164,7 +188,7 @@ impl StagedDdl {
         };
         let staged: Result<(), KvError> = stage.await;
         *self.laid_over.lock() = None;
-        staged.map_err(|error| sql_error(error, None))
+        staged.map(|()| id).map_err(|error| sql_error(error, None))
     }
 
     /// Drops a table.
@@ -237,10 +261,14 @@ impl StagedDdl {
             "the transaction that created it went back to a savepoint",
         )
         .await;
+        forget_positions(node, std::mem::take(&mut self.given_up_sequences)).await;
         let mut steps = Vec::new();
         for (table, driver) in std::mem::take(&mut self.created) {
             let is_gone = self.has_dropped(table.id);
             steps.push((driver, if is_gone { JobStep::DropRanges } else { JobStep::Settle }));
+        }
+        if steps.is_empty() && self.drops.is_empty() && !self.sequences.is_empty() {
+            settle(node, committed).await.map_err(|error| made(&error))?;
         }
         steps.extend(std::mem::take(&mut self.drops).into_iter().map(|driver| (driver, JobStep::Settle)));
         for (mut driver, step) in steps {
@@ -258,6 +286,8 @@ impl StagedDdl {
 
     /// The transaction was not committed: undoes what it has made.
     pub async fn undo(self, node: &SqlNode) {
+        let sequences = self.sequences.created().chain(self.given_up_sequences);
+        forget_positions(node, sequences).await;
         let drivers = self.created.into_iter().map(|(_, driver)| driver).chain(self.given_up);
         undo_all(drivers.collect(), node, "its transaction was rolled back").await;
     }

@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use super::context::{ExecContext, ExecError};
 use super::groups::Groups;
 use super::operator::{Operator, take_batch};
-use crate::expr::eval::eval;
+use crate::error::SqlError;
+use crate::expr::eval::{EvalContext, eval};
 use crate::expr::{Aggregate, Expr};
-use crate::types::Row;
+use crate::types::{Datum, Row};
 
 /// Groups its whole input by hashing.
 pub struct AggregateRows {
@@ -27,20 +28,29 @@ impl AggregateRows {
         let mut groups = Groups::new(self.group_by.len(), self.aggregates.clone());
         while let Some(rows) = self.input.next(context).await? {
             for row in rows {
-                let keys = self.group_by.iter().map(|expr| eval(expr, &row, &context.eval));
-                let keys = keys.collect::<Result<Row, _>>()?;
-                let arguments = self.aggregates.iter().map(|aggregate| {
-                    aggregate
-                        .argument
-                        .as_ref()
-                        .map(|argument| eval(argument, &row, &context.eval))
-                        .transpose()
-                });
-                groups.add(keys, &arguments.collect::<Result<Vec<_>, _>>()?)?;
+                let (group_by, aggregates) = (&self.group_by, &self.aggregates);
+                let grouped = context
+                    .computing()
+                    .compute(|eval_context| grouped((group_by, aggregates), &row, eval_context));
+                let (keys, arguments) = grouped.await?;
+                groups.add(keys, &arguments)?;
             }
         }
         Ok(groups.finish()?)
     }
+}
+
+/// A row's group keys, and the argument of each aggregate.
+fn grouped(
+    (group_by, aggregates): (&[Expr], &[Aggregate]),
+    row: &[Datum],
+    context: &EvalContext<'_>,
+) -> Result<(Row, Vec<Option<Datum>>), SqlError> {
+    let keys = group_by.iter().map(|expr| eval(expr, row, context)).collect::<Result<_, _>>()?;
+    let argument = |aggregate: &Aggregate| {
+        aggregate.argument.as_ref().map(|argument| eval(argument, row, context)).transpose()
+    };
+    Ok((keys, aggregates.iter().map(argument).collect::<Result<_, _>>()?))
 }
 
 #[async_trait]

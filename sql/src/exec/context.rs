@@ -12,6 +12,7 @@ use crate::error::SqlError;
 use crate::expr::eval::EvalContext;
 use crate::kv_error::sql_error;
 use crate::node::SqlNode;
+use crate::sequences::drawing::Drawing;
 
 /// Why an attempt at a statement ended early.
 #[derive(Debug)]
@@ -86,6 +87,43 @@ impl Limits {
     }
 }
 
+/// What rows are computed with.
+#[derive(Clone, Copy)]
+pub struct Computing<'a> {
+    /// Parameters, `now()`, and the sequences.
+    pub eval: EvalContext<'a>,
+    /// The same sequences, to fetch what they want.
+    pub drawing: &'a Drawing<'a>,
+    /// When to stop.
+    pub limits: &'a Limits,
+}
+
+impl<'a> Computing<'a> {
+    /// Computes what one row is, again each time that its sequences have fetched something: `work` has no effects but theirs.
+    ///
+    /// # Errors
+    /// Those of `work` and of the sequences; 57014.
+    pub async fn compute<T>(
+        self,
+        work: impl Fn(&EvalContext<'a>) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        loop {
+            match work(&self.eval) {
+                Ok(computed) => {
+                    self.drawing.row_done();
+                    return Ok(computed);
+                }
+                Err(error) => {
+                    let Some(wanted) = self.drawing.take_wanted() else { return Err(error) };
+                    self.limits.cancel.check()?;
+                    // Seldom: kept out of the futures of all rows.
+                    Box::pin(self.drawing.fetch(wanted, &self.limits.cancel)).await?;
+                }
+            }
+        }
+    }
+}
+
 /// A running statement.
 pub struct ExecContext<'a> {
     /// The node.
@@ -96,15 +134,22 @@ pub struct ExecContext<'a> {
     pub as_of: Sequence,
     /// When to stop.
     pub limits: &'a Limits,
-    /// Parameters and `now()`.
+    /// Parameters, `now()`, and the sequences.
     pub eval: EvalContext<'a>,
+    /// The same sequences, to fetch what they want.
+    pub drawing: &'a Drawing<'a>,
     /// Whether the statement commits alone: its keys are then checked by the commit itself.
     pub is_autocommit: bool,
     /// What the operators did.
     pub profile: Profile,
 }
 
-impl ExecContext<'_> {
+impl<'a> ExecContext<'a> {
+    /// What rows are computed with.
+    pub fn computing(&self) -> Computing<'a> {
+        Computing { eval: self.eval, drawing: self.drawing, limits: self.limits }
+    }
+
     /// Values of these keys as of the statement's start.
     ///
     /// # Errors

@@ -27,7 +27,10 @@ impl Operator for Filter {
         while let Some(rows) = self.input.next(context).await? {
             let mut kept = Vec::with_capacity(rows.len());
             for row in rows {
-                if is_true(&self.predicate, &row, &context.eval)? {
+                let predicate = &self.predicate;
+                let is_kept =
+                    context.computing().compute(|eval_context| is_true(predicate, &row, eval_context));
+                if is_kept.await? {
                     kept.push(row);
                 }
             }

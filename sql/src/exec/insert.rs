@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use quorate_engine::kv::{Key, Value};
 
-use super::context::{ExecContext, ExecError};
+use super::context::{Computing, ExecContext, ExecError};
 use super::memory::Budget;
 use super::operator::Operator;
 use super::returning::{Changed, Returning};
@@ -19,7 +19,7 @@ use super::update::{Change, apply_changes, assign};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
-use crate::expr::eval::is_true;
+use crate::expr::eval::{EvalContext, is_true};
 use crate::plan::node::OnConflict;
 use crate::storage::decode_row;
 use crate::storage::layout::TableLayout;
@@ -134,7 +134,7 @@ impl Insert {
                     self.write(row, Check::Done, context)?;
                     count += 1;
                 }
-                Some(taken) => changes.extend(self.conflict(&row.row, taken, context)?),
+                Some(taken) => changes.extend(self.conflict(&row.row, taken, context.computing()).await?),
             }
         }
         count += changes.len() as u64;
@@ -155,11 +155,11 @@ impl Insert {
     }
 
     /// What happens to a row whose key exists, in the store or in this statement.
-    fn conflict(
+    async fn conflict(
         &mut self,
         proposed: &Row,
         (key, stored): (Key, Option<Value>),
-        context: &ExecContext<'_>,
+        computing: Computing<'_>,
     ) -> Result<Option<Change>, ExecError> {
         match &self.on_conflict {
             OnConflict::Error | OnConflict::Replace => Err(self.again(&key).into()),
@@ -170,7 +170,8 @@ impl Insert {
                 };
                 let old = decode_row(&self.layout, key.as_ref(), &stored)?;
                 let updated = (assignments.as_slice(), filter.as_ref());
-                let Some(new) = update_stored(&self.table, (&old, proposed), updated, context)? else {
+                let Some(new) = update_stored(&self.table, (&old, proposed), updated, computing).await?
+                else {
                     return Ok(None);
                 };
                 let change = row_writes(&self.layout, Some(&old), Some(&new))?;
@@ -194,19 +195,18 @@ impl Insert {
 }
 
 /// `DO UPDATE`: what the stored row becomes, unless its WHERE says no.
-fn update_stored(
+async fn update_stored(
     table: &TableDescriptor,
     (old, proposed): (&Row, &Row),
     (assignments, filter): (&[(usize, Expr)], Option<&Expr>),
-    context: &ExecContext<'_>,
+    computing: Computing<'_>,
 ) -> Result<Option<Row>, ExecError> {
     let both: Vec<Datum> = old.iter().chain(proposed).cloned().collect();
-    if let Some(filter) = filter
-        && !is_true(filter, &both, &context.eval)?
-    {
-        return Ok(None);
-    }
-    Ok(Some(assign(table, old, assignments, (&both, &context.eval))?))
+    let updated = |eval_context: &EvalContext<'_>| match filter {
+        Some(filter) if !is_true(filter, &both, eval_context)? => Ok(None),
+        Some(_) | None => assign(table, old, assignments, (&both, eval_context)).map(Some),
+    };
+    Ok(computing.compute(updated).await?)
 }
 
 fn twice() -> SqlError {

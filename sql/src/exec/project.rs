@@ -27,9 +27,11 @@ impl Operator for Project {
         let Some(rows) = self.input.next(context).await? else { return Ok(None) };
         let mut projected = Vec::with_capacity(rows.len());
         for row in rows {
-            projected.push(
-                self.exprs.iter().map(|expr| eval(expr, &row, &context.eval)).collect::<Result<Row, _>>()?,
-            );
+            let exprs = &self.exprs;
+            let computed = context.computing().compute(|eval_context| {
+                exprs.iter().map(|expr| eval(expr, &row, eval_context)).collect::<Result<Row, _>>()
+            });
+            projected.push(computed.await?);
         }
         Ok(Some(projected))
     }

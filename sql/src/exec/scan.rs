@@ -14,7 +14,6 @@ use super::context::{ExecContext, ExecError};
 use super::groups::Groups;
 use super::operator::{Operator, take_batch};
 use crate::catalog::descriptor::TableDescriptor;
-use crate::cluster::Feature;
 use crate::error::SqlError;
 use crate::limits::{POINTS_AT_ONCE, PROGRAM_MAX_BYTES, SCAN_PAGE_BYTES, SCAN_PAGE_ROWS};
 use crate::plan::node::{Access, PushDown};
@@ -145,7 +144,7 @@ impl Scan {
             program: self
                 .encoded
                 .clone()
-                .filter(|_| !self.is_new || context.node.cluster.allows(Feature::ThirdTypes)),
+                .filter(|_| !self.is_new || context.node.cluster.generation() >= 3),
             rows_max: SCAN_PAGE_ROWS,
             bytes_max: SCAN_PAGE_BYTES,
         };

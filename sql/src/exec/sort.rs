@@ -36,8 +36,11 @@ impl Sort {
         let mut budget = Budget::new("ORDER BY");
         while let Some(rows) = self.input.next(context).await? {
             for row in rows {
-                let keys = self.keys.iter().map(|key| eval(&key.expr, &row, &context.eval));
-                let keys = keys.collect::<Result<Row, _>>()?;
+                let keys = &self.keys;
+                let keys = context.computing().compute(|eval_context| {
+                    keys.iter().map(|key| eval(&key.expr, &row, eval_context)).collect::<Result<Row, _>>()
+                });
+                let keys = keys.await?;
                 budget.add(row_bytes(&row) + row_bytes(&keys))?;
                 kept.push((keys, row));
             }

@@ -33,7 +33,8 @@ pub async fn update(
     let layout = TableLayout::of(table);
     let (mut changes, mut returning) = (Vec::new(), Returning::new(returning));
     for old in collect(source.as_mut(), context, "UPDATE").await? {
-        let new = assign(table, &old, assignments, (&old, &context.eval))?;
+        let assigned = context.computing().compute(|eval| assign(table, &old, assignments, (&old, eval)));
+        let new = assigned.await?;
         changes.push(row_writes(&layout, Some(&old), Some(&new))?);
         returning.add(&new, &context.eval)?;
     }

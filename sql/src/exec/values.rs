@@ -26,7 +26,10 @@ impl Operator for Values {
     async fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<Vec<Row>>, ExecError> {
         let mut batch = Vec::new();
         for exprs in self.rows.by_ref().take(BATCH_ROWS) {
-            batch.push(exprs.iter().map(|expr| eval(expr, &[], &context.eval)).collect::<Result<Row, _>>()?);
+            let row = context.computing().compute(|eval_context| {
+                exprs.iter().map(|expr| eval(expr, &[], eval_context)).collect::<Result<Row, _>>()
+            });
+            batch.push(row.await?);
         }
         Ok((!batch.is_empty()).then_some(batch))
     }

@@ -1,12 +1,13 @@
 //! Computes an expression on a row: SQL's three-valued logic, PostgreSQL's errors.
 //!
 //! Invariant: evaluation has no effects and reads nothing but the row and its context, so that ranges, the executor
-//! and constant folding get the same answers.
+//! and constant folding get the same answers. What is volatile is computed by the executor alone.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::error::{SqlError, SqlState};
+use crate::expr::sequences::Sequences;
 use crate::expr::{BinaryOp, Expr, UnaryOp, arithmetic, in_list, like, quantified};
 use crate::functions;
 use crate::types::cast::cast;
@@ -20,6 +21,8 @@ pub struct EvalContext<'a> {
     pub parameters: &'a [Datum],
     /// `now()`: microseconds since 1970 in UTC at the transaction's start.
     pub now_micros: i64,
+    /// The executor's sequences; nobody else has any.
+    pub sequences: Option<&'a dyn Sequences>,
 }
 
 /// The value of an expression on a row.

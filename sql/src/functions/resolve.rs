@@ -74,6 +74,15 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
         F::Concat if arguments.is_empty() => return None,
         F::Concat => (arguments.to_vec(), DataType::TEXT),
         F::Strpos => (vec![DataType::TEXT; 2], DataType::Int4),
+        F::RandomUuid => (vec![], DataType::Uuid),
+        F::LastVal => (vec![], DataType::Int8),
+        F::NextVal | F::CurrVal => (vec![sequence(*arguments.first()?)?], DataType::Int8),
+        F::SetVal => {
+            let mut wanted = vec![sequence(*arguments.first()?)?, DataType::Int8, DataType::Bool];
+            wanted.truncate(arguments.len().max(2));
+            (wanted, DataType::Int8)
+        }
+        F::SerialSequence => (vec![DataType::TEXT; 2], DataType::TEXT),
         F::DateTrunc | F::Extract => {
             let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;
             (vec![DataType::TEXT, argument], truncated)
@@ -108,6 +117,14 @@ const OF_POSTGRES: &str = include_str!("postgres.txt");
 /// Whether a (folded) name is that of a function of PostgreSQL that we do not have.
 pub fn is_lacking(name: &str) -> bool {
     canonical(name).is_none() && OF_POSTGRES.lines().any(|known| known == name)
+}
+
+/// What names a sequence: text, or the id that the binder has put in its place.
+fn sequence(argument: DataType) -> Option<DataType> {
+    if argument == DataType::Int8 {
+        return Some(argument);
+    }
+    (argument.is_text() || argument == DataType::Unknown).then_some(DataType::TEXT)
 }
 
 /// The number type that a function computes in: integers and REAL stay only where it has them.

@@ -5,7 +5,7 @@
 //! after   month = 2                    5             '2013-01-01 …' > d
 //! ```
 //!
-//! A part that fails stays as it is: `1/0` is an error only where a row reaches it. NULL as a side of a comparison or
+//! A part that fails stays as it is: `1/0` is an error only where a row reaches it. So does what is volatile. NULL as a side of a comparison or
 //! of arithmetic makes the whole NULL.
 
 use crate::error::SqlError;
@@ -28,6 +28,7 @@ pub fn fold_constants(expr: Expr, context: &EvalContext<'_>) -> Result<Expr, Sql
     let data_type = expr.data_type();
     match &expr {
         Expr::Literal(..) | Expr::Column { .. } => Ok(expr),
+        Expr::Call { function, .. } if function.is_volatile() => Ok(expr),
         Expr::Parameter { .. } => Ok(Expr::Literal(eval(&expr, &[], context)?, data_type)),
         Expr::Unary(..)
         | Expr::Binary { .. }

@@ -5,11 +5,11 @@
 //!         └ Scan flights                              aggregate by origin: count(*)
 //! ```
 //!
-//! Not for DISTINCT aggregates, whose partial states do not add up, not for `array_agg`, which sends all values anyway, and
-//! not for point lookups, whose few rows come from many places at once.
+//! Not for DISTINCT aggregates, whose partial states do not add up, not for `array_agg`, which sends all values anyway, not
+//! for what is volatile, and not for point lookups, whose few rows come from many places at once.
 
 use super::bottom_up;
-use crate::expr::{Aggregate, AggregateFunction};
+use crate::expr::{Aggregate, AggregateFunction, Expr};
 use crate::plan::node::{Access, PushedAggregate, Query};
 
 /// Runs the rule.
@@ -19,6 +19,7 @@ pub fn apply(query: Query) -> Query {
         if let Query::Scan { access: Access::Spans(_), pushed, .. } = input.as_mut()
             && pushed.is_filter_only()
             && aggregates.iter().all(is_partial)
+            && !is_volatile(&group_by, &aggregates)
         {
             pushed.aggregate = Some(PushedAggregate { group_by, aggregates });
             return *input;
@@ -30,4 +31,9 @@ pub fn apply(query: Query) -> Query {
 /// Whether its states over parts of the rows add up to less than the rows.
 fn is_partial(aggregate: &Aggregate) -> bool {
     !aggregate.distinct && aggregate.function != AggregateFunction::ArrayAgg
+}
+
+fn is_volatile(group_by: &[Expr], aggregates: &[Aggregate]) -> bool {
+    let arguments = aggregates.iter().filter_map(|aggregate| aggregate.argument.as_ref());
+    group_by.iter().chain(arguments).any(Expr::is_volatile)
 }

@@ -4,6 +4,8 @@
 //! before  Filter (month = 1)          after  Scan flights
 //!         └ Scan flights                       filter: month = 1
 //! ```
+//!
+//! What is volatile stays above.
 
 use super::bottom_up;
 use crate::expr::{BinaryOp, Expr};
@@ -16,6 +18,7 @@ pub fn apply(query: Query) -> Query {
         let Query::Filter(mut input, filter) = query else { return query };
         if let Query::Scan { pushed, .. } = input.as_mut()
             && pushed.is_filter_only()
+            && !filter.is_volatile()
         {
             pushed.filter = Some(match pushed.filter.take() {
                 Some(earlier) => and(earlier, filter),

@@ -11,7 +11,7 @@
 //!                                                     project: dest, distance
 //! ```
 //!
-//! A projection onto all columns in their order is left out. A scan that is the whole plan is left alone: UPDATE and DELETE want the table's rows.
+//! A projection onto all columns in their order is left out; what is volatile stays above the scan. A scan that is the whole plan is left alone: UPDATE and DELETE want the table's rows.
 
 use std::convert::Infallible;
 
@@ -25,6 +25,7 @@ pub fn apply(query: Query) -> Query {
         Query::Project(mut input, exprs) => {
             if let Query::Scan { table, pushed, .. } = input.as_mut()
                 && is_open(pushed)
+                && !exprs.iter().any(Expr::is_volatile)
             {
                 pushed.project = (!is_identity(&exprs, table.columns.len())).then_some(exprs);
                 return *input;

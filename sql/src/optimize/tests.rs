@@ -21,7 +21,7 @@ use crate::storage::layout::TableLayout;
 use crate::types::compare::{GroupKey, compare};
 use crate::types::{Datum, Row};
 
-const NONE: EvalContext<'static> = EvalContext { parameters: &[], now_micros: 0 };
+const NONE: EvalContext<'static> = EvalContext { parameters: &[], now_micros: 0, sequences: None };
 
 /// Rows of a table in memory, with their keys.
 struct Data {

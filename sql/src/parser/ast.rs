@@ -3,6 +3,9 @@
 //! Invariant: nothing here is unsupported. What the grammar knows and we do not was refused by the parser.
 
 use crate::types::DataType;
+use sequence::{Generated, Overriding, SequenceStatement};
+
+pub mod sequence;
 
 mod relation;
 
@@ -52,7 +55,11 @@ pub enum Statement {
     Truncate {
         /// The tables.
         names: Vec<Name>,
+        /// `RESTART IDENTITY`.
+        restarts: bool,
     },
+    /// `CREATE`, `ALTER` and `DROP SEQUENCE`.
+    Sequence(SequenceStatement),
     /// `BEGIN`, `START TRANSACTION`.
     Begin {
         /// `READ ONLY` or `READ WRITE`, where it says one.
@@ -213,6 +220,8 @@ pub struct Insert {
     pub table: TableRef,
     /// Columns named; none for all.
     pub columns: Vec<Name>,
+    /// `OVERRIDING … VALUE`.
+    pub overriding: Option<Overriding>,
     /// What yields the rows; `None` for `DEFAULT VALUES`.
     pub source: Option<Query>,
     /// `ON CONFLICT`.
@@ -298,6 +307,8 @@ pub struct ColumnDefinition {
     pub not_null: bool,
     /// `DEFAULT`.
     pub default: Option<Expr>,
+    /// `SERIAL` and `GENERATED`.
+    pub generated: Option<Generated>,
 }
 
 /// `COPY`.

@@ -50,6 +50,22 @@ pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
     })
 }
 
+/// The type of a `SERIAL` column; `None` for other names of types.
+pub fn serial(data_type: &SqlType) -> Option<DataType> {
+    let SqlType::Custom(name, parameters) = data_type else { return None };
+    let serials = [
+        ("serial", DataType::Int4),
+        ("serial4", DataType::Int4),
+        ("bigserial", DataType::Int8),
+        ("serial8", DataType::Int8),
+        ("smallserial", DataType::Int2),
+        ("serial2", DataType::Int2),
+    ];
+    let name = name.to_string();
+    let found = serials.iter().find(|(serial, _)| parameters.is_empty() && name.eq_ignore_ascii_case(serial));
+    found.map(|(_, data_type)| *data_type)
+}
+
 fn numeric(info: ExactNumberInfo) -> Result<DataType, SqlError> {
     let (precision, scale) = match info {
         ExactNumberInfo::None => return Ok(DataType::NUMERIC),

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Location;
 
 use super::ast::{Expr, ExprKind, Name};
-use super::{Source, ast, data_type, is_reserved, place};
+use super::{Source, ast, data_type, is_reserved, place, sequence};
 use crate::error::{SqlError, SqlState};
 use crate::expr::BinaryOp;
 use crate::limits::{LIST_MAX, PARAMETERS_MAX};
@@ -384,6 +384,12 @@ impl<'a> Convert<'a> {
             Some(list) => (list.args, list.duplicate_treatment == Some(DuplicateTreatment::Distinct)),
         };
         let star = matches!(arguments.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
+        let mut arguments = arguments;
+        if matches!(name.value.as_str(), "nextval" | "currval" | "setval")
+            && let Some(first) = arguments.first_mut()
+        {
+            sequence::without_regclass(first);
+        }
         let arguments = if star { Vec::new() } else { self.arguments(arguments, position)? };
         Ok(self.at(position, ExprKind::Call { name, arguments, star, distinct }))
     }

@@ -63,11 +63,12 @@ pub fn truncate(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     while cursor.take_token(&Token::Comma) {
         names.push(alone(cursor)?);
     }
-    if !cursor.take_all(&["restart", "identity"]) {
+    let restarts = cursor.take_all(&["restart", "identity"]);
+    if !restarts {
         cursor.take_all(&["continue", "identity"]);
     }
     nothing_depends(cursor);
-    Ok(Statement::Truncate { names })
+    Ok(Statement::Truncate { names, restarts })
 }
 
 /// A table; that it has no others below it goes without saying.

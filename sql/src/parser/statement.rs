@@ -65,7 +65,7 @@ fn insert(source: &Source<'_>, insert: SqlInsert) -> Result<Insert, SqlError> {
     };
     let rows = insert.source.map(|rows| query::convert(source, *rows)).transpose()?;
     let returning = returning(source, insert.returning)?;
-    Ok(Insert { table: TableRef { name, alias }, columns, source: rows, on_conflict, returning })
+    Ok(Insert { table: TableRef { name, alias }, columns, overriding: None, source: rows, on_conflict, returning })
 }
 
 /// A column's name that stands alone.

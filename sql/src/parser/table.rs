@@ -5,6 +5,7 @@ use sqlparser::ast::{
     TableConstraint,
 };
 
+use super::ast::sequence::Generated;
 use super::ast::{ColumnDefinition, CreateTable, ExprKind, Name};
 use super::expr::Convert;
 use super::{Source, data_type, place, query};
@@ -71,8 +72,13 @@ fn column(source: &Source<'_>, definition: ColumnDef) -> Result<(ColumnDefinitio
     let convert = Convert::new(source);
     let name = convert.name(definition.name)?;
     let position = name.position;
-    let data_type = data_type::convert(&definition.data_type).map_err(|error| error.at(position))?;
-    let mut column = ColumnDefinition { name, data_type, not_null: false, default: None };
+    let serial = data_type::serial(&definition.data_type);
+    let data_type = match serial {
+        Some(data_type) => data_type,
+        None => data_type::convert(&definition.data_type).map_err(|error| error.at(position))?,
+    };
+    let generated = serial.map(|_| Generated::Serial);
+    let mut column = ColumnDefinition { name, data_type, not_null: false, default: None, generated };
     let mut is_key = false;
     let mut nullable = None;
     for option in definition.options {
@@ -93,6 +99,10 @@ fn column(source: &Source<'_>, definition: ColumnDef) -> Result<(ColumnDefinitio
             ColumnOption::PrimaryKey(_) => is_key = true,
             other => return Err(SqlError::unsupported(option_name(&other)).at(position)),
         }
+    }
+    if column.generated.is_some() && nullable == Some(true) {
+        let message = format!("conflicting NULL/NOT NULL declarations for column \"{}\"", column.name.value);
+        return Err(SqlError::new(SqlState::SyntaxError, message).at(position));
     }
     Ok((column, is_key))
 }

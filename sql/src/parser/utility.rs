@@ -1,10 +1,10 @@
-//! Transactions, SHOW, SET, EXPLAIN, DROP TABLE and session statements, read from their tokens.
+//! Transactions, SHOW, SET, EXPLAIN, DROP TABLE, sequences and session statements, read from their tokens.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::{Name, Savepoint, Statement};
 use super::cursor::Cursor;
-use super::{Source, copy, schema};
+use super::{Source, copy, schema, sequence};
 use crate::error::SqlError;
 
 /// First words of statements that PostgreSQL has and Quorate does not.
@@ -51,14 +51,22 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
     }
     let Token::Word(word) = &first.token else { return Err(cursor.unexpected()) };
     let keyword = word.value.to_lowercase();
+    if cursor.take_all(&["alter", "sequence"]) {
+        let statement = sequence::alter(&mut cursor, first)?;
+        cursor.expect_end()?;
+        return Ok(Some(statement));
+    }
     if UNSUPPORTED.contains(&keyword.as_str()) {
         cursor.next();
         return Err(source.unsupported(&keyword.to_uppercase(), first));
     }
     cursor.next();
     let statement = match keyword.as_str() {
+        "create" if cursor.take("sequence") => sequence::create(&mut cursor)?,
         "create" => return create(&cursor, first),
+        "drop" if cursor.take("sequence") => sequence::drop(&mut cursor)?,
         "drop" => schema::drop_table(&mut cursor, first)?,
+        "alter" if cursor.take("sequence") => sequence::alter(&mut cursor)?,
         "alter" => schema::alter(&mut cursor, first)?,
         "truncate" => schema::truncate(&mut cursor)?,
         "begin" => begin(&mut cursor)?,

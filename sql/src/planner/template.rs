@@ -116,7 +116,7 @@ fn with_hole(query: &BoundQuery, probes: &[Datum]) -> Option<(Query, Option<Vec<
     if query.limit.iter().chain(&query.offset).any(is_late) {
         return None;
     }
-    let context = EvalContext { parameters: probes, now_micros: 0 };
+    let context = EvalContext { parameters: probes, ..EvalContext::default() };
     let mut planned = plan_query(query, &context).ok()?;
     if !has_late(query.tree.clone()) {
         return Some((planned, None));

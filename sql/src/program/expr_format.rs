@@ -21,12 +21,16 @@ pub fn is_too_deep(expr: &Expr) -> bool {
     beyond(expr, EXPR_DEPTH_MAX)
 }
 
-/// The newest generation of types and kinds that an expression has, from 1: formats with expressions have a version for
-/// each. Functions over arrays have an array's type in their call.
+/// The newest generation of types, functions and kinds that an expression has, from 1: formats with expressions have a version
+/// for each. Functions over arrays have an array's type in their call.
 pub fn generation(expr: &Expr) -> u8 {
     let mut newest = 1;
     expr.walk(&mut |part| {
-        let kind = if matches!(part, Expr::Quantified { .. }) { 3 } else { 1 };
+        let kind = match part {
+            Expr::Quantified { .. } => 3,
+            Expr::Call { function, .. } => function.generation(),
+            _ => 1,
+        };
         newest = newest.max(type_format::generation(part.data_type())).max(kind);
     });
     newest

@@ -1,7 +1,8 @@
 //! A scan program as bytes.
 //!
 //! ```text
-//! version (1, or that of its types and expressions) | table id | columns: id, type | key positions | optional filter | limit plus one, 0 for none |
+//! version (the newest generation of its types and expressions) | table id | columns: id, type | key positions |
+//! optional filter | limit plus one, 0 for none |
 //!   0 all columns  ·  1 expressions  ·  2 group keys, aggregates
 //! ```
 
@@ -19,7 +20,7 @@ use crate::expr::{Aggregate, Expr};
 use crate::storage::layout::TableLayout;
 use crate::storage::type_format::{self, put_type, read_type};
 
-/// Newest version of the format that is read: 2 came with types, 3 with arrays and ANY.
+/// Newest version of the format that is read. A program is written in the oldest one that has its types and expressions.
 pub const PROGRAM_FORMAT_VERSION: u8 = 3;
 
 /// What a program puts out for the rows that pass its filter.
@@ -86,8 +87,8 @@ impl Program {
 
     /// The oldest version that can say it.
     fn version(&self) -> u8 {
-        let of_columns = self.layout.columns.iter().map(|(_, data_type)| type_format::generation(*data_type));
-        of_columns.chain(self.exprs().map(generation)).max().unwrap_or(1)
+        let columns = self.layout.columns.iter().map(|(_, data_type)| type_format::generation(*data_type));
+        columns.chain(self.exprs().map(generation)).max().unwrap_or(1)
     }
 
     /// What [`Program::encode`] fails for, without the bytes.

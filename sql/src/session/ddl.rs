@@ -1,14 +1,15 @@
-//! CREATE TABLE, DROP TABLE and TRUNCATE of a session: alone, or staged in the open transaction.
+//! CREATE TABLE, DROP TABLE, TRUNCATE and statements about sequences of a session: alone, or staged in the open transaction.
 
 use std::sync::Arc;
 
 use super::dispatch::{Turn, tag};
+use super::replace::OwnedSequences;
 use super::sink::{Completion, ResultSink};
-use super::transaction::{Kind, TransactionState};
+use super::transaction::TransactionState;
 use super::{Prepared, Session};
+use crate::bind::sequence::{BoundSequence, ColumnSequence};
 use crate::catalog::descriptor::TableDescriptor;
-use crate::catalog::descriptor_format::is_new;
-use crate::cluster::Feature;
+use crate::catalog::view::CatalogView;
 use crate::ddl;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::Limits;
@@ -51,16 +52,17 @@ impl Session {
     pub(super) async fn create_table(
         &mut self,
         if_not_exists: bool,
-        table: &TableDescriptor,
+        (table, sequences): (&TableDescriptor, &[ColumnSequence]),
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         self.check_writable("CREATE TABLE")?;
-        let node = Arc::clone(&self.node);
-        if is_new(table) && !node.cluster.allows(Feature::ThirdTypes) {
-            return Err(too_new());
+        // A table comes with its sequences, or not at all.
+        if !sequences.is_empty() {
+            self.open_implicit();
         }
+        let node = Arc::clone(&self.node);
         let created = match self.staging() {
-            Some(open) => open.create_table(&node, table.clone()).await,
+            Some(open) => open.create_table(&node, table.clone(), sequences).await,
             None => ddl::create::create_table(&node, table.clone()).await,
         };
         match created {
@@ -81,14 +83,21 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         self.check_writable("DROP TABLE")?;
-        if tables.len() > 1 && matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, None);
+        let catalog = self.catalog();
+        let sequences: Vec<_> = tables.iter().flat_map(|table| catalog.sequences_of(table.id)).collect();
+        if tables.len() > 1 || !sequences.is_empty() {
+            self.open_implicit();
         }
         let node = Arc::clone(&self.node);
         for table in tables {
             match self.staging() {
                 Some(open) => open.drop_table(&node, table).await?,
                 None => ddl::drop::drop_table(&node, table).await?,
+            }
+        }
+        for sequence in sequences {
+            if let Some(open) = self.staging() {
+                open.drop_sequence(&node, &sequence).await?;
             }
         }
         for name in missing {
@@ -99,19 +108,70 @@ impl Session {
     }
 
     /// Empties all of these tables or none: those that stand alone are an implicit transaction.
-    pub(super) async fn truncate(&mut self, tables: &[Arc<TableDescriptor>]) -> Result<Completion, SqlError> {
+    pub(super) async fn truncate(
+        &mut self,
+        tables: &[Arc<TableDescriptor>],
+        restarts: bool,
+    ) -> Result<Completion, SqlError> {
         self.check_writable("TRUNCATE TABLE")?;
-        if matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, None);
-        }
+        self.open_implicit();
         let node = Arc::clone(&self.node);
         for table in tables {
+            let catalog = self.catalog();
+            let owned = OwnedSequences::of(catalog.as_ref(), table, restarts)?;
             let Some(open) = self.staging() else {
                 return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
             };
-            open.truncate_table(&node, table).await?;
+            open.truncate_table(&node, table, &owned).await?;
         }
         Ok(tag("TRUNCATE TABLE"))
+    }
+
+    /// Runs a statement about sequences; one that stands alone is an implicit transaction.
+    pub(super) async fn sequence_statement(
+        &mut self,
+        statement: &BoundSequence,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Completion, SqlError> {
+        let name = match statement {
+            BoundSequence::Create { .. } => "CREATE SEQUENCE",
+            BoundSequence::Alter { .. } | BoundSequence::AlterMissing { .. } => "ALTER SEQUENCE",
+            BoundSequence::Drop { .. } => "DROP SEQUENCE",
+        };
+        self.check_writable(name)?;
+        self.open_implicit();
+        let node = Arc::clone(&self.node);
+        let Some(open) = self.staging() else {
+            return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
+        };
+        match statement {
+            BoundSequence::Create { if_not_exists, sequence, owner } => {
+                match open.create_sequence(&node, sequence, owner.as_deref()).await {
+                    Err(error) if *if_not_exists && error.state == SqlState::DuplicateTable => {
+                        let message = format!("relation \"{}\" already exists, skipping", sequence.name);
+                        sink.notice("NOTICE", SqlState::DuplicateTable, message);
+                    }
+                    result => result?,
+                }
+            }
+            BoundSequence::Alter { sequence, owner } => {
+                open.alter_sequence(&node, sequence, owner.as_deref()).await?;
+            }
+            BoundSequence::AlterMissing { name } => {
+                let message = format!("relation \"{name}\" does not exist, skipping");
+                sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
+            }
+            BoundSequence::Drop { sequences, missing } => {
+                for name in missing {
+                    let message = format!("sequence \"{name}\" does not exist, skipping");
+                    sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
+                }
+                for sequence in sequences {
+                    open.drop_sequence(&node, sequence).await?;
+                }
+            }
+        }
+        Ok(tag(name))
     }
 
     /// The open transaction, whose catalog is going to be another; `None` where there is none.
@@ -124,12 +184,4 @@ impl Session {
             TransactionState::Idle | TransactionState::Failed(_) => None,
         }
     }
-}
-
-/// The error of a table that nodes of the release before cannot read.
-fn too_new() -> SqlError {
-    let message = "this table has columns that the release before does not know, and the cluster's version still allows for it";
-    SqlError::new(SqlState::FeatureNotSupported, message).with_hint(
-        "Once all nodes run this release, SET CLUSTER SETTING cluster_version = '2', and create the table again.",
-    )
 }

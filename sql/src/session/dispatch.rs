@@ -158,11 +158,12 @@ impl Session {
         match &bound.kind {
             Bound::Dml(_) => self.run_dml(binding, run, sink).await,
             Bound::Explain { analyze, statement } => explain(self, (*analyze, statement), run, sink).await,
-            Bound::CreateTable { if_not_exists, table } => {
-                self.create_table(*if_not_exists, table, sink).await
+            Bound::CreateTable { if_not_exists, table, sequences } => {
+                self.create_table(*if_not_exists, (table, sequences), sink).await
             }
+            Bound::Sequence(statement) => self.sequence_statement(statement, sink).await,
             Bound::DropTable { tables, missing } => self.drop_tables(tables, missing, sink).await,
-            Bound::Truncate { tables } => self.truncate(tables).await,
+            Bound::Truncate { tables, restarts } => self.truncate(tables, *restarts).await,
             Bound::AddPrimaryKey { table, keyed } => {
                 self.add_primary_key((table.as_ref(), keyed), run, sink).await
             }
@@ -229,7 +230,7 @@ impl Session {
     }
 
     /// Opens the implicit transaction of several statements, where none is open.
-    fn open_implicit(&mut self) {
+    pub(super) fn open_implicit(&mut self) {
         if matches!(self.transaction, TransactionState::Idle) {
             self.open_transaction(Kind::Implicit, None);
         }
@@ -384,6 +385,7 @@ impl Session {
     fn discard_all(&mut self) -> Completion {
         self.variables.reset();
         self.texts.clear();
+        self.sequences.clear();
         self.deallocated.push(Deallocated::All);
         tag("DISCARD ALL")
     }
@@ -411,6 +413,7 @@ pub(crate) fn needs_catalog(statement: &ast::Statement) -> bool {
         | ast::Statement::DropTable { .. }
         | ast::Statement::Truncate { .. }
         | ast::Statement::AddPrimaryKey { .. }
+        | ast::Statement::Sequence(_)
         | ast::Statement::ShowTables
         | ast::Statement::ShowRanges { .. }
         | ast::Statement::ShowClusterSettings
@@ -440,6 +443,7 @@ fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
         | Bound::DropTable { .. }
         | Bound::Truncate { .. }
         | Bound::AddPrimaryKey { .. }
+        | Bound::Sequence(_)
         | Bound::ShowTables
         | Bound::ShowRanges { .. }
         | Bound::ShowClusterSettings

@@ -28,6 +28,7 @@ use crate::node::SqlNode;
 use crate::plan::node::{Plan, Query};
 use crate::planner::memory::Unplanned;
 use crate::retry::Attempts;
+use crate::sequences::drawing::Drawing;
 use crate::types::Row;
 
 /// Takes a query's rows.
@@ -43,6 +44,7 @@ pub(crate) enum Output<'a, 'b> {
 /// What a plan is run with.
 pub(crate) struct PlanRun<'a> {
     pub node: &'a SqlNode,
+    pub drawing: &'a Drawing<'a>,
     pub limits: &'a Limits,
     pub eval: EvalContext<'a>,
     /// The statement commits alone.
@@ -78,14 +80,17 @@ impl Session {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
         let now_micros = open.now_micros;
-        let eval = EvalContext { parameters: run.parameters, now_micros };
+        let drawing = Drawing::new(&node, &self.sequences, open.read_only)
+            .within(Arc::clone(&catalog), open.staged.sequences());
+        let eval = EvalContext { parameters: run.parameters, now_micros, sequences: Some(&drawing) };
         let plan = statement.plan(&eval)?;
         check_writes(&plan, open.read_only)?;
         for table in plan.tables() {
             open.used_table(table.id, table.version);
         }
         let transaction = open.begin(&node).await?;
-        let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: false };
+        let plan_run =
+            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, is_autocommit: false };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         let mut done = result.map_err(|error| error.into_sql(&catalog))?;
         open.store_much(&node).await?;
@@ -139,17 +144,19 @@ impl Session {
         output: &mut Output<'_, '_>,
     ) -> Result<Done, ExecError> {
         let node = Arc::clone(&self.node);
-        let now_micros = self.now_micros();
-        let eval = EvalContext { parameters: run.parameters, now_micros };
+        let (now_micros, is_read_only) = (self.now_micros(), self.is_read_only());
+        let drawing = Drawing::new(&node, &self.sequences, is_read_only);
+        let eval = EvalContext { parameters: run.parameters, now_micros, sequences: Some(&drawing) };
         let plan = statement.plan(&eval)?;
-        check_writes(&plan, self.is_read_only())?;
+        check_writes(&plan, is_read_only)?;
         let read_only = matches!(plan, Plan::Query { .. });
         let options = TransactionOptions { read_only, since: self.tried_since };
         let mut transaction = node.database.begin(options).await?;
         self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
         let tables = plan.tables();
-        let plan_run = PlanRun { node: &node, limits: &run.limits, eval, is_autocommit: true };
+        let plan_run =
+            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
@@ -232,6 +239,7 @@ async fn run_plan(
         as_of,
         limits: run.limits,
         eval: run.eval,
+        drawing: run.drawing,
         is_autocommit: run.is_autocommit,
         profile: Profile::default(),
     };

@@ -30,7 +30,10 @@ pub(crate) async fn explain(
         lines
     } else {
         let now_micros = session.now_micros();
-        let plan = plan(statement, &EvalContext { parameters: run.parameters, now_micros })?;
+        let plan = plan(
+            statement,
+            &EvalContext { parameters: run.parameters, now_micros, ..EvalContext::default() },
+        )?;
         explain_plan(&plan, &Measured::new())
     };
     let rows = lines.into_iter().map(|line| vec![Datum::Text(line)]).collect();

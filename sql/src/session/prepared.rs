@@ -106,6 +106,7 @@ impl Binding {
             | Bound::DropTable { .. }
             | Bound::Truncate { .. }
             | Bound::AddPrimaryKey { .. }
+            | Bound::Sequence(_)
             | Bound::Begin { .. }
             | Bound::Commit
             | Bound::Rollback

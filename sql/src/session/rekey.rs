@@ -9,8 +9,9 @@ use quorate_engine::hlc::Timestamp;
 
 use super::Session;
 use super::dispatch::{Run, tag};
+use super::replace::OwnedSequences;
 use super::sink::{Completion, ResultSink};
-use super::transaction::{Kind, OpenTransaction, TransactionState};
+use super::transaction::OpenTransaction;
 use crate::bind::select_scan;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::copy::parts::Parts;
@@ -37,33 +38,28 @@ impl Session {
             sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
             return Ok(tag("ALTER TABLE"));
         };
-        if matches!(self.transaction, TransactionState::Idle) {
-            self.open_transaction(Kind::Implicit, None);
-        }
+        self.open_implicit();
         let node = Arc::clone(&self.node);
+        let owned = OwnedSequences::of(self.catalog().as_ref(), table, false)?;
         let Some(open) = self.staging() else {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
         open.used_table(table.id, table.version);
-        open.replace_table(&node, table, keyed, &run.limits).await?;
+        open.add_key(&node, (table, keyed), &owned, &run.limits).await?;
         Ok(tag("ALTER TABLE"))
     }
 }
 
 impl OpenTransaction {
     /// Puts a table with the same visible columns into the place of another, with all its rows.
-    async fn replace_table(
+    async fn add_key(
         &mut self,
         node: &Arc<SqlNode>,
-        table: &Arc<TableDescriptor>,
-        keyed: &TableDescriptor,
+        (table, keyed): (&Arc<TableDescriptor>, &TableDescriptor),
+        owned: &OwnedSequences,
         limits: &Limits,
     ) -> Result<(), SqlError> {
-        self.drop_table(node, table).await?;
-        self.create_table(node, keyed.clone()).await?;
-        let Some(made) = self.staged.newest() else {
-            return Err(SqlError::new(SqlState::InternalError, "a table was not made"));
-        };
+        let made = self.replace_table(node, (table, keyed.clone()), owned).await?;
         let copied = self.copy_rows(node, (table, &made), limits).await;
         let catalog = node.catalog.snapshot();
         let committed = copied.map_err(|error| refusal(error.into_sql(&catalog), &made))?;

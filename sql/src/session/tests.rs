@@ -186,7 +186,8 @@ impl goldenscript::Runner for Runner {
             return Ok(String::new());
         }
         if command.name == "release" {
-            self.cluster.set_old(command.consume_args().next_pos() == Some("old"));
+            let is_old = command.consume_args().next_pos() == Some("old");
+            self.cluster.set_generations_behind(u8::from(is_old));
             return Ok(String::new());
         }
         let name = context.prefix.clone().unwrap_or_default();

@@ -16,11 +16,15 @@ use quorate_engine::kv::{Sequence, Transaction, TransactionOptions};
 
 use super::sink::TransactionStatus;
 use super::variables::VariablesMark;
+use crate::bind::sequence::ColumnSequence;
 use crate::cancel::CancelToken;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
+use crate::catalog::sequence::SequenceDescriptor;
 use crate::catalog::snapshot::CatalogSnapshot;
+use crate::ddl::ids;
 use crate::ddl::staged::{StagedDdl, StagedMark};
+use crate::ddl::staged_sequences::check_free;
 use crate::error::{SqlError, SqlState};
 use crate::kv_error::sql_error;
 use crate::limits::SAVEPOINTS_MAX;
@@ -182,7 +186,7 @@ impl OpenTransaction {
         if let (Some(kv), Some(mark)) = (&mut self.kv, savepoint.mark) {
             kv.go_back_to(mark);
         }
-        let given_up = self.staged.go_back_to(savepoint.staged);
+        let given_up = self.staged.go_back_to(&savepoint.staged);
         self.tables.retain(|table, _| !given_up.contains(table));
         Ok((savepoint.number, savepoint.variables.clone()))
     }
@@ -214,10 +218,86 @@ impl OpenTransaction {
     ///
     /// # Errors
     /// 42P07, and nothing was done; those of the store.
-    pub async fn create_table(&mut self, node: &SqlNode, table: TableDescriptor) -> Result<(), SqlError> {
+    pub async fn create_table(
+        &mut self,
+        node: &SqlNode,
+        mut table: TableDescriptor,
+        sequences: &[ColumnSequence],
+    ) -> Result<(), SqlError> {
         self.begin(node).await?.start_statement();
         let Some(kv) = &mut self.kv else { return Err(not_begun()) };
-        self.staged.create(node, kv.as_mut(), table).await
+        if sequences.is_empty() {
+            return self.staged.create(node, kv.as_mut(), table).await.map(|_| ());
+        }
+        // Before anything is done: the table's name decides.
+        check_free(kv.as_mut(), &table.name).await?;
+        let mut ids = Vec::with_capacity(sequences.len());
+        for own in sequences {
+            let id = ids::take_table_id(node).await?;
+            own.connect(&mut table, id);
+            ids.push(id);
+        }
+        let table_id = self.staged.create(node, kv.as_mut(), table).await?;
+        for (own, id) in sequences.iter().zip(ids) {
+            let sequence = SequenceDescriptor { id, ..own.of_table(table_id) };
+            self.staged.sequences_mut().create(kv.as_mut(), sequence).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates a sequence, for itself alone until it commits.
+    ///
+    /// # Errors
+    /// 42P07, and nothing was done; those of the store.
+    pub async fn create_sequence(
+        &mut self,
+        node: &SqlNode,
+        sequence: &SequenceDescriptor,
+        owner: Option<&TableDescriptor>,
+    ) -> Result<(), SqlError> {
+        self.begin(node).await?.start_statement();
+        self.used_owner(owner);
+        let Some(kv) = &mut self.kv else { return Err(not_begun()) };
+        check_free(kv.as_mut(), &sequence.name).await?;
+        let sequence = SequenceDescriptor { id: ids::take_table_id(node).await?, ..sequence.clone() };
+        self.staged.sequences_mut().create(kv.as_mut(), sequence).await
+    }
+
+    /// Puts the next version of a sequence in place of it, for itself alone until it commits.
+    ///
+    /// # Errors
+    /// 40001 where it was changed meanwhile; those of the store.
+    pub async fn alter_sequence(
+        &mut self,
+        node: &SqlNode,
+        sequence: &SequenceDescriptor,
+        owner: Option<&TableDescriptor>,
+    ) -> Result<(), SqlError> {
+        self.begin(node).await?.start_statement();
+        self.used_owner(owner);
+        let Some(kv) = &mut self.kv else { return Err(not_begun()) };
+        self.staged.sequences_mut().alter(kv.as_mut(), sequence.clone()).await
+    }
+
+    /// Drops a sequence, for itself alone until it commits.
+    ///
+    /// # Errors
+    /// As [`OpenTransaction::alter_sequence`].
+    pub async fn drop_sequence(
+        &mut self,
+        node: &SqlNode,
+        sequence: &SequenceDescriptor,
+    ) -> Result<(), SqlError> {
+        self.begin(node).await?.start_statement();
+        let Some(kv) = &mut self.kv else { return Err(not_begun()) };
+        self.staged.sequences_mut().drop(kv.as_mut(), sequence).await
+    }
+
+    /// The table of OWNED BY must be there when this commits.
+    fn used_owner(&mut self, owner: Option<&TableDescriptor>) {
+        if let Some(table) = owner {
+            self.used_table(table.id, table.version);
+        }
     }
 
     /// Drops a table, for itself alone until it commits.
@@ -228,19 +308,6 @@ impl OpenTransaction {
         self.begin(node).await?.start_statement();
         let Some(kv) = &mut self.kv else { return Err(not_begun()) };
         self.staged.drop(node, kv.as_mut(), table).await
-    }
-
-    /// Empties a table: one of the same shape without rows takes its place, for the transaction alone until it commits.
-    ///
-    /// # Errors
-    /// As [`OpenTransaction::drop_table`].
-    pub async fn truncate_table(
-        &mut self,
-        node: &SqlNode,
-        table: &Arc<TableDescriptor>,
-    ) -> Result<(), SqlError> {
-        self.drop_table(node, table).await?;
-        self.create_table(node, table.as_ref().clone()).await
     }
 
     /// Commits: rows and tables at once, or none.
@@ -312,7 +379,7 @@ fn no_savepoint(name: &str) -> SqlError {
     SqlError::new(SqlState::InvalidSavepoint, format!("savepoint \"{name}\" does not exist"))
 }
 
-fn not_begun() -> SqlError {
+pub(super) fn not_begun() -> SqlError {
     SqlError::new(SqlState::InternalError, "a transaction was not begun")
 }
 

@@ -4,7 +4,7 @@
 //! 0 NULL · 1 false · 2 true · 3 integer: signed varint · 4 double: 8 bytes of its bits, most significant first
 //! 5 numeric: signed varint scale, bytes of the unscaled integer (two's complement, most significant first)
 //! 6 text: bytes · 7 date: signed varint days · 8 timestamp: signed varint microseconds since 1970, which wraps around
-//! 9 char: bytes, with the spaces at their end (since version 2 of the formats that hold values)
+//! 9 char: bytes, with the spaces at their end (since version 2 of the formats that hold values) · 10 uuid: 16 bytes (since 3)
 //! 11 array: bytes: varint count, each element with its tag in a byte of its own (since version 3)
 //! ```
 //!
@@ -88,6 +88,9 @@ pub fn skip_value(reader: &mut Reader<'_>, tag: Tag) -> Result<(), CodecError> {
         Some(Shape::Eight) => {
             reader.u64()?;
         }
+        Some(Shape::Sixteen) => {
+            reader.raw(16)?;
+        }
         Some(Shape::Bytes) => {
             reader.bytes()?;
         }
@@ -139,6 +142,7 @@ pub(crate) mod samples {
             any::<i64>().prop_map(Datum::Timestamp),
             prop::collection::vec(prop_oneof![Just(Datum::Null), any::<bool>().prop_map(Datum::Bool)], 0..4)
                 .prop_map(|elements| Datum::Array(Elements::new(elements).unwrap())),
+            any::<u128>().prop_map(|bits| Datum::Uuid(uuid::Uuid::from_u128(bits))),
         ]
     }
 }

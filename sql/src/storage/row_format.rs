@@ -1,7 +1,7 @@
 //! The value of a row: its columns that are not in the key, each with id and type.
 //!
 //! ```text
-//! version (1, or 2 and 3 where a column outside the key is CHAR or an array) | varint: id delta << 4 | tag, value | …
+//! version (1; 2 where a column outside the key is CHAR, 3 where one is a UUID or an array) | varint: id delta << 4 | tag, value | …
 //! ```
 //!
 //! Columns ascend by id, and the delta is to the one before (the first to 0). NULL is absent, and so is a column that
@@ -14,7 +14,7 @@ use super::datum_format::{TAG_BITS, Tag, put_value, read_value, skip_value};
 use super::layout::TableLayout;
 use crate::types::Datum;
 
-/// Newest version of the format that is read: 2 is written for tables with a CHAR, 3 for those with an array.
+/// Newest version of the format that is read. Rows are written in the oldest one that has the types of their columns.
 pub const ROW_FORMAT_VERSION: u8 = 3;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 

@@ -8,7 +8,9 @@ use quorate_engine::testing::fixture;
 use super::layout::TableLayout;
 use super::*;
 use crate::error::SqlState;
-use crate::testing::tables::{array_of, arrays, arrays_row, kinds, kinds_row, newer_kinds, newer_kinds_row};
+use crate::testing::tables::{
+    array_of, arrays, arrays_row, identified, identified_row, kinds, kinds_row, newer_kinds, newer_kinds_row,
+};
 use crate::types::builtin::array::Elements;
 use crate::types::{DataType, Datum};
 
@@ -43,6 +45,17 @@ fn row_of_version_3_reads_back() {
     assert_eq!(value[0], 3, "arrays");
     let value = fixture::check(CRATE, "row_3", &value);
     assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
+}
+
+#[test]
+fn row_with_uuids_reads_back() {
+    let layout = TableLayout::of(&identified());
+    let row = identified_row();
+    let (key, value) = encode_row(&layout, &row).unwrap();
+    assert_eq!(value[0], 3, "a UUID outside the key");
+    let key = fixture::check(CRATE, "primary_key_3", key.as_ref());
+    let value = fixture::check(CRATE, "row_3_uuid", &value);
+    assert_eq!(decode_row(&layout, &key, &value).unwrap(), row);
 }
 
 #[test]
@@ -162,6 +175,7 @@ fn value_of(data_type: DataType) -> BoxedStrategy<Datum> {
             .prop_map(|all| all.into_iter().map(|value| Datum::Int(value.into())).collect())
             .prop_map(|elements| Datum::Array(Elements::new(elements).unwrap()))
             .boxed(),
+        DataType::Uuid => any::<u128>().prop_map(|bits| Datum::Uuid(uuid::Uuid::from_u128(bits))).boxed(),
         DataType::Char { length } => {
             ".{0,4}".prop_map(move |text| Datum::Char(crate::types::text::cut_char(&text, length))).boxed()
         }
@@ -177,7 +191,25 @@ fn any_newer_row() -> impl Strategy<Value = Row> {
     newer_kinds().columns.iter().map(|column| value_of(column.data_type)).collect::<Vec<_>>()
 }
 
+fn any_identified_row() -> impl Strategy<Value = Row> {
+    let uuid =
+        || prop_oneof![any::<u128>(), 0..3_u128].prop_map(|bits| Datum::Uuid(uuid::Uuid::from_u128(bits)));
+    (0..2_i64, uuid(), uuid()).prop_map(|(id, key, other)| vec![Datum::Int(id), key, other])
+}
+
 proptest! {
+    #[test]
+    fn keys_of_uuids_sort_as_they_do(a in any_identified_row(), b in any_identified_row()) {
+        let layout = TableLayout::of(&identified());
+        let by_columns = (0..2)
+            .map(|position| crate::types::compare::compare(&a[position], &b[position]))
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal);
+        prop_assert_eq!(encode_key(&layout, &a).cmp(&encode_key(&layout, &b)), by_columns);
+        let (key, value) = encode_row(&layout, &a).unwrap();
+        prop_assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), a);
+    }
+
     #[test]
     fn rows_come_back(row in any_row()) {
         let layout = TableLayout::of(&kinds());

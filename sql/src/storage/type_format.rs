@@ -1,8 +1,8 @@
 //! A column's type as bytes: a number, and the type's parameters where it has any.
 //!
 //! Number 7 is TEXT without a length, and VARCHAR(n) with one, as it was before VARCHAR was a type of its own. An array type
-//! has the number of its elements plus 128, and their parameters. The formats that hold types count the sets of types that
-//! came together ([`generation`]).
+//! has the number of its elements plus 128, and their parameters. Types came in generations: those numbered up to 11, those up to
+//! 15, and those from 16 on. Each format that holds types has a version for each of them.
 
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
@@ -10,16 +10,12 @@ use quorate_engine::codec::value::{Reader, Writer};
 use crate::types::DataType;
 use crate::types::info::TypeInfo;
 
-/// First numbers of the types of the second and the third generation, to which all arrays belong.
-const SECOND_FROM: u8 = 12;
-const THIRD_FROM: u8 = 16;
-
-/// With which set of types this one came, from 1 on. Formats with types have a version for each.
+/// The generation of types that this one came with, from 1.
 pub fn generation(data_type: DataType) -> u8 {
     match number(data_type) {
-        THIRD_FROM.. => 3,
-        SECOND_FROM.. => 2,
-        _ => 1,
+        ..=11 => 1,
+        12..=15 => 2,
+        16.. => 3,
     }
 }
 

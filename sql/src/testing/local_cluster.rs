@@ -2,7 +2,7 @@
 //! after the other, long after any test, unless a test takes them away.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Database, Fence, Span, TransactionOptions};
 
-use crate::cluster::{Cluster, Feature, RangeInfo, SettingInfo};
+use crate::cluster::{Cluster, RangeInfo, SettingInfo};
 use crate::error::{SqlError, SqlState};
 use crate::kv_error::sql_error;
 use crate::node::SqlClock;
@@ -40,8 +40,8 @@ pub struct LocalCluster {
     next_leases: Mutex<VecDeque<Option<Timestamp>>>,
     /// Raw timestamp.
     awaited: AtomicU64,
-    is_old: AtomicBool,
     leases: AtomicU64,
+    generations_behind: AtomicU8,
 }
 
 /// Before the end of time, in steps: ends of leases.
@@ -96,14 +96,14 @@ impl LocalCluster {
         *self.is_deaf.lock() = is_deaf;
     }
 
-    /// Makes it one with nodes of the release before, or not.
-    pub fn set_old(&self, is_old: bool) {
-        self.is_old.store(is_old, Ordering::SeqCst);
-    }
-
     /// The next questions for a lease give these ends; `None` is a lease that has run out.
     pub fn give_leases(&self, leases: impl IntoIterator<Item = Option<Timestamp>>) {
         self.next_leases.lock().extend(leases);
+    }
+
+    /// Some node can only read what is this many generations older.
+    pub fn set_generations_behind(&self, count: u8) {
+        self.generations_behind.store(count, Ordering::SeqCst);
     }
 
     /// How many leases were given.
@@ -203,8 +203,8 @@ impl Cluster for LocalCluster {
         Ok(())
     }
 
-    fn allows(&self, _feature: Feature) -> bool {
-        !self.is_old.load(Ordering::SeqCst)
+    fn generation(&self) -> u8 {
+        3 - self.generations_behind.load(Ordering::SeqCst)
     }
 
     fn node_id(&self) -> u64 {

@@ -2,8 +2,9 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
-use crate::expr::Expr;
+use crate::catalog::descriptor::{ColumnDescriptor, Identity, IndexDescriptor, TableDescriptor};
+use crate::catalog::sequence::{Place, SequenceDescriptor, SequenceOwner};
+use crate::expr::{CastKind, Expr, ScalarFunction};
 use crate::types::builtin::array::Elements;
 use crate::types::datetime::{DATE_MINUS_INFINITY, EPOCH_2000_MICROS, TIMESTAMP_INFINITY, TIMESTAMP_MAX};
 use crate::types::{DataType, Datum, Row};
@@ -17,6 +18,7 @@ pub fn kinds() -> TableDescriptor {
         nullable: true,
         default: None,
         hidden: false,
+        identity: None,
     };
     let mut columns = vec![
         column(1, "flag", DataType::Bool),
@@ -60,6 +62,7 @@ pub fn newer_kinds() -> TableDescriptor {
         nullable: true,
         default: None,
         hidden: false,
+        identity: None,
     };
     let columns = vec![
         column(1, "code", DataType::Char { length: Some(4) }),
@@ -83,6 +86,52 @@ pub fn named_key() -> TableDescriptor {
     table
 }
 
+/// A table with what came with version 4 of the descriptor's format; `PRIMARY KEY (id, key)`, id 106.
+pub fn identified() -> TableDescriptor {
+    let mut table = newer_kinds();
+    table.columns.truncate(3);
+    for (column, (name, data_type)) in table.columns.iter_mut().zip([
+        ("id", DataType::Int4),
+        ("key", DataType::Uuid),
+        ("other", DataType::Uuid),
+    ]) {
+        (column.name, column.data_type) = (name.to_owned(), data_type);
+    }
+    if let [id, _, other] = table.columns.as_mut_slice() {
+        id.identity = Some(Identity::ByDefault);
+        let operand = Box::new(Expr::next_value(107));
+        id.default = Some(Expr::Cast { operand, to: DataType::Int4, kind: CastKind::Assignment });
+        let function = ScalarFunction::RandomUuid;
+        other.default = Some(Expr::Call { function, arguments: Vec::new(), data_type: DataType::Uuid });
+    }
+    TableDescriptor { id: 106, name: "identified".to_owned(), ..table }
+}
+
+/// A row of [`identified`].
+pub fn identified_row() -> Row {
+    let uuid = |bits| Datum::Uuid(uuid::Uuid::from_u128(bits));
+    vec![Datum::Int(-1), uuid(0x0123_4567_89ab_cdef_0011_2233_4455_6677), uuid(u128::MAX)]
+}
+
+/// The sequence of a table's column, with nothing as usual.
+pub fn counted() -> SequenceDescriptor {
+    SequenceDescriptor {
+        id: 107,
+        name: "identified_id_seq".to_owned(),
+        version: 9,
+        epoch: 3,
+        data_type: DataType::Int4,
+        increment: -7,
+        min: -1_000_000,
+        max: -1,
+        start: -1,
+        cache: 20,
+        cycles: true,
+        origin: Place { value: -8, is_called: true },
+        owner: Some(SequenceOwner { table_id: 106, column_id: 1, is_identity: true }),
+    }
+}
+
 /// A row of [`newer_kinds`].
 pub fn newer_kinds_row() -> Row {
     vec![
@@ -96,7 +145,7 @@ pub fn newer_kinds_row() -> Row {
     ]
 }
 
-/// A table with arrays, which came with the third generation of types; `PRIMARY KEY (id)`, id 106.
+/// A table with arrays, which came with the third generation of types; `PRIMARY KEY (id)`, id 107.
 pub fn arrays() -> TableDescriptor {
     let column = |(id, name, data_type): (u32, &str, DataType)| ColumnDescriptor {
         id,
@@ -105,6 +154,7 @@ pub fn arrays() -> TableDescriptor {
         nullable: id != 1,
         default: None,
         hidden: false,
+        identity: None,
     };
     let array = |element: DataType| element.array().unwrap();
     let mut columns = [
@@ -119,7 +169,7 @@ pub fn arrays() -> TableDescriptor {
     .to_vec();
     columns[1].default = Some(Expr::Literal(array_of([Datum::Int(1)]), array(DataType::Int4)));
     let indexes = vec![IndexDescriptor::primary("arrays", [1])];
-    TableDescriptor { id: 106, name: "arrays".to_owned(), version: 1, columns, indexes }
+    TableDescriptor { id: 107, name: "arrays".to_owned(), version: 1, columns, indexes }
 }
 
 /// A row of [`arrays`].

@@ -26,6 +26,7 @@ pub mod text;
 pub mod timestamp;
 pub mod timestamptz;
 pub mod unknown;
+pub mod uuid;
 pub mod varchar;
 
 /// The kinds of values: each variant of `Datum` with what it can do.
@@ -40,6 +41,7 @@ macro_rules! each_kind {
             Char: $crate::types::builtin::bpchar::Char,
             Date: $crate::types::builtin::date::Date,
             Timestamp: $crate::types::builtin::timestamp::Timestamp,
+            Uuid: $crate::types::builtin::uuid::Uuid,
             Array: $crate::types::builtin::array::Array,
         }
     };
@@ -78,6 +80,7 @@ types! {
     Date: date,
     Timestamp: timestamp,
     TimestampTz: timestamptz,
+    Uuid: uuid,
     Unknown: unknown,
 }
 

@@ -24,8 +24,8 @@ pub struct TypeInfo {
     pub category: Option<Category>,
     /// The type of its category that PostgreSQL stays with once it is there.
     pub is_preferred: bool,
-    /// Number in stored bytes, never given twice, below 128. Those from 12 on came with the second, those from 16 on with the
-    /// third generation of types that formats know.
+    /// Number in stored bytes, never given twice, below 128. Those from 12 on came with the second generation of types, those
+    /// from 16 on with the third.
     pub number: u8,
     /// First version of the row format that has its values.
     pub row_version: u8,
@@ -71,6 +71,8 @@ pub enum Category {
     Time,
     /// Arrays of all types.
     Array,
+    /// UUIDs.
+    Uuid,
 }
 
 /// What a type says besides its name, and how that is stored.

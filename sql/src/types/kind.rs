@@ -66,6 +66,8 @@ pub(crate) enum Shape {
     Varint,
     /// Eight bytes.
     Eight,
+    /// Sixteen bytes.
+    Sixteen,
     /// Bytes with their length.
     Bytes,
     /// A varint, then bytes with their length.

@@ -34,6 +34,7 @@ fn value() -> impl Strategy<Value = (DataType, Datum)> {
         }),
         micros.clone().prop_map(|micros| (DataType::Timestamp, Datum::Timestamp(micros))),
         micros.prop_map(|micros| (DataType::TimestampTz, Datum::Timestamp(micros))),
+        any::<u128>().prop_map(|bits| (DataType::Uuid, Datum::Uuid(uuid::Uuid::from_u128(bits)))),
     ]
 }
 
@@ -78,7 +79,7 @@ proptest! {
     fn any_text_is_a_value_or_an_error(text in "[-+0-9a-zA-Z:. ]{0,24}") {
         let types = [
             DataType::Bool, DataType::Int4, DataType::Float8, DataType::NUMERIC, DataType::Date, DataType::Timestamp,
-            DataType::TimestampTz,
+            DataType::TimestampTz, DataType::Uuid,
         ];
         for data_type in types {
             if let Ok(value) = from_text(&text, &data_type) {

@@ -15,6 +15,7 @@ enum Column {
     F64(f64),
     Bytes(Vec<u8>),
     Decimal(i64, u32),
+    Uuid(Uuid),
 }
 
 impl Column {
@@ -33,6 +34,7 @@ impl Column {
             (Self::Decimal(a, scale_a), Self::Decimal(b, scale_b)) => (i128::from(*a)
                 * 10i128.pow(SCALE_MAX - scale_a))
             .cmp(&(i128::from(*b) * 10i128.pow(SCALE_MAX - scale_b))),
+            (Self::Uuid(a), Self::Uuid(b)) => a.as_bytes().cmp(b.as_bytes()),
             _ => panic!("columns of two types"),
         }
     }
@@ -45,6 +47,7 @@ impl Column {
             Self::F64(value) => encoder.f64(Some(*value), order),
             Self::Bytes(value) => encoder.bytes(Some(value), order),
             Self::Decimal(unscaled, scale) => encoder.decimal(Some(&decimal(*unscaled, *scale)), order),
+            Self::Uuid(value) => encoder.uuid(Some(*value), order),
         };
     }
 
@@ -56,6 +59,7 @@ impl Column {
             Self::F64(_) => encoder.f64(None, order),
             Self::Bytes(_) => encoder.bytes(None, order),
             Self::Decimal(..) => encoder.decimal(None, order),
+            Self::Uuid(_) => encoder.uuid(None, order),
         };
     }
 
@@ -70,6 +74,7 @@ impl Column {
                 found == *value || (found.is_nan() && value.is_nan())
             }
             Self::Bytes(value) => decoder.bytes(order).unwrap().as_ref() == Some(value),
+            Self::Uuid(value) => decoder.uuid(order).unwrap() == Some(*value),
             Self::Decimal(unscaled, scale) => {
                 decoder.decimal(order).unwrap() == Some(decimal(*unscaled, *scale))
             }
@@ -107,6 +112,7 @@ fn pairs() -> impl Strategy<Value = (Column, Column)> {
     let bytes = || prop::collection::vec(prop::sample::select(vec![0u8, 1, 254, 255, b'a']), 0..5);
     let near = || prop_oneof![any::<i64>(), -3i64..3, Just(i64::MIN), Just(i64::MAX)];
     let shifted = || prop_oneof![near(), (-3i64..3).prop_map(|n| i64::MAX - SHIFT + n)];
+    let uuids = || prop_oneof![any::<u128>(), 0..3u128].prop_map(Uuid::from_u128);
     let unscaled = || prop_oneof![any::<i64>(), -200i64..200];
     prop_oneof![
         (any::<bool>(), any::<bool>()).prop_map(|(a, b)| (Column::Bool(a), Column::Bool(b))),
@@ -116,6 +122,7 @@ fn pairs() -> impl Strategy<Value = (Column, Column)> {
         (bytes(), bytes()).prop_map(|(a, b)| (Column::Bytes(a), Column::Bytes(b))),
         (unscaled(), 0..=SCALE_MAX, unscaled(), 0..=SCALE_MAX)
             .prop_map(|(a, s, b, t)| (Column::Decimal(a, s), Column::Decimal(b, t))),
+        (uuids(), uuids()).prop_map(|(a, b)| (Column::Uuid(a), Column::Uuid(b))),
     ]
 }
 

@@ -39,6 +39,11 @@ fn values_have_the_bytes_of_postgresql() {
         (Datum::Timestamp(1), DataType::Timestamp, b"\0\0\0\x08\0\0\0\0\0\0\0\x01"),
         (Datum::Timestamp(i64::MAX), DataType::TimestampTz, b"\0\0\0\x08\x7f\xff\xff\xff\xff\xff\xff\xff"),
         (Datum::Timestamp(i64::MIN), DataType::Timestamp, b"\0\0\0\x08\x80\0\0\0\0\0\0\0"),
+        (
+            Datum::Uuid(uuid::Uuid::from_u128(0x01)),
+            DataType::Uuid,
+            b"\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01",
+        ),
         (Datum::Float(0.5), DataType::Float4, b"\0\0\0\x04\x3f\0\0\0"),
         (Datum::Float(0.5), DataType::Float8, b"\0\0\0\x08\x3f\xe0\0\0\0\0\0\0"),
         (Datum::Char("a  ".to_owned()), CHAR, b"\0\0\0\x03a  "),

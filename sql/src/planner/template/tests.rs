@@ -24,6 +24,9 @@ fn tables() -> Tables {
         .create("CREATE TABLE q (a text, b smallint, c float8, d int DEFAULT 1 + 1, PRIMARY KEY (b, a))")
         .unwrap();
     tables
+        .create("CREATE TABLE r (id bigserial PRIMARY KEY, u uuid DEFAULT gen_random_uuid(), v text)")
+        .unwrap();
+    tables
 }
 
 /// Statements with a template.
@@ -46,6 +49,9 @@ const TEMPLATED: &[&str] = &[
         ON CONFLICT (id) DO UPDATE SET v = CASE WHEN $3 THEN p.v ELSE $2 END, at = now() WHERE p.n > $4",
     "INSERT INTO q (b, a, c) VALUES (1 / $1, $2, $3)",
     "INSERT INTO q (b, a) VALUES (1, now()::text)",
+    "INSERT INTO r (v) VALUES ($1)",
+    "INSERT INTO r VALUES (DEFAULT, DEFAULT, $1), (nextval('s'::text), DEFAULT, $2)",
+    "UPDATE r SET u = gen_random_uuid(), v = $2 WHERE id = $1",
     "UPDATE p SET v = $2 WHERE id = $1",
     "UPDATE p SET n = n + $2, at = now() WHERE id = $1 AND v IS NULL",
     "UPDATE p SET v = 'x'",
@@ -129,14 +135,14 @@ fn templates_are_not_used_for_null_and_for_values_that_are_missing() {
     let tables = tables();
     let bound = bound(&tables, "SELECT v FROM p WHERE id = $1");
     let template = Template::of(dml(&bound), &bound.parameter_types).unwrap();
-    let fill = |parameters: &[Datum]| template.fill(&EvalContext { parameters, now_micros: 0 });
+    let fill = |parameters: &[Datum]| template.fill(&EvalContext { parameters, ..EvalContext::default() });
     assert!(fill(&[Datum::Int(5)]).is_some());
     assert!(fill(&[Datum::Null]).is_none());
     assert!(fill(&[]).is_none());
     // In a row that is written NULL is a value like others.
     let insert = tables.bind("INSERT INTO p (id, v) VALUES (1, $1)").unwrap();
     let template = Template::of(dml(&insert), &insert.parameter_types).unwrap();
-    let fill = |parameters: &[Datum]| template.fill(&EvalContext { parameters, now_micros: 0 });
+    let fill = |parameters: &[Datum]| template.fill(&EvalContext { parameters, ..EvalContext::default() });
     assert!(fill(&[Datum::Null]).is_some());
     assert!(fill(&[]).is_none());
 }
@@ -159,6 +165,7 @@ fn value(data_type: DataType, seed: i64) -> Datum {
         Datum::Char(_) => Datum::Char(format!("{seed}")),
         Datum::Date(_) => Datum::Date(i32::try_from(seed).unwrap()),
         Datum::Timestamp(_) => Datum::Timestamp(seed),
+        Datum::Uuid(_) => Datum::Uuid(uuid::Uuid::from_u64_pair(0, seed.unsigned_abs())),
         other => other,
     }
 }
@@ -212,7 +219,7 @@ proptest! {
         for (seeds, now_micros) in runs {
             let typed = bound.parameter_types.iter().zip(&seeds);
             let parameters: Vec<Datum> = typed.map(|(data_type, seed)| value(*data_type, *seed)).collect();
-            let context = EvalContext { parameters: &parameters, now_micros };
+            let context = EvalContext { parameters: &parameters, now_micros, ..EvalContext::default() };
             let remembered = Unplanned { statement: dml(&bound), memory: Some(&memory) }.plan(&context);
             let remembered = remembered.and_then(|plan| computed(plan, &context));
             let anew = plan(dml(&bound), &context).and_then(|plan| computed(plan, &context));
