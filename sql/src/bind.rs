@@ -15,7 +15,6 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::{self, CopyOptions, Savepoint, Statement};
 use crate::plan::node::{OnConflict, OutputColumn, Query};
-use crate::storage::type_format::generation;
 use crate::types::DataType;
 
 mod aggregate;
@@ -343,9 +342,6 @@ pub fn bind(
     context: &BindContext<'_>,
 ) -> Result<BoundStatement, SqlError> {
     let binder = Binder { catalog, context: *context, parameters: Parameters::new(context.parameter_types) };
-    for data_type in context.parameter_types.iter().flatten() {
-        binder.check_generation(generation(*data_type), &format!("type {data_type}"))?;
-    }
     let kind = binder.statement(statement)?;
     Ok(BoundStatement { kind, parameter_types: binder.parameters.finish()? })
 }

@@ -128,8 +128,6 @@ sql_states! {
     UndefinedTable = "42P01",
     /// A table that exists.
     DuplicateTable = "42P07",
-    /// A table where a sequence is wanted, and the like.
-    WrongObjectType = "42809",
     /// A value for a column that makes its own.
     GeneratedAlways = "428C9",
     /// A name that is none.

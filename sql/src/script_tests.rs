@@ -174,9 +174,9 @@ fn bound_text(bound: &BoundStatement) -> String {
             let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             lines.push(format!("drop {names:?}, missing {missing:?}"));
         }
-        Bound::Truncate { tables } => {
+        Bound::Truncate { tables, restarts } => {
             let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-            lines.push(format!("truncate {names:?}"));
+            lines.push(format!("truncate {names:?}{}", if *restarts { ", sequences too" } else { "" }));
         }
         Bound::AddPrimaryKey { keyed, .. } => lines.push(table_text(keyed)),
         Bound::ShowRanges { table } => lines.push(format!("ranges of {}", table.name)),

@@ -350,7 +350,7 @@ impl Session {
             TransactionState::Open(open) if !open.staged.is_empty() => {
                 drawing.within(self.catalog(), open.staged.sequences())
             }
-            TransactionState::Open(_) | TransactionState::Idle | TransactionState::Failed => drawing,
+            TransactionState::Open(_) | TransactionState::Idle | TransactionState::Failed(_) => drawing,
         }
     }
 

@@ -10,7 +10,6 @@ use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr, ScalarFunction, UnaryOp};
 use crate::parser::ast;
 use crate::parser::ast::ExprKind;
-use crate::storage::type_format::generation;
 use crate::types::cast::cast_rule;
 use crate::types::{DataType, Datum, numeric};
 
@@ -300,7 +299,6 @@ impl Binder<'_> {
     /// A cast that the user wrote.
     pub(super) fn cast(&self, operand: Expr, to: DataType, position: u32) -> Result<Expr, SqlError> {
         let from = operand.data_type();
-        self.check_generation(generation(to), &format!("type {to}")).map_err(|error| error.at(position))?;
         if from == DataType::Unknown {
             let typed = self.coerce(operand, to, position)?;
             return Ok(match typed {

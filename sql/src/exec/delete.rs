@@ -29,7 +29,7 @@ pub async fn delete(
     while let Some(rows) = source.next(context).await? {
         for row in rows {
             count += 1;
-            returning.add(&row, &context.eval)?;
+            returning.add(&row, context.computing()).await?;
             for write in row_writes(&layout, Some(&row), None)? {
                 budget.add(write.key().len() + size_of::<Key>())?;
                 writes.push(write);

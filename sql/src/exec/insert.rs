@@ -117,7 +117,7 @@ impl Insert {
         let mut count = 0;
         if let Some(check) = unread {
             for row in rows {
-                self.write(row, check, context)?;
+                self.write(row, check, context).await?;
                 count += 1;
             }
             return Ok(count);
@@ -131,7 +131,7 @@ impl Insert {
                 found.into_iter().find(|(key, stored)| stored.is_some() || self.written.contains(*key));
             match taken.map(|(key, stored)| (key.clone(), stored)) {
                 None => {
-                    self.write(row, Check::Done, context)?;
+                    self.write(row, Check::Done, context).await?;
                     count += 1;
                 }
                 Some(taken) => changes.extend(self.conflict(&row.row, taken, context.computing()).await?),
@@ -143,8 +143,13 @@ impl Insert {
     }
 
     /// Buffers a new row; a second one of the statement with a key of it is an error.
-    fn write(&mut self, row: Proposed, check: Check, context: &mut ExecContext<'_>) -> Result<(), ExecError> {
-        self.returning.add(&row.row, &context.eval)?;
+    async fn write(
+        &mut self,
+        row: Proposed,
+        check: Check,
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), ExecError> {
+        self.returning.add(&row.row, context.computing()).await?;
         for write in row.writes {
             if !self.written.insert(write.key().clone()) {
                 return Err(self.again(write.key()).into());
@@ -176,7 +181,7 @@ impl Insert {
                 };
                 let change = row_writes(&self.layout, Some(&old), Some(&new))?;
                 let has_row = |write: &&EntryWrite| !matches!(write, EntryWrite::Remove(_));
-                self.returning.add(&new, &context.eval)?;
+                self.returning.add(&new, computing).await?;
                 self.written.extend(change.iter().filter(has_row).map(|write| write.key().clone()));
                 Ok(Some(change))
             }

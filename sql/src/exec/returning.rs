@@ -1,6 +1,7 @@
 //! RETURNING: what a change of rows gives back. Nothing leaves before the statement has done all of its work, and one that
 //! commits alone has committed.
 
+use super::context::Computing;
 use super::memory::{Budget, row_bytes};
 use crate::error::SqlError;
 use crate::expr::Expr;
@@ -24,9 +25,12 @@ impl Returning {
     ///
     /// # Errors
     /// Those of the expressions; 53200.
-    pub fn add(&mut self, row: &[Datum], context: &EvalContext<'_>) -> Result<(), SqlError> {
+    pub async fn add(&mut self, row: &[Datum], computing: Computing<'_>) -> Result<(), SqlError> {
         let Some(exprs) = &self.exprs else { return Ok(()) };
-        let returned = exprs.iter().map(|expr| eval(expr, row, context)).collect::<Result<Row, _>>()?;
+        let compute = |context: &EvalContext<'_>| {
+            exprs.iter().map(|expr| eval(expr, row, context)).collect::<Result<Row, _>>()
+        };
+        let returned = computing.compute(compute).await?;
         self.budget.add(row_bytes(&returned))?;
         self.rows.push(returned);
         Ok(())

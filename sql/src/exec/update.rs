@@ -36,7 +36,7 @@ pub async fn update(
         let assigned = context.computing().compute(|eval| assign(table, &old, assignments, (&old, eval)));
         let new = assigned.await?;
         changes.push(row_writes(&layout, Some(&old), Some(&new))?);
-        returning.add(&new, &context.eval)?;
+        returning.add(&new, context.computing()).await?;
     }
     let count = changes.len() as u64;
     apply_changes(table, changes, context).await?;

@@ -66,7 +66,7 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
         "create" => return create(&cursor, first),
         "drop" if cursor.take("sequence") => sequence::drop(&mut cursor)?,
         "drop" => schema::drop_table(&mut cursor, first)?,
-        "alter" if cursor.take("sequence") => sequence::alter(&mut cursor)?,
+        "alter" if cursor.take("sequence") => sequence::alter(&mut cursor, first)?,
         "alter" => schema::alter(&mut cursor, first)?,
         "truncate" => schema::truncate(&mut cursor)?,
         "begin" => begin(&mut cursor)?,

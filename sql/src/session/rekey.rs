@@ -21,6 +21,8 @@ use crate::exec::context::{ExecContext, ExecError, Limits};
 use crate::exec::profile::Profile;
 use crate::expr::eval::EvalContext;
 use crate::node::SqlNode;
+use crate::sequences::drawing::Drawing;
+use crate::sequences::memory::SequenceMemory;
 use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, row_writes};
 use crate::types::Row;
@@ -74,7 +76,10 @@ impl OpenTransaction {
         (from, to): (&Arc<TableDescriptor>, &Arc<TableDescriptor>),
         limits: &Limits,
     ) -> Result<Timestamp, ExecError> {
-        let eval = EvalContext { parameters: &[], now_micros: self.now_micros };
+        let memory = SequenceMemory::default();
+        // Nothing is computed of the rows.
+        let drawing = Drawing::new(node, &memory, true);
+        let eval = EvalContext { parameters: &[], now_micros: self.now_micros, sequences: None };
         let transaction = self.begin(node).await?;
         let as_of = transaction.start_statement();
         let mut context = ExecContext {
@@ -83,6 +88,7 @@ impl OpenTransaction {
             as_of,
             limits,
             eval,
+            drawing: &drawing,
             is_autocommit: false,
             profile: Profile::default(),
         };

@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
+use crate::types::builtin::array::array_of;
 use crate::types::info::{Category, KeyCodec, TypeInfo, WireForm, fixed, mistyped_key};
 use crate::types::kind::{Kind, Shape};
 use crate::types::text::invalid;
@@ -76,7 +77,10 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[],
     cast: |datum, _| matches!(datum, Datum::Uuid(_)).then_some(Ok(datum)),
     sample: || Datum::Uuid(uuid::Uuid::nil()),
+    array: Some(&ARRAY),
 };
+
+array_of!("uuid", "uuid", 2951);
 
 /// 32 hexadecimal digits, with a hyphen or none after each four of them, perhaps all in braces (PostgreSQL's manual, 8.12
 /// "UUID Type"). The crate's own reader takes hyphens in fewer places, and a prefix besides.
