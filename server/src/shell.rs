@@ -4,14 +4,20 @@
 //! rows as they come. Rows go to stdout and everything else to stderr, so that a script reads rows alone. Statements of
 //! `-e`, `-f` and a piped stdin end with the first error; at the prompt the session goes on.
 
+mod catalogs;
 mod client;
+mod commands;
 mod copy;
+mod editor;
 mod interactive;
+mod meta;
 mod output;
 mod render;
 mod report;
 mod script;
+mod session;
 mod splitter;
+mod transaction;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -21,6 +27,7 @@ use crate::cli::ExitStatus;
 use client::ShellClient;
 use output::Output;
 pub use render::Format;
+use session::Shell;
 
 /// What the shell is to do.
 #[derive(Clone, Debug)]
@@ -45,21 +52,21 @@ impl ShellOptions {
 /// Runs the shell on this process's stdin, stdout and stderr until it ends.
 pub async fn run(options: ShellOptions) -> ExitStatus {
     let format = options.format.unwrap_or_else(default_format);
-    let mut client = match ShellClient::connect(&options.url).await {
+    let client = match ShellClient::connect(&options.url).await {
         Ok(client) => client,
         Err(failure) => {
             eprintln!("{failure}");
             return failure.status();
         }
     };
-    let mut output = Output::stdout(format);
+    let mut shell = Shell::new(client, Output::stdout(format));
     if !options.execute.is_empty() || options.file.is_some() {
-        return script::run_given(&mut client, &mut output, &options).await;
+        return script::run_given(&mut shell, &options).await;
     }
     if std::io::stdin().is_terminal() {
-        return interactive::run(&mut client, &mut output).await;
+        return interactive::run(&mut shell).await;
     }
-    script::run_stdin(&mut client, &mut output).await
+    script::run_stdin(&mut shell).await
 }
 
 fn default_format() -> Format {

@@ -28,6 +28,7 @@ mod from;
 mod operator;
 mod order;
 mod parameters;
+mod relation;
 mod scope;
 mod select;
 pub mod sequence;

@@ -22,10 +22,12 @@ pub mod descriptor;
 pub mod descriptor_format;
 pub mod keys;
 pub mod lease;
+pub mod oids;
 pub mod reading;
 pub mod sequence;
 pub mod sequence_format;
 pub mod snapshot;
+pub mod system;
 pub mod view;
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ sql_states! {
     InvalidTimeZoneDisplacement = "22009",
     /// LIMIT below zero.
     InvalidRowCountInLimit = "2201W",
+    /// A pattern that is none.
+    InvalidRegularExpression = "2201B",
     /// OFFSET below zero.
     InvalidRowCountInOffset = "2201X",
     /// A value in the binary format that is not of its type.
@@ -110,6 +112,12 @@ sql_states! {
     SyntaxError = "42601",
     /// A savepoint that does not exist.
     InvalidSavepoint = "3B001",
+    /// Text that is no name.
+    InvalidName = "42602",
+    /// A system catalog is not changed by statements.
+    InsufficientPrivilege = "42501",
+    /// A schema that there is not.
+    InvalidSchemaName = "3F000",
     /// A database that does not exist.
     UndefinedDatabase = "3D000",
     /// A column that does not exist.

@@ -19,6 +19,7 @@ pub mod returning;
 pub mod rows;
 pub mod scan;
 pub mod sort;
+pub mod system_scan;
 pub mod table_function;
 pub mod update;
 mod values;

@@ -13,7 +13,9 @@ pub mod arithmetic;
 pub mod eval;
 pub mod in_list;
 pub mod like;
+pub mod objects;
 pub mod quantified;
+pub mod regex;
 pub mod sequences;
 
 /// An expression over one input row.
@@ -231,6 +233,21 @@ impl Expr {
         found
     }
 
+    /// Whether ranges can compute it: it is not volatile, and bytes that are stored hold it.
+    pub fn is_sent(&self) -> bool {
+        self.is_stored() && !self.is_volatile()
+    }
+
+    /// Whether bytes that are stored hold it: nothing of it asks the catalog, or has a type that no column has.
+    pub fn is_stored(&self) -> bool {
+        let mut all = true;
+        self.walk(&mut |part| {
+            let has_function = !matches!(part, Self::Call { function, .. } if !function.is_stored());
+            all &= has_function && part.data_type().is_stored();
+        });
+        all
+    }
+
     /// Calls `visit` on this expression and everything below it, parents first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         visit(self);
@@ -434,6 +451,38 @@ scalar_functions! {
     SerialSequence = "pg_get_serial_sequence",
     /// `gen_random_uuid()`
     RandomUuid = "gen_random_uuid",
+    /// `format_type(type, modifier)`
+    FormatType = "format_type",
+    /// `pg_get_userbyid(role)`
+    RoleName = "pg_get_userbyid",
+    /// `pg_table_is_visible(relation)`
+    TableIsVisible = "pg_table_is_visible",
+    /// `pg_type_is_visible(type)`
+    TypeIsVisible = "pg_type_is_visible",
+    /// `pg_get_expr(expression, relation[, pretty])`
+    ExprText = "pg_get_expr",
+    /// `obj_description(object[, catalog])`: there are no comments
+    ObjectDescription = "obj_description",
+    /// `col_description(relation, column)`: there are no comments
+    ColumnDescription = "col_description",
+    /// `shobj_description(object, catalog)`: there are no comments
+    SharedDescription = "shobj_description",
+    /// `pg_encoding_to_char(encoding)`
+    EncodingName = "pg_encoding_to_char",
+    /// `quote_ident(text)`
+    QuoteIdent = "quote_ident",
+    /// `pg_get_indexdef(index[, column, pretty])`
+    IndexDefinition = "pg_get_indexdef",
+    /// `pg_get_constraintdef(constraint[, pretty])`
+    ConstraintDefinition = "pg_get_constraintdef",
+    /// `to_regclass(name)`
+    ToRegclass = "to_regclass",
+    /// `to_regtype(name)`
+    ToRegtype = "to_regtype",
+    /// `text ~ pattern`
+    Regex = "textregexeq",
+    /// `text ~* pattern`
+    RegexInsensitive = "texticregexeq",
 }
 
 impl ScalarFunction {
@@ -454,6 +503,29 @@ impl ScalarFunction {
     /// The generation of functions that it came with, as that of a type: stored expressions have a version for each.
     pub fn generation(self) -> u8 {
         if self.is_volatile() { 3 } else { 1 }
+    }
+
+    /// Whether bytes that are stored hold it: not what asks the catalog, nor what nodes of the release before do not have.
+    pub fn is_stored(self) -> bool {
+        !matches!(
+            self,
+            Self::FormatType
+                | Self::RoleName
+                | Self::TableIsVisible
+                | Self::TypeIsVisible
+                | Self::ExprText
+                | Self::ObjectDescription
+                | Self::ColumnDescription
+                | Self::SharedDescription
+                | Self::EncodingName
+                | Self::QuoteIdent
+                | Self::IndexDefinition
+                | Self::ConstraintDefinition
+                | Self::ToRegclass
+                | Self::ToRegtype
+                | Self::Regex
+                | Self::RegexInsensitive
+        )
     }
 }
 

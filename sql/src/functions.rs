@@ -7,6 +7,7 @@ use crate::types::compare::compare;
 use crate::types::{DataType, Datum, datetime};
 
 mod arrays;
+mod catalog;
 mod dates;
 mod numbers;
 mod resolve;
@@ -46,6 +47,10 @@ pub fn call(
         | ScalarFunction::ArrayPosition
         | ScalarFunction::ArrayToString
         | ScalarFunction::StringToArray => arrays::call(function, arguments),
+        ScalarFunction::FormatType
+        | ScalarFunction::ObjectDescription
+        | ScalarFunction::ColumnDescription
+        | ScalarFunction::SharedDescription => catalog::of_any(function, arguments),
         ScalarFunction::NullIf => {
             let (value, other) = (arguments.get(0)?, arguments.get(1)?);
             let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
@@ -68,6 +73,18 @@ pub fn call(
         | ScalarFunction::Strpos
         | ScalarFunction::OctetLength
         | ScalarFunction::DateTrunc
+        | ScalarFunction::RoleName
+        | ScalarFunction::TableIsVisible
+        | ScalarFunction::TypeIsVisible
+        | ScalarFunction::ExprText
+        | ScalarFunction::EncodingName
+        | ScalarFunction::QuoteIdent
+        | ScalarFunction::IndexDefinition
+        | ScalarFunction::ConstraintDefinition
+        | ScalarFunction::ToRegclass
+        | ScalarFunction::ToRegtype
+        | ScalarFunction::Regex
+        | ScalarFunction::RegexInsensitive
         | ScalarFunction::Extract
         | ScalarFunction::NextVal
         | ScalarFunction::CurrVal
@@ -119,7 +136,23 @@ fn of_values(
         F::NextVal | F::CurrVal | F::LastVal | F::SetVal | F::SerialSequence | F::RandomUuid => {
             volatile::call(function, values, arguments.context.sequences)
         }
-        F::Now
+        F::RoleName
+        | F::TableIsVisible
+        | F::TypeIsVisible
+        | F::ExprText
+        | F::EncodingName
+        | F::QuoteIdent
+        | F::IndexDefinition
+        | F::ConstraintDefinition
+        | F::ToRegclass
+        | F::ToRegtype
+        | F::Regex
+        | F::RegexInsensitive => catalog::call(function, values, &arguments.context),
+        F::FormatType
+        | F::ObjectDescription
+        | F::ColumnDescription
+        | F::SharedDescription
+        | F::Now
         | F::Coalesce
         | F::Greatest
         | F::Least

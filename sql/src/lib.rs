@@ -26,6 +26,7 @@ mod script_tests;
 pub mod sequences;
 pub mod session;
 pub mod storage;
+pub mod system;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod types;

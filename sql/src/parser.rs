@@ -28,9 +28,11 @@ mod expr;
 mod from;
 mod limits;
 mod literals;
+mod operator;
 mod place;
 mod position;
 mod query;
+pub mod reserved;
 mod schema;
 mod sequence;
 pub mod size;
@@ -43,6 +45,7 @@ mod tests;
 
 use ast::Statement;
 use position::Positions;
+use reserved::is_reserved;
 
 /// Reads all statements of a text; empty ones are left out.
 ///
@@ -208,80 +211,6 @@ fn is_keyword(token: &TokenWithSpan, keyword: &str) -> bool {
         Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword),
         _ => false,
     }
-}
-
-/// Whether an unquoted word (in any case) cannot be the name of a table or column, as in PostgreSQL.
-pub(crate) fn is_reserved(word: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "all",
-        "analyse",
-        "analyze",
-        "and",
-        "any",
-        "array",
-        "as",
-        "asc",
-        "asymmetric",
-        "both",
-        "case",
-        "cast",
-        "check",
-        "collate",
-        "column",
-        "constraint",
-        "create",
-        "default",
-        "deferrable",
-        "desc",
-        "distinct",
-        "do",
-        "else",
-        "end",
-        "except",
-        "false",
-        "fetch",
-        "for",
-        "foreign",
-        "from",
-        "grant",
-        "group",
-        "having",
-        "in",
-        "initially",
-        "intersect",
-        "into",
-        "lateral",
-        "leading",
-        "limit",
-        "not",
-        "null",
-        "offset",
-        "on",
-        "only",
-        "or",
-        "order",
-        "placing",
-        "primary",
-        "references",
-        "returning",
-        "select",
-        "some",
-        "symmetric",
-        "table",
-        "then",
-        "to",
-        "trailing",
-        "true",
-        "union",
-        "unique",
-        "using",
-        "variadic",
-        "when",
-        "where",
-        "window",
-        "with",
-    ];
-    RESERVED.contains(&word.to_ascii_lowercase().as_str())
 }
 
 fn lower_first(message: &str) -> String {

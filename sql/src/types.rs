@@ -11,6 +11,7 @@ use bigdecimal::BigDecimal;
 
 use builtin::array::{ElementType, Elements};
 use kind::{Kind, match_pair, match_value};
+pub use reg_value::RegValue;
 
 pub mod builtin;
 pub mod calendar;
@@ -21,6 +22,7 @@ pub mod float;
 pub mod info;
 pub(crate) mod kind;
 pub mod numeric;
+pub mod reg_value;
 pub mod text;
 
 #[cfg(test)]
@@ -72,6 +74,28 @@ pub enum DataType {
     Uuid,
     /// A literal `NULL` or a string literal whose type its surroundings decide.
     Unknown,
+    /// `OID`: the number of an object of the catalog.
+    Oid,
+    /// `NAME`: text of at most 63 bytes.
+    Name,
+    /// `"char"`: a byte.
+    QuotedChar,
+    /// `REGCLASS`: a relation's OID, shown as its name.
+    Regclass,
+    /// `REGTYPE`: a type's.
+    Regtype,
+    /// `REGPROC`: a function's.
+    Regproc,
+    /// `REGNAMESPACE`: a schema's.
+    Regnamespace,
+    /// `INT2VECTOR`.
+    Int2Vector,
+    /// `OIDVECTOR`.
+    OidVector,
+    /// `PG_NODE_TREE`: an expression.
+    NodeTree,
+    /// `XID`.
+    Xid,
 }
 
 /// One value.
@@ -99,6 +123,8 @@ pub enum Datum {
     Array(Elements),
     /// Sixteen bytes.
     Uuid(uuid::Uuid),
+    /// An OID with its object's name.
+    Reg(RegValue),
 }
 
 /// A row of values.
@@ -141,6 +167,21 @@ impl DataType {
     /// Whether it is REAL or DOUBLE PRECISION.
     pub fn is_float(self) -> bool {
         matches!(self, Self::Float4 | Self::Float8)
+    }
+
+    /// Whether it is an OID, with its object's name or without.
+    pub fn is_oid(self) -> bool {
+        matches!(self, Self::Oid) || self.is_reg()
+    }
+
+    /// Whether it is an OID that is shown as a name.
+    pub fn is_reg(self) -> bool {
+        matches!(self, Self::Regclass | Self::Regtype | Self::Regproc | Self::Regnamespace)
+    }
+
+    /// Whether tables may have it, and programs that are sent to ranges: types of the system catalogs stay here.
+    pub fn is_stored(self) -> bool {
+        self.info().number < info::UNSTORED_FROM
     }
 
     /// Whether it is one of the three types of text.

@@ -11,9 +11,10 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::copy;
 use super::output::Output;
-use super::render::{Column, ColumnKind, Format};
+use super::render::{Column, ColumnKind, Format, TextRow};
 use super::report::Report;
 use super::splitter::leading_words;
+use super::transaction::TransactionMark;
 
 pub use connect::ConnectFailure;
 pub use failure::StatementFailure;
@@ -23,6 +24,7 @@ pub struct ShellClient {
     client: Client,
     /// At a prompt, Ctrl-C ends the statement and not the shell.
     cancels_on_ctrl_c: bool,
+    transaction: TransactionMark,
 }
 
 impl ShellClient {
@@ -32,12 +34,46 @@ impl ShellClient {
     /// A URL that cannot be read, a node that cannot be reached or refuses; with the command to run next.
     pub async fn connect(url: &str) -> Result<Self, ConnectFailure> {
         let client = connect::connect(url).await?;
-        Ok(Self { client, cancels_on_ctrl_c: false })
+        Ok(Self { client, cancels_on_ctrl_c: false, transaction: TransactionMark::Idle })
     }
 
     /// From now on Ctrl-C asks the server to end the running statement.
     pub fn cancel_on_ctrl_c(&mut self) {
         self.cancels_on_ctrl_c = true;
+    }
+
+    /// Where the session's transaction stands.
+    pub fn transaction(&self) -> TransactionMark {
+        self.transaction
+    }
+
+    /// Notes what a statement has done to the transaction.
+    pub fn note(&mut self, statement: &str, is_done: bool) {
+        self.transaction = self.transaction.after(statement, is_done);
+    }
+
+    /// The rows of a query, at most so many.
+    ///
+    /// # Errors
+    /// As [`ShellClient::run`].
+    pub async fn rows(&mut self, query: &str, rows_max: usize) -> Result<Vec<TextRow>, StatementFailure> {
+        let result = self.collect(query, rows_max).await;
+        self.note(query, result.is_ok());
+        result
+    }
+
+    async fn collect(&self, query: &str, rows_max: usize) -> Result<Vec<TextRow>, StatementFailure> {
+        let failed = |error| StatementFailure::of(error, query);
+        let mut messages = pin!(self.client.simple_query_raw(query).await.map_err(failed)?);
+        let mut rows = Vec::new();
+        while let Some(message) = messages.next().await {
+            if let SimpleQueryMessage::Row(row) = message.map_err(failed)?
+                && rows.len() < rows_max
+            {
+                rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect());
+            }
+        }
+        Ok(rows)
     }
 
     /// The connection itself, for COPY.
@@ -54,6 +90,7 @@ impl ShellClient {
             Some(direction) => copy::run(self, direction, statement, output).await,
             None => self.run_query(statement, output).await,
         };
+        self.note(statement, result.is_ok());
         if result.is_err() {
             output.abandon().map_err(StatementFailure::Output)?;
         }
@@ -77,7 +114,8 @@ impl ShellClient {
             };
             let Some(message) = message else { return Ok(()) };
             let message = message.map_err(|error| StatementFailure::of(error, statement))?;
-            print(message, &kinds, statement, output).map_err(StatementFailure::Output)?;
+            print(message, &kinds, (statement, self.transaction), output)
+                .map_err(StatementFailure::Output)?;
         }
     }
 
@@ -123,7 +161,7 @@ fn kind(data_type: &Type) -> ColumnKind {
 fn print(
     message: SimpleQueryMessage,
     kinds: &[ColumnKind],
-    statement: &str,
+    (statement, transaction): (&str, TransactionMark),
     output: &mut Output,
 ) -> std::io::Result<()> {
     match message {
@@ -138,18 +176,19 @@ fn print(
         SimpleQueryMessage::Row(row) => {
             output.row((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
         }
-        SimpleQueryMessage::CommandComplete(rows) => output.end(&tag(statement, rows)),
+        SimpleQueryMessage::CommandComplete(rows) => output.end(&tag(statement, rows, transaction)),
         _ => Ok(()),
     }
 }
 
 /// The command tag as psql shows it; the driver keeps only its number.
-fn tag(statement: &str, rows: u64) -> String {
+fn tag(statement: &str, rows: u64, transaction: TransactionMark) -> String {
     let words = leading_words(statement, 2);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["INSERT", ..] => format!("INSERT 0 {rows}"),
         [word @ ("UPDATE" | "DELETE" | "COPY"), ..] => format!("{word} {rows}"),
+        ["COMMIT" | "END", ..] if transaction == TransactionMark::Failed => "ROLLBACK".to_owned(),
         ["START", ..] => "START TRANSACTION".to_owned(),
         [word @ ("CREATE" | "DROP" | "ALTER"), object, ..] => format!("{word} {object}"),
         [word, ..] => (*word).to_owned(),

@@ -4,13 +4,15 @@
 //! to learn how wide its columns are, and those up to a limit.
 
 mod csv;
+mod expanded;
 mod json;
-mod table;
+pub mod table;
 mod tsv;
 
 use std::io::{self, Write};
 
 use csv::CsvRenderer;
+use expanded::ExpandedRenderer;
 use json::JsonRenderer;
 use table::TableRenderer;
 use tsv::TsvRenderer;
@@ -56,6 +58,8 @@ pub type TextRow = Vec<Option<String>>;
 pub enum Renderer {
     /// Aligned columns.
     Table(TableRenderer),
+    /// Each column in a line of its own.
+    Expanded(ExpandedRenderer),
     /// Comma-separated.
     Csv(CsvRenderer),
     /// An array of objects.
@@ -65,10 +69,15 @@ pub enum Renderer {
 }
 
 impl Renderer {
-    /// A renderer of this format for these columns.
-    pub fn new(format: Format, columns: Vec<Column>) -> Self {
+    /// A renderer for these columns, each in a line of its own.
+    pub fn expanded(columns: Vec<Column>) -> Self {
+        Self::Expanded(ExpandedRenderer::new(columns))
+    }
+
+    /// A renderer of this format for these columns; a table may have a title.
+    pub fn new(format: Format, columns: Vec<Column>, title: Option<String>) -> Self {
         match format {
-            Format::Table => Self::Table(TableRenderer::new(columns)),
+            Format::Table => Self::Table(TableRenderer::new(columns, title)),
             Format::Csv => Self::Csv(CsvRenderer::new(columns)),
             Format::Json => Self::Json(JsonRenderer::new(columns)),
             Format::Tsv => Self::Tsv(TsvRenderer),
@@ -78,7 +87,7 @@ impl Renderer {
     /// Prints the head, where the format has one.
     pub fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match self {
-            Self::Table(_) | Self::Tsv(_) => Ok(()),
+            Self::Table(_) | Self::Expanded(_) | Self::Tsv(_) => Ok(()),
             Self::Csv(csv) => csv.begin(out),
             Self::Json(json) => json.begin(out),
         }
@@ -88,6 +97,7 @@ impl Renderer {
     pub fn row(&mut self, out: &mut dyn Write, row: TextRow) -> io::Result<()> {
         match self {
             Self::Table(table) => table.row(out, row),
+            Self::Expanded(expanded) => expanded.row(out, &row),
             Self::Csv(csv) => csv.row(out, &row),
             Self::Json(json) => json.row(out, &row),
             Self::Tsv(tsv) => tsv.row(out, &row),
@@ -98,6 +108,7 @@ impl Renderer {
     pub fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Table(table) => table.end(out),
+            Self::Expanded(expanded) => expanded.end(out),
             Self::Json(json) => json.end(out),
             Self::Csv(_) | Self::Tsv(_) => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Statements without a person: `-e`, `-f` and a piped stdin. The first error ends them.
+//! Statements without a person: `-e`, `-f` and a piped stdin. The first error ends them, unless they say otherwise.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -6,34 +6,35 @@ use std::path::Path;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 
 use super::ShellOptions;
-use super::client::{ShellClient, StatementFailure};
-use super::copy;
+use super::client::StatementFailure;
 use super::output::Output;
-use super::splitter::{Splitter, split};
+use super::session::{Flow, Shell};
+use super::splitter::Splitter;
 use crate::cli::ExitStatus;
 
-use quorate_sql::limits::STATEMENT_MAX_BYTES;
-
 /// Runs `-e`, then `-f`.
-pub async fn run_given(client: &mut ShellClient, output: &mut Output, options: &ShellOptions) -> ExitStatus {
+pub async fn run_given(shell: &mut Shell, options: &ShellOptions) -> ExitStatus {
     for text in &options.execute {
-        for statement in split(text) {
-            if let Err(failure) = client.run(&statement, output).await {
-                return ended_by(failure, output);
-            }
+        match run_lines(shell, text.as_bytes(), None).await {
+            Ok(Flow::Next) => {}
+            Ok(Flow::Quit) => return ExitStatus::Done,
+            Err(failure) => return ended_by(failure, &mut shell.output),
         }
     }
     match &options.file {
-        Some(path) => run_file(client, output, path).await,
+        Some(path) => run_file(shell, path).await,
         None => ExitStatus::Done,
     }
 }
 
-async fn run_file(client: &mut ShellClient, output: &mut Output, path: &Path) -> ExitStatus {
+async fn run_file(shell: &mut Shell, path: &Path) -> ExitStatus {
     match tokio::fs::File::open(path).await {
-        Ok(file) => run_lines(client, output, BufReader::new(file)).await,
+        Ok(file) => {
+            let result = run_lines(shell, BufReader::new(file), Some(&path.display().to_string())).await;
+            status(shell, result)
+        }
         Err(error) => {
-            output.say(&format!(
+            shell.output.say(&format!(
                 "error: {}: {error}\n  do: name a file that exists and can be read",
                 path.display()
             ));
@@ -43,60 +44,44 @@ async fn run_file(client: &mut ShellClient, output: &mut Output, path: &Path) ->
 }
 
 /// Runs what stdin has.
-pub async fn run_stdin(client: &mut ShellClient, output: &mut Output) -> ExitStatus {
-    run_lines(client, output, BufReader::new(tokio::io::stdin())).await
+pub async fn run_stdin(shell: &mut Shell) -> ExitStatus {
+    let result = run_lines(shell, BufReader::new(tokio::io::stdin()), Some("stdin")).await;
+    status(shell, result)
 }
 
-async fn run_lines(
-    client: &mut ShellClient,
-    output: &mut Output,
-    reader: impl AsyncBufRead + Unpin,
-) -> ExitStatus {
-    match run_until_error(client, output, reader).await {
-        Ok(()) => ExitStatus::Done,
-        Err(failure) => ended_by(failure, output),
+fn status(shell: &mut Shell, result: Result<Flow, StatementFailure>) -> ExitStatus {
+    match result {
+        Ok(_) => ExitStatus::Done,
+        Err(failure) => ended_by(failure, &mut shell.output),
     }
 }
 
-async fn run_until_error(
-    client: &mut ShellClient,
-    output: &mut Output,
+/// Runs all lines; `name` is what errors call them.
+///
+/// # Errors
+/// What ends them early.
+pub async fn run_lines(
+    shell: &mut Shell,
     mut reader: impl AsyncBufRead + Unpin,
-) -> Result<(), StatementFailure> {
+    name: Option<&str>,
+) -> Result<Flow, StatementFailure> {
     let unreadable =
         |error| StatementFailure::Shell(format!("error: the statements cannot be read: {error}"));
     let mut splitter = Splitter::default();
     let mut line = String::new();
+    let mut number = 0_u64;
     while reader.read_line(&mut line).await.map_err(unreadable)? > 0 {
-        if let Some(arguments) = line.strip_prefix("\\copy ").filter(|_| !splitter.is_open()) {
-            run_file_copy(client, output, arguments.trim()).await?;
-        } else {
-            splitter.push(&line);
+        number += 1;
+        shell.place = name.map(|name| format!("{name}, line {number}"));
+        if shell.line(&mut splitter, &line).await? == Flow::Quit {
+            return Ok(Flow::Quit);
         }
         line.clear();
-        while let Some(statement) = splitter.next_statement() {
-            client.run(&statement, output).await?;
-        }
-        if splitter.is_too_long() {
-            let limit = STATEMENT_MAX_BYTES >> 20;
-            return Err(StatementFailure::Shell(format!("error: no statement ends within {limit} MiB")));
-        }
     }
     match splitter.finish() {
-        Some(statement) => client.run(&statement, output).await,
-        None => Ok(()),
+        Some(statement) => shell.statement(&statement).await.map(|()| Flow::Next),
+        None => Ok(Flow::Next),
     }
-}
-
-/// Runs `\copy` with these arguments.
-pub async fn run_file_copy(
-    client: &ShellClient,
-    output: &mut Output,
-    arguments: &str,
-) -> Result<(), StatementFailure> {
-    let usage = "error: write \\copy TABLE FROM 'FILE' [WITH (…)] or \\copy TABLE TO 'FILE' [WITH (…)]";
-    let copy = copy::parse(arguments).ok_or_else(|| StatementFailure::Shell(usage.to_owned()))?;
-    copy::run_file(client, &copy, output).await
 }
 
 /// Says why, and gives the exit status.

@@ -230,15 +230,6 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-/// Statements of a whole text.
-pub fn split(text: &str) -> Vec<String> {
-    let mut splitter = Splitter::default();
-    splitter.push(text);
-    let mut statements: Vec<String> = std::iter::from_fn(|| splitter.next_statement()).collect();
-    statements.extend(std::iter::from_fn(|| splitter.finish()));
-    statements
-}
-
 /// The first words of a statement in capitals, comments left out.
 pub fn leading_words(statement: &str, count: usize) -> Vec<String> {
     let mut rest = statement;

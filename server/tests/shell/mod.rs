@@ -1,5 +1,7 @@
 //! `quorate sql` as a process.
 
+mod commands;
+
 use std::process::Stdio;
 
 use quorate_sql::error::{SqlError, SqlState};

@@ -1,6 +1,7 @@
 //! PostgreSQL's protocol from outside.
 
 mod cancel;
+mod catalogs;
 mod copy;
 mod extended;
 mod fuzz;

@@ -84,3 +84,10 @@ async fn psql_copies_files_in_and_out() {
     assert_eq!(out, "1\n", "{err}");
     assert!(err.contains("five"), "{err}");
 }
+
+#[tokio::test]
+async fn psql_lists_databases_and_schemas() {
+    let server = Server::start().await;
+    let (out, err, code) = psql(&server, &["-c", "\\l", "-c", "\\dn"], "").await;
+    assert_eq!((out.as_str(), err.as_str(), code), ("quorate|root|UTF8|C|C||libc|\npublic|root\n", "", 0));
+}

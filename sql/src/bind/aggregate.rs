@@ -129,7 +129,9 @@ fn result_type(function: AggregateFunction, argument: DataType) -> Option<DataTy
             None
         }
         // There is none of VARCHAR, which is TEXT without a cast.
-        AggregateFunction::Min | AggregateFunction::Max if matches!(argument, DataType::Varchar { .. }) => {
+        AggregateFunction::Min | AggregateFunction::Max
+            if matches!(argument, DataType::Varchar { .. } | DataType::Name) =>
+        {
             Some(DataType::TEXT)
         }
         AggregateFunction::Min | AggregateFunction::Max => Some(argument),

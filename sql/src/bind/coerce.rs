@@ -35,6 +35,14 @@ impl Binder<'_> {
     fn coerce_unknown(&self, expr: Expr, to: DataType, position: u32) -> Result<Option<Expr>, SqlError> {
         match expr {
             Expr::Literal(Datum::Null, _) => Ok(Some(Expr::Literal(Datum::Null, to))),
+            // What a name means is looked up in the catalog as the statement is planned.
+            Expr::Literal(name, _) if to.is_reg() => {
+                Ok(Some(explicit_cast(Expr::Literal(name, DataType::TEXT), to)))
+            }
+            Expr::Parameter { index, .. } if to.is_reg() => {
+                let learnt = self.parameters.learn(index, DataType::TEXT);
+                Ok(Some(explicit_cast(Expr::Parameter { index, data_type: learnt }, to)))
+            }
             Expr::Literal(Datum::Text(text), _) => {
                 let value = from_text(&text, &to).map_err(|error| error.at(position))?;
                 Ok(Some(Expr::Literal(value, to)))
@@ -135,6 +143,7 @@ fn is_relabeled(from: DataType, to: DataType) -> bool {
         || (from == DataType::Float4 && to == DataType::Float8)
         || (matches!(from, DataType::Text | DataType::Varchar { .. })
             && matches!(to, DataType::Text | DataType::Varchar { length_max: None }))
+        || (matches!(from, DataType::Name | DataType::QuotedChar) && to == DataType::Text)
 }
 
 /// A cast as the user would write it.

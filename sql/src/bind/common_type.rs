@@ -22,6 +22,11 @@ fn is_preferred(data_type: DataType) -> bool {
     data_type.info().is_preferred
 }
 
+/// Whether it is text of any kind, that of names included.
+fn is_written(data_type: DataType) -> bool {
+    data_type.is_text() || matches!(data_type, DataType::Name | DataType::QuotedChar)
+}
+
 fn is_implicit(from: DataType, to: DataType) -> bool {
     cast_rule(from, to) == Some(CastRule::Implicit)
 }
@@ -86,7 +91,10 @@ pub fn compared(left: DataType, right: DataType) -> Option<(DataType, DataType)>
         }
         (DataType::Char { .. }, DataType::Varchar { .. }) => both(left),
         (DataType::Varchar { .. }, DataType::Char { .. }) => both(right),
-        (left, right) if left.is_text() && right.is_text() => both(DataType::TEXT),
+        (left, right) if is_written(left) && is_written(right) => both(DataType::TEXT),
+        (left, right) if (left.is_oid() || left.is_integer()) && (right.is_oid() || right.is_integer()) => {
+            both(DataType::Oid)
+        }
         (left, right) if category(left) == Some(Category::Time) && category(left) == category(right) => {
             as_they_are
         }

@@ -41,7 +41,12 @@ impl Binder<'_> {
             ExprKind::Number(digits) => number(digits).map_err(|error| error.at(position)),
             ExprKind::String(text) => Ok(Expr::Literal(Datum::Text(text.clone()), DataType::Unknown)),
             ExprKind::Parameter(index) => Ok(self.parameters.expr(*index)),
-            ExprKind::Column { table, column } => self.column(table.as_ref(), column, place),
+            ExprKind::Column { qualifier, table, column } => {
+                if let (Some(qualifier), Some(table)) = (qualifier, table) {
+                    self.check_qualifier(qualifier, table, place)?;
+                }
+                self.column(table.as_ref(), column, place)
+            }
             ExprKind::Default => {
                 let message = format!("DEFAULT is not allowed in {}", place.clause);
                 Err(SqlError::new(SqlState::SyntaxError, message).at(position))
@@ -74,7 +79,8 @@ impl Binder<'_> {
             | ExprKind::InList { .. }
             | ExprKind::Quantified { .. }
             | ExprKind::Between { .. }
-            | ExprKind::Like { .. } => self.test(expr, place),
+            | ExprKind::Like { .. }
+            | ExprKind::Regex { .. } => self.test(expr, place),
         }
     }
 
@@ -126,6 +132,10 @@ impl Binder<'_> {
                 let sides = (self.expr(operand, place)?, self.expr(pattern, place)?);
                 self.like(sides, *negated, *case_insensitive, position)
             }
+            ExprKind::Regex { operand, pattern, negated, case_insensitive } => {
+                let sides = (self.expr(operand, place)?, self.expr(pattern, place)?);
+                self.regex(sides, *negated, *case_insensitive, position)
+            }
             ExprKind::Null
             | ExprKind::Bool(_)
             | ExprKind::Number(_)
@@ -168,6 +178,30 @@ impl Binder<'_> {
         };
         let pattern = self.coerce(sides.1, DataType::TEXT, position)?.ok_or_else(undefined)?;
         Ok(Expr::Like { operand: Box::new(operand), pattern: Box::new(pattern), negated, case_insensitive })
+    }
+
+    /// `x ~ y`, a call of the function behind the operator.
+    fn regex(
+        &self,
+        sides: (Expr, Expr),
+        negated: bool,
+        case_insensitive: bool,
+        position: u32,
+    ) -> Result<Expr, SqlError> {
+        let (left, right) = (sides.0.data_type(), sides.1.data_type());
+        let op = match (case_insensitive, negated) {
+            (false, false) => "~",
+            (false, true) => "!~",
+            (true, false) => "~*",
+            (true, true) => "!~*",
+        };
+        let undefined = || super::operator::undefined(op, left, right, position);
+        let operand = self.coerce(sides.0, DataType::TEXT, position)?.ok_or_else(undefined)?;
+        let pattern = self.coerce(sides.1, DataType::TEXT, position)?.ok_or_else(undefined)?;
+        let function =
+            if case_insensitive { ScalarFunction::RegexInsensitive } else { ScalarFunction::Regex };
+        let arguments = vec![operand, pattern];
+        Ok(not_if(negated, Expr::Call { function, arguments, data_type: DataType::Bool }))
     }
 
     /// `x IS DISTINCT FROM y` is `NOT coalesce(x = y, x IS NULL AND y IS NULL)`.

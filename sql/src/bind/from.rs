@@ -5,6 +5,7 @@ use super::call::undefined_function;
 use super::common_type::common_type;
 use super::expr::Place;
 use super::operator::NOT_UNIQUE_HINT;
+use super::relation::Found;
 use super::scope::Scope;
 use super::select::scan;
 use crate::error::{SqlError, SqlState};
@@ -26,8 +27,17 @@ impl Binder<'_> {
                 if self.catalog.sequence(&from.name.value).is_some() {
                     return Err(SqlError::unsupported("SELECT from a sequence").at(from.name.position));
                 }
-                let table = self.table(&from.name)?;
-                Ok((self.target_scope(from, &table), scan(&table)))
+                match self.relation(from)? {
+                    Found::Table(table) => Ok((self.target_scope(from, &table), scan(&table))),
+                    Found::System(table) => {
+                        let descriptor = table.descriptor();
+                        let scope = match &from.alias {
+                            Some(alias) => Scope::of(&alias.value, descriptor),
+                            None => Scope::in_schema(table.schema(), descriptor),
+                        };
+                        Ok((scope, Query::SystemScan { table, filter: None }))
+                    }
+                }
             }
             Relation::Function(function) => self.function_in_from(function),
             Relation::Values(values) => {

@@ -53,7 +53,8 @@ pub fn name_of(expr: &ast::Expr) -> String {
         | ExprKind::InList { .. }
         | ExprKind::Quantified { .. }
         | ExprKind::Between { .. }
-        | ExprKind::Like { .. } => "?column?",
+        | ExprKind::Like { .. }
+        | ExprKind::Regex { .. } => "?column?",
     };
     name.to_owned()
 }
@@ -78,7 +79,8 @@ fn has_own_name(expr: &ast::Expr) -> bool {
         | ExprKind::InList { .. }
         | ExprKind::Quantified { .. }
         | ExprKind::Between { .. }
-        | ExprKind::Like { .. } => false,
+        | ExprKind::Like { .. }
+        | ExprKind::Regex { .. } => false,
     }
 }
 
@@ -171,6 +173,7 @@ fn by_position<'a>(
         | ExprKind::Quantified { .. }
         | ExprKind::Between { .. }
         | ExprKind::Like { .. }
+        | ExprKind::Regex { .. }
         | ExprKind::Case { .. }
         | ExprKind::Cast { .. }
         | ExprKind::Array(_)
@@ -191,7 +194,7 @@ fn by_position<'a>(
 
 /// The item whose name stands alone; several of the same name must mean the same.
 fn by_name<'a>(key: &ast::Expr, outputs: &'a [Output], clause: &str) -> Result<Option<&'a Output>, SqlError> {
-    let ExprKind::Column { table: None, column } = &key.kind else { return Ok(None) };
+    let ExprKind::Column { table: None, column, .. } = &key.kind else { return Ok(None) };
     let mut named = outputs.iter().filter(|output| output.name == column.value);
     let first = named.next();
     if let Some(first) = first

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::system::Schema;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::Name;
@@ -17,6 +18,8 @@ struct Relation {
     columns: Columns,
     /// Position of its first column in the input row.
     offset: usize,
+    /// Its schema, by which columns may be qualified too; `None` where it has an alias.
+    schema: Option<Schema>,
 }
 
 /// Where a relation's columns are known from.
@@ -78,8 +81,24 @@ impl Scope {
 
     fn push(&mut self, name: &str, columns: Columns) {
         let width = columns.width();
-        self.relations.push(Relation { name: name.to_owned(), columns, offset: self.width });
+        self.relations.push(Relation { name: name.to_owned(), columns, offset: self.width, schema: None });
         self.width += width;
+    }
+
+    /// As [`Scope::of`], of a relation that was named without an alias.
+    pub fn in_schema(schema: Schema, table: &Arc<TableDescriptor>) -> Self {
+        let mut scope = Self::of(&table.name, table);
+        for relation in &mut scope.relations {
+            relation.schema = Some(schema);
+        }
+        scope
+    }
+
+    /// Whether a relation of this name is one of this schema.
+    pub fn is_in_schema(&self, schema: &str, table: &str) -> bool {
+        self.relations.iter().any(|relation| {
+            relation.name == table && relation.schema.is_some_and(|known| known.name() == schema)
+        })
     }
 
     /// Finds a column by its name.

@@ -12,9 +12,11 @@ use quorate_engine::kv::keyspace;
 use super::aggregate::{Aggregates, Grouping};
 use super::expr::Place;
 use super::order::Output;
+use super::relation::Found;
 use super::scope::Scope;
 use super::{Binder, BoundQuery};
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::system::Schema;
 use crate::error::{SqlError, SqlState};
 use crate::expr::{Expr, SortKey};
 use crate::limits::RESULT_COLUMNS_MAX;
@@ -68,7 +70,10 @@ impl Binder<'_> {
 
     /// The scope of one table under its alias or name.
     pub(super) fn target_scope(&self, target: &ast::TableRef, table: &Arc<TableDescriptor>) -> Scope {
-        Scope::of(&target.alias.as_ref().unwrap_or(&target.name).value, table)
+        match &target.alias {
+            Some(alias) => Scope::of(&alias.value, table),
+            None => Scope::in_schema(Schema::Public, table),
+        }
     }
 
     /// `WHERE`, where it was given.

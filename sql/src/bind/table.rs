@@ -50,6 +50,10 @@ impl Binder<'_> {
         definition: &ast::ColumnDefinition,
     ) -> Result<ColumnDescriptor, SqlError> {
         check_name(&definition.name)?;
+        if !definition.data_type.is_stored() {
+            let what = format!("a column of type {}", definition.data_type);
+            return Err(SqlError::unsupported(what).at(definition.name.position));
+        }
         let target = (definition.name.value.as_str(), definition.data_type);
         let default =
             definition.default.as_ref().map(|value| self.default_value(value, target)).transpose()?;

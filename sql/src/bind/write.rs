@@ -81,21 +81,12 @@ pub fn side_by_side(table: &TableDescriptor, positions: &[usize]) -> Vec<(usize,
 impl Binder<'_> {
     /// Binds an INSERT.
     pub(super) fn insert(&self, insert: &ast::Insert) -> Result<BoundInsert, SqlError> {
-        let table = self.target(&insert.table.name)?;
+        let table = self.target(&insert.table)?;
         let targets = target_columns(&table, &insert.columns)?;
         let (source, given) = self.insert_source(insert, &table, &targets)?;
         let on_conflict = self.on_conflict(insert, &table)?;
         let returning = self.returning(insert.returning.as_deref(), (&insert.table, &table))?;
         Ok(BoundInsert { columns: full_row(&table, &given), source, table, on_conflict, returning })
-    }
-
-    /// The table whose rows are to be changed.
-    fn target(&self, name: &ast::Name) -> Result<Arc<TableDescriptor>, SqlError> {
-        if self.catalog.sequence(&name.value).is_none() {
-            return self.table(name);
-        }
-        let message = format!("cannot change sequence \"{}\"", name.value);
-        Err(SqlError::new(SqlState::WrongObjectType, message))
     }
 
     /// What yields the rows to insert, and column positions with their values over such a row.
@@ -230,7 +221,7 @@ impl Binder<'_> {
 
     /// Binds an UPDATE.
     pub(super) fn update(&self, update: &ast::Update) -> Result<BoundUpdate, SqlError> {
-        let table = self.target(&update.table.name)?;
+        let table = self.target(&update.table)?;
         let scope = self.target_scope(&update.table, &table);
         let assignments = self.assignments(&update.assignments, &table, &scope)?;
         let filter = self.filter(update.filter.as_ref(), &scope)?;
@@ -240,7 +231,7 @@ impl Binder<'_> {
 
     /// Binds a DELETE.
     pub(super) fn delete(&self, delete: &ast::Delete) -> Result<BoundDelete, SqlError> {
-        let table = self.target(&delete.table.name)?;
+        let table = self.target(&delete.table)?;
         let scope = self.target_scope(&delete.table, &table);
         let filter = self.filter(delete.filter.as_ref(), &scope)?;
         let returning = self.returning(delete.returning.as_deref(), (&delete.table, &table))?;
@@ -282,6 +273,9 @@ impl Binder<'_> {
             );
             SqlError { message, ..error }
         })?;
+        if !assigned.is_sent() {
+            return Err(SqlError::unsupported("a default that asks the catalog").at(value.position));
+        }
         // Stored with the column's own type, so that a default can stand wherever the column's value does.
         Ok(if assigned.data_type() == column.1 { assigned } else { explicit_cast(assigned, column.1) })
     }

@@ -1,6 +1,7 @@
 //! [`CatalogSnapshot`]: all tables and sequences at one moment, which a statement binds with.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
@@ -81,6 +82,15 @@ impl CatalogSnapshot {
     /// The table with this id.
     pub fn table_by_id(&self, id: u64) -> Option<&Arc<TableDescriptor>> {
         self.tables.get(self.names.get(&id)?)
+    }
+
+    /// The first table whose name is greater than this one, by bytes; the first of all for `None`.
+    pub fn table_after(&self, name: Option<&str>) -> Option<&Arc<TableDescriptor>> {
+        let after = match name {
+            Some(name) => (Bound::Excluded(name), Bound::Unbounded),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        self.tables.range::<str, _>(after).next().map(|(_, table)| table)
     }
 
     /// All tables by name.

@@ -67,7 +67,7 @@ impl RowMaker {
         sequences: Option<&dyn Sequences>,
     ) -> Result<Row, SqlError> {
         let mut values = self.values(record)?;
-        let context = EvalContext { parameters: &[], now_micros: self.now_micros, sequences };
+        let context = EvalContext { now_micros: self.now_micros, sequences, ..EvalContext::default() };
         let mut row = Vec::with_capacity(self.sources.len());
         // Computed columns first look at the values, before fields are moved out of them.
         for source in &self.sources {

@@ -13,6 +13,7 @@ use crate::expr::eval::EvalContext;
 use crate::kv_error::sql_error;
 use crate::node::SqlNode;
 use crate::sequences::drawing::Drawing;
+use crate::system::state::SystemState;
 
 /// Why an attempt at a statement ended early.
 #[derive(Debug)]
@@ -138,6 +139,8 @@ pub struct ExecContext<'a> {
     pub eval: EvalContext<'a>,
     /// The same sequences, to fetch what they want.
     pub drawing: &'a Drawing<'a>,
+    /// What the system catalogs are computed from.
+    pub system: &'a SystemState<'a>,
     /// Whether the statement commits alone: its keys are then checked by the commit itself.
     pub is_autocommit: bool,
     /// What the operators did.

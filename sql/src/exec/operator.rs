@@ -10,6 +10,7 @@ use super::limit::Limit;
 use super::project::Project;
 use super::scan::Scan;
 use super::sort::Sort;
+use super::system_scan::SystemScan;
 use super::table_function::CallRows;
 use super::values::Values;
 use crate::error::SqlError;
@@ -45,6 +46,7 @@ fn build_numbered(query: Query, next_number: &mut usize) -> Result<Box<dyn Opera
         Query::Scan { table, access, reverse, pushed } => {
             Box::new(Scan::new(number, &table, access, (reverse, pushed))?)
         }
+        Query::SystemScan { table, filter } => Box::new(SystemScan::new(table, filter)),
         Query::Filter(input, predicate) => Box::new(Filter::new(below(input)?, predicate)),
         Query::Project(input, exprs) => Box::new(Project::new(below(input)?, exprs)),
         Query::Aggregate { input, group_by, aggregates } => {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::error::{SqlError, SqlState};
+use crate::expr::objects::{Objects, cast_to_reg};
 use crate::expr::sequences::Sequences;
 use crate::expr::{BinaryOp, Expr, UnaryOp, arithmetic, in_list, like, quantified};
 use crate::functions;
@@ -23,6 +24,8 @@ pub struct EvalContext<'a> {
     pub now_micros: i64,
     /// The executor's sequences; nobody else has any.
     pub sequences: Option<&'a dyn Sequences>,
+    /// The catalog, where it is at hand.
+    pub objects: Option<&'a dyn Objects>,
 }
 
 /// The value of an expression on a row.
@@ -91,6 +94,9 @@ fn value<'a>(
             negate_if(*negated, like::like(&text, &pattern, *case_insensitive)?)
         }
         Expr::Case { branches, otherwise, .. } => return case(branches, otherwise.as_deref(), row, context),
+        Expr::Cast { operand, to, .. } if to.is_reg() => {
+            cast_to_reg(value(operand, row, context)?.into_owned(), *to, context)?
+        }
         Expr::Cast { operand, to, kind } => {
             let from = operand.data_type();
             cast(value(operand, row, context)?.into_owned(), from, *to, *kind)?

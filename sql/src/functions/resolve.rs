@@ -87,6 +87,22 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
             let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;
             (vec![DataType::TEXT, argument], truncated)
         }
+        F::FormatType
+        | F::RoleName
+        | F::TableIsVisible
+        | F::TypeIsVisible
+        | F::ExprText
+        | F::ObjectDescription
+        | F::ColumnDescription
+        | F::SharedDescription
+        | F::EncodingName
+        | F::QuoteIdent
+        | F::IndexDefinition
+        | F::ConstraintDefinition
+        | F::ArrayToString
+        | F::ToRegclass
+        | F::ToRegtype => of_catalog(function, arguments)?,
+        F::Regex | F::RegexInsensitive => (vec![DataType::TEXT; 2], DataType::Bool),
     };
     (wanted.len() == arguments.len()).then_some(Signature { function, arguments: wanted, result })
 }
@@ -95,6 +111,36 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
 fn array(arguments: &[DataType]) -> Option<DataType> {
     let first = arguments.first()?;
     first.element().map(|_| first.base())
+/// Arguments and result of a function of the system catalogs.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of the catalogs come here")]
+fn of_catalog(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    use DataType::{Bool, Int4, Name, NodeTree, Oid, Regclass, Regtype, Text};
+    use ScalarFunction as F;
+    Some(match function {
+        F::FormatType | F::ColumnDescription => (vec![Oid, Int4], Text),
+        F::RoleName => (vec![Oid], Name),
+        F::TableIsVisible | F::TypeIsVisible => (vec![Oid], Bool),
+        F::ExprText => (first_of(&[NodeTree, Oid, Bool], 2, arguments)?, Text),
+        F::ObjectDescription => (first_of(&[Oid, Name], 1, arguments)?, Text),
+        F::SharedDescription => (vec![Oid, Name], Text),
+        F::EncodingName => (vec![Int4], Name),
+        F::QuoteIdent => (vec![Text], Text),
+        F::IndexDefinition if arguments.len() == 1 => (vec![Oid], Text),
+        F::IndexDefinition => (vec![Oid, Int4, Bool], Text),
+        F::ConstraintDefinition => (first_of(&[Oid, Bool], 1, arguments)?, Text),
+        F::ArrayToString => (vec![Text, Text], Text),
+        F::ToRegclass => (vec![Text], Regclass),
+        F::ToRegtype => (vec![Text], Regtype),
+        _ => return None,
+    })
+}
+
+/// Types of the arguments that are given, of which some may be left out at the end.
+fn first_of(all: &[DataType], least: usize, arguments: &[DataType]) -> Option<Vec<DataType>> {
+    if arguments.len() < least {
+        return None;
+    }
+    all.get(..arguments.len()).map(<[DataType]>::to_vec)
 }
 
 /// Functions by name, with the other names that PostgreSQL has for some.

@@ -18,8 +18,8 @@ pub fn apply(query: Query) -> Query {
         let Query::Aggregate { mut input, group_by, aggregates } = query else { return query };
         if let Query::Scan { access: Access::Spans(_), pushed, .. } = input.as_mut()
             && pushed.is_filter_only()
-            && aggregates.iter().all(is_partial)
-            && !is_volatile(&group_by, &aggregates)
+            && aggregates.iter().all(|aggregate| is_partial(aggregate) && is_sent(aggregate))
+            && group_by.iter().all(Expr::is_sent)
         {
             pushed.aggregate = Some(PushedAggregate { group_by, aggregates });
             return *input;
@@ -33,7 +33,6 @@ fn is_partial(aggregate: &Aggregate) -> bool {
     !aggregate.distinct && aggregate.function != AggregateFunction::ArrayAgg
 }
 
-fn is_volatile(group_by: &[Expr], aggregates: &[Aggregate]) -> bool {
-    let arguments = aggregates.iter().filter_map(|aggregate| aggregate.argument.as_ref());
-    group_by.iter().chain(arguments).any(Expr::is_volatile)
+fn is_sent(aggregate: &Aggregate) -> bool {
+    aggregate.data_type.is_stored() && aggregate.argument.as_ref().is_none_or(Expr::is_sent)
 }

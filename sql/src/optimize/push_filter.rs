@@ -16,14 +16,19 @@ use crate::types::DataType;
 pub fn apply(query: Query) -> Query {
     bottom_up(query, &|query| {
         let Query::Filter(mut input, filter) = query else { return query };
+        let joined = |earlier: Option<Expr>, filter| match earlier {
+            Some(earlier) => Some(and(earlier, filter)),
+            None => Some(filter),
+        };
         if let Query::Scan { pushed, .. } = input.as_mut()
             && pushed.is_filter_only()
-            && !filter.is_volatile()
+            && filter.is_sent()
         {
-            pushed.filter = Some(match pushed.filter.take() {
-                Some(earlier) => and(earlier, filter),
-                None => filter,
-            });
+            pushed.filter = joined(pushed.filter.take(), filter);
+            return *input;
+        }
+        if let Query::SystemScan { filter: known, .. } = input.as_mut() {
+            *known = joined(known.take(), filter);
             return *input;
         }
         Query::Filter(input, filter)

@@ -32,6 +32,7 @@ fn cut(query: &mut Query, wanted: u64) {
         Query::Values { .. }
         | Query::Function { .. }
         | Query::Scan { .. }
+        | Query::SystemScan { .. }
         | Query::Filter(..)
         | Query::Aggregate { .. }
         | Query::Distinct(_)

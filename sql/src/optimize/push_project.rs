@@ -25,7 +25,7 @@ pub fn apply(query: Query) -> Query {
         Query::Project(mut input, exprs) => {
             if let Query::Scan { table, pushed, .. } = input.as_mut()
                 && is_open(pushed)
-                && !exprs.iter().any(Expr::is_volatile)
+                && exprs.iter().all(Expr::is_sent)
             {
                 pushed.project = (!is_identity(&exprs, table.columns.len())).then_some(exprs);
                 return *input;
@@ -37,6 +37,7 @@ pub fn apply(query: Query) -> Query {
         other @ (Query::Values { .. }
         | Query::Function { .. }
         | Query::Scan { .. }
+        | Query::SystemScan { .. }
         | Query::Filter(..)
         | Query::Sort { .. }
         | Query::Distinct(_)
@@ -96,6 +97,7 @@ fn reaches_scan(query: &Query, needed: &mut Vec<Column>) -> bool {
         Query::Scan { pushed, .. } => is_open(pushed),
         Query::Values { .. }
         | Query::Function { .. }
+        | Query::SystemScan { .. }
         | Query::Project(..)
         | Query::Aggregate { .. }
         | Query::Distinct(_)

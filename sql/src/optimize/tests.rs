@@ -21,7 +21,7 @@ use crate::storage::layout::TableLayout;
 use crate::types::compare::{GroupKey, compare};
 use crate::types::{Datum, Row};
 
-const NONE: EvalContext<'static> = EvalContext { parameters: &[], now_micros: 0, sequences: None };
+const NONE: EvalContext<'static> = EvalContext { parameters: &[], now_micros: 0, sequences: None, objects: None };
 
 /// Rows of a table in memory, with their keys.
 struct Data {
@@ -87,6 +87,7 @@ impl Data {
                 rows.truncate(count(pushed.limit));
                 rows
             }
+            Query::SystemScan { .. } => Vec::new(),
             Query::Filter(input, filter) => keep(self.run(input)?, filter)?,
             Query::Project(input, exprs) => {
                 self.run(input)?.iter().map(|row| compute(exprs, row)).collect::<Result<_, _>>()?

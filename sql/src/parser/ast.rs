@@ -174,9 +174,20 @@ pub struct Select {
     pub having: Option<Expr>,
 }
 
+/// What stands before the name of a relation: `schema.` or `database.schema.`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Qualifier {
+    /// The database.
+    pub database: Option<Name>,
+    /// The schema.
+    pub schema: Name,
+}
+
 /// A table and the name it has in the statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableRef {
+    /// What stands before its name; `None` for the schemas that are searched.
+    pub qualifier: Option<Box<Qualifier>>,
     /// The table.
     pub name: Name,
     /// `AS alias`.
@@ -396,8 +407,10 @@ pub enum ExprKind {
     String(String),
     /// `$1` being 0.
     Parameter(usize),
-    /// `c` or `t.c`
+    /// `c`, `t.c`, `s.t.c` or `d.s.t.c`
     Column {
+        /// The `d` and `s`.
+        qualifier: Option<Box<Qualifier>>,
         /// The `t`.
         table: Option<Name>,
         /// The `c`.
@@ -483,6 +496,17 @@ pub enum ExprKind {
         /// `NOT`.
         negated: bool,
         /// `ILIKE`.
+        case_insensitive: bool,
+    },
+    /// `x ~ y`, `x !~ y`, `x ~* y`, `x !~* y`
+    Regex {
+        /// The text.
+        operand: Box<Expr>,
+        /// The regular expression.
+        pattern: Box<Expr>,
+        /// `!`.
+        negated: bool,
+        /// `*`.
         case_insensitive: bool,
     },
     /// `CASE [operand] WHEN … THEN … ELSE … END`

@@ -1,6 +1,6 @@
 //! Type names to types: those with parameters here, others by the names that types say of themselves.
 
-use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType as SqlType, ExactNumberInfo};
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType as SqlType, ExactNumberInfo, ObjectName};
 
 use crate::error::{SqlError, SqlState};
 use crate::types::DataType;
@@ -41,8 +41,14 @@ pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
             let element = convert(element)?;
             let array = if element.element().is_some() { Some(element) } else { element.array() };
             array.ok_or_else(|| SqlError::unsupported(format!("type {data_type}")))?
+        SqlType::Custom(name, parameters) if parameters.is_empty() && name.0.len() > 1 => {
+            return in_schema(name);
         }
         SqlType::Timestamp(Some(6), zone) => return convert(&SqlType::Timestamp(None, *zone)),
+        // In quotes a name is itself, but that of `"char"`.
+        SqlType::Custom(name, parameters) if parameters.is_empty() && is_quoted_name(name) => {
+            return in_quotes(name);
+        }
         other => match TypeInfo::by_sql_name(&other.to_string()) {
             Some(info) => info.base,
             None => return Err(SqlError::unsupported(format!("type {other}"))),
@@ -64,6 +70,28 @@ pub fn serial(data_type: &SqlType) -> Option<DataType> {
     let name = name.to_string();
     let found = serials.iter().find(|(serial, _)| parameters.is_empty() && name.eq_ignore_ascii_case(serial));
     found.map(|(_, data_type)| *data_type)
+fn is_quoted_name(name: &ObjectName) -> bool {
+    name.to_string().starts_with('"')
+}
+
+/// A type whose name stands in quotes: its name in the catalog.
+fn in_quotes(name: &ObjectName) -> Result<DataType, SqlError> {
+    let text = name.to_string();
+    let found = TypeInfo::by_catalog_name(text.trim_matches('"'));
+    found.map(|info| info.base).ok_or_else(|| SqlError::unsupported(format!("type {name}")))
+}
+
+/// A type by its name in PostgreSQL's catalog, behind the catalog's schema.
+fn in_schema(name: &ObjectName) -> Result<DataType, SqlError> {
+    let parts: Vec<String> = name.0.iter().map(|part| part.to_string().replace('"', "")).collect();
+    let found = match parts.as_slice() {
+        [schema, name] if schema.eq_ignore_ascii_case("pg_catalog") => {
+            let name = name.to_lowercase();
+            TypeInfo::by_catalog_name(&name).or_else(|| TypeInfo::by_sql_name(&name))
+        }
+        _ => None,
+    };
+    found.map(|info| info.base).ok_or_else(|| SqlError::unsupported(format!("type {name}")))
 }
 
 fn numeric(info: ExactNumberInfo) -> Result<DataType, SqlError> {

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Location;
 
 use super::ast::{Expr, ExprKind, Name};
+use super::operator::{is_comparison, named_operator, operator, pattern_operator, sorts_by_bytes};
 use super::{Source, ast, data_type, is_reserved, place, sequence};
 use crate::error::{SqlError, SqlState};
 use crate::expr::BinaryOp;
@@ -20,6 +21,9 @@ pub struct Convert<'a> {
 
 /// An expression of ours, or why there is none.
 pub(super) type Converted = Result<Expr, SqlError>;
+
+/// Parts of a column's name: database, schema, table and its own.
+const COLUMN_PARTS_MAX: usize = 4;
 
 impl<'a> Convert<'a> {
     /// For expressions of this text.
@@ -89,6 +93,7 @@ impl<'a> Convert<'a> {
             SqlExpr::Like { negated, any: false, expr, pattern, escape_char } => {
                 self.like((expr, pattern), escape_char, negated, false)
             }
+            SqlExpr::Collate { expr, collation } if sorts_by_bytes(&collation) => self.expr(*expr),
             SqlExpr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.like((expr, pattern), escape_char, negated, true)
             }
@@ -208,7 +213,7 @@ impl<'a> Convert<'a> {
     }
 
     /// A column by the parts of its name.
-    pub(super) fn column(&self, mut names: Vec<Ident>) -> Converted {
+    pub(super) fn column(&self, names: Vec<Ident>) -> Converted {
         let position = names.first().map_or(0, |name| self.source.positions.of(name.span.start));
         if names.len() == 1
             && names
@@ -217,12 +222,18 @@ impl<'a> Convert<'a> {
         {
             return Ok(self.at(position, ExprKind::Default));
         }
-        let column = names.pop().map(|name| self.name(name)).transpose()?;
-        let table = names.pop().map(|name| self.name(name)).transpose()?;
-        match (column, names.is_empty()) {
-            (Some(column), true) => Ok(self.at(position, ExprKind::Column { table, column })),
-            _ => Err(SqlError::unsupported("a column name of more than two parts").at(position)),
+        let mut parts = names.into_iter().map(|name| self.name(name)).collect::<Result<Vec<_>, _>>()?;
+        if parts.len() > COLUMN_PARTS_MAX {
+            return Err(super::query::too_many_parts(&parts));
         }
+        let Some(column) = parts.pop() else {
+            return Err(SqlError::unsupported("a column without a name").at(position));
+        };
+        if parts.is_empty() {
+            return Ok(self.at(position, ExprKind::Column { qualifier: None, table: None, column }));
+        }
+        let (qualifier, table) = super::query::qualified(parts)?;
+        Ok(self.at(position, ExprKind::Column { qualifier, table: Some(table), column }))
     }
 
     fn literal(&self, value: ValueWithSpan) -> Converted {
@@ -269,7 +280,22 @@ impl<'a> Convert<'a> {
     }
 
     fn binary(&self, left: SqlExpr, op: &BinaryOperator, right: SqlExpr) -> Converted {
-        let op = operator(op).map_err(|error| error.at(self.source.positions.of(place::of_expr(&left))))?;
+        let here = |error: SqlError| error.at(self.source.positions.of(place::of_expr(&left)));
+        if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
+            let op = named_operator(parts).map_err(here)?;
+            return self.binary(left, &op, right);
+        }
+        if let Some((is_like, negated, case_insensitive)) = pattern_operator(op) {
+            let (operand, pattern) = (self.boxed(Box::new(left))?, self.boxed(Box::new(right))?);
+            let position = operand.position;
+            let kind = if is_like {
+                ExprKind::Like { operand, pattern, negated, case_insensitive }
+            } else {
+                ExprKind::Regex { operand, pattern, negated, case_insensitive }
+            };
+            return Ok(self.at(position, kind));
+        }
+        let op = operator(op).map_err(here)?;
         // Comparisons do not follow each other in PostgreSQL's grammar.
         if let SqlExpr::BinaryOp { op: before, .. } = &left
             && is_comparison(op)
@@ -469,42 +495,6 @@ fn parameter(name: &str) -> Result<usize, SqlError> {
         Some(_) => Err(SqlError::new(SqlState::UndefinedParameter, format!("there is no parameter {name}"))),
         None => Err(SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{name}\""))),
     }
-}
-
-/// The operator of ours.
-///
-/// # Errors
-/// 0A000 for one that Quorate lacks.
-pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOp, SqlError> {
-    Ok(match op {
-        BinaryOperator::Plus => BinaryOp::Add,
-        BinaryOperator::Minus => BinaryOp::Subtract,
-        BinaryOperator::Multiply => BinaryOp::Multiply,
-        BinaryOperator::Divide => BinaryOp::Divide,
-        BinaryOperator::Modulo => BinaryOp::Modulo,
-        BinaryOperator::StringConcat => BinaryOp::Concat,
-        BinaryOperator::Eq => BinaryOp::Equal,
-        BinaryOperator::NotEq => BinaryOp::NotEqual,
-        BinaryOperator::Lt => BinaryOp::Less,
-        BinaryOperator::LtEq => BinaryOp::LessOrEqual,
-        BinaryOperator::Gt => BinaryOp::Greater,
-        BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
-        BinaryOperator::And => BinaryOp::And,
-        BinaryOperator::Or => BinaryOp::Or,
-        other => return Err(SqlError::unsupported(format!("operator {other}"))),
-    })
-}
-
-fn is_comparison(op: BinaryOp) -> bool {
-    matches!(
-        op,
-        BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessOrEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterOrEqual
-    )
 }
 
 /// The error of an expression that Quorate lacks, by a name that a user knows.

@@ -6,10 +6,13 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::ast::{Name, OrderBy, Query, QueryBody, Relation, Select, SelectItem, TableRef};
+use super::ast::{Name, OrderBy, Qualifier, Query, QueryBody, Relation, Select, SelectItem, TableRef};
 use super::expr::{Convert, refuse_literal};
 use super::{Source, from, place};
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
+
+/// Parts of a relation's name: database, schema and its own.
+const PARTS_MAX: usize = 3;
 
 /// A query.
 ///
@@ -178,7 +181,7 @@ pub fn select_item(source: &Source<'_>, item: SqlItem) -> Result<SelectItem, Sql
             Ok(SelectItem::Wildcard { table: None, position })
         }
         SqlItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-            let table = table_name(source, name)?;
+            let (_, table) = relation_name(source, name)?;
             Ok(SelectItem::Wildcard { position: table.position, table: Some(table) })
         }
         SqlItem::QualifiedWildcard(..) | SqlItem::ExprWithAliases { .. } => {
@@ -214,10 +217,11 @@ pub fn table(source: &Source<'_>, table: TableWithJoins) -> Result<TableRef, Sql
     match table.relation {
         TableFactor::Table {
             name, alias, args: None, version: None, sample: None, json_path: None, ..
-        } => Ok(TableRef {
-            name: table_name(source, name)?,
-            alias: alias.map(|alias| self::alias(source, alias)).transpose()?,
-        }),
+        } => {
+            let (qualifier, name) = relation_name(source, name)?;
+            let alias = alias.map(|alias| self::alias(source, alias)).transpose()?;
+            Ok(TableRef { qualifier, name, alias })
+        }
         TableFactor::Table { args: Some(_), .. } | TableFactor::Function { .. } => {
             lacking("a function in FROM")
         }
@@ -235,7 +239,41 @@ fn alias(source: &Source<'_>, alias: TableAlias) -> Result<Name, SqlError> {
     }
 }
 
-/// A table's name; the schema `public` may stand before it.
+/// A name, and what stands before it.
+type Qualified = (Option<Box<Qualifier>>, Name);
+
+/// The name of a relation, and what stands before it; its position is that of the whole.
+///
+/// # Errors
+/// 42601 for more than three parts.
+pub fn relation_name(source: &Source<'_>, name: ObjectName) -> Result<Qualified, SqlError> {
+    let parts = Convert::new(source).names(name)?;
+    let position = parts.first().map_or(0, |part| part.position);
+    let (qualifier, name) = qualified(parts)?;
+    Ok((qualifier, Name { position, ..name }))
+}
+
+/// The last part of a name, and what stands before it.
+///
+/// # Errors
+/// 42601 beyond three parts, and for none.
+pub fn qualified(mut parts: Vec<Name>) -> Result<Qualified, SqlError> {
+    if parts.len() > PARTS_MAX {
+        return Err(too_many_parts(&parts));
+    }
+    let Some(name) = parts.pop() else { return Err(too_many_parts(&[])) };
+    let Some(schema) = parts.pop() else { return Ok((None, name)) };
+    Ok((Some(Box::new(Qualifier { database: parts.pop(), schema })), name))
+}
+
+/// The error of a name with more parts than one can have.
+pub fn too_many_parts(parts: &[Name]) -> SqlError {
+    let names: Vec<&str> = parts.iter().map(|part| part.value.as_str()).collect();
+    let message = format!("improper qualified name (too many dotted names): {}", names.join("."));
+    SqlError::new(SqlState::SyntaxError, message).at(parts.first().map_or(0, |part| part.position))
+}
+
+/// The name of a table that is changed; the schema `public` may stand before it.
 ///
 /// # Errors
 /// 0A000 for other schemas.

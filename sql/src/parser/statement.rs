@@ -37,8 +37,8 @@ fn returning(source: &Source<'_>, clause: Option<Vec<SqlItem>>) -> Result<Return
 
 fn insert(source: &Source<'_>, insert: SqlInsert) -> Result<Insert, SqlError> {
     let position = source.positions.of(insert.insert_token.0.span.start);
-    let name = match insert.table {
-        TableObject::TableName(name) => query::table_name(source, name)?,
+    let (qualifier, name) = match insert.table {
+        TableObject::TableName(name) => query::relation_name(source, name)?,
         TableObject::TableFunction(_) | TableObject::TableQuery(_) => {
             return Err(SqlError::unsupported("INSERT into something other than a table").at(position));
         }
@@ -65,7 +65,8 @@ fn insert(source: &Source<'_>, insert: SqlInsert) -> Result<Insert, SqlError> {
     };
     let rows = insert.source.map(|rows| query::convert(source, *rows)).transpose()?;
     let returning = returning(source, insert.returning)?;
-    Ok(Insert { table: TableRef { name, alias }, columns, overriding: None, source: rows, on_conflict, returning })
+    let table = TableRef { qualifier, name, alias };
+    Ok(Insert { table, columns, overriding: None, source: rows, on_conflict, returning })
 }
 
 /// A column's name that stands alone.

@@ -143,7 +143,7 @@ fn primary_key(source: &Source<'_>, key: PrimaryKeyConstraint, position: u32) ->
     for column in key.columns {
         let expr = convert.expr(column.column.expr)?;
         match expr.kind {
-            ExprKind::Column { table: None, column } => names.push(column),
+            ExprKind::Column { table: None, column, .. } => names.push(column),
             _ => {
                 let message = "a primary key has columns, not expressions";
                 return Err(SqlError::new(SqlState::InvalidTableDefinition, message).at(expr.position));

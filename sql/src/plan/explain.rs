@@ -20,7 +20,8 @@ use crate::types::Datum;
 
 mod expr_text;
 
-use expr_text::{aggregate_text, expr_text, literal_text};
+pub use expr_text::expr_text;
+use expr_text::{aggregate_text, literal_text};
 
 /// Most points or spans that are written out; of more only the number.
 const ACCESS_SHOWN_MAX: usize = 5;
@@ -122,6 +123,14 @@ impl Printer<'_> {
         let names = match query {
             Query::Scan { table, access, reverse, pushed } => {
                 self.scan(table, (access, *reverse), pushed, depth)
+            }
+            Query::SystemScan { table, filter } => {
+                let names = column_names(table.descriptor());
+                self.node(depth, &format!("System scan {}.{}", table.schema().name(), table.name()));
+                if let Some(filter) = filter {
+                    self.property(depth, &format!("Filter: {}", expr_text(filter, &names)));
+                }
+                names
             }
             Query::Values { rows } => {
                 let width = rows.first().map_or(0, Vec::len);

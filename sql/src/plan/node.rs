@@ -8,6 +8,7 @@ use std::sync::Arc;
 use quorate_engine::kv::Span;
 
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::system::SystemTable;
 use crate::expr::{Aggregate, Expr, SortKey};
 use crate::types::{DataType, Datum};
 
@@ -100,6 +101,13 @@ pub enum Query {
         /// What runs at the ranges.
         pushed: PushDown,
     },
+    /// Computes the rows of a relation of the system catalogs, here and from what this node knows.
+    SystemScan {
+        /// Which.
+        table: SystemTable,
+        /// Keep only rows for which this is true; over the relation's columns.
+        filter: Option<Expr>,
+    },
     /// Keeps rows for which the predicate is true.
     Filter(Box<Query>, Expr),
     /// Computes expressions over each row.
@@ -142,7 +150,9 @@ impl Query {
     /// The trees that it reads, in the order in which their columns follow each other.
     pub fn inputs(&self) -> Vec<&Query> {
         match self {
-            Self::Values { .. } | Self::Function { .. } | Self::Scan { .. } => Vec::new(),
+            Self::Values { .. } | Self::Function { .. } | Self::Scan { .. } | Self::SystemScan { .. } => {
+                Vec::new()
+            }
             Self::Filter(input, _) | Self::Project(input, _) | Self::Distinct(input) => vec![input],
             Self::Aggregate { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
                 vec![input]
@@ -153,7 +163,9 @@ impl Query {
     /// As [`Query::inputs`], to be changed.
     pub fn inputs_mut(&mut self) -> Vec<&mut Query> {
         match self {
-            Self::Values { .. } | Self::Function { .. } | Self::Scan { .. } => Vec::new(),
+            Self::Values { .. } | Self::Function { .. } | Self::Scan { .. } | Self::SystemScan { .. } => {
+                Vec::new()
+            }
             Self::Filter(input, _) | Self::Project(input, _) | Self::Distinct(input) => vec![input],
             Self::Aggregate { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
                 vec![input]
@@ -167,6 +179,7 @@ impl Query {
             Self::Values { rows } => rows.iter_mut().flatten().collect(),
             Self::Function { arguments, .. } => arguments.iter_mut().collect(),
             Self::Filter(_, filter) => vec![filter],
+            Self::SystemScan { filter, .. } => filter.iter_mut().collect(),
             Self::Project(_, exprs) => exprs.iter_mut().collect(),
             Self::Aggregate { group_by, aggregates, .. } => {
                 let arguments = aggregates.iter_mut().filter_map(|aggregate| aggregate.argument.as_mut());

@@ -29,6 +29,7 @@ use crate::plan::node::{Plan, Query};
 use crate::planner::memory::Unplanned;
 use crate::retry::Attempts;
 use crate::sequences::drawing::Drawing;
+use crate::system::state::SystemState;
 use crate::types::Row;
 
 /// Takes a query's rows.
@@ -47,6 +48,7 @@ pub(crate) struct PlanRun<'a> {
     pub drawing: &'a Drawing<'a>,
     pub limits: &'a Limits,
     pub eval: EvalContext<'a>,
+    pub system: &'a SystemState<'a>,
     /// The statement commits alone.
     pub is_autocommit: bool,
 }
@@ -82,7 +84,20 @@ impl Session {
         let now_micros = open.now_micros;
         let drawing = Drawing::new(&node, &self.sequences, open.read_only)
             .within(Arc::clone(&catalog), open.staged.sequences());
-        let eval = EvalContext { parameters: run.parameters, now_micros, sequences: Some(&drawing) };
+        let system = SystemState {
+            node: &node,
+            catalog: Some(&catalog),
+            variables: &self.variables,
+            user: &self.options.user,
+            database: &self.options.database,
+            read_only: open.read_only,
+        };
+        let eval = EvalContext {
+            parameters: run.parameters,
+            now_micros,
+            sequences: Some(&drawing),
+            objects: Some(&system),
+        };
         let plan = statement.plan(&eval)?;
         check_writes(&plan, open.read_only)?;
         for table in plan.tables() {
@@ -90,7 +105,7 @@ impl Session {
         }
         let transaction = open.begin(&node).await?;
         let plan_run =
-            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, is_autocommit: false };
+            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, system: &system, is_autocommit: false };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         let mut done = result.map_err(|error| error.into_sql(&catalog))?;
         open.store_much(&node).await?;
@@ -146,7 +161,20 @@ impl Session {
         let node = Arc::clone(&self.node);
         let (now_micros, is_read_only) = (self.now_micros(), self.is_read_only());
         let drawing = Drawing::new(&node, &self.sequences, is_read_only);
-        let eval = EvalContext { parameters: run.parameters, now_micros, sequences: Some(&drawing) };
+        let system = SystemState {
+            node: &node,
+            catalog: None,
+            variables: &self.variables,
+            user: &self.options.user,
+            database: &self.options.database,
+            read_only: is_read_only,
+        };
+        let eval = EvalContext {
+            parameters: run.parameters,
+            now_micros,
+            sequences: Some(&drawing),
+            objects: Some(&system),
+        };
         let plan = statement.plan(&eval)?;
         check_writes(&plan, is_read_only)?;
         let read_only = matches!(plan, Plan::Query { .. });
@@ -156,7 +184,7 @@ impl Session {
         check_lease(lease, transaction.read_timestamp())?;
         let tables = plan.tables();
         let plan_run =
-            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, is_autocommit: true };
+            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, system: &system, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
@@ -240,6 +268,7 @@ async fn run_plan(
         limits: run.limits,
         eval: run.eval,
         drawing: run.drawing,
+        system: run.system,
         is_autocommit: run.is_autocommit,
         profile: Profile::default(),
     };

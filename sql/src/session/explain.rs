@@ -14,6 +14,7 @@ use crate::plan::explain::{Measured, explain as explain_plan};
 use crate::plan::node::Plan;
 use crate::planner::memory::Unplanned;
 use crate::planner::plan;
+use crate::system::state::SystemState;
 use crate::types::Datum;
 
 /// Prints the plan of a statement; with ANALYZE runs it first and prints what it did, changes of rows included.
@@ -30,10 +31,22 @@ pub(crate) async fn explain(
         lines
     } else {
         let now_micros = session.now_micros();
-        let plan = plan(
-            statement,
-            &EvalContext { parameters: run.parameters, now_micros, ..EvalContext::default() },
-        )?;
+        let catalog = session.catalog();
+        let system = SystemState {
+            node: &session.node,
+            catalog: Some(&catalog),
+            variables: &session.variables,
+            user: &session.options.user,
+            database: &session.options.database,
+            read_only: session.is_read_only(),
+        };
+        let eval = EvalContext {
+            parameters: run.parameters,
+            now_micros,
+            objects: Some(&system),
+            ..EvalContext::default()
+        };
+        let plan = plan(statement, &eval)?;
         explain_plan(&plan, &Measured::new())
     };
     let rows = lines.into_iter().map(|line| vec![Datum::Text(line)]).collect();

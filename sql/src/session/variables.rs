@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::error::{SqlError, SqlState};
 
 pub mod definitions;
+pub mod settings;
 pub mod values;
 
 use definitions::{

@@ -176,6 +176,17 @@ fn value_of(data_type: DataType) -> BoxedStrategy<Datum> {
             .prop_map(|elements| Datum::Array(Elements::new(elements).unwrap()))
             .boxed(),
         DataType::Uuid => any::<u128>().prop_map(|bits| Datum::Uuid(uuid::Uuid::from_u128(bits))).boxed(),
+        DataType::Oid
+        | DataType::Name
+        | DataType::QuotedChar
+        | DataType::Regclass
+        | DataType::Regtype
+        | DataType::Regproc
+        | DataType::Regnamespace
+        | DataType::Int2Vector
+        | DataType::OidVector
+        | DataType::NodeTree
+        | DataType::Xid => unreachable!("no table has a column of {data_type}"),
         DataType::Char { length } => {
             ".{0,4}".prop_map(move |text| Datum::Char(crate::types::text::cut_char(&text, length))).boxed()
         }

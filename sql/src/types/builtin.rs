@@ -21,13 +21,21 @@ pub mod int;
 pub mod int2;
 pub mod int4;
 pub mod int8;
+pub mod name;
 pub mod numeric;
+pub mod oid;
+pub mod opaque;
+pub mod quoted_char;
+pub mod reg;
 pub mod text;
 pub mod timestamp;
 pub mod timestamptz;
 pub mod unknown;
 pub mod uuid;
 pub mod varchar;
+
+use opaque::{int2vector, oidvector, pg_node_tree, xid};
+use reg::{regclass, regnamespace, regproc, regtype};
 
 /// The kinds of values: each variant of `Datum` with what it can do.
 macro_rules! each_kind {
@@ -41,6 +49,7 @@ macro_rules! each_kind {
             Char: $crate::types::builtin::bpchar::Char,
             Date: $crate::types::builtin::date::Date,
             Timestamp: $crate::types::builtin::timestamp::Timestamp,
+            Reg: $crate::types::builtin::reg::Reg,
             Uuid: $crate::types::builtin::uuid::Uuid,
             Array: $crate::types::builtin::array::Array,
         }
@@ -82,6 +91,17 @@ types! {
     TimestampTz: timestamptz,
     Uuid: uuid,
     Unknown: unknown,
+    Oid: oid,
+    Name: name,
+    QuotedChar: quoted_char,
+    Regclass: regclass,
+    Regtype: regtype,
+    Regproc: regproc,
+    Regnamespace: regnamespace,
+    Int2Vector: int2vector,
+    OidVector: oidvector,
+    NodeTree: pg_node_tree,
+    Xid: xid,
 }
 
 impl TypeInfo {
@@ -93,6 +113,16 @@ impl TypeInfo {
     /// The type with this number of PostgreSQL.
     pub fn by_oid(oid: u32) -> Option<&'static Self> {
         Self::find(|info| info.wire.oid == oid)
+    }
+
+    /// The type with this name in PostgreSQL's catalog.
+    pub fn by_catalog_name(name: &str) -> Option<&'static Self> {
+        TYPES.iter().copied().find(|info| info.catalog_name == name)
+    }
+
+    /// The type with this name for people.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        TYPES.iter().copied().find(|info| info.name == name)
     }
 
     /// The type with this name in SQL, in any case.

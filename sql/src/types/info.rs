@@ -10,6 +10,10 @@ use super::kind::{Kind, match_value};
 use super::{DataType, Datum};
 use crate::error::SqlError;
 
+/// First number of the types that are in no stored bytes, nor in any that are sent to other nodes: they have numbers only
+/// to be told apart.
+pub const UNSTORED_FROM: u8 = 100;
+
 /// All that the system asks of a type, apart from its values' [kind](super::kind).
 pub struct TypeInfo {
     /// The type, without length, precision and scale.

@@ -15,12 +15,13 @@ const HELD_ROWS_MAX: usize = 1_000;
 /// Bytes held back to learn widths: enough for the rows above at their usual size.
 const HELD_BYTES_MAX: usize = 4 << 20;
 /// How NULL is shown.
-const NULL: &str = "NULL";
+pub(super) const NULL: &str = "NULL";
 
 /// Prints aligned columns.
 #[derive(Debug)]
 pub struct TableRenderer {
     columns: Vec<Column>,
+    title: Option<String>,
     held: Vec<TextRow>,
     held_bytes: usize,
     layout: Option<Layout>,
@@ -35,9 +36,9 @@ struct Layout {
 }
 
 impl TableRenderer {
-    /// A renderer for these columns.
-    pub fn new(columns: Vec<Column>) -> Self {
-        Self { columns, held: Vec::new(), held_bytes: 0, layout: None, rows: 0 }
+    /// A renderer for these columns, perhaps with a title above them.
+    pub fn new(columns: Vec<Column>, title: Option<String>) -> Self {
+        Self { columns, title, held: Vec::new(), held_bytes: 0, layout: None, rows: 0 }
     }
 
     /// Keeps or prints a row.
@@ -66,6 +67,9 @@ impl TableRenderer {
 
     fn write_held(&mut self, out: &mut dyn Write) -> io::Result<()> {
         let layout = Layout::of(&self.columns, &self.held);
+        if let Some(title) = self.title.take() {
+            layout.write_title(out, &title)?;
+        }
         layout.write_head(out, &self.columns)?;
         for row in self.held.drain(..) {
             layout.write_row(out, &row)?;
@@ -91,6 +95,12 @@ impl Layout {
             widths: columns.iter().enumerate().map(|(at, column)| width(at, column)).collect(),
             right: columns.iter().enumerate().map(|(at, column)| is_right(at, column)).collect(),
         }
+    }
+
+    /// A title in the middle of the columns.
+    fn write_title(&self, out: &mut dyn Write, title: &str) -> io::Result<()> {
+        let width = self.widths.iter().map(|width| width + 3).sum::<usize>().saturating_sub(1);
+        writeln!(out, "{}{title}", " ".repeat(width.saturating_sub(title.width()) / 2))
     }
 
     fn write_head(&self, out: &mut dyn Write, columns: &[Column]) -> io::Result<()> {
@@ -124,6 +134,21 @@ impl Layout {
     }
 }
 
+/// Writes all of a table, with a title and without the number of rows.
+pub fn write_titled(
+    out: &mut dyn Write,
+    title: &str,
+    columns: &[Column],
+    rows: &[TextRow],
+) -> io::Result<()> {
+    let rows: Vec<TextRow> =
+        rows.iter().map(|row| row.iter().map(|value| value.as_deref().map(printable)).collect()).collect();
+    let layout = Layout::of(columns, &rows);
+    layout.write_title(out, title)?;
+    layout.write_head(out, columns)?;
+    rows.iter().try_for_each(|row| layout.write_row(out, row))
+}
+
 /// Whether text looks like a number, for the side it is aligned to.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -131,7 +156,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// The text with control characters escaped.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();
     }

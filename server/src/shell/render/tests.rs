@@ -93,7 +93,7 @@ fn column(text: &str) -> Column {
 
 fn render(format: Format, columns: &[Column], rows: &[TextRow]) -> Result<String, Box<dyn Error>> {
     let mut out = Vec::new();
-    let mut renderer = Renderer::new(format, columns.to_vec());
+    let mut renderer = Renderer::new(format, columns.to_vec(), None);
     renderer.begin(&mut out)?;
     for row in rows {
         renderer.row(&mut out, row.clone())?;
@@ -115,7 +115,7 @@ fn shell_reports() -> std::io::Result<()> {
 #[test]
 fn table_streams_rows_beyond_its_limit() {
     let columns = vec![column("n")];
-    let mut renderer = Renderer::new(Format::Table, columns);
+    let mut renderer = Renderer::new(Format::Table, columns, None);
     let mut out = Vec::new();
     for row in 0..2_500 {
         renderer.row(&mut out, vec![Some(row.to_string())]).unwrap();

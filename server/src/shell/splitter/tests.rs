@@ -1,6 +1,15 @@
 //! Where statements end, in one piece and cut at every byte.
 
-use super::{Splitter, leading_words, split};
+use super::{Splitter, leading_words};
+
+/// Statements of a whole text.
+fn split(text: &str) -> Vec<String> {
+    let mut splitter = Splitter::default();
+    splitter.push(text);
+    let mut statements: Vec<String> = std::iter::from_fn(|| splitter.next_statement()).collect();
+    statements.extend(std::iter::from_fn(|| splitter.finish()));
+    statements
+}
 
 #[test]
 fn split_at_semicolons_outside_of_quotes_and_comments() {

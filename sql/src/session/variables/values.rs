@@ -80,6 +80,14 @@ impl Kind {
     pub const MILLISECONDS: Self = Self::Quantity(TIME_UNITS);
     /// An amount of memory, in kilobytes where it has no unit.
     pub const KILOBYTES: Self = Self::Quantity(MEMORY_UNITS);
+
+    /// What a quantity without a unit counts.
+    pub fn unit(self) -> Option<&'static str> {
+        if self == Self::MILLISECONDS {
+            return Some("ms");
+        }
+        (self == Self::KILOBYTES).then_some("kB")
+    }
 }
 
 impl Definition {
@@ -173,6 +181,12 @@ impl Definition {
 /// The whole milliseconds of a value that was checked.
 pub fn millis_of(value: &str) -> Option<u64> {
     quantity(value, TIME_UNITS).and_then(|millis| u64::try_from(millis).ok())
+}
+
+/// A quantity as it is shown, as a number of its kind's own unit.
+pub fn base_quantity(shown: &str, kind: Kind) -> Option<String> {
+    let Kind::Quantity(units) = kind else { return None };
+    quantity(shown, units).map(|number| number.to_string())
 }
 
 /// On or off: the words that PostgreSQL takes, in any case, and what they begin with where that is clear.

@@ -49,6 +49,8 @@ impl Kind for Int {
             out.put_i16(i16::try_from(*value).ok()?);
         } else if data_type == DataType::Int4 {
             out.put_i32(i32::try_from(*value).ok()?);
+        } else if matches!(data_type, DataType::Oid | DataType::Xid) {
+            out.put_u32(u32::try_from(*value).ok()?);
         } else {
             out.put_i64(*value);
         }
@@ -92,6 +94,8 @@ pub(super) fn cast(datum: Datum, cast: Cast) -> Option<Result<Datum, SqlError>> 
         float_to_i64(value)
     } else if let Datum::Numeric(value) = datum {
         numeric::to_i64(&value)
+    } else if let Datum::Reg(value) = datum {
+        Some(value.oid.into())
     } else {
         return None;
     };

@@ -31,6 +31,9 @@ pub static INFO: TypeInfo = TypeInfo {
         (DataType::Float4, CastRule::Assignment),
         (DataType::Float8, CastRule::Assignment),
         (DataType::NUMERIC, CastRule::Assignment),
+        (DataType::Oid, CastRule::Assignment),
+        (DataType::Regclass, CastRule::Assignment),
+        (DataType::Regtype, CastRule::Assignment),
     ],
     cast: |datum, cast| {
         if let Datum::Bool(value) = datum {

@@ -49,7 +49,11 @@ impl Kind for Text {
         value.clone()
     }
 
-    fn put_binary(out: &mut BytesMut, value: &String, _data_type: DataType) -> Option<()> {
+    fn put_binary(out: &mut BytesMut, value: &String, data_type: DataType) -> Option<()> {
+        // A `"char"` always has its byte.
+        if value.is_empty() && data_type == DataType::QuotedChar {
+            out.put_u8(0);
+        }
         out.put_slice(value.as_bytes());
         Some(())
     }
@@ -102,6 +106,8 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[
         (DataType::Varchar { length_max: None }, CastRule::Implicit),
         (DataType::Char { length: None }, CastRule::Implicit),
+        (DataType::Name, CastRule::Implicit),
+        (DataType::QuotedChar, CastRule::Implicit),
     ],
     cast: |datum, cast| Some(Ok(Datum::Text(written(datum, cast)))),
     sample: || Datum::Text(String::new()),
