@@ -138,8 +138,6 @@ sql_states! {
     DuplicateTable = "42P07",
     /// A value for a column that makes its own.
     GeneratedAlways = "428C9",
-    /// A name that is none.
-    InvalidName = "42602",
     /// A type, setting or other object that does not exist.
     UndefinedObject = "42704",
     /// A prepared statement that exists.

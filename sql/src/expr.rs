@@ -212,7 +212,8 @@ impl Expr {
         if self.sequence() == Some(from) {
             return Self::next_value(to);
         }
-        match self.map_children(&mut |child| Ok::<_, std::convert::Infallible>(child.with_sequence(from, to))) {
+        match self.map_children(&mut |child| Ok::<_, std::convert::Infallible>(child.with_sequence(from, to)))
+        {
             Ok(expr) => expr,
         }
     }

@@ -45,7 +45,7 @@ mod tests;
 
 use ast::Statement;
 use position::Positions;
-use reserved::is_reserved;
+pub(crate) use reserved::is_reserved;
 
 /// Reads all statements of a text; empty ones are left out.
 ///

@@ -181,7 +181,7 @@ impl DataType {
 
     /// Whether tables may have it, and programs that are sent to ranges: types of the system catalogs stay here.
     pub fn is_stored(self) -> bool {
-        self.info().number < info::UNSTORED_FROM
+        self.element().unwrap_or(self).info().number < info::UNSTORED_FROM
     }
 
     /// Whether it is one of the three types of text.

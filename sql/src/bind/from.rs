@@ -80,6 +80,7 @@ impl Binder<'_> {
                 | Query::Aggregate { .. }
                 | Query::Sort { .. }
                 | Query::Distinct(_)
+                | Query::SystemScan { .. }
                 | Query::Limit { .. } => {}
             }
         }

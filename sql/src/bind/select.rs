@@ -12,7 +12,6 @@ use quorate_engine::kv::keyspace;
 use super::aggregate::{Aggregates, Grouping};
 use super::expr::Place;
 use super::order::Output;
-use super::relation::Found;
 use super::scope::Scope;
 use super::{Binder, BoundQuery};
 use crate::catalog::descriptor::TableDescriptor;

@@ -273,7 +273,7 @@ impl Binder<'_> {
             );
             SqlError { message, ..error }
         })?;
-        if !assigned.is_sent() {
+        if !assigned.is_stored() {
             return Err(SqlError::unsupported("a default that asks the catalog").at(value.position));
         }
         // Stored with the column's own type, so that a default can stand wherever the column's value does.

@@ -141,10 +141,7 @@ impl Scan {
         let request = ScanRequest {
             span,
             direction: self.direction,
-            program: self
-                .encoded
-                .clone()
-                .filter(|_| !self.is_new || context.node.cluster.generation() >= 3),
+            program: self.encoded.clone().filter(|_| !self.is_new || context.node.cluster.generation() >= 3),
             rows_max: SCAN_PAGE_ROWS,
             bytes_max: SCAN_PAGE_BYTES,
         };

@@ -99,7 +99,6 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
         | F::QuoteIdent
         | F::IndexDefinition
         | F::ConstraintDefinition
-        | F::ArrayToString
         | F::ToRegclass
         | F::ToRegtype => of_catalog(function, arguments)?,
         F::Regex | F::RegexInsensitive => (vec![DataType::TEXT; 2], DataType::Bool),
@@ -111,6 +110,8 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
 fn array(arguments: &[DataType]) -> Option<DataType> {
     let first = arguments.first()?;
     first.element().map(|_| first.base())
+}
+
 /// Arguments and result of a function of the system catalogs.
 #[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of the catalogs come here")]
 fn of_catalog(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
@@ -128,7 +129,6 @@ fn of_catalog(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<D
         F::IndexDefinition if arguments.len() == 1 => (vec![Oid], Text),
         F::IndexDefinition => (vec![Oid, Int4, Bool], Text),
         F::ConstraintDefinition => (first_of(&[Oid, Bool], 1, arguments)?, Text),
-        F::ArrayToString => (vec![Text, Text], Text),
         F::ToRegclass => (vec![Text], Regclass),
         F::ToRegtype => (vec![Text], Regtype),
         _ => return None,

@@ -21,7 +21,8 @@ use crate::storage::layout::TableLayout;
 use crate::types::compare::{GroupKey, compare};
 use crate::types::{Datum, Row};
 
-const NONE: EvalContext<'static> = EvalContext { parameters: &[], now_micros: 0, sequences: None, objects: None };
+const NONE: EvalContext<'static> =
+    EvalContext { parameters: &[], now_micros: 0, sequences: None, objects: None };
 
 /// Rows of a table in memory, with their keys.
 struct Data {

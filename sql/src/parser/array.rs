@@ -3,7 +3,8 @@
 use sqlparser::ast::{AccessExpr, Array, BinaryOperator, Expr as SqlExpr, Subscript};
 
 use super::ast::{Expr, ExprKind};
-use super::expr::{Convert, Converted, operator};
+use super::expr::{Convert, Converted};
+use super::operator::operator;
 use super::place;
 use crate::error::{SqlError, SqlState};
 use crate::limits::ARRAY_ELEMENTS_MAX;

@@ -41,6 +41,7 @@ pub fn convert(data_type: &SqlType) -> Result<DataType, SqlError> {
             let element = convert(element)?;
             let array = if element.element().is_some() { Some(element) } else { element.array() };
             array.ok_or_else(|| SqlError::unsupported(format!("type {data_type}")))?
+        }
         SqlType::Custom(name, parameters) if parameters.is_empty() && name.0.len() > 1 => {
             return in_schema(name);
         }
@@ -70,6 +71,8 @@ pub fn serial(data_type: &SqlType) -> Option<DataType> {
     let name = name.to_string();
     let found = serials.iter().find(|(serial, _)| parameters.is_empty() && name.eq_ignore_ascii_case(serial));
     found.map(|(_, data_type)| *data_type)
+}
+
 fn is_quoted_name(name: &ObjectName) -> bool {
     name.to_string().starts_with('"')
 }

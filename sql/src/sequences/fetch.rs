@@ -102,9 +102,8 @@ impl Drawing<'_> {
 
     /// Sets a sequence; returns when no node gives out values of before.
     async fn set(&self, id: u64, origin: Place) -> Result<(), SqlError> {
-        let is_handed_over = |staged: &Arc<StagedSequences>| {
-            staged.find(id).is_some() && staged.find_counting(id).is_none()
-        };
+        let is_handed_over =
+            |staged: &Arc<StagedSequences>| staged.find(id).is_some() && staged.find_counting(id).is_none();
         if self.staged.as_ref().is_some_and(is_handed_over) {
             let what = "setval of a sequence whose table the transaction itself has replaced";
             return Err(SqlError::unsupported(what).with_hint("Commit first."));

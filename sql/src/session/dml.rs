@@ -104,8 +104,14 @@ impl Session {
             open.used_table(table.id, table.version);
         }
         let transaction = open.begin(&node).await?;
-        let plan_run =
-            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, system: &system, is_autocommit: false };
+        let plan_run = PlanRun {
+            node: &node,
+            drawing: &drawing,
+            limits: &run.limits,
+            eval,
+            system: &system,
+            is_autocommit: false,
+        };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         let mut done = result.map_err(|error| error.into_sql(&catalog))?;
         open.store_much(&node).await?;
@@ -183,8 +189,14 @@ impl Session {
         self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
         let tables = plan.tables();
-        let plan_run =
-            PlanRun { node: &node, drawing: &drawing, limits: &run.limits, eval, system: &system, is_autocommit: true };
+        let plan_run = PlanRun {
+            node: &node,
+            drawing: &drawing,
+            limits: &run.limits,
+            eval,
+            system: &system,
+            is_autocommit: true,
+        };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;

@@ -12,6 +12,7 @@ use super::dispatch::{Run, tag};
 use super::replace::OwnedSequences;
 use super::sink::{Completion, ResultSink};
 use super::transaction::OpenTransaction;
+use super::variables::Variables;
 use crate::bind::select_scan;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::copy::parts::Parts;
@@ -25,6 +26,7 @@ use crate::sequences::drawing::Drawing;
 use crate::sequences::memory::SequenceMemory;
 use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, row_writes};
+use crate::system::state::SystemState;
 use crate::types::Row;
 
 impl Session {
@@ -79,7 +81,16 @@ impl OpenTransaction {
         let memory = SequenceMemory::default();
         // Nothing is computed of the rows.
         let drawing = Drawing::new(node, &memory, true);
-        let eval = EvalContext { parameters: &[], now_micros: self.now_micros, sequences: None };
+        let variables = Variables::default();
+        let system = SystemState {
+            node,
+            catalog: None,
+            variables: &variables,
+            user: "",
+            database: "",
+            read_only: self.read_only,
+        };
+        let eval = EvalContext { now_micros: self.now_micros, ..EvalContext::default() };
         let transaction = self.begin(node).await?;
         let as_of = transaction.start_statement();
         let mut context = ExecContext {
@@ -89,6 +100,7 @@ impl OpenTransaction {
             limits,
             eval,
             drawing: &drawing,
+            system: &system,
             is_autocommit: false,
             profile: Profile::default(),
         };

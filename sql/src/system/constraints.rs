@@ -3,7 +3,7 @@
 use super::default_text::default_text;
 use super::relation::{Index, Relation};
 use super::type_facts;
-use super::values::{count, flag, maybe_text, nulls, number, text};
+use super::values::{array, count, flag, maybe_text, nulls, number, text};
 use crate::catalog::oids::default_oid;
 use crate::types::Row;
 
@@ -42,11 +42,11 @@ pub fn constraints(relation: &Relation<'_>) -> Vec<Row> {
 
 fn constraint_row(relation: &Relation<'_>, index: &Index<'_>) -> Row {
     let kind = if index.is_primary() { "p" } else { "u" };
-    let columns: Vec<String> = index.columns.iter().map(|column| column.id.to_string()).collect();
+    let columns = index.columns.iter().map(|column| number(column.id)).collect();
     let mut row = vec![number(index.oid()), text(&index.index.name), number(relation.schema().oid())];
     row.extend([text(kind), flag(false), flag(false), flag(true), number(relation.oid()), number(0)]);
     row.extend([number(index.oid()), number(0), number(0), text(" "), text(" "), text(" ")]);
-    row.extend([flag(true), number(0), flag(true), text(format!("{{{}}}", columns.join(",")))]);
+    row.extend([flag(true), number(0), flag(true), array(columns)]);
     row.extend(nulls(7));
     row
 }

@@ -1,7 +1,7 @@
 //! `pg_settings`: the session's variables.
 
 use super::state::SystemState;
-use super::values::{NULL, flag, maybe_text, text};
+use super::values::{NULL, array, flag, maybe_text, text};
 use crate::session::variables::definitions::READ_ONLY;
 use crate::session::variables::settings::Setting;
 use crate::session::variables::values::shown_bool;
@@ -18,9 +18,7 @@ fn row(setting: &Setting, state: &SystemState<'_>) -> Row {
     } else {
         setting.value.clone()
     };
-    let choices = setting
-        .choices
-        .map(|names| format!("{{{}}}", names.iter().map(|name| element(name)).collect::<Vec<_>>().join(",")));
+    let choices = setting.choices.map_or(NULL, |names| array(names.iter().map(|name| text(*name)).collect()));
     let category =
         if setting.context == "internal" { "Preset Options" } else { "Client Connection Defaults" };
     let mut row = vec![text(setting.name), text(value), maybe_text(setting.unit), text(category)];
@@ -29,7 +27,7 @@ fn row(setting: &Setting, state: &SystemState<'_>) -> Row {
     row.extend([
         maybe_text(setting.bounds.map(|(least, _)| least.to_string())),
         maybe_text(setting.bounds.map(|(_, greatest)| greatest.to_string())),
-        maybe_text(choices),
+        choices,
         text(&setting.default),
         text(&setting.reset),
         NULL,
@@ -37,9 +35,4 @@ fn row(setting: &Setting, state: &SystemState<'_>) -> Row {
         flag(false),
     ]);
     row
-}
-
-/// A name as an element of an array's text.
-fn element(name: &str) -> String {
-    if name.is_empty() || name.contains([' ', ',']) { format!("\"{name}\"") } else { name.to_owned() }
 }

@@ -1,5 +1,6 @@
 //! Values of the rows.
 
+use crate::types::builtin::array::Elements;
 use crate::types::{Datum, RegValue, Row};
 
 /// NULL.
@@ -23,6 +24,11 @@ pub fn number(value: impl Into<i64>) -> Datum {
 /// A count that fits.
 pub fn count(value: usize) -> Datum {
     Datum::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// An array of these; there are few.
+pub fn array(elements: Vec<Datum>) -> Datum {
+    Elements::new(elements).map_or(NULL, Datum::Array)
 }
 
 /// A truth value.

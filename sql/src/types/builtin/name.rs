@@ -1,5 +1,6 @@
 //! NAME: text of at most 63 bytes, the type of names in the catalog; longer text is cut. No table stores it yet.
 
+use super::array::array_of;
 use super::text;
 use crate::types::cast::CastRule;
 use crate::types::info::{Category, TypeInfo, WireForm};
@@ -29,7 +30,10 @@ pub static INFO: TypeInfo = TypeInfo {
     ],
     cast: |_, _| None,
     sample: || Datum::Text(String::new()),
+    array: Some(&ARRAY),
 };
+
+array_of!("name", "name", 1003);
 
 /// The characters that fit.
 fn cut(text: &str) -> &str {

@@ -1,5 +1,6 @@
 //! OID: the number of an object of the catalog, 32 bits without a sign. Values are integers; no table stores them yet.
 
+use super::array::array_of;
 use super::int;
 use crate::error::{SqlError, SqlState};
 use crate::types::cast::CastRule;
@@ -44,7 +45,10 @@ pub static INFO: TypeInfo = TypeInfo {
         Some(of_integer(value).map(Datum::Int))
     },
     sample: || Datum::Int(0),
+    array: Some(&ARRAY),
 };
+
+array_of!("oid", "oid", 1028);
 
 /// The number that an integer is; one below zero of 32 bits is read as if it had no sign.
 fn of_integer(value: i64) -> Result<i64, SqlError> {

@@ -23,6 +23,7 @@ const fn of_text(base: DataType, name: &'static str, number: u8, oid: u32) -> Ty
         casts: &[],
         cast: |_, _| None,
         sample: || Datum::Text(String::new()),
+        array: None,
     }
 }
 
@@ -75,5 +76,6 @@ pub mod xid {
         casts: &[],
         cast: |_, _| None,
         sample: || Datum::Int(0),
+        array: None,
     };
 }

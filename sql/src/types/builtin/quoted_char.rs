@@ -1,5 +1,6 @@
 //! `"char"`: one byte, or none; the catalog's type for its own kinds of things. No table stores it yet.
 
+use super::array::array_of;
 use super::text;
 use crate::types::cast::CastRule;
 use crate::types::info::{Category, TypeInfo, WireForm};
@@ -22,7 +23,10 @@ pub static INFO: TypeInfo = TypeInfo {
     casts: &[(DataType::Text, CastRule::Assignment)],
     cast: |_, _| None,
     sample: || Datum::Text(String::new()),
+    array: Some(&ARRAY),
 };
+
+array_of!("\"char\"", "char", 1002);
 
 /// The first character. PostgreSQL takes a byte; a character that has several stays whole here.
 fn first(text: &str) -> &str {

@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
+use super::array::array_of;
 use crate::error::SqlError;
 use crate::types::cast::CastRule;
 use crate::types::info::{BinaryError, Category, KeyCodec, TypeInfo, WireForm, fixed, mistyped_key};
@@ -71,7 +72,12 @@ fn from_text(text: &str, data_type: DataType) -> Result<Datum, SqlError> {
 }
 
 /// One of these types.
-const fn info(base: DataType, names: &'static [&'static str; 1], number: u8, oid: u32) -> TypeInfo {
+const fn info(
+    base: DataType,
+    names: &'static [&'static str; 1],
+    (number, oid): (u8, u32),
+    array: &'static TypeInfo,
+) -> TypeInfo {
     let [name] = *names;
     TypeInfo {
         base,
@@ -97,37 +103,46 @@ const fn info(base: DataType, names: &'static [&'static str; 1], number: u8, oid
             Some(Ok(Datum::Reg(RegValue::nameless(u32::try_from(oid).unwrap_or_default()))))
         },
         sample: || Datum::Reg(RegValue::nameless(0)),
+        array: Some(array),
     }
 }
 
 /// REGCLASS: a relation.
 pub mod regclass {
-    use super::{DataType, TypeInfo};
+    use super::{DataType, TypeInfo, array_of};
 
     /// REGCLASS.
-    pub static INFO: TypeInfo = super::info(DataType::Regclass, &["regclass"], 103, 2_205);
+    pub static INFO: TypeInfo = super::info(DataType::Regclass, &["regclass"], (103, 2_205), &ARRAY);
+
+    array_of!("regclass", "regclass", 2210);
 }
 
 /// REGTYPE: a type.
 pub mod regtype {
-    use super::{DataType, TypeInfo};
+    use super::{DataType, TypeInfo, array_of};
 
     /// REGTYPE.
-    pub static INFO: TypeInfo = super::info(DataType::Regtype, &["regtype"], 104, 2_206);
+    pub static INFO: TypeInfo = super::info(DataType::Regtype, &["regtype"], (104, 2_206), &ARRAY);
+
+    array_of!("regtype", "regtype", 2211);
 }
 
 /// REGPROC: a function.
 pub mod regproc {
-    use super::{DataType, TypeInfo};
+    use super::{DataType, TypeInfo, array_of};
 
     /// REGPROC.
-    pub static INFO: TypeInfo = super::info(DataType::Regproc, &["regproc"], 105, 24);
+    pub static INFO: TypeInfo = super::info(DataType::Regproc, &["regproc"], (105, 24), &ARRAY);
+
+    array_of!("regproc", "regproc", 1008);
 }
 
 /// REGNAMESPACE: a schema.
 pub mod regnamespace {
-    use super::{DataType, TypeInfo};
+    use super::{DataType, TypeInfo, array_of};
 
     /// REGNAMESPACE.
-    pub static INFO: TypeInfo = super::info(DataType::Regnamespace, &["regnamespace"], 106, 4_089);
+    pub static INFO: TypeInfo = super::info(DataType::Regnamespace, &["regnamespace"], (106, 4_089), &ARRAY);
+
+    array_of!("regnamespace", "regnamespace", 4090);
 }
