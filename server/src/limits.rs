@@ -24,8 +24,6 @@ pub const STARTUP_MAX_BYTES: usize = 10_000;
 pub const FRAME_PROGRESS_MAX: Duration = Duration::from_secs(60);
 /// Bytes a second that a message must bring, over [`FRAME_PROGRESS_MAX`], once it holds memory that others may wait for.
 pub const RATE_LEAST_BYTES: usize = 128 << 10;
-/// Most named prepared statements of a connection: some drivers make one per query text and close none.
-pub const PREPARED_MAX: usize = 10_000;
 /// Most portals of a connection: each may hold rows.
 pub const PORTALS_MAX: usize = 100;
 /// Most bytes of rows that a portal holds for a client that fetches them in parts: the same as a transaction's writes.

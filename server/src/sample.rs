@@ -52,7 +52,11 @@ pub enum SampleError {
 /// # Errors
 /// The first that occurs; what was loaded until then stays.
 pub async fn load(sql: &Arc<SqlNode>) -> Result<(), SampleError> {
-    let options = SessionOptions { user: "root".to_owned(), database: "quorate".to_owned() };
+    let options = SessionOptions {
+        user: "root".to_owned(),
+        database: "quorate".to_owned(),
+        ..SessionOptions::default()
+    };
     let mut session = sql.session(options);
     let schema_error = |source| SampleError::Sql { table: "the schema", source };
     for statement in session.parse(SCHEMA).map_err(schema_error)? {

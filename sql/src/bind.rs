@@ -7,6 +7,7 @@
 //! Binding needs no parameter values and no clock, so that a prepared statement is bound once and planned each time it
 //! runs ([`crate::planner::plan`]). Invariant: what is bound needs no further check of names or types.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::catalog::descriptor::TableDescriptor;
@@ -15,6 +16,7 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::{self, CopyOptions, Savepoint, Statement};
 use crate::plan::node::{OnConflict, OutputColumn, Query};
+use crate::session::variables::shown_name;
 use crate::types::DataType;
 
 mod aggregate;
@@ -32,11 +34,13 @@ mod relation;
 mod scope;
 mod select;
 pub mod sequence;
+mod session;
 mod suggest;
 mod table;
 mod write;
 
 pub use select::scan as select_scan;
+pub use session::{BoundSession, bind_arguments};
 
 use parameters::Parameters;
 use sequence::{BoundSequence, ColumnSequence};
@@ -52,6 +56,8 @@ pub struct BindContext<'a> {
     pub database: &'a str,
     /// The newest generation of types and functions that all nodes of the cluster can read.
     pub generation: u8,
+    /// `pg_backend_pid()`.
+    pub backend_pid: i32,
 }
 
 /// A statement after binding.
@@ -61,6 +67,8 @@ pub struct BoundStatement {
     pub kind: Bound,
     /// Types of `$1`, `$2`, …, declared or inferred.
     pub parameter_types: Vec<DataType>,
+    /// It changes something of the session's by calling a function, which is undone where the statement fails.
+    pub changes_session: bool,
 }
 
 impl BoundStatement {
@@ -85,7 +93,7 @@ impl BoundStatement {
             Bound::ShowJobs => Some(job_columns()),
             Bound::ShowClusterSettings => Some(texts(&["name", "value", "default", "description"])),
             Bound::ShowVariable { name } if name == "all" => Some(texts(&["name", "setting", "description"])),
-            Bound::ShowVariable { name } => Some(texts(&[name])),
+            Bound::ShowVariable { name } => Some(texts(&[shown_name(name)])),
             Bound::CreateTable { .. }
             | Bound::DropTable { .. }
             | Bound::Truncate { .. }
@@ -101,7 +109,8 @@ impl BoundStatement {
             | Bound::CopyFrom(_)
             | Bound::CopyTo { .. }
             | Bound::DiscardAll
-            | Bound::Deallocate { .. } => None,
+            | Bound::Deallocate { .. }
+            | Bound::Session(_) => None,
         }
     }
 }
@@ -126,6 +135,8 @@ pub enum Bound {
         table: TableDescriptor,
         /// Sequences that come with it.
         sequences: Vec<ColumnSequence>,
+        /// What it says that has no effect, as the client is told.
+        ignored: Vec<&'static str>,
     },
     /// `DROP TABLE`.
     DropTable {
@@ -211,6 +222,8 @@ pub enum Bound {
         /// `None` for all.
         name: Option<String>,
     },
+    /// What is about the session itself. The columns of FETCH and EXECUTE are what the session knows.
+    Session(BoundSession),
 }
 
 /// Queries and changes of rows, not yet planned.
@@ -342,9 +355,10 @@ pub fn bind(
     catalog: &dyn CatalogView,
     context: &BindContext<'_>,
 ) -> Result<BoundStatement, SqlError> {
-    let binder = Binder { catalog, context: *context, parameters: Parameters::new(context.parameter_types) };
+    let binder = Binder::new(catalog, context);
     let kind = binder.statement(statement)?;
-    Ok(BoundStatement { kind, parameter_types: binder.parameters.finish()? })
+    let changes_session = binder.changes_session.get();
+    Ok(BoundStatement { kind, parameter_types: binder.parameters.finish()?, changes_session })
 }
 
 /// Binds one statement.
@@ -352,6 +366,15 @@ struct Binder<'a> {
     catalog: &'a dyn CatalogView,
     context: BindContext<'a>,
     parameters: Parameters,
+    /// A function was bound that changes something of the session's.
+    changes_session: Cell<bool>,
+}
+
+impl<'a> Binder<'a> {
+    fn new(catalog: &'a dyn CatalogView, context: &BindContext<'a>) -> Self {
+        let parameters = Parameters::new(context.parameter_types);
+        Self { catalog, context: *context, parameters, changes_session: Cell::new(false) }
+    }
 }
 
 impl Binder<'_> {
@@ -393,6 +416,7 @@ impl Binder<'_> {
             Statement::Deallocate { name } => {
                 Bound::Deallocate { name: name.as_ref().map(|name| name.value.clone()) }
             }
+            Statement::Session(statement) => Bound::Session(self.session(statement)?),
         })
     }
 
@@ -422,7 +446,8 @@ impl Binder<'_> {
             | Statement::Explain { .. }
             | Statement::Copy(_)
             | Statement::DiscardAll
-            | Statement::Deallocate { .. } => Err(SqlError::unsupported("EXPLAIN of this statement")),
+            | Statement::Deallocate { .. }
+            | Statement::Session(_) => Err(SqlError::unsupported("EXPLAIN of this statement")),
         }
     }
 

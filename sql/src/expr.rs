@@ -234,9 +234,14 @@ impl Expr {
         found
     }
 
-    /// Whether ranges can compute it: it is not volatile, and bytes that are stored hold it.
+    /// Whether ranges can compute it: bytes that are stored hold it, and nothing of it depends on more than the row.
     pub fn is_sent(&self) -> bool {
-        self.is_stored() && !self.is_volatile()
+        let mut depends = false;
+        self.walk(&mut |part| {
+            depends |=
+                matches!(part, Self::Call { function, .. } if function.is_volatile() || function.is_stable());
+        });
+        !depends && self.is_stored()
     }
 
     /// Whether bytes that are stored hold it: nothing of it asks the catalog, or has a type that no column has.
@@ -470,8 +475,6 @@ scalar_functions! {
     SharedDescription = "shobj_description",
     /// `pg_encoding_to_char(encoding)`
     EncodingName = "pg_encoding_to_char",
-    /// `quote_ident(text)`
-    QuoteIdent = "quote_ident",
     /// `pg_get_indexdef(index[, column, pretty])`
     IndexDefinition = "pg_get_indexdef",
     /// `pg_get_constraintdef(constraint[, pretty])`
@@ -484,12 +487,29 @@ scalar_functions! {
     Regex = "textregexeq",
     /// `text ~* pattern`
     RegexInsensitive = "texticregexeq",
+    /// `current_setting(name[, missing_ok])`
+    CurrentSetting = "current_setting",
+    /// `set_config(name, value, is_local)`
+    SetConfig = "set_config",
+    /// `pg_sleep(seconds)`
+    Sleep = "pg_sleep",
+    /// `quote_ident(text)`
+    QuoteIdent = "quote_ident",
+    /// `quote_literal(text)`
+    QuoteLiteral = "quote_literal",
+    /// `quote_nullable(text)`
+    QuoteNullable = "quote_nullable",
 }
 
 impl ScalarFunction {
-    /// Whether only the executor may compute it, once for each row: it has effects, asks the session, or gives something else
-    /// each time.
+    /// Whether only the executor may compute it, once for each row: it has effects, asks the session for what changes, or gives
+    /// something else each time.
     pub fn is_volatile(self) -> bool {
+        self.takes_from_sequences() || matches!(self, Self::SetConfig | Self::Sleep)
+    }
+
+    /// Whether it came with sequences and UUIDs.
+    fn takes_from_sequences(self) -> bool {
         matches!(
             self,
             Self::NextVal
@@ -501,12 +521,18 @@ impl ScalarFunction {
         )
     }
 
-    /// The generation of functions that it came with, as that of a type: stored expressions have a version for each.
-    pub fn generation(self) -> u8 {
-        if self.is_volatile() { 3 } else { 1 }
+    /// Whether its result depends on the transaction or the session, which stay the same while a statement runs.
+    pub fn is_stable(self) -> bool {
+        matches!(self, Self::Now | Self::CurrentSetting)
     }
 
-    /// Whether bytes that are stored hold it: not what asks the catalog, nor what nodes of the release before do not have.
+    /// The generation of functions that it came with, as that of a type: stored expressions have a version for each.
+    pub fn generation(self) -> u8 {
+        if self.takes_from_sequences() { 3 } else { 1 }
+    }
+
+    /// Whether bytes that are stored hold it: not what asks the catalog or the session, nor what nodes of the release before
+    /// do not have.
     pub fn is_stored(self) -> bool {
         !matches!(
             self,
@@ -519,13 +545,18 @@ impl ScalarFunction {
                 | Self::ColumnDescription
                 | Self::SharedDescription
                 | Self::EncodingName
-                | Self::QuoteIdent
                 | Self::IndexDefinition
                 | Self::ConstraintDefinition
                 | Self::ToRegclass
                 | Self::ToRegtype
                 | Self::Regex
                 | Self::RegexInsensitive
+                | Self::CurrentSetting
+                | Self::SetConfig
+                | Self::Sleep
+                | Self::QuoteIdent
+                | Self::QuoteLiteral
+                | Self::QuoteNullable
         )
     }
 }

@@ -10,7 +10,9 @@ mod arrays;
 mod catalog;
 mod dates;
 mod numbers;
+mod quoting;
 mod resolve;
+mod sessions;
 mod texts;
 mod volatile;
 
@@ -51,6 +53,8 @@ pub fn call(
         | ScalarFunction::ObjectDescription
         | ScalarFunction::ColumnDescription
         | ScalarFunction::SharedDescription => catalog::of_any(function, arguments),
+        ScalarFunction::SetConfig => sessions::set_config(arguments),
+        ScalarFunction::QuoteNullable => quoting::nullable(arguments),
         ScalarFunction::NullIf => {
             let (value, other) = (arguments.get(0)?, arguments.get(1)?);
             let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
@@ -78,7 +82,6 @@ pub fn call(
         | ScalarFunction::TypeIsVisible
         | ScalarFunction::ExprText
         | ScalarFunction::EncodingName
-        | ScalarFunction::QuoteIdent
         | ScalarFunction::IndexDefinition
         | ScalarFunction::ConstraintDefinition
         | ScalarFunction::ToRegclass
@@ -91,7 +94,11 @@ pub fn call(
         | ScalarFunction::LastVal
         | ScalarFunction::SetVal
         | ScalarFunction::SerialSequence
-        | ScalarFunction::RandomUuid => match strict(arguments)? {
+        | ScalarFunction::RandomUuid
+        | ScalarFunction::CurrentSetting
+        | ScalarFunction::Sleep
+        | ScalarFunction::QuoteIdent
+        | ScalarFunction::QuoteLiteral => match strict(arguments)? {
             None => Ok(Datum::Null),
             Some(values) => of_values(function, &values, data_type, arguments),
         },
@@ -131,8 +138,11 @@ fn of_values(
         | F::TrimEnd
         | F::Replace
         | F::Strpos
-        | F::OctetLength => texts::call(function, values),
+        | F::OctetLength
+        | F::QuoteIdent
+        | F::QuoteLiteral => texts::call(function, values),
         F::DateTrunc | F::Extract => dates::call(function, values, arguments.data_type(1)),
+        F::CurrentSetting | F::Sleep => sessions::call(function, values, &arguments.context),
         F::NextVal | F::CurrVal | F::LastVal | F::SetVal | F::SerialSequence | F::RandomUuid => {
             volatile::call(function, values, arguments.context.sequences)
         }
@@ -141,7 +151,6 @@ fn of_values(
         | F::TypeIsVisible
         | F::ExprText
         | F::EncodingName
-        | F::QuoteIdent
         | F::IndexDefinition
         | F::ConstraintDefinition
         | F::ToRegclass
@@ -158,6 +167,8 @@ fn of_values(
         | F::Least
         | F::Concat
         | F::NullIf
+        | F::SetConfig
+        | F::QuoteNullable
         | F::ArrayOf
         | F::Subscript
         | F::Cardinality

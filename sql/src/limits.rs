@@ -98,6 +98,15 @@ pub const TEXTS_MAX: usize = 100;
 pub const TEXTS_MAX_BYTES: usize = 64 << 10;
 /// Longest text that is kept, in bytes. Longer ones hold data (a bulk INSERT), and seldom come again.
 pub const KEPT_TEXT_MAX_BYTES: usize = 4 << 10;
+/// Most variables of an application's own, as `app.tenant`: each has a text of some kilobytes at most.
+pub const CUSTOM_VARIABLES_MAX: usize = 250;
+/// Most named prepared statements of a session: some drivers make one per query text and close none.
+pub const PREPARED_MAX: usize = 10_000;
+/// Most bytes of the texts of all statements that a session has prepared by PREPARE. What was read of a text takes some ten
+/// times its bytes.
+pub const PREPARED_MAX_BYTES: usize = 1 << 20;
+/// Most cursors of a transaction: each may hold rows.
+pub const CURSORS_MAX: usize = 100;
 
 // How they stand to each other
 

@@ -16,6 +16,7 @@ use std::convert::Infallible;
 
 use crate::plan::node::Query;
 
+mod conjunction;
 mod distinct_to_groups;
 mod fold_constants;
 mod key_access;
@@ -26,8 +27,9 @@ mod push_limit;
 mod push_project;
 mod sort_by_key;
 
+pub use conjunction::conjuncts;
 pub use fold_constants::fold_constants;
-pub use key_access::{conjuncts, points};
+pub use key_access::points;
 
 #[cfg(test)]
 mod tests;

@@ -23,11 +23,13 @@ pub mod ast;
 mod clauses;
 mod copy;
 mod cursor;
+mod cursors;
 mod data_type;
 mod expr;
 mod from;
 mod limits;
 mod literals;
+mod maintenance;
 mod operator;
 mod place;
 mod position;
@@ -35,8 +37,10 @@ mod query;
 pub mod reserved;
 mod schema;
 mod sequence;
+mod session;
 pub mod size;
 mod statement;
+mod storage_options;
 mod table;
 mod utility;
 
@@ -100,8 +104,21 @@ impl Source<'_> {
     fn statement(&self, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
         match utility::parse(self, &tokens)? {
             Some(statement) => Ok(statement),
+            None if tokens.first().is_some_and(|first| is_keyword(first, "create")) => {
+                self.create_table(tokens)
+            }
             None => self.by_grammar(tokens),
         }
+    }
+
+    /// CREATE TABLE, of which the grammar reads all but what is said of storage.
+    fn create_table(&self, mut tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
+        let ignored = storage_options::take(self, &mut tokens)?;
+        let mut statement = self.by_grammar(tokens)?;
+        if let Statement::CreateTable(create) = &mut statement {
+            create.ignored = ignored;
+        }
+        Ok(statement)
     }
 
     /// A query, INSERT, UPDATE, DELETE or CREATE TABLE.

@@ -54,7 +54,13 @@ impl Tables {
         bind(
             statement,
             self,
-            &BindContext { parameter_types: &[], user: "root", database: "quorate", generation: 3 },
+            &BindContext {
+                parameter_types: &[],
+                user: "root",
+                database: "quorate",
+                generation: 3,
+                backend_pid: 7,
+            },
         )
     }
 }
@@ -194,7 +200,8 @@ fn bound_text(bound: &BoundStatement) -> String {
         | Bound::ResetAll
         | Bound::SetClusterSetting { .. }
         | Bound::DiscardAll
-        | Bound::Deallocate { .. }) => lines.push(format!("{other:?}")),
+        | Bound::Deallocate { .. }
+        | Bound::Session(_)) => lines.push(format!("{other:?}")),
     }
     if let Some(columns) = bound.columns() {
         let columns: Vec<String> =

@@ -10,19 +10,25 @@
 //! Invariants: a statement that has sent no row to its sink is run again by the session when the store asks for it, and
 //! never after; a transaction that failed accepts only its end; an error leaves the session usable.
 
+mod about;
 pub mod connect;
+pub mod cursors;
 pub mod ddl;
 pub mod dispatch;
 pub mod dml;
 pub mod explain;
+mod functions;
 pub mod held_rows;
+mod named;
 pub mod own_tables;
 pub mod prepared;
 pub mod rekey;
 mod replace;
 pub mod savepoints;
+pub(crate) mod surroundings;
 pub mod show;
 pub mod sink;
+pub mod statements;
 pub mod texts;
 pub mod transaction;
 pub mod variables;
@@ -43,12 +49,14 @@ use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
 use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
+use crate::exec::context::Limits;
 use crate::node::SqlNode;
 use crate::parser;
 use crate::sequences::drawing::Drawing;
 use crate::sequences::memory::SequenceMemory;
 use crate::types::{DataType, Datum};
-use dispatch::{Turn, needs_catalog};
+use dispatch::{Turn, is_about_session, needs_catalog};
+use statements::Statements;
 use texts::Texts;
 use transaction::{FailedTransaction, Kind, TransactionState};
 use variables::Variables;
@@ -60,6 +68,8 @@ pub struct SessionOptions {
     pub user: String,
     /// Name of the database.
     pub database: String,
+    /// The number under which it can be cancelled, as the wire has told its client; 0 for none.
+    pub backend_pid: i32,
 }
 
 /// One client's session. Not shared: a statement holds it until its end.
@@ -73,22 +83,13 @@ pub struct Session {
     tried_since: Option<Timestamp>,
     /// How often a transaction of this session has changed its own catalog.
     staged_count: u64,
-    deallocated: Vec<Deallocated>,
     /// Savepoints of all its transactions.
     savepoints_set: u64,
     /// The lowest number of a savepoint that was gone back to, for the wire.
     gone_back_to: Option<u64>,
     /// What it has got of sequences.
     pub(crate) sequences: SequenceMemory,
-}
-
-/// A prepared statement that SQL has closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deallocated {
-    /// The one of this name.
-    Name(String),
-    /// All of them.
-    All,
+    statements: Statements,
 }
 
 impl Session {
@@ -102,10 +103,10 @@ impl Session {
             transaction: TransactionState::Idle,
             tried_since: None,
             staged_count: 0,
-            deallocated: Vec::new(),
             savepoints_set: 0,
             gone_back_to: None,
             sequences: SequenceMemory::default(),
+            statements: Statements::default(),
         }
     }
 
@@ -236,11 +237,6 @@ impl Session {
         self.variables.take_changed()
     }
 
-    /// What `DEALLOCATE` and `DISCARD ALL` closed since the last call: the wire drops these statements.
-    pub fn take_deallocated(&mut self) -> Vec<Deallocated> {
-        std::mem::take(&mut self.deallocated)
-    }
-
     /// Fails the open transaction, if there is one, after an error of the protocol.
     pub async fn fail_transaction(&mut self) {
         self.fail_after(None).await;
@@ -324,19 +320,15 @@ impl Session {
         let options = Arc::clone(&self.options);
         let stamp = CatalogStamp { version: catalog.version, ..self.catalog_stamp() };
         let with = BoundWith { catalog: stamp, types: types.to_vec(), options };
-        let is_own = stamp.staged != 0;
+        // What only this transaction may see is not for others that know the statement; nor are a cursor's columns.
+        let is_own = stamp.staged != 0 || is_about_session(statement.tree());
         if let Some(binding) = statement.binding(&with).filter(|_| !is_own) {
             return Ok(binding);
         }
-        let context = BindContext {
-            parameter_types: types,
-            user: &self.options.user,
-            database: &self.options.database,
-            generation: self.node.cluster.generation(),
-        };
+        let context = BindContext { parameter_types: types, ..self.bind_context() };
         let bound = bind(statement.tree(), catalog.as_ref(), &context)?;
-        let binding = Arc::new(Binding::new(with, bound));
-        // What only this transaction may see is not for others that know the statement.
+        let known_columns = self.known_columns(statement.tree());
+        let binding = Arc::new(Binding::new(with, bound, known_columns));
         if !is_own {
             statement.set_binding(&binding);
         }
@@ -351,6 +343,24 @@ impl Session {
                 drawing.within(self.catalog(), open.staged.sequences())
             }
             TransactionState::Open(_) | TransactionState::Idle | TransactionState::Failed(_) => drawing,
+        }
+    }
+
+    /// What the session adds to the catalog where names are bound.
+    pub(crate) fn bind_context(&self) -> BindContext<'_> {
+        BindContext {
+            parameter_types: &[],
+            user: &self.options.user,
+            database: &self.options.database,
+            generation: self.node.cluster.generation(),
+            backend_pid: self.options.backend_pid,
+        }
+    }
+
+    /// Takes the variables that functions of a statement have changed.
+    pub(crate) fn take_changed(&mut self, changed: Option<Box<Variables>>) {
+        if let Some(changed) = changed {
+            self.variables = *changed;
         }
     }
 
@@ -389,6 +399,10 @@ impl Session {
         &mut self,
         table: &TableDescriptor,
     ) -> Result<&mut Box<dyn Transaction>, SqlError> {
+        if self.has_cursors() {
+            let limits = Limits { cancel: CancelToken::new(), deadline_micros: None };
+            Box::pin(self.settle_cursors(table.id, &limits)).await?;
+        }
         match &mut self.transaction {
             TransactionState::Open(open) => open.begin_copy(&self.node, table).await,
             TransactionState::Idle | TransactionState::Failed(_) => {

@@ -96,6 +96,8 @@ pub enum DataType {
     NodeTree,
     /// `XID`.
     Xid,
+    /// `VOID`: the result of functions that have none. No column has it.
+    Void,
 }
 
 /// One value.

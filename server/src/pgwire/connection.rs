@@ -8,7 +8,7 @@ use pgwire::messages::PgWireFrontendMessage;
 use quorate_sql::cancel::CancelReason;
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::parser::size::memory_estimate;
-use quorate_sql::session::{Deallocated, Session, TransactionStatus};
+use quorate_sql::session::{Session, TransactionStatus};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -303,14 +303,8 @@ impl Connection {
         Ok(self.out.flush().await?)
     }
 
-    /// What a statement has changed besides data: parameters that the client is told of, statements and portals that are gone.
+    /// What a statement has changed besides data: parameters that the client is told of, portals that are gone.
     pub(super) fn after_statement(&mut self) -> Result<(), End> {
-        for deallocated in self.session.take_deallocated() {
-            match deallocated {
-                Deallocated::Name(name) => self.named.close_statement(&name),
-                Deallocated::All => self.named.close_statements(),
-            }
-        }
         if let Some(savepoint) = self.session.take_gone_back_to() {
             self.named.close_portals_behind(savepoint);
         }

@@ -1,8 +1,9 @@
 //! The extended protocol: Parse, Bind, Describe, Execute, Close. Each answers for itself; the client waits for the
 //! answers at its Sync.
 //!
-//! All messages up to a Sync are one implicit transaction, as in PostgreSQL. A portal runs to its end at its first
-//! Execute; rows beyond those asked for are held for the next one, up to a limit.
+//! All messages up to a Sync are one implicit transaction, as in PostgreSQL. A portal of which a number of rows is asked
+//! for in the user's transaction is a cursor of the session's under its name, and reads rows as they are fetched. Others
+//! run to their end at their first Execute; rows beyond those asked for are held for the next one, up to a limit.
 //!
 //! ```text
 //! Execute, Sync                     runs alone: one command commits it, before it is told to be complete
@@ -11,6 +12,8 @@
 //!
 //! Which of the two it is the next message tells: an Execute waits for it. Nobody waits for the answer meanwhile, since
 //! nothing is sent before a Flush or a Sync.
+
+use std::any::Any;
 
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -21,13 +24,14 @@ use pgwire::messages::extendedquery::{
 use pgwire::messages::response::EmptyQueryResponse;
 use quorate_sql::cancel::CancelToken;
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::session::statements::NamedStatement;
 use quorate_sql::session::{Completion, Prepared, TransactionStatus};
 use quorate_sql::types::{DataType, Datum};
 
 use super::connection::{Connection, End, Failure};
 use super::frame::violation;
 use super::memory::Reservation;
-use super::portal::{Portal, PortalState, WireStatement};
+use super::portal::{Portal, PortalState};
 use super::reply;
 use super::sink::{SinkEnd, WireSink};
 use super::types::{Formats, WireType, parameter_type};
@@ -49,9 +53,11 @@ impl Connection {
             Some(statement) => Some(Box::pin(self.session.prepare(&statement, &types)).await?),
             None => None,
         };
-        let parameter_oids = parameter_oids(prepared.as_ref(), &parse.type_oids);
         let name = parse.name.as_deref().unwrap_or_default();
-        self.named.add_statement(name, WireStatement { prepared, parameter_oids, memory })?;
+        let held = memory.map(|memory| -> Box<dyn Any + Send + Sync> { Box::new(memory) });
+        let given_types = parse.type_oids.clone();
+        let named = NamedStatement { prepared, given_types, text_bytes: 0, held };
+        self.session.add_statement(name, named)?;
         self.out.push(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?;
         Ok(())
     }
@@ -59,7 +65,7 @@ impl Connection {
     /// Bind: gives a statement its parameters and keeps both under a name.
     pub(super) fn bind(&mut self, bind: &Bind, memory: Option<Reservation>) -> Result<(), Failure> {
         let name = bind.statement_name.as_deref().unwrap_or_default();
-        let prepared = self.named.statement(name)?.prepared.clone();
+        let prepared = self.session.statement(name)?.prepared.clone();
         let types = prepared.as_ref().map(Prepared::parameter_types).unwrap_or_default();
         let parameters = read_parameters(bind, types)?;
         let columns = prepared.as_ref().and_then(Prepared::columns).map_or(0, <[_]>::len);
@@ -67,7 +73,14 @@ impl Connection {
         let behind = self.session.savepoints_set();
         let portal =
             Portal { prepared, parameters, formats, state: PortalState::Ready, tag: None, behind, memory };
-        self.named.add_portal(bind.portal_name.as_deref().unwrap_or_default(), portal)?;
+        let name = bind.portal_name.as_deref().unwrap_or_default();
+        if name.is_empty() {
+            self.session.close_cursor(name);
+        } else if self.session.cursor(name).is_some() {
+            let message = format!("cursor \"{name}\" already exists");
+            return Err(SqlError::new(SqlState::DuplicateCursor, message).into());
+        }
+        self.named.add_portal(name, portal)?;
         self.out.push(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
         Ok(())
     }
@@ -76,10 +89,16 @@ impl Connection {
     pub(super) fn describe(&mut self, describe: &Describe) -> Result<(), Failure> {
         let name = describe.name.as_deref().unwrap_or_default();
         let columns = if describe.target_type == TARGET_TYPE_BYTE_STATEMENT {
-            let statement = self.named.statement(name)?;
-            let oids = ParameterDescription::new(statement.parameter_oids.clone());
+            let statement = self.session.statement(name)?;
+            let oids = parameter_oids(statement.prepared.as_ref(), &statement.given_types);
+            let oids = ParameterDescription::new(oids);
             self.out.push(&PgWireBackendMessage::ParameterDescription(oids))?;
             statement.prepared.as_ref().and_then(Prepared::columns).map(|columns| (columns, &Formats::TEXT))
+        } else if let Some((columns, is_binary)) = self.session.cursor(name)
+            && !self.named.has_portal(name)
+        {
+            // Drivers declare a cursor by a statement, and ask for its columns as for those of a portal.
+            Some((columns, if is_binary { &Formats::BINARY } else { &Formats::TEXT }))
         } else {
             let portal = self.named.portal(name)?;
             portal.prepared.as_ref().and_then(Prepared::columns).map(|columns| (columns, &portal.formats))
@@ -96,9 +115,10 @@ impl Connection {
     pub(super) fn close(&mut self, close: &Close) -> Result<(), End> {
         let name = close.name.as_deref().unwrap_or_default();
         if close.target_type == TARGET_TYPE_BYTE_STATEMENT {
-            self.named.close_statement(name);
+            self.session.close_statement(name);
         } else {
             self.named.close_portal(name);
+            self.session.close_cursor(name);
         }
         Ok(self.out.push(&PgWireBackendMessage::CloseComplete(CloseComplete::new()))?)
     }
@@ -140,6 +160,14 @@ impl Connection {
                 let end = SinkEnd { sent: 0, held, limited: false };
                 self.send_held(name, end, rows_max).await
             }
+            PortalState::Cursor => {
+                portal.state = PortalState::Cursor;
+                let formats = portal.formats.clone();
+                let token = self.slot.begin();
+                let result = self.fetch_portal(name, formats, rows_max, &token).await;
+                self.slot.end();
+                result
+            }
             PortalState::Done
                 if portal.prepared.as_ref().is_some_and(|prepared| prepared.columns().is_some()) =>
             {
@@ -172,7 +200,32 @@ impl Connection {
         }
     }
 
+    /// Sends rows of a portal that is a cursor: as many as asked for, or all.
+    async fn fetch_portal(
+        &mut self,
+        name: &str,
+        formats: Formats,
+        rows_max: Option<u64>,
+        token: &CancelToken,
+    ) -> Result<(), Failure> {
+        let mut sink = WireSink::portal(&mut self.out, formats, None);
+        let sent = Box::pin(self.session.fetch_portal((name, rows_max), token, &mut sink)).await?;
+        sink.finish()?;
+        self.after_statement()?;
+        if rows_max.is_some_and(|max| sent >= max) {
+            return Ok(self.out.push(&PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?);
+        }
+        Ok(self.out.push(&reply::complete(format!("SELECT {sent}")))?)
+    }
+
     async fn run_portal(&mut self, name: &str, task: &Task, token: &CancelToken) -> Result<(), Failure> {
+        if task.rows_max.is_some() {
+            let statement = (&task.prepared, task.parameters.as_slice());
+            if Box::pin(self.session.declare_portal(name, statement, token)).await? {
+                self.named.portal(name)?.state = PortalState::Cursor;
+                return self.fetch_portal(name, task.formats.clone(), task.rows_max, token).await;
+            }
+        }
         let mut sink = WireSink::portal(&mut self.out, task.formats.clone(), task.rows_max);
         let Task { prepared, parameters, .. } = task;
         let completion = if task.is_last {

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, SecretKey};
 use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::session::SessionOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -192,12 +193,13 @@ impl Wire {
             Ok(node) => node,
             Err(error) => return end(reader, out, End::Fatal(error)).await,
         };
-        let session = match node.connect(hello.options.clone(), &hello.settings) {
+        let secret = Secret::random(hello.long_secret);
+        let slot = self.registry.register(secret.clone());
+        let options = SessionOptions { backend_pid: slot.number(), ..hello.options.clone() };
+        let session = match node.connect(options, &hello.settings) {
             Ok(session) => session,
             Err(error) => return end(reader, out, End::Fatal(error)).await,
         };
-        let secret = Secret::random(hello.long_secret);
-        let slot = self.registry.register(secret.clone());
         let told = session.parameter_statuses();
         if let Err(error) = greet(&mut out, &hello, told, slot.number(), &secret).await {
             tracing::debug!(%error, "a client left before its session began");

@@ -1,4 +1,4 @@
-//! Prepared statements and portals of a connection, by name.
+//! Portals of a connection, by name. Prepared statements are the session's, and cursors are its transaction's.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,7 @@ use quorate_sql::types::Datum;
 use super::memory::Reservation;
 use super::sink::HeldRows;
 use super::types::Formats;
-use crate::limits::{PORTALS_MAX, PREPARED_MAX};
-
-/// A statement that Parse has made.
-#[derive(Debug)]
-pub struct WireStatement {
-    /// The bound statement; `None` for an empty text.
-    pub prepared: Option<Prepared>,
-    /// Numbers of the parameters' types, as Describe tells them: the client's where it gave one.
-    pub parameter_oids: Vec<u32>,
-    /// What a large text takes of the node's memory for messages.
-    #[expect(dead_code, reason = "held as long as the statement, and given back with it")]
-    pub memory: Option<Reservation>,
-}
+use crate::limits::PORTALS_MAX;
 
 /// A statement with its parameters, as Bind has made it.
 #[derive(Debug)]
@@ -49,48 +37,19 @@ pub enum PortalState {
     Ready,
     /// It has run to its end; these rows were not fetched yet.
     Suspended(HeldRows),
+    /// It is a cursor of the session's, which reads rows as they are fetched.
+    Cursor,
     /// Everything was fetched.
     Done,
 }
 
-/// What a connection has named; the empty name is the unnamed one.
+/// The portals of a connection; the empty name is the unnamed one.
 #[derive(Debug, Default)]
 pub struct Named {
-    statements: HashMap<String, WireStatement>,
     portals: HashMap<String, Portal>,
 }
 
 impl Named {
-    /// Keeps a statement; the unnamed one is replaced.
-    ///
-    /// # Errors
-    /// 42P05 for a name that is taken, 54000 beyond [`PREPARED_MAX`].
-    pub fn add_statement(&mut self, name: &str, statement: WireStatement) -> Result<(), SqlError> {
-        if !name.is_empty() && self.statements.contains_key(name) {
-            let message = format!("prepared statement \"{name}\" already exists");
-            return Err(SqlError::new(SqlState::DuplicatePreparedStatement, message));
-        }
-        if self.statements.len() >= PREPARED_MAX && !name.is_empty() {
-            return Err(too_many("prepared statements", PREPARED_MAX, "Close some with DEALLOCATE."));
-        }
-        self.statements.insert(name.to_owned(), statement);
-        Ok(())
-    }
-
-    /// The statement of this name.
-    ///
-    /// # Errors
-    /// 26000.
-    pub fn statement(&self, name: &str) -> Result<&WireStatement, SqlError> {
-        self.statements.get(name).ok_or_else(|| {
-            let message = match name {
-                "" => "unnamed prepared statement does not exist".to_owned(),
-                name => format!("prepared statement \"{name}\" does not exist"),
-            };
-            SqlError::new(SqlState::InvalidSqlStatementName, message)
-        })
-    }
-
     /// Keeps a portal; the unnamed one is replaced.
     ///
     /// # Errors
@@ -101,10 +60,17 @@ impl Named {
             return Err(SqlError::new(SqlState::DuplicateCursor, message));
         }
         if self.portals.len() >= PORTALS_MAX && !name.is_empty() {
-            return Err(too_many("portals", PORTALS_MAX, "Close some, or end the transaction."));
+            let message = format!("a connection has at most {PORTALS_MAX} portals");
+            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message)
+                .with_hint("Close some, or end the transaction."));
         }
         self.portals.insert(name.to_owned(), portal);
         Ok(())
+    }
+
+    /// Whether there is a portal of this name.
+    pub fn has_portal(&self, name: &str) -> bool {
+        self.portals.contains_key(name)
     }
 
     /// The portal of this name.
@@ -115,16 +81,6 @@ impl Named {
         self.portals.get_mut(name).ok_or_else(|| {
             SqlError::new(SqlState::InvalidCursorName, format!("portal \"{name}\" does not exist"))
         })
-    }
-
-    /// Forgets a statement; no error where there is none.
-    pub fn close_statement(&mut self, name: &str) {
-        self.statements.remove(name);
-    }
-
-    /// Forgets all statements.
-    pub fn close_statements(&mut self) {
-        self.statements.clear();
     }
 
     /// Forgets a portal; no error where there is none.
@@ -141,15 +97,4 @@ impl Named {
     pub fn close_portals(&mut self) {
         self.portals.clear();
     }
-
-    /// A simple query replaces the unnamed statement and portal.
-    pub fn close_unnamed(&mut self) {
-        self.close_statement("");
-        self.close_portal("");
-    }
-}
-
-fn too_many(what: &str, limit: usize, hint: &str) -> SqlError {
-    SqlError::new(SqlState::ProgramLimitExceeded, format!("a connection has at most {limit} {what}"))
-        .with_hint(hint)
 }

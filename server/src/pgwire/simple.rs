@@ -13,7 +13,9 @@ use crate::metrics::{StatementProtocol, StatementTimer};
 impl Connection {
     /// Runs a text; an error ends it, and the session goes on.
     pub(super) async fn simple_query(&mut self, text: &str) -> Result<(), End> {
-        self.named.close_unnamed();
+        // As in PostgreSQL: a simple query takes the place of what has no name.
+        self.session.close_statement("");
+        self.named.close_portal("");
         let timer = StatementTimer::begin(StatementProtocol::Simple);
         let token = self.slot.begin();
         let result = self.run_text(text, &token).await;

@@ -143,6 +143,13 @@ impl<W: AsyncWrite + Unpin + Send> ResultSink for WireSink<'_, W> {
         Ok(())
     }
 
+    fn use_binary(&mut self) {
+        // A portal has the formats that its Bind has chosen.
+        if self.describes {
+            self.formats = Formats::BINARY;
+        }
+    }
+
     async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError> {
         for row in &rows {
             self.row(row)?;

@@ -140,7 +140,7 @@ fn hello(startup: Startup) -> Result<Hello, SqlError> {
         negotiated: negotiate(minor, &parameters),
         long_secret: minor >= MINOR_NEWEST,
         settings: settings(&parameters)?,
-        options: SessionOptions { user, database },
+        options: SessionOptions { user, database, backend_pid: 0 },
     })
 }
 

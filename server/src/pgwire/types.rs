@@ -87,6 +87,8 @@ pub enum Formats {
 impl Formats {
     /// Everything as text: the simple protocol.
     pub const TEXT: Self = Self::All(Format::Text);
+    /// Everything as bytes: a BINARY cursor.
+    pub const BINARY: Self = Self::All(Format::Binary);
 
     /// Reads the codes for `count` values: none for text, one for all, or one each.
     ///

@@ -8,4 +8,5 @@ mod fuzz;
 mod limits;
 mod pipeline;
 mod psql;
+mod sessions;
 mod simple;

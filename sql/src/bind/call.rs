@@ -71,6 +71,12 @@ impl Binder<'_> {
         };
         match name {
             "version" => text(VERSION),
+            "pg_backend_pid" => {
+                Some(Expr::Literal(Datum::Int(self.context.backend_pid.into()), DataType::Int4))
+            }
+            // All nodes take writes, and no session has an advisory lock: to take one is not offered.
+            "pg_is_in_recovery" => Some(Expr::Literal(Datum::Bool(false), DataType::Bool)),
+            "pg_advisory_unlock_all" => Some(Expr::Literal(Datum::Text(String::new()), DataType::Void)),
             "current_database" | "current_catalog" => text(self.context.database),
             "current_schema" => text("public"),
             "current_user" | "session_user" | "user" | "current_role" => text(self.context.user),
@@ -86,6 +92,11 @@ impl Binder<'_> {
         let undefined = || undefined_function(name, &types, position);
         if let Some(call) = self.array_function(name, &arguments, position)? {
             return Ok(call);
+        }
+        if let ("pg_typeof", [data_type]) = (name, types.as_slice()) {
+            let data_type = data_type.base();
+            let value = RegValue { oid: data_type.info().wire.oid, name: data_type.to_string() };
+            return Ok(Expr::Literal(Datum::Reg(value), DataType::Regtype));
         }
         let arguments = match name {
             "nullif" if arguments.len() == 2 => {
@@ -105,6 +116,10 @@ impl Binder<'_> {
                     arguments.into_iter().map(|(argument, at)| Ok((self.settle(argument, at)?, at)));
                 settled.collect::<Result<_, SqlError>>()?
             }
+            // Of any type: its text is quoted.
+            "quote_literal" | "quote_nullable" => {
+                arguments.into_iter().map(|(argument, at)| (to_text(argument), at)).collect()
+            }
             _ => arguments,
         };
         let pattern = arguments.get(1).map(|(argument, _)| argument.data_type());
@@ -121,12 +136,23 @@ impl Binder<'_> {
         }
         let known: Vec<DataType> = arguments.iter().map(|(argument, _)| argument.data_type()).collect();
         let signature = resolve(name, &known).ok_or_else(undefined)?;
+        self.changes_session
+            .set(self.changes_session.get() || signature.function == ScalarFunction::SetConfig);
         let mut cast = Vec::with_capacity(arguments.len());
         for ((argument, at), to) in arguments.into_iter().zip(signature.arguments) {
             cast.push(self.coerce(argument, to, at)?.ok_or_else(undefined)?);
         }
         Ok(Expr::Call { function: signature.function, arguments: cast, data_type: signature.result })
     }
+}
+
+/// A value of any type as text; what has no type yet becomes one.
+fn to_text(argument: Expr) -> Expr {
+    let data_type = argument.data_type();
+    if data_type == DataType::Unknown || data_type.is_text() {
+        return argument;
+    }
+    explicit_cast(argument, DataType::TEXT)
 }
 
 /// The error of a function that does not exist for these types.

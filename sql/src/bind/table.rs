@@ -41,7 +41,8 @@ impl Binder<'_> {
         if descriptor_format::is_new(&table) || !sequences.is_empty() {
             self.check_generation(3, "a table with arrays, UUIDs or a sequence")?;
         }
-        Ok(Bound::CreateTable { if_not_exists: create.if_not_exists, table, sequences })
+        let (if_not_exists, ignored) = (create.if_not_exists, create.ignored.clone());
+        Ok(Bound::CreateTable { if_not_exists, table, sequences, ignored })
     }
 
     fn column_descriptor(

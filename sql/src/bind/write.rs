@@ -10,7 +10,7 @@ use super::select::check_result_width;
 use super::{Binder, BoundDelete, BoundInsert, BoundQuery, BoundReturning, BoundUpdate};
 use crate::catalog::descriptor::{ColumnDescriptor, Identity, TableDescriptor};
 use crate::error::{SqlError, SqlState};
-use crate::expr::Expr;
+use crate::expr::{Expr, ScalarFunction};
 use crate::parser::ast;
 use crate::parser::ast::sequence::Overriding;
 use crate::parser::ast::{ExprKind, QueryBody};
@@ -273,9 +273,7 @@ impl Binder<'_> {
             );
             SqlError { message, ..error }
         })?;
-        if !assigned.is_stored() {
-            return Err(SqlError::unsupported("a default that asks the catalog").at(value.position));
-        }
+        check_storable(&assigned).map_err(|error| error.at(value.position))?;
         // Stored with the column's own type, so that a default can stand wherever the column's value does.
         Ok(if assigned.data_type() == column.1 { assigned } else { explicit_cast(assigned, column.1) })
     }
@@ -311,6 +309,21 @@ fn always_generated(column: &ColumnDescriptor) -> String {
     format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name)
 }
 
+/// Fails for a default that asks the catalog or the session, or that nodes of the release before do not know.
+fn check_storable(default: &Expr) -> Result<(), SqlError> {
+    if default.is_stored() {
+        return Ok(());
+    }
+    let mut refused = "a default that asks the catalog".to_owned();
+    default.walk(&mut |part| {
+        if let Expr::Call { function, .. } = part
+            && !function.is_stored()
+        {
+            refused = format!("function {} in DEFAULT", function.name());
+        }
+    });
+    Err(SqlError::unsupported(refused))
+}
 /// The columns that a source of this width gives.
 fn check_width(
     insert: &ast::Insert,

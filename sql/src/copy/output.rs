@@ -28,7 +28,7 @@ pub(crate) async fn copy_out(
 ) -> Result<Completion, SqlError> {
     let mut lines = Lines { sink, options, columns: &query.columns, waiting: Vec::new(), is_started: false };
     let query = BoundDml::Query(query.clone());
-    let statement = Unplanned { statement: &query, memory: None };
+    let statement = Unplanned { statement: &query, memory: None, changes_session: run.changes_session };
     let count = run_query(session, statement, run, &mut lines).await?;
     lines.finish().await?;
     Ok(tag(format!("COPY {count}")))

@@ -9,7 +9,7 @@ use super::profile::Profile;
 use crate::cancel::{CancelReason, CancelToken};
 use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::SqlError;
-use crate::expr::eval::EvalContext;
+use crate::expr::eval::{EvalContext, SessionAccess};
 use crate::kv_error::sql_error;
 use crate::node::SqlNode;
 use crate::sequences::drawing::Drawing;
@@ -178,6 +178,18 @@ impl<'a> ExecContext<'a> {
     pub async fn scan(&mut self, request: ScanRequest) -> Result<ScanPage, ExecError> {
         let read = self.transaction.scan_as_of(request, self.as_of);
         Ok(self.limits.guard(self.node, read).await??)
+    }
+
+    /// Sleeps for as long as functions have asked for.
+    ///
+    /// # Errors
+    /// 57014
+    pub async fn sleep(&mut self) -> Result<(), ExecError> {
+        if let Some(asleep) = self.eval.session.and_then(SessionAccess::take_sleep) {
+            // Seldom: kept out of the futures of all operators.
+            Box::pin(self.limits.guard(self.node, self.node.clock.sleep(asleep))).await?;
+        }
+        Ok(())
     }
 
     /// Buffers a write.

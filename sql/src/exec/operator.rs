@@ -70,6 +70,7 @@ impl Operator for Counted {
     async fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<Vec<Row>>, ExecError> {
         context.limits.cancel.check()?;
         let rows = self.inner.next(context).await?;
+        context.sleep().await?;
         context.profile.add_rows(self.number, rows.as_ref().map_or(0, Vec::len));
         Ok(rows)
     }

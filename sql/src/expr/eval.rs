@@ -1,10 +1,14 @@
 //! Computes an expression on a row: SQL's three-valued logic, PostgreSQL's errors.
 //!
 //! Invariant: evaluation has no effects and reads nothing but the row and its context, so that ranges, the executor
-//! and constant folding get the same answers. What is volatile is computed by the executor alone.
+//! and constant folding get the same answers. What is volatile is computed by the executor alone: the functions of the session
+//! and of sequences ask, and change, what the context gives them
+//! ([`ScalarFunction::is_volatile`](crate::expr::ScalarFunction::is_volatile)).
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
+use std::time::Duration;
 
 use crate::error::{SqlError, SqlState};
 use crate::expr::objects::{Objects, cast_to_reg};
@@ -26,6 +30,29 @@ pub struct EvalContext<'a> {
     pub sequences: Option<&'a dyn Sequences>,
     /// The catalog, where it is at hand.
     pub objects: Option<&'a dyn Objects>,
+    /// The session; `None` where there is none, as on a range, or where nothing may be known of it yet.
+    pub session: Option<&'a dyn SessionAccess>,
+}
+
+/// What functions ask of the session that a statement runs in, and change there.
+pub trait SessionAccess: fmt::Debug + Sync {
+    /// The value of a setting.
+    ///
+    /// # Errors
+    /// 42704 for one that there is not.
+    fn setting(&self, name: &str) -> Result<String, SqlError>;
+
+    /// Sets a setting, until the session's or (`local`) the transaction's end; `None` sets its default. Gives its value.
+    ///
+    /// # Errors
+    /// Those of SET.
+    fn set(&self, name: &str, value: Option<&str>, local: bool) -> Result<String, SqlError>;
+
+    /// Lets the statement sleep for so long, as soon as it can.
+    fn sleep(&self, micros: u64);
+
+    /// How long the statement has to sleep now.
+    fn take_sleep(&self) -> Option<Duration>;
 }
 
 /// The value of an expression on a row.

@@ -38,10 +38,6 @@ pub fn call(
         (F::Regex | F::RegexInsensitive, [Datum::Text(value), Datum::Text(pattern)]) => {
             is_match(value, pattern, function == F::RegexInsensitive).map(Datum::Bool)
         }
-        (F::ArrayToString, [Datum::Text(array), Datum::Text(delimiter)]) => {
-            Ok(Datum::Text(elements(array).join(delimiter)))
-        }
-        (F::QuoteIdent, [Datum::Text(name)]) => Ok(Datum::Text(quoted(name))),
         (F::ExprText, [Datum::Text(expr), ..]) => Ok(Datum::Text(expr.clone())),
         (F::ToRegclass, [name]) => match cast_to_reg(name.clone(), DataType::Regclass, context) {
             Err(_) if context.objects.is_some() => Ok(Datum::Null),

@@ -83,6 +83,11 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
             (wanted, DataType::Int8)
         }
         F::SerialSequence => (vec![DataType::TEXT; 2], DataType::TEXT),
+        F::CurrentSetting if arguments.len() == 2 => (vec![DataType::TEXT, DataType::Bool], DataType::TEXT),
+        F::CurrentSetting => (vec![DataType::TEXT], DataType::TEXT),
+        F::SetConfig => (vec![DataType::TEXT, DataType::TEXT, DataType::Bool], DataType::TEXT),
+        F::Sleep => (vec![DataType::Float8], DataType::Void),
+        F::QuoteIdent | F::QuoteLiteral | F::QuoteNullable => (vec![DataType::TEXT], DataType::TEXT),
         F::DateTrunc | F::Extract => {
             let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;
             (vec![DataType::TEXT, argument], truncated)
@@ -96,7 +101,6 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
         | F::ColumnDescription
         | F::SharedDescription
         | F::EncodingName
-        | F::QuoteIdent
         | F::IndexDefinition
         | F::ConstraintDefinition
         | F::ToRegclass
@@ -125,7 +129,6 @@ fn of_catalog(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<D
         F::ObjectDescription => (first_of(&[Oid, Name], 1, arguments)?, Text),
         F::SharedDescription => (vec![Oid, Name], Text),
         F::EncodingName => (vec![Int4], Name),
-        F::QuoteIdent => (vec![Text], Text),
         F::IndexDefinition if arguments.len() == 1 => (vec![Oid], Text),
         F::IndexDefinition => (vec![Oid, Int4, Bool], Text),
         F::ConstraintDefinition => (first_of(&[Oid, Bool], 1, arguments)?, Text),

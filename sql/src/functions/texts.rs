@@ -3,7 +3,7 @@
 use crate::error::{SqlError, SqlState};
 use crate::expr::ScalarFunction;
 use crate::expr::eval::{Arguments, mistyped};
-use crate::functions::invalid_argument;
+use crate::functions::{invalid_argument, quoting};
 use crate::types::Datum;
 use crate::types::text::{to_text, unpadded};
 
@@ -32,6 +32,8 @@ pub fn call(function: ScalarFunction, values: &[Datum]) -> Result<Datum, SqlErro
         (F::Trim | F::TrimStart | F::TrimEnd, [Datum::Text(text), Datum::Text(characters)]) => {
             Ok(trimmed(function, text, characters))
         }
+        (F::QuoteIdent, [Datum::Text(name)]) => Ok(Datum::Text(quoting::ident(name))),
+        (F::QuoteLiteral, [Datum::Text(text)]) => Ok(Datum::Text(quoting::literal(text))),
         (F::Replace, [Datum::Text(text), Datum::Text(from), Datum::Text(to)]) => replace(text, from, to),
         (F::Strpos, [Datum::Text(text), Datum::Text(part)]) => {
             let before = text.find(part.as_str()).and_then(|at| text.get(..at));

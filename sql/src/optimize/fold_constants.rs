@@ -5,7 +5,8 @@
 //! after   month = 2                    5             '2013-01-01 …' > d
 //! ```
 //!
-//! A part that fails stays as it is: `1/0` is an error only where a row reaches it. So does what is volatile. NULL as a side of a comparison or
+//! A part that fails stays as it is: `1/0` is an error only where a row reaches it, and `current_setting('a.b')` where
+//! nothing may be known of the session yet. So does what is volatile. NULL as a side of a comparison or
 //! of arithmetic makes the whole NULL.
 
 use crate::error::SqlError;
@@ -14,7 +15,7 @@ use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr};
 use crate::types::{DataType, Datum};
 
-/// The expression with constants computed; parameters and `now()` are constants of the context.
+/// The expression with constants computed; parameters, `now()` and settings are constants of the context.
 ///
 /// # Errors
 /// 42P02 for a parameter without a value.
@@ -39,7 +40,8 @@ pub fn fold_constants(expr: Expr, context: &EvalContext<'_>) -> Result<Expr, Sql
         | Expr::Case { .. }
         | Expr::Cast { .. }
         | Expr::Call { .. } => {
-            if expr.children().iter().all(|part| matches!(part, Expr::Literal(..))) {
+            let is_volatile = matches!(&expr, Expr::Call { function, .. } if function.is_volatile());
+            if !is_volatile && expr.children().iter().all(|part| matches!(part, Expr::Literal(..))) {
                 return Ok(match eval(&expr, &[], context) {
                     Ok(value) => Expr::Literal(value, data_type),
                     Err(_) => expr,

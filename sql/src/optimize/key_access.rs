@@ -13,7 +13,7 @@
 use quorate_engine::kv::{Key, Span};
 
 use super::bottom_up;
-use super::push_filter::and;
+use super::conjunction::{and, conjuncts};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::in_list::InList;
 use crate::expr::{BinaryOp, Expr};
@@ -36,29 +36,6 @@ pub fn apply(query: Query) -> Query {
         }
         query
     })
-}
-
-/// The conditions that must all be true.
-pub fn conjuncts(filter: Expr) -> Vec<Expr> {
-    match filter {
-        Expr::Binary { op: BinaryOp::And, left, right, .. } => {
-            let mut all = conjuncts(*left);
-            all.extend(conjuncts(*right));
-            all
-        }
-        other @ (Expr::Literal(..)
-        | Expr::Column { .. }
-        | Expr::Parameter { .. }
-        | Expr::Unary(..)
-        | Expr::Binary { .. }
-        | Expr::IsNull { .. }
-        | Expr::InList { .. }
-        | Expr::Quantified { .. }
-        | Expr::Like { .. }
-        | Expr::Case { .. }
-        | Expr::Cast { .. }
-        | Expr::Call { .. }) => vec![other],
-    }
 }
 
 /// What is left of the conditions for the filter: those not taken, and not true anyway.

@@ -5,12 +5,12 @@
 //!         └ Scan flights                       filter: month = 1
 //! ```
 //!
-//! What is volatile stays above.
+//! Conditions that ranges cannot look at ([`Expr::is_sent`]) stay above the scan. Those on a system catalog go into its scan.
 
 use super::bottom_up;
-use crate::expr::{BinaryOp, Expr};
+use super::conjunction::{and, conjuncts};
+use crate::expr::Expr;
 use crate::plan::node::Query;
-use crate::types::DataType;
 
 /// Runs the rule.
 pub fn apply(query: Query) -> Query {
@@ -20,27 +20,32 @@ pub fn apply(query: Query) -> Query {
             Some(earlier) => Some(and(earlier, filter)),
             None => Some(filter),
         };
-        if let Query::Scan { pushed, .. } = input.as_mut()
-            && pushed.is_filter_only()
-            && filter.is_sent()
+        if let Query::SystemScan { filter: known, .. } = input.as_mut()
+            && !filter.is_volatile()
         {
-            pushed.filter = joined(pushed.filter.take(), filter);
-            return *input;
-        }
-        if let Query::SystemScan { filter: known, .. } = input.as_mut() {
             *known = joined(known.take(), filter);
             return *input;
         }
-        Query::Filter(input, filter)
+        let Query::Scan { pushed, .. } = input.as_mut() else { return Query::Filter(input, filter) };
+        if !pushed.is_filter_only() {
+            return Query::Filter(input, filter);
+        }
+        let (filter, kept) = of_ranges(filter);
+        if let Some(filter) = filter {
+            pushed.filter = joined(pushed.filter.take(), filter);
+        }
+        match kept {
+            Some(kept) => Query::Filter(input, kept),
+            None => *input,
+        }
     })
 }
 
-/// `left AND right`.
-pub fn and(left: Expr, right: Expr) -> Expr {
-    Expr::Binary {
-        op: BinaryOp::And,
-        left: Box::new(left),
-        right: Box::new(right),
-        data_type: DataType::Bool,
+/// The conditions that ranges can look at, and the others.
+fn of_ranges(filter: Expr) -> (Option<Expr>, Option<Expr>) {
+    if filter.is_sent() {
+        return (Some(filter), None);
     }
+    let (pushed, kept): (Vec<Expr>, Vec<Expr>) = conjuncts(filter).into_iter().partition(Expr::is_sent);
+    (pushed.into_iter().reduce(and), kept.into_iter().reduce(and))
 }

@@ -22,7 +22,7 @@ use crate::types::compare::{GroupKey, compare};
 use crate::types::{Datum, Row};
 
 const NONE: EvalContext<'static> =
-    EvalContext { parameters: &[], now_micros: 0, sequences: None, objects: None };
+    EvalContext { parameters: &[], now_micros: 0, sequences: None, objects: None, session: None };
 
 /// Rows of a table in memory, with their keys.
 struct Data {

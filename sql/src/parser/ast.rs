@@ -11,6 +11,8 @@ mod relation;
 
 pub use relation::{Alias, FunctionRef, Relation, ValuesRef};
 
+pub mod session;
+
 /// A name, folded to lower case unless it was quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
@@ -121,6 +123,8 @@ pub enum Statement {
         /// The prepared statement.
         name: Option<Name>,
     },
+    /// What is about the session itself.
+    Session(session::SessionStatement),
 }
 
 /// What is done with a savepoint.
@@ -305,6 +309,8 @@ pub struct CreateTable {
     pub columns: Vec<ColumnDefinition>,
     /// `PRIMARY KEY (a, b)` or of one column; none where no key was declared.
     pub primary_key: Vec<Name>,
+    /// What it says that has no effect, as the client is told.
+    pub ignored: Vec<&'static str>,
 }
 
 /// A column of CREATE TABLE.

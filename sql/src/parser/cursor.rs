@@ -7,6 +7,7 @@ use super::{Source, is_keyword, is_reserved};
 use crate::error::SqlError;
 
 /// A place in the tokens of a statement.
+#[derive(Clone)]
 pub struct Cursor<'a> {
     /// The text they are of.
     pub source: &'a Source<'a>,
@@ -34,6 +35,38 @@ impl<'a> Cursor<'a> {
     /// All that is left.
     pub fn rest(&self) -> &'a [TokenWithSpan] {
         self.tokens
+    }
+
+    /// Takes all that is left.
+    pub fn take_rest(&mut self) -> &'a [TokenWithSpan] {
+        std::mem::take(&mut self.tokens)
+    }
+
+    /// Takes what stands in parentheses, if a parenthesis comes next.
+    ///
+    /// # Errors
+    /// 42601 where it is not closed, or nothing is in it.
+    pub fn take_parentheses(&mut self) -> Result<Option<&'a [TokenWithSpan]>, SqlError> {
+        if !self.take_token(&Token::LParen) {
+            return Ok(None);
+        }
+        if self.peek().is_some_and(|token| token.token == Token::RParen) {
+            return Err(self.unexpected());
+        }
+        let mut open = 1_usize;
+        let end = self.tokens.iter().position(|token| {
+            match token.token {
+                Token::LParen => open += 1,
+                Token::RParen => open -= 1,
+                _ => {}
+            }
+            open == 0
+        });
+        let parts = end.and_then(|end| self.tokens.split_at_checked(end));
+        let (inside, rest) = parts.ok_or_else(|| self.source.at_end())?;
+        self.tokens = rest;
+        self.next();
+        Ok(Some(inside))
     }
 
     /// Takes the next token if it is this keyword.

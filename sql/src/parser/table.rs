@@ -38,7 +38,8 @@ pub fn convert(source: &Source<'_>, create: SqlCreateTable) -> Result<CreateTabl
         let message = format!("multiple primary keys for table \"{}\" are not allowed", name.value);
         return Err(SqlError::new(SqlState::InvalidTableDefinition, message).at(position));
     }
-    Ok(CreateTable { if_not_exists: create.if_not_exists, name, columns, primary_key })
+    let (if_not_exists, ignored) = (create.if_not_exists, Vec::new());
+    Ok(CreateTable { if_not_exists, name, columns, primary_key, ignored })
 }
 
 /// What of a definition Quorate lacks.

@@ -4,38 +4,27 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::{Name, Savepoint, Statement};
 use super::cursor::Cursor;
-use super::{Source, copy, schema, sequence};
+use super::{Source, copy, schema, sequence, session};
 use crate::error::SqlError;
 
 /// First words of statements that PostgreSQL has and Quorate does not.
 const UNSUPPORTED: &[&str] = &[
-    "analyze",
     "call",
-    "checkpoint",
-    "close",
     "cluster",
     "comment",
-    "declare",
     "do",
-    "execute",
-    "fetch",
     "grant",
     "import",
     "listen",
     "load",
-    "lock",
     "merge",
-    "move",
     "notify",
-    "prepare",
     "reassign",
     "refresh",
     "reindex",
     "revoke",
     "security",
     "table",
-    "unlisten",
-    "vacuum",
     "with",
 ];
 
@@ -50,6 +39,9 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
         return Ok(None);
     }
     let Token::Word(word) = &first.token else { return Err(cursor.unexpected()) };
+    if let Some(statement) = session::parse(cursor.clone(), first)? {
+        return Ok(Some(statement));
+    }
     let keyword = word.value.to_lowercase();
     if cursor.take_all(&["alter", "sequence"]) {
         let statement = sequence::alter(&mut cursor, first)?;
@@ -86,7 +78,10 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
         "reset" => reset(&mut cursor)?,
         "explain" => return explain(cursor).map(Some),
         "copy" => return copy::parse(cursor).map(Some),
-        "discard" => discard(&mut cursor)?,
+        "discard" => {
+            cursor.expect("all")?;
+            Statement::DiscardAll
+        }
         "deallocate" => deallocate(&mut cursor)?,
         _ => return Err(source.near(first)),
     };
@@ -111,31 +106,10 @@ fn create(cursor: &Cursor<'_>, first: &TokenWithSpan) -> Result<Option<Statement
 /// The modes behind BEGIN. Every level of isolation is served as SERIALIZABLE, which is at least as strict.
 fn begin(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     let _ = cursor.take("work") || cursor.take("transaction");
-    let mut read_only = None;
-    while cursor.peek().is_some() {
-        if cursor.take_all(&["isolation", "level"]) {
-            isolation_level(cursor)?;
-        } else if cursor.take_all(&["read", "only"]) {
-            read_only = Some(true);
-        } else if cursor.take_all(&["read", "write"]) {
-            read_only = Some(false);
-        } else if !(cursor.take("deferrable") || cursor.take_all(&["not", "deferrable"])) {
-            return Err(cursor.unexpected());
-        }
-        cursor.take_token(&Token::Comma);
+    if cursor.peek().is_none() {
+        return Ok(Statement::Begin { read_only: None });
     }
-    Ok(Statement::Begin { read_only })
-}
-
-fn isolation_level(cursor: &mut Cursor<'_>) -> Result<&'static str, SqlError> {
-    const LEVELS: &[(&[&str], &str)] = &[
-        (&["serializable"], "serializable"),
-        (&["repeatable", "read"], "repeatable read"),
-        (&["read", "committed"], "read committed"),
-        (&["read", "uncommitted"], "read uncommitted"),
-    ];
-    let found = LEVELS.iter().find(|(words, _)| cursor.take_all(words));
-    found.map(|(_, level)| *level).ok_or_else(|| cursor.unexpected())
+    Ok(Statement::Begin { read_only: session::modes(cursor)?.read_only })
 }
 
 fn end(cursor: &mut Cursor<'_>, first: &TokenWithSpan, statement: Statement) -> Result<Statement, SqlError> {
@@ -183,6 +157,7 @@ fn variable(cursor: &mut Cursor<'_>) -> Result<Name, SqlError> {
     for (words, name) in [
         (&["time", "zone"][..], "timezone"),
         (&["transaction", "isolation", "level"], "transaction_isolation"),
+        (&["session", "authorization"], "session_authorization"),
     ] {
         if cursor.take_all(words) {
             return Ok(Name { value: name.to_owned(), position });
@@ -208,12 +183,6 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     }
     let position = cursor.peek().map_or(0, |token| cursor.source.positions.of(token.span.start));
     let named = |value: &str| Name { value: value.to_owned(), position };
-    if cursor.take_all(&["session", "characteristics", "as", "transaction"]) {
-        return set_transaction(cursor, "default_transaction", position);
-    }
-    if cursor.take("transaction") {
-        return set_transaction(cursor, "transaction", position);
-    }
     let local = cursor.take("local");
     let _ = !local && cursor.take("session");
     let (name, value) = if cursor.take_all(&["time", "zone"]) {
@@ -225,24 +194,6 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
         (name, assigned(cursor)?)
     };
     Ok(Statement::SetVariable { name, value, local })
-}
-
-/// `SET TRANSACTION` with one mode.
-fn set_transaction(cursor: &mut Cursor<'_>, prefix: &str, position: u32) -> Result<Statement, SqlError> {
-    let (suffix, value) = if cursor.take_all(&["isolation", "level"]) {
-        ("isolation", isolation_level(cursor)?)
-    } else if cursor.take_all(&["read", "only"]) {
-        ("read_only", "on")
-    } else if cursor.take_all(&["read", "write"]) {
-        ("read_only", "off")
-    } else {
-        return Err(cursor.unexpected());
-    };
-    Ok(Statement::SetVariable {
-        name: Name { value: format!("{prefix}_{suffix}"), position },
-        value: Some(value.to_owned()),
-        local: prefix == "transaction",
-    })
 }
 
 /// `= value` or `TO value`.
@@ -336,14 +287,6 @@ fn explain_options(cursor: &mut Cursor<'_>) -> Result<bool, SqlError> {
     }
     cursor.expect_token(&Token::RParen)?;
     Ok(analyze)
-}
-
-fn discard(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
-    if cursor.take("all") {
-        return Ok(Statement::DiscardAll);
-    }
-    let what = cursor.word()?;
-    Err(SqlError::unsupported(format!("DISCARD {}", what.value.to_uppercase())).at(what.position))
 }
 
 fn deallocate(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {

@@ -42,6 +42,8 @@ pub struct Unplanned<'a> {
     pub statement: &'a BoundDml,
     /// Belongs to this very statement.
     pub memory: Option<&'a PlanMemory>,
+    /// It calls functions that change the session, so that nothing of the session is known before it runs.
+    pub changes_session: bool,
 }
 
 impl Unplanned<'_> {
@@ -50,10 +52,11 @@ impl Unplanned<'_> {
     /// # Errors
     /// As [`plan`].
     pub fn plan(&self, context: &EvalContext<'_>) -> Result<Plan, SqlError> {
+        let known = EvalContext { session: context.session.filter(|_| !self.changes_session), ..*context };
         let template = self.memory.and_then(|memory| memory.template(self.statement));
-        match template.and_then(|template| template.fill(context)) {
+        match template.and_then(|template| template.fill(&known)) {
             Some(plan) => Ok(plan),
-            None => plan(self.statement, context),
+            None => plan(self.statement, &known),
         }
     }
 }

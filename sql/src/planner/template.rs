@@ -22,7 +22,7 @@ use super::build::{plan_query, rows_of};
 use crate::bind::{BoundDml, BoundInsert, BoundQuery, BoundReturning};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::eval::{EvalContext, eval};
-use crate::expr::{BinaryOp, Expr, ScalarFunction};
+use crate::expr::{BinaryOp, Expr};
 use crate::optimize::{conjuncts, optimize, points};
 use crate::plan::node::{Access, Plan, Query};
 use crate::storage::layout::TableLayout;
@@ -229,10 +229,20 @@ fn any_part(expr: &Expr, is_wanted: &dyn Fn(&Expr) -> bool) -> bool {
     is_wanted(expr) || expr.children().into_iter().any(|part| any_part(part, is_wanted))
 }
 
-/// Whether it depends on a parameter or on `now()`.
+/// Whether it depends on a parameter, on the transaction (`now()`) or on the session.
 fn is_late(expr: &Expr) -> bool {
-    any_part(expr, &|part| {
-        matches!(part, Expr::Parameter { .. } | Expr::Call { function: ScalarFunction::Now, .. })
+    any_part(expr, &|part| match part {
+        Expr::Parameter { .. } => true,
+        Expr::Call { function, .. } => function.is_stable() || function.is_volatile(),
+        Expr::Literal(..)
+        | Expr::Column { .. }
+        | Expr::Unary(..)
+        | Expr::Binary { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::Like { .. }
+        | Expr::Case { .. }
+        | Expr::Cast { .. } => false,
     })
 }
 

@@ -89,6 +89,7 @@ impl Session {
             self.open_implicit();
         }
         let node = Arc::clone(&self.node);
+        tables.iter().try_for_each(|table| self.check_unread(table, "DROP TABLE"))?;
         for table in tables {
             match self.staging() {
                 Some(open) => open.drop_table(&node, table).await?,
@@ -114,6 +115,9 @@ impl Session {
         restarts: bool,
     ) -> Result<Completion, SqlError> {
         self.check_writable("TRUNCATE TABLE")?;
+        for table in tables {
+            self.check_unread(table, "TRUNCATE")?;
+        }
         self.open_implicit();
         let node = Arc::clone(&self.node);
         for table in tables {
@@ -172,6 +176,21 @@ impl Session {
             }
         }
         Ok(tag(name))
+    }
+
+    /// Fails for a table that an open cursor reads.
+    ///
+    /// # Errors
+    /// 55006
+    pub(super) fn check_unread(&self, table: &TableDescriptor, what: &str) -> Result<(), SqlError> {
+        let TransactionState::Open(open) = &self.transaction else { return Ok(()) };
+        if !open.cursors.is_reading(table.id) {
+            return Ok(());
+        }
+        let name = &table.name;
+        let message =
+            format!("cannot {what} \"{name}\" because it is being used by active queries in this session");
+        Err(SqlError::new(SqlState::ObjectInUse, message))
     }
 
     /// The open transaction, whose catalog is going to be another; `None` where there is none.

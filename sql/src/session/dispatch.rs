@@ -11,14 +11,15 @@ use super::sink::{Completion, ResultSink, TransactionStatus, WantedNotices};
 use super::transaction::{Kind, OpenTransaction, TransactionState};
 use super::variables::definitions::READ_ONLY;
 use super::variables::values::{boolean, shown_bool};
-use super::{Binding, Deallocated, Prepared, Session, Statement};
-use crate::bind::Bound;
+use super::{Binding, Prepared, Session, Statement};
+use crate::bind::{Bound, BoundSession};
 use crate::cancel::CancelToken;
 use crate::catalog::lease::CatalogWait;
 use crate::copy;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::Limits;
 use crate::parser::ast;
+use crate::parser::ast::session::{Maintenance, SessionStatement};
 use crate::types::Datum;
 
 /// In what company a statement stands outside BEGIN.
@@ -49,6 +50,8 @@ pub(crate) struct Run<'a> {
     pub limits: Limits,
     /// Until when the catalog of its binding may be relied on, where it relies on one.
     pub lease: Option<Timestamp>,
+    /// It calls functions that change the session.
+    pub changes_session: bool,
 }
 
 impl Session {
@@ -80,16 +83,21 @@ impl Session {
     ) -> Result<Completion, SqlError> {
         self.check_accepted(&prepared.statement)?;
         cancel.check()?;
-        let deadline_micros = self
-            .variables
-            .statement_timeout_micros()
-            .map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
-        let limits = Limits { cancel: cancel.clone(), deadline_micros };
+        let kind = &prepared.binding.bound.kind;
+        let executed = if let Bound::Session(BoundSession::Execute(execute)) = kind {
+            Some(self.executed(execute)?)
+        } else {
+            None
+        };
+        let statement = executed
+            .as_ref()
+            .map_or((prepared, parameters), |(prepared, values)| (prepared, values.as_slice()));
+        let limits = self.limits(cancel);
         let is_idle = matches!(self.transaction, TransactionState::Idle);
-        if is_idle && repeats(prepared.statement.tree()) {
-            return self.execute_repeatedly((prepared, parameters), (turn, &limits), sink).await;
+        if is_idle && repeats(statement.0.statement.tree()) {
+            return self.execute_repeatedly(statement, (turn, &limits), sink).await;
         }
-        self.execute_once((prepared, parameters), (turn, &limits), sink).await
+        self.execute_once(statement, (turn, &limits), sink).await
     }
 
     /// One attempt at a statement.
@@ -101,8 +109,9 @@ impl Session {
     ) -> Result<Completion, SqlError> {
         let limits = limits.clone();
         let (binding, lease) = self.rebind(prepared, &limits.cancel).await?;
-        let run = Run { prepared, parameters, turn, limits, lease };
-        if !turn.is_last() && joins_transaction(&binding.bound.kind, turn) {
+        let changes_session = binding.bound.changes_session;
+        let run = Run { prepared, parameters, turn, limits, lease, changes_session };
+        if changes_session || (!turn.is_last() && joins_transaction(&binding.bound.kind, turn)) {
             self.open_implicit();
         }
         let completion = match self.variables.least_notice() {
@@ -114,6 +123,13 @@ impl Session {
             self.sync().await?;
         }
         Ok(completion)
+    }
+
+    /// When a statement that begins now has to be over.
+    pub(super) fn limits(&self, cancel: &CancelToken) -> Limits {
+        let timeout = self.variables.statement_timeout_micros();
+        let deadline_micros = timeout.map(|timeout| self.node.clock.now_micros().saturating_add(timeout));
+        Limits { cancel: cancel.clone(), deadline_micros }
     }
 
     /// The statement's binding, a new one where the catalog has changed; with the lease on the catalog, where it needs
@@ -136,8 +152,9 @@ impl Session {
             return Ok((Arc::clone(told), lease));
         }
         let (binding, lease) = self.confirmed_binding(&prepared.statement, &told.with.types, cancel).await?;
-        if binding.columns() != told.columns() || binding.bound.parameter_types != told.bound.parameter_types
-        {
+        let is_same = binding.columns() == told.columns()
+            && binding.bound.parameter_types == told.bound.parameter_types;
+        if !is_same && !is_about_session(prepared.statement.tree()) {
             return Err(SqlError::new(
                 SqlState::FeatureNotSupported,
                 "cached plan must not change result type",
@@ -158,7 +175,10 @@ impl Session {
         match &bound.kind {
             Bound::Dml(_) => self.run_dml(binding, run, sink).await,
             Bound::Explain { analyze, statement } => explain(self, (*analyze, statement), run, sink).await,
-            Bound::CreateTable { if_not_exists, table, sequences } => {
+            Bound::CreateTable { if_not_exists, table, sequences, ignored } => {
+                for what in ignored {
+                    sink.notice("NOTICE", SqlState::SuccessfulCompletion, (*what).to_owned());
+                }
                 self.create_table(*if_not_exists, (table, sequences), sink).await
             }
             Bound::Sequence(statement) => self.sequence_statement(statement, sink).await,
@@ -194,14 +214,9 @@ impl Session {
                 self.check_alone("DISCARD ALL", run.turn)?;
                 Ok(self.discard_all())
             }
-            Bound::Deallocate { name } => {
-                let (closed, tag_text) = match name {
-                    Some(name) => (Deallocated::Name(name.clone()), "DEALLOCATE"),
-                    None => (Deallocated::All, "DEALLOCATE ALL"),
-                };
-                self.deallocated.push(closed);
-                Ok(tag(tag_text))
-            }
+            Bound::Deallocate { name } => self.deallocate(name.as_deref()),
+            // Seldom: kept out of the futures of all statements.
+            Bound::Session(statement) => Box::pin(self.run_session((statement, binding), run, sink)).await,
         }
     }
 
@@ -290,7 +305,7 @@ impl Session {
     }
 
     /// Fails for what cannot be undone, unless it stands alone.
-    fn check_alone(&self, what: &str, turn: Turn) -> Result<(), SqlError> {
+    pub(super) fn check_alone(&self, what: &str, turn: Turn) -> Result<(), SqlError> {
         let is_in_text = matches!(turn, Turn::InText | Turn::LastOfText);
         if !is_in_text && matches!(self.transaction, TransactionState::Idle) {
             return Ok(());
@@ -313,7 +328,7 @@ impl Session {
         if local && !self.is_in_transaction() {
             let message = "SET LOCAL can only be used in transaction blocks".to_owned();
             sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
-            self.variables.get(name)?;
+            self.variables.declare(name)?;
             return Ok(tag("SET"));
         }
         self.variables.set(name, value, local)?;
@@ -386,7 +401,7 @@ impl Session {
         self.variables.reset();
         self.texts.clear();
         self.sequences.clear();
-        self.deallocated.push(Deallocated::All);
+        self.statements.clear();
         tag("DISCARD ALL")
     }
 }
@@ -399,6 +414,11 @@ pub(crate) fn tag(tag: impl Into<String>) -> Completion {
 fn warn_no_transaction(sink: &mut dyn ResultSink) {
     let message = "there is no transaction in progress".to_owned();
     sink.notice("WARNING", SqlState::NoActiveSqlTransaction, message);
+}
+
+/// Whether what a statement returns may depend on the session besides the catalog.
+pub(crate) fn is_about_session(statement: &ast::Statement) -> bool {
+    matches!(statement, ast::Statement::Session(_))
 }
 
 /// Whether a statement relies on this node's catalog, or changes something: the end of a transaction and session
@@ -420,6 +440,19 @@ pub(crate) fn needs_catalog(statement: &ast::Statement) -> bool {
         | ast::Statement::SetClusterSetting { .. }
         | ast::Statement::Explain { .. }
         | ast::Statement::Copy(_) => true,
+        ast::Statement::Session(statement) => match statement {
+            SessionStatement::Declare(_)
+            | SessionStatement::Maintain { .. }
+            | SessionStatement::Lock { .. } => true,
+            SessionStatement::Fetch(_)
+            | SessionStatement::Close { .. }
+            | SessionStatement::Prepare(_)
+            | SessionStatement::Execute(_)
+            | SessionStatement::Unlisten
+            | SessionStatement::Discard(_)
+            | SessionStatement::SetModes { .. }
+            | SessionStatement::KeepRole { .. } => false,
+        },
         ast::Statement::Begin { .. }
         | ast::Statement::Commit
         | ast::Statement::Rollback
@@ -454,6 +487,7 @@ fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
         | Bound::CopyTo { .. }
         | Bound::Deallocate { .. } => true,
         Bound::CopyFrom(_) => turn == Turn::InText,
+        Bound::Session(statement) => !matches!(statement, BoundSession::Maintain(Maintenance::Vacuum)),
         Bound::Begin { .. }
         | Bound::Commit
         | Bound::Rollback

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, KvError, Transaction, TransactionOptions};
 
+use super::cursors::written_table;
 use super::dispatch::{Run, tag};
 use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink};
+use super::surroundings::{SessionParts, Surroundings};
 use super::transaction::TransactionState;
 use super::{Binding, Session};
 use crate::bind::BoundDml;
@@ -28,8 +30,6 @@ use crate::node::SqlNode;
 use crate::plan::node::{Plan, Query};
 use crate::planner::memory::Unplanned;
 use crate::retry::Attempts;
-use crate::sequences::drawing::Drawing;
-use crate::system::state::SystemState;
 use crate::types::Row;
 
 /// Takes a query's rows.
@@ -44,11 +44,9 @@ pub(crate) enum Output<'a, 'b> {
 
 /// What a plan is run with.
 pub(crate) struct PlanRun<'a> {
-    pub node: &'a SqlNode,
-    pub drawing: &'a Drawing<'a>,
+    pub around: &'a Surroundings<'a>,
     pub limits: &'a Limits,
     pub eval: EvalContext<'a>,
-    pub system: &'a SystemState<'a>,
     /// The statement commits alone.
     pub is_autocommit: bool,
 }
@@ -77,44 +75,39 @@ impl Session {
         run: &Run<'_>,
         output: &mut Output<'_, '_>,
     ) -> Result<Done, SqlError> {
+        if let Some(table) = written_table(statement.statement).filter(|_| self.has_cursors()) {
+            // Seldom: kept out of the futures of all statements.
+            Box::pin(self.settle_cursors(table, &run.limits)).await?;
+        }
         let (node, catalog) = (Arc::clone(&self.node), self.catalog());
         let TransactionState::Open(open) = &mut self.transaction else {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
         let now_micros = open.now_micros;
-        let drawing = Drawing::new(&node, &self.sequences, open.read_only)
-            .within(Arc::clone(&catalog), open.staged.sequences());
-        let system = SystemState {
-            node: &node,
-            catalog: Some(&catalog),
+        let parts = SessionParts {
             variables: &self.variables,
-            user: &self.options.user,
-            database: &self.options.database,
-            read_only: open.read_only,
+            sequences: &self.sequences,
+            options: &self.options,
         };
-        let eval = EvalContext {
-            parameters: run.parameters,
-            now_micros,
-            sequences: Some(&drawing),
-            objects: Some(&system),
-        };
+        let around = Surroundings::new(&node, parts, open.read_only)
+            .within(&catalog, open.staged.sequences());
+        let eval = around.eval(run.parameters, now_micros);
         let plan = statement.plan(&eval)?;
         check_writes(&plan, open.read_only)?;
         for table in plan.tables() {
             open.used_table(table.id, table.version);
         }
         let transaction = open.begin(&node).await?;
-        let plan_run = PlanRun {
-            node: &node,
-            drawing: &drawing,
-            limits: &run.limits,
-            eval,
-            system: &system,
-            is_autocommit: false,
-        };
+        let plan_run = PlanRun { around: &around, limits: &run.limits, eval, is_autocommit: false };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
-        let mut done = result.map_err(|error| error.into_sql(&catalog))?;
-        open.store_much(&node).await?;
+        let result = result.map_err(|error| error.into_sql(&catalog));
+        let stored = match result {
+            Ok(done) => open.store_much(&node).await.map(|()| done),
+            Err(error) => Err(error),
+        };
+        let changed = around.functions.into_changed();
+        self.take_changed(changed);
+        let mut done = stored?;
         done.send_returned(output).await?;
         Ok(done)
     }
@@ -166,21 +159,14 @@ impl Session {
     ) -> Result<Done, ExecError> {
         let node = Arc::clone(&self.node);
         let (now_micros, is_read_only) = (self.now_micros(), self.is_read_only());
-        let drawing = Drawing::new(&node, &self.sequences, is_read_only);
-        let system = SystemState {
-            node: &node,
-            catalog: None,
+        let parts = SessionParts {
             variables: &self.variables,
-            user: &self.options.user,
-            database: &self.options.database,
-            read_only: is_read_only,
+            sequences: &self.sequences,
+            options: &self.options,
         };
-        let eval = EvalContext {
-            parameters: run.parameters,
-            now_micros,
-            sequences: Some(&drawing),
-            objects: Some(&system),
-        };
+        // What changes the session runs in a transaction.
+        let around = Surroundings::new(&node, parts, is_read_only);
+        let eval = around.eval(run.parameters, now_micros);
         let plan = statement.plan(&eval)?;
         check_writes(&plan, is_read_only)?;
         let read_only = matches!(plan, Plan::Query { .. });
@@ -189,14 +175,7 @@ impl Session {
         self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
         let tables = plan.tables();
-        let plan_run = PlanRun {
-            node: &node,
-            drawing: &drawing,
-            limits: &run.limits,
-            eval,
-            system: &system,
-            is_autocommit: true,
-        };
+        let plan_run = PlanRun { around: &around, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
@@ -272,18 +251,7 @@ async fn run_plan(
     transaction: &mut dyn Transaction,
     output: &mut Output<'_, '_>,
 ) -> Result<Done, ExecError> {
-    let as_of = transaction.start_statement();
-    let mut context = ExecContext {
-        node: run.node,
-        transaction,
-        as_of,
-        limits: run.limits,
-        eval: run.eval,
-        drawing: run.drawing,
-        system: run.system,
-        is_autocommit: run.is_autocommit,
-        profile: Profile::default(),
-    };
+    let mut context = run.around.begin(transaction, run.limits, run.eval, run.is_autocommit);
     if let Output::Count(kept) = output {
         **kept = Some(plan.clone());
     }
@@ -301,6 +269,7 @@ async fn run_plan(
             delete(&table, build(source)?, returning, &mut context).await?
         }
     };
+    context.sleep().await?;
     Ok(Done { count, profile: context.profile, returned })
 }
 

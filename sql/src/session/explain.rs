@@ -5,6 +5,7 @@ use super::dispatch::{Run, tag};
 use super::dml::{Done, Output};
 use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink};
+use super::surroundings::{SessionParts, Surroundings};
 use super::transaction::TransactionState;
 use crate::bind::BoundDml;
 use crate::error::{SqlError, SqlState};
@@ -14,7 +15,6 @@ use crate::plan::explain::{Measured, explain as explain_plan};
 use crate::plan::node::Plan;
 use crate::planner::memory::Unplanned;
 use crate::planner::plan;
-use crate::system::state::SystemState;
 use crate::types::Datum;
 
 /// Prints the plan of a statement; with ANALYZE runs it first and prints what it did, changes of rows included.
@@ -32,21 +32,16 @@ pub(crate) async fn explain(
     } else {
         let now_micros = session.now_micros();
         let catalog = session.catalog();
-        let system = SystemState {
-            node: &session.node,
-            catalog: Some(&catalog),
+        let parts = SessionParts {
             variables: &session.variables,
-            user: &session.options.user,
-            database: &session.options.database,
-            read_only: session.is_read_only(),
+            sequences: &session.sequences,
+            options: &session.options,
         };
-        let eval = EvalContext {
-            parameters: run.parameters,
-            now_micros,
-            objects: Some(&system),
-            ..EvalContext::default()
-        };
-        let plan = plan(statement, &eval)?;
+        let around = Surroundings::new(&session.node, parts, session.is_read_only()).within(&catalog, None);
+        let eval = around.eval(run.parameters, now_micros);
+        // What changes the session finds out what it is when it runs.
+        let known = eval.session.filter(|_| !run.changes_session);
+        let plan = plan(statement, &EvalContext { session: known, sequences: None, ..eval })?;
         explain_plan(&plan, &Measured::new())
     };
     let rows = lines.into_iter().map(|line| vec![Datum::Text(line)]).collect();
@@ -79,7 +74,7 @@ fn served((place, range): (&Place, &RangeProfile)) -> String {
 impl Session {
     /// Runs a statement for its measures alone.
     async fn run_counting(&mut self, statement: &BoundDml, run: &Run<'_>) -> Result<(Done, Plan), SqlError> {
-        let statement = Unplanned { statement, memory: None };
+        let statement = Unplanned { statement, memory: None, changes_session: run.changes_session };
         let mut plan = None;
         let done = if matches!(self.transaction, TransactionState::Idle) {
             let result = self.attempt(statement, run.lease, run, &mut Output::Count(&mut plan)).await;

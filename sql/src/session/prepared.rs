@@ -88,8 +88,14 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    pub(crate) fn new(with: BoundWith, bound: BoundStatement) -> Self {
-        Self { with, columns: bound.columns(), plans: PlanMemory::new(bound.parameter_types.clone()), bound }
+    /// A statement bound with this; `known_columns` where the session knows its columns, and not the statement.
+    pub(crate) fn new(
+        with: BoundWith,
+        bound: BoundStatement,
+        known_columns: Option<Vec<OutputColumn>>,
+    ) -> Self {
+        let columns = known_columns.or_else(|| bound.columns());
+        Self { with, columns, plans: PlanMemory::new(bound.parameter_types.clone()), bound }
     }
 
     /// Columns of its result; `None` where it has none.
@@ -100,7 +106,10 @@ impl Binding {
     /// The query or change of rows that it is, to be planned.
     pub(crate) fn unplanned(&self) -> Result<Unplanned<'_>, SqlError> {
         match &self.bound.kind {
-            Bound::Dml(statement) => Ok(Unplanned { statement, memory: Some(&self.plans) }),
+            Bound::Dml(statement) => {
+                let changes_session = self.bound.changes_session;
+                Ok(Unplanned { statement, memory: Some(&self.plans), changes_session })
+            }
             Bound::Explain { .. }
             | Bound::CreateTable { .. }
             | Bound::DropTable { .. }
@@ -122,7 +131,8 @@ impl Binding {
             | Bound::CopyFrom(_)
             | Bound::CopyTo { .. }
             | Bound::DiscardAll
-            | Bound::Deallocate { .. } => {
+            | Bound::Deallocate { .. }
+            | Bound::Session(_) => {
                 Err(SqlError::new(SqlState::InternalError, "the statement is of another kind than before"))
             }
         }

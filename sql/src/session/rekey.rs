@@ -7,26 +7,23 @@ use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
 
-use super::Session;
 use super::dispatch::{Run, tag};
 use super::replace::OwnedSequences;
 use super::sink::{Completion, ResultSink};
+use super::surroundings::{SessionParts, Surroundings};
 use super::transaction::OpenTransaction;
 use super::variables::Variables;
+use super::{Session, SessionOptions};
 use crate::bind::select_scan;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::copy::parts::Parts;
 use crate::error::{SqlError, SqlState};
 use crate::exec::build;
-use crate::exec::context::{ExecContext, ExecError, Limits};
-use crate::exec::profile::Profile;
-use crate::expr::eval::EvalContext;
+use crate::exec::context::{ExecError, Limits};
 use crate::node::SqlNode;
-use crate::sequences::drawing::Drawing;
 use crate::sequences::memory::SequenceMemory;
 use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, row_writes};
-use crate::system::state::SystemState;
 use crate::types::Row;
 
 impl Session {
@@ -42,6 +39,7 @@ impl Session {
             sink.notice("NOTICE", SqlState::SuccessfulCompletion, message);
             return Ok(tag("ALTER TABLE"));
         };
+        self.check_unread(table, "ALTER TABLE")?;
         self.open_implicit();
         let node = Arc::clone(&self.node);
         let owned = OwnedSequences::of(self.catalog().as_ref(), table, false)?;
@@ -78,32 +76,14 @@ impl OpenTransaction {
         (from, to): (&Arc<TableDescriptor>, &Arc<TableDescriptor>),
         limits: &Limits,
     ) -> Result<Timestamp, ExecError> {
-        let memory = SequenceMemory::default();
         // Nothing is computed of the rows.
-        let drawing = Drawing::new(node, &memory, true);
-        let variables = Variables::default();
-        let system = SystemState {
-            node,
-            catalog: None,
-            variables: &variables,
-            user: "",
-            database: "",
-            read_only: self.read_only,
-        };
-        let eval = EvalContext { now_micros: self.now_micros, ..EvalContext::default() };
+        let (variables, sequences, options) =
+            (Variables::default(), SequenceMemory::default(), SessionOptions::default());
+        let parts = SessionParts { variables: &variables, sequences: &sequences, options: &options };
+        let around = Surroundings::new(node, parts, true);
+        let eval = around.eval(&[], self.now_micros);
         let transaction = self.begin(node).await?;
-        let as_of = transaction.start_statement();
-        let mut context = ExecContext {
-            node,
-            transaction: transaction.as_mut(),
-            as_of,
-            limits,
-            eval,
-            drawing: &drawing,
-            system: &system,
-            is_autocommit: false,
-            profile: Profile::default(),
-        };
+        let mut context = around.begin(transaction.as_mut(), limits, eval, false);
         let (mut scan, layout) = (build(select_scan(from))?, TableLayout::of(to));
         let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(to));
         let mut count = 0;

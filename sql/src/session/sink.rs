@@ -15,6 +15,9 @@ pub trait ResultSink: Send {
     /// The columns of a result; once, before its rows.
     async fn columns(&mut self, columns: &[OutputColumn]) -> Result<(), SqlError>;
 
+    /// What follows are rows of a BINARY cursor: told in the binary format where the client has not chosen one.
+    fn use_binary(&mut self) {}
+
     /// At most [`crate::limits::SINK_ROWS_MAX`] rows.
     async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError>;
 
@@ -66,6 +69,10 @@ impl ResultSink for WantedNotices<'_> {
 
     async fn rows(&mut self, rows: Vec<Row>) -> Result<(), SqlError> {
         self.sink.rows(rows).await
+    }
+
+    fn use_binary(&mut self) {
+        self.sink.use_binary();
     }
 
     async fn copy_out(&mut self, column_count: usize) -> Result<(), SqlError> {

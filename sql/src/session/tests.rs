@@ -65,7 +65,7 @@ mod savepoints;
 mod slt;
 
 fn options(database: &str) -> SessionOptions {
-    SessionOptions { user: "root".to_owned(), database: database.to_owned() }
+    SessionOptions { user: "root".to_owned(), database: database.to_owned(), backend_pid: 7 }
 }
 
 struct Runner {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Sequence, Transaction, TransactionOptions};
 
+use super::cursors::Cursors;
 use super::sink::TransactionStatus;
 use super::variables::VariablesMark;
 use crate::bind::sequence::ColumnSequence;
@@ -55,6 +56,8 @@ pub struct OpenTransaction {
     tables: BTreeMap<u64, u64>,
     /// What it has changed in the catalog.
     pub staged: StagedDdl,
+    /// Its cursors.
+    pub cursors: Cursors,
     /// Oldest first.
     savepoints: Vec<Savepoint>,
     /// When rows of its own tables were stored last, where it has not looked since.
@@ -69,6 +72,7 @@ struct Savepoint {
     /// Of the store's transaction, once that has begun.
     mark: Option<Sequence>,
     staged: StagedMark,
+    cursors: CursorMark,
     variables: VariablesMark,
 }
 
@@ -83,6 +87,7 @@ impl OpenTransaction {
             kv: None,
             tables: BTreeMap::new(),
             staged: StagedDdl::default(),
+            cursors: Cursors::default(),
             savepoints: Vec::new(),
             filled_upto: None,
         }
@@ -156,8 +161,8 @@ impl OpenTransaction {
                 .with_hint("RELEASE SAVEPOINT those that are not needed any more."));
         }
         let mark = self.kv.as_mut().map(|kv| kv.mark());
-        let staged = self.staged.mark();
-        self.savepoints.push(Savepoint { name: name.to_owned(), number, mark, staged, variables });
+        let (staged, cursors) = (self.staged.mark(), self.cursors.mark());
+        self.savepoints.push(Savepoint { name: name.to_owned(), number, mark, staged, cursors, variables });
         Ok(())
     }
 
@@ -186,6 +191,7 @@ impl OpenTransaction {
         if let (Some(kv), Some(mark)) = (&mut self.kv, savepoint.mark) {
             kv.go_back_to(mark);
         }
+        self.cursors.go_back_to(savepoint.cursors);
         let given_up = self.staged.go_back_to(&savepoint.staged);
         self.tables.retain(|table, _| !given_up.contains(table));
         Ok((savepoint.number, savepoint.variables.clone()))

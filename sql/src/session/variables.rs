@@ -4,13 +4,17 @@
 //! what SHOW says  =  SET of the session or transaction, else what the client asked for at connect, else the default
 //! ```
 //!
-//! RESET goes back to what the client asked for.
+//! RESET goes back to what the client asked for. A name with a dot is the application's own: it is there, as an empty
+//! text, from the moment on at which anybody sets it, whatever becomes of the transaction.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::{SqlError, SqlState};
+use crate::limits::CUSTOM_VARIABLES_MAX;
 
+pub mod custom;
 pub mod definitions;
 pub mod settings;
 pub mod values;
@@ -21,8 +25,10 @@ use definitions::{
 };
 use values::millis_of;
 
-/// Values by the names of their definitions.
-type Values = BTreeMap<&'static str, String>;
+/// Name of a variable: that of its definition, or the application's, in lower case.
+type VariableName = Cow<'static, str>;
+/// Values by name.
+type Values = BTreeMap<VariableName, String>;
 
 /// A session's variables.
 #[derive(Clone, Debug, Default)]
@@ -32,9 +38,11 @@ pub struct Variables {
     /// Defaults of this session: the user, and what the client asked for at connect.
     session_defaults: Values,
     /// Values before `SET LOCAL`, to come back at the transaction's end; `None` for the default.
-    before_local: BTreeMap<&'static str, Option<String>>,
+    before_local: BTreeMap<VariableName, Option<String>>,
     /// All values as the transaction began, to come back when it is rolled back.
     before_transaction: Option<Values>,
+    /// The application's own that are there.
+    custom: BTreeSet<String>,
     changed: Vec<(String, String)>,
 }
 
@@ -42,13 +50,13 @@ pub struct Variables {
 #[derive(Clone, Debug)]
 pub struct VariablesMark {
     values: Values,
-    before_local: BTreeMap<&'static str, Option<String>>,
+    before_local: BTreeMap<VariableName, Option<String>>,
 }
 
 impl Variables {
     /// Variables of a new session of this user.
     pub fn new(user: &str) -> Self {
-        let session_defaults = [("session_authorization", user.to_owned())].into();
+        let session_defaults = [(Cow::Borrowed("session_authorization"), user.to_owned())].into();
         Self { session_defaults, ..Self::default() }
     }
 
@@ -57,9 +65,14 @@ impl Variables {
     /// # Errors
     /// As [`Variables::set`].
     pub fn set_at_connect(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
-        let definition = definition(name)?;
-        let value = definition.check(value)?;
-        self.session_defaults.insert(definition.name, value);
+        let (name, value) = match self.find(name)? {
+            Found::Defined(definition) => (Cow::Borrowed(definition.name), definition.check(value)?),
+            Found::Custom(name) => {
+                self.declare(&name)?;
+                (Cow::Owned(name), custom::check_value(value)?)
+            }
+        };
+        self.session_defaults.insert(name, value);
         Ok(())
     }
 
@@ -68,25 +81,71 @@ impl Variables {
     /// # Errors
     /// 42704 where there is none of this name.
     pub fn get(&self, name: &str) -> Result<String, SqlError> {
-        definition(name).map(|definition| self.value_of(definition).to_owned())
+        match self.find(name)? {
+            Found::Defined(definition) => Ok(self.value_of(definition).to_owned()),
+            Found::Custom(custom) if self.custom.contains(&custom) => {
+                Ok(self.chosen(&custom).unwrap_or_default().to_owned())
+            }
+            Found::Custom(_) => Err(unrecognized(name)),
+        }
     }
 
     /// Sets a variable, until the session's or (`local`) the transaction's end; `None` sets its default.
     ///
     /// # Errors
-    /// 42704 for an unknown name, 22023 for a value that it cannot have, 55P02 where it cannot be set.
+    /// 42704 for an unknown name, 42602 for one that no variable can have, 22023 for a value that it cannot have, 55P02
+    /// where it cannot be set.
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), SqlError> {
-        let definition = definition(name)?;
+        let definition = match self.find(name)? {
+            Found::Defined(definition) => definition,
+            Found::Custom(name) => {
+                self.declare(&name)?;
+                let value = value.map(custom::check_value).transpose()?;
+                self.replace_one(Cow::Owned(name), value, local);
+                return Ok(());
+            }
+        };
         let value = value.map(|value| definition.check(value)).transpose()?;
         let before = self.value_of(definition).to_owned();
+        self.replace_one(Cow::Borrowed(definition.name), value, local);
+        self.note_change(definition, &before);
+        Ok(())
+    }
+
+    fn replace_one(&mut self, name: VariableName, value: Option<String>, local: bool) {
         let old = match value {
-            Some(value) => self.values.insert(definition.name, value),
-            None => self.values.remove(definition.name),
+            Some(value) => self.values.insert(name.clone(), value),
+            None => self.values.remove(&name),
         };
         if local {
-            self.before_local.entry(definition.name).or_insert(old);
+            self.before_local.entry(name).or_insert(old);
         }
-        self.note_change(definition, &before);
+    }
+
+    /// What a name means.
+    fn find(&self, name: &str) -> Result<Found, SqlError> {
+        match definition(name) {
+            Some(definition) => Ok(Found::Defined(definition)),
+            None if name.contains('.') => Ok(Found::Custom(name.to_lowercase())),
+            None => Err(unrecognized(name)),
+        }
+    }
+
+    /// Makes sure that a variable is there, one of the application's own as an empty text.
+    ///
+    /// # Errors
+    /// 42704 for an unknown name, 42602 for one that no variable can have, 54000 for too many.
+    pub fn declare(&mut self, name: &str) -> Result<(), SqlError> {
+        let Found::Custom(name) = self.find(name)? else { return Ok(()) };
+        if self.custom.contains(&name) {
+            return Ok(());
+        }
+        custom::check_name(&name)?;
+        if self.custom.len() >= CUSTOM_VARIABLES_MAX {
+            let message = format!("a session has at most {CUSTOM_VARIABLES_MAX} parameters of its own");
+            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message));
+        }
+        self.custom.insert(name);
         Ok(())
     }
 
@@ -110,7 +169,7 @@ impl Variables {
         for (name, value) in std::mem::take(&mut self.before_local) {
             match value {
                 Some(value) => values.insert(name, value),
-                None => values.remove(name),
+                None => values.remove(&name),
             };
         }
         self.replace(values);
@@ -204,11 +263,25 @@ pub fn severity_rank(severity: &str) -> Option<usize> {
     SEVERITIES.iter().position(|one| one.eq_ignore_ascii_case(severity))
 }
 
-fn definition(name: &str) -> Result<&'static Definition, SqlError> {
-    DEFINITIONS.iter().find(|definition| definition.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-        SqlError::new(SqlState::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))
-            .with_hint(
-                "SHOW ALL lists the parameters of a session, SHOW CLUSTER SETTINGS those of the cluster.",
-            )
-    })
+/// What a name means.
+enum Found {
+    /// One of PostgreSQL's or ours.
+    Defined(&'static Definition),
+    /// One of the application's own, if it is there, in lower case.
+    Custom(String),
+}
+
+/// A variable's name as it is shown: in the letters of its definition.
+pub fn shown_name(name: &str) -> &str {
+    definition(name).map_or(name, |definition| definition.name)
+}
+
+fn definition(name: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|definition| definition.name.eq_ignore_ascii_case(name))
+}
+
+fn unrecognized(name: &str) -> SqlError {
+    let message = format!("unrecognized configuration parameter \"{name}\"");
+    SqlError::new(SqlState::UndefinedObject, message)
+        .with_hint("SHOW ALL lists the parameters of a session, SHOW CLUSTER SETTINGS those of the cluster.")
 }

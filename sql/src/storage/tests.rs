@@ -168,7 +168,7 @@ fn value_of(data_type: DataType) -> BoxedStrategy<Datum> {
             .boxed(),
         DataType::Date => any::<i32>().prop_map(Datum::Date).boxed(),
         DataType::Timestamp | DataType::TimestampTz => any::<i64>().prop_map(Datum::Timestamp).boxed(),
-        DataType::Text | DataType::Varchar { .. } | DataType::Unknown => {
+        DataType::Text | DataType::Varchar { .. } | DataType::Unknown | DataType::Void => {
             ".{0,10}".prop_map(Datum::Text).boxed()
         }
         DataType::Array(_) => prop::collection::vec(any::<i32>(), 0..4)

@@ -33,6 +33,7 @@ pub mod timestamptz;
 pub mod unknown;
 pub mod uuid;
 pub mod varchar;
+pub mod void;
 
 use opaque::{int2vector, oidvector, pg_node_tree, xid};
 use reg::{regclass, regnamespace, regproc, regtype};
@@ -102,6 +103,7 @@ types! {
     OidVector: oidvector,
     NodeTree: pg_node_tree,
     Xid: xid,
+    Void: void,
 }
 
 impl TypeInfo {

@@ -220,7 +220,8 @@ proptest! {
             let typed = bound.parameter_types.iter().zip(&seeds);
             let parameters: Vec<Datum> = typed.map(|(data_type, seed)| value(*data_type, *seed)).collect();
             let context = EvalContext { parameters: &parameters, now_micros, ..EvalContext::default() };
-            let remembered = Unplanned { statement: dml(&bound), memory: Some(&memory) }.plan(&context);
+            let unplanned = Unplanned { statement: dml(&bound), memory: Some(&memory), changes_session: false };
+            let remembered = unplanned.plan(&context);
             let remembered = remembered.and_then(|plan| computed(plan, &context));
             let anew = plan(dml(&bound), &context).and_then(|plan| computed(plan, &context));
             // By their text, in which NaN equals itself.

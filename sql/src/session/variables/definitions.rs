@@ -58,6 +58,12 @@ pub const IDLE_TIMEOUT: &str = "idle_session_timeout";
 pub const IDLE_IN_TRANSACTION_TIMEOUT: &str = "idle_in_transaction_session_timeout";
 /// Looked at when a notice is due.
 pub const CLIENT_MIN_MESSAGES: &str = "client_min_messages";
+/// Levels of isolation that transactions begin with.
+pub const DEFAULT_ISOLATION: &str = "default_transaction_isolation";
+/// Whether transactions begin as deferrable.
+pub const DEFAULT_DEFERRABLE: &str = "default_transaction_deferrable";
+/// The open transaction's own.
+pub const DEFERRABLE: &str = "transaction_deferrable";
 /// The open transaction's own, which the session answers for.
 pub const READ_ONLY: &str = "transaction_read_only";
 
@@ -71,8 +77,8 @@ pub const DEFINITIONS: &[Definition] = &[
     told("DateStyle", "ISO, MDY", Kind::DateStyle, "How dates are shown; only ISO."),
     quiet("default_table_access_method", "heap", Kind::Only(&["heap"]), "No effect: there is one kind."),
     quiet("default_tablespace", "", Kind::Only(&[""]), "No effect: placement decides."),
-    quiet("default_transaction_deferrable", "off", Kind::Bool, "No effect: no read waits for others."),
-    quiet("default_transaction_isolation", "serializable", Kind::Only(LEVELS), "Always serializable."),
+    quiet(DEFAULT_DEFERRABLE, "off", Kind::Bool, "No effect: no read waits for others."),
+    quiet(DEFAULT_ISOLATION, "serializable", Kind::Only(LEVELS), "Always serializable."),
     told(DEFAULT_READ_ONLY, "off", Kind::Bool, "Whether transactions may not write unless they say so."),
     quiet("escape_string_warning", "on", Kind::Bool, "No effect: backslashes in strings are plain."),
     quiet("extra_float_digits", "1", Kind::Integer(1, 3), "Doubles are shown exactly, which is 1 to 3."),
@@ -112,6 +118,7 @@ pub const DEFINITIONS: &[Definition] = &[
     ),
     quiet("synchronous_commit", "on", Kind::OneOf(COMMITS), "No effect: commits are synced on a quorum."),
     told("TimeZone", "UTC", Kind::Zone, "Zone in which timestamps are shown; only UTC."),
+    quiet(DEFERRABLE, "off", Kind::Bool, "No effect: no read waits for others."),
     quiet("transaction_isolation", "serializable", Kind::Only(LEVELS), "Always serializable."),
     quiet(READ_ONLY, "off", Kind::Fixed, "Whether the transaction may not write."),
     quiet("work_mem", "4MB", Kind::KILOBYTES, "No effect: a statement's memory has its own limit."),

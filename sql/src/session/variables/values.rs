@@ -6,7 +6,7 @@ use crate::error::{SqlError, SqlState};
 /// Longest name of a client's program in bytes, PostgreSQL's.
 const CLIENT_NAME_MAX_BYTES: usize = 63;
 /// Longest value of any other text, in bytes: a session keeps a few of each.
-const TEXT_MAX_BYTES: usize = 8 << 10;
+pub const TEXT_MAX_BYTES: usize = 8 << 10;
 /// Digits behind the point that count.
 const FRACTION_DIGITS: usize = 6;
 const FRACTION: i128 = 1_000_000;
