@@ -160,12 +160,8 @@ sql_states! {
     DuplicateCursor = "42P03",
     /// A cursor whose options contradict each other.
     InvalidCursorDefinition = "42P11",
-    /// A name that no setting may have.
-    InvalidName = "42602",
     /// A table that a cursor reads.
     ObjectInUse = "55006",
-    /// NULL where a value must be.
-    NullValueNotAllowed = "22004",
     /// A setting that cannot be changed.
     CantChangeRuntimeParam = "55P02",
     /// Beyond a limit of Quorate.

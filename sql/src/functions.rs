@@ -10,7 +10,7 @@ mod arrays;
 mod catalog;
 mod dates;
 mod numbers;
-mod quoting;
+pub mod quoting;
 mod resolve;
 mod sessions;
 mod texts;

@@ -11,7 +11,7 @@ use crate::functions::{is_lacking, resolve};
 use crate::parser::ast;
 use crate::parser::ast::ExprKind;
 use crate::sequences::name::find_sequence;
-use crate::types::{DataType, Datum};
+use crate::types::{DataType, Datum, RegValue};
 
 /// What `version()` says: clients read the number of PostgreSQL whose behaviour they may expect.
 const VERSION: &str = concat!("PostgreSQL 15.0 (Quorate ", env!("CARGO_PKG_VERSION"), ")");

@@ -10,7 +10,7 @@ use super::select::check_result_width;
 use super::{Binder, BoundDelete, BoundInsert, BoundQuery, BoundReturning, BoundUpdate};
 use crate::catalog::descriptor::{ColumnDescriptor, Identity, TableDescriptor};
 use crate::error::{SqlError, SqlState};
-use crate::expr::{Expr, ScalarFunction};
+use crate::expr::Expr;
 use crate::parser::ast;
 use crate::parser::ast::sequence::Overriding;
 use crate::parser::ast::{ExprKind, QueryBody};

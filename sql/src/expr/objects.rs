@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use super::eval::EvalContext;
 use crate::error::{SqlError, SqlState};
+use crate::functions::quoting::ident;
 use crate::types::info::TypeInfo;
 use crate::types::{DataType, Datum, RegValue};
 
@@ -123,27 +124,16 @@ pub fn type_named(text: &str) -> Option<u32> {
 fn name_of(oid: u32, to: DataType, objects: &dyn Objects) -> Option<String> {
     if to == DataType::Regclass {
         let relation = objects.relation_name(oid)?;
-        let name = quoted(&relation.name);
+        let name = ident(&relation.name);
         return Some(if relation.is_visible { name } else { format!("{}.{name}", relation.schema) });
     }
     if to == DataType::Regtype {
         return TypeInfo::by_oid(oid).map(|info| info.name.to_owned());
     }
     if to == DataType::Regnamespace {
-        return objects.schema_name(oid).map(quoted);
+        return objects.schema_name(oid).map(ident);
     }
     objects.function_name(oid)
-}
-
-/// A name as it has to be written: in quotes where it is not what folding makes of it.
-pub fn quoted(name: &str) -> String {
-    let mut characters = name.chars();
-    let first = characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-    let rest = characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if first && rest && !crate::parser::reserved::is_reserved(name) {
-        return name.to_owned();
-    }
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The parts of a dotted name as it is written: folded where they stand without quotes.
@@ -210,7 +200,7 @@ mod tests {
     #[test]
     fn quoted_names_are_read_again() {
         for name in ["t", "T", "a b", "select", "x\"y", "1a", "_a1", "é"] {
-            assert_eq!(name_parts(&quoted(name)).unwrap(), [name], "{name}");
+            assert_eq!(name_parts(&ident(name)).unwrap(), [name], "{name}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::error::SqlError;
 use crate::expr::ScalarFunction;
 use crate::expr::eval::{Arguments, EvalContext, mistyped};
-use crate::expr::objects::{cast_to_reg, objects, quoted, type_named};
+use crate::expr::objects::{cast_to_reg, objects, type_named};
 use crate::expr::regex::is_match;
 use crate::types::info::TypeInfo;
 use crate::types::{DataType, Datum};
@@ -82,30 +82,6 @@ fn type_of(oid: i64) -> Option<&'static TypeInfo> {
     u32::try_from(oid).ok().and_then(TypeInfo::by_oid)
 }
 
-/// Elements of an array's text, those that are NULL left out.
-fn elements(array: &str) -> Vec<String> {
-    let inner = array.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
-    let mut elements = Vec::new();
-    let (mut element, mut is_quoted, mut was_quoted) = (String::new(), false, false);
-    let mut characters = inner.chars();
-    let mut end = |element: &mut String, was_quoted: &mut bool| {
-        let text = std::mem::take(element);
-        if std::mem::take(was_quoted) || !(text.is_empty() || text.eq_ignore_ascii_case("null")) {
-            elements.push(text);
-        }
-    };
-    while let Some(c) = characters.next() {
-        match c {
-            '\\' => element.extend(characters.next()),
-            '"' => (is_quoted, was_quoted) = (!is_quoted, true),
-            ',' if !is_quoted => end(&mut element, &mut was_quoted),
-            c => element.push(c),
-        }
-    }
-    end(&mut element, &mut was_quoted);
-    elements
-}
-
 /// A type as it would be written, with the length, precision and scale of a modifier.
 fn format_type(oid: i64, modifier: Option<i64>) -> String {
     if oid == 0 {
@@ -155,11 +131,5 @@ mod tests {
         }
         assert_eq!(format_type(1_042, None), "character");
         assert_eq!(format_type(99_999, Some(-1)), "???");
-    }
-
-    #[test]
-    fn elements_of_arrays_are_found() {
-        assert_eq!(elements("{}"), Vec::<String>::new());
-        assert_eq!(elements("{a,NULL,\"b, \\\"c\\\"\",\"\"}"), ["a", "b, \"c\"", ""]);
     }
 }

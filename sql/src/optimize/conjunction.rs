@@ -18,6 +18,7 @@ pub fn conjuncts(filter: Expr) -> Vec<Expr> {
         | Expr::Binary { .. }
         | Expr::IsNull { .. }
         | Expr::InList { .. }
+        | Expr::Quantified { .. }
         | Expr::Like { .. }
         | Expr::Case { .. }
         | Expr::Cast { .. }

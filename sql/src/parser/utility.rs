@@ -9,23 +9,8 @@ use crate::error::SqlError;
 
 /// First words of statements that PostgreSQL has and Quorate does not.
 const UNSUPPORTED: &[&str] = &[
-    "call",
-    "cluster",
-    "comment",
-    "do",
-    "grant",
-    "import",
-    "listen",
-    "load",
-    "merge",
-    "notify",
-    "reassign",
-    "refresh",
-    "reindex",
-    "revoke",
-    "security",
-    "table",
-    "with",
+    "call", "cluster", "comment", "do", "grant", "import", "listen", "load", "merge", "notify", "reassign",
+    "refresh", "reindex", "revoke", "security", "table", "with",
 ];
 
 /// Reads a statement of ours; `None` for those that belong to the grammar.

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::memory::SequenceMemory;
-use super::name::{find_sequence, quoted, relation_name, undefined};
+use super::name::{find_sequence, relation_name, undefined};
 use crate::catalog::sequence::SequenceDescriptor;
 use crate::catalog::snapshot::CatalogSnapshot;
 use crate::catalog::view::CatalogView;
@@ -28,6 +28,7 @@ use crate::error::{SqlError, SqlState};
 use crate::expr::ScalarFunction;
 use crate::expr::eval::mistyped;
 use crate::expr::sequences::Sequences;
+use crate::functions::quoting::ident;
 use crate::node::SqlNode;
 use crate::types::Datum;
 
@@ -222,7 +223,7 @@ impl<'a> Drawing<'a> {
         let all = catalog.sequences_of(table.id);
         let of_column =
             all.iter().find(|sequence| sequence.owner.is_some_and(|owner| owner.column_id == column.id));
-        Ok(of_column.map_or(Datum::Null, |found| Datum::Text(format!("public.{}", quoted(&found.name)))))
+        Ok(of_column.map_or(Datum::Null, |found| Datum::Text(format!("public.{}", ident(&found.name)))))
     }
 }
 

@@ -56,17 +56,6 @@ pub fn find_sequence(catalog: &dyn CatalogView, text: &str) -> Result<Arc<Sequen
     })
 }
 
-/// A name as it has to be written.
-pub fn quoted(name: &str) -> String {
-    let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let rest = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if first && rest && !crate::parser::is_reserved(name) {
-        return name.to_owned();
-    }
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// The error of a relation that does not exist, by the name as it was read.
 pub fn undefined(text: &str) -> SqlError {
     let name = parts_of(text).map_or_else(|_| text.to_owned(), |parts| parts.join("."));

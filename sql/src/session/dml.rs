@@ -84,13 +84,10 @@ impl Session {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
         };
         let now_micros = open.now_micros;
-        let parts = SessionParts {
-            variables: &self.variables,
-            sequences: &self.sequences,
-            options: &self.options,
-        };
-        let around = Surroundings::new(&node, parts, open.read_only)
-            .within(&catalog, open.staged.sequences());
+        let parts =
+            SessionParts { variables: &self.variables, sequences: &self.sequences, options: &self.options };
+        let around =
+            Surroundings::new(&node, parts, open.read_only).within(&catalog, open.staged.sequences());
         let eval = around.eval(run.parameters, now_micros);
         let plan = statement.plan(&eval)?;
         check_writes(&plan, open.read_only)?;
@@ -159,11 +156,8 @@ impl Session {
     ) -> Result<Done, ExecError> {
         let node = Arc::clone(&self.node);
         let (now_micros, is_read_only) = (self.now_micros(), self.is_read_only());
-        let parts = SessionParts {
-            variables: &self.variables,
-            sequences: &self.sequences,
-            options: &self.options,
-        };
+        let parts =
+            SessionParts { variables: &self.variables, sequences: &self.sequences, options: &self.options };
         // What changes the session runs in a transaction.
         let around = Surroundings::new(&node, parts, is_read_only);
         let eval = around.eval(run.parameters, now_micros);

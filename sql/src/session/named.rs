@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cursors::{CursorRun, NewCursor, missing};
 use super::dispatch::{Turn, tag};
+use super::functions::SessionFunctions;
 use super::held_rows::HeldRows;
 use super::sink::{Completion, ResultSink, TransactionStatus};
 use super::statements::NamedStatement;
@@ -121,10 +122,10 @@ impl Session {
             TransactionState::Idle | TransactionState::Failed(_) => self.now_micros(),
         };
         let functions = SessionFunctions::new(&self.variables, self.is_read_only());
-        let context = EvalContext { parameters: &[], now_micros, session: Some(&functions) };
+        let context = EvalContext { now_micros, session: Some(&functions), ..EvalContext::default() };
         let values: Result<Vec<Datum>, SqlError> =
             arguments.iter().map(|argument| eval(argument, &[], &context)).collect();
-        let changed = around.functions.into_changed();
+        let changed = functions.into_changed();
         self.take_changed(changed);
         Ok((prepared, values?))
     }
@@ -190,11 +191,8 @@ impl Session {
         let TransactionState::Open(open) = &mut self.transaction else { return Err(no_transaction()) };
         open.cursors.check_free(declared.name)?;
         let catalog = open.staged.catalog(node.catalog.snapshot());
-        let parts = SessionParts {
-            variables: &self.variables,
-            sequences: &self.sequences,
-            options: &self.options,
-        };
+        let parts =
+            SessionParts { variables: &self.variables, sequences: &self.sequences, options: &self.options };
         let around =
             Surroundings::new(&node, parts, open.read_only).within(&catalog, open.staged.sequences());
         let now_micros = open.now_micros;
@@ -269,11 +267,8 @@ impl Session {
     ) -> Result<u64, SqlError> {
         let (node, catalog) = (Arc::clone(&self.node), self.catalog());
         let TransactionState::Open(open) = &mut self.transaction else { return Err(no_transaction()) };
-        let parts = SessionParts {
-            variables: &self.variables,
-            sequences: &self.sequences,
-            options: &self.options,
-        };
+        let parts =
+            SessionParts { variables: &self.variables, sequences: &self.sequences, options: &self.options };
         let around =
             Surroundings::new(&node, parts, open.read_only).within(&catalog, open.staged.sequences());
         // Beside the transaction while it is read by it.
@@ -298,11 +293,8 @@ impl Session {
         let TransactionState::Open(open) = &mut self.transaction else { return Ok(()) };
         let node = Arc::clone(&self.node);
         let catalog = open.staged.catalog(node.catalog.snapshot());
-        let parts = SessionParts {
-            variables: &self.variables,
-            sequences: &self.sequences,
-            options: &self.options,
-        };
+        let parts =
+            SessionParts { variables: &self.variables, sequences: &self.sequences, options: &self.options };
         let around =
             Surroundings::new(&node, parts, open.read_only).within(&catalog, open.staged.sequences());
         let mut cursors = std::mem::take(&mut open.cursors);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Sequence, Transaction, TransactionOptions};
 
-use super::cursors::Cursors;
+use super::cursors::{CursorMark, Cursors};
 use super::sink::TransactionStatus;
 use super::variables::VariablesMark;
 use crate::bind::sequence::ColumnSequence;

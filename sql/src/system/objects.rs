@@ -6,7 +6,8 @@ use super::{roles, type_facts};
 use crate::catalog::oids::{ids_of, table_oid};
 use crate::catalog::system::{Schema, SystemTable};
 use crate::catalog::view::CatalogView;
-use crate::expr::objects::{Objects, RelationName, quoted};
+use crate::expr::objects::{Objects, RelationName};
+use crate::functions::quoting::ident;
 
 /// An index by its number: what a statement or a clause says of it.
 struct IndexText {
@@ -99,7 +100,7 @@ impl Objects for SystemState<'_> {
     fn index_definition(&self, oid: u32) -> Option<String> {
         let index = self.index_text(oid)?;
         let unique = if index.is_unique { "UNIQUE " } else { "" };
-        let (name, table, columns) = (quoted(&index.name), quoted(&index.table), index.columns);
+        let (name, table, columns) = (ident(&index.name), ident(&index.table), index.columns);
         Some(format!("CREATE {unique}INDEX {name} ON public.{table} USING btree ({columns})"))
     }
 

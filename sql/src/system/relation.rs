@@ -107,7 +107,7 @@ impl<'a> Index<'a> {
     pub fn columns_text(&self) -> String {
         let directions = self.index.columns.iter().map(|column| column.descending);
         let text = |(column, descending): (&&ColumnDescriptor, bool)| {
-            let name = crate::expr::objects::quoted(&column.name);
+            let name = crate::functions::quoting::ident(&column.name);
             if descending { format!("{name} DESC") } else { name }
         };
         self.columns.iter().zip(directions).map(text).collect::<Vec<_>>().join(", ")
