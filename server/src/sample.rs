@@ -110,7 +110,7 @@ impl ResultSink for Discard {
         Ok(())
     }
 
-    async fn copy_data(&mut self, _data: Bytes) -> Result<(), SqlError> {
+    async fn copy_data(&mut self, _lines: Vec<Bytes>) -> Result<(), SqlError> {
         Ok(())
     }
 

@@ -162,8 +162,10 @@ impl<W: AsyncWrite + Unpin + Send> ResultSink for WireSink<'_, W> {
         self.out.push(&reply::copy_out(column_count)).map_err(gone)
     }
 
-    async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError> {
-        self.out.push(&PgWireBackendMessage::CopyData(CopyData::new(data))).map_err(gone)?;
+    async fn copy_data(&mut self, lines: Vec<Bytes>) -> Result<(), SqlError> {
+        for line in lines {
+            self.out.push(&PgWireBackendMessage::CopyData(CopyData::new(line))).map_err(gone)?;
+        }
         self.out.flush_if_large().await.map_err(gone)
     }
 

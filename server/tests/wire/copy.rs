@@ -132,4 +132,6 @@ async fn copy_through_a_driver_goes_there_and_back() {
     let stream = client.copy_out("COPY t TO STDOUT WITH (FORMAT csv)").await.unwrap();
     let chunks: Vec<Bytes> = stream.map(Result::unwrap).collect().await;
     assert!(chunks.concat() == lines.as_bytes(), "what came back differs");
+    let whole = |chunk: &Bytes| chunk.ends_with(b"\n");
+    assert!(chunks.iter().all(whole) && chunks.len() == lines.lines().count(), "a message is not one row");
 }

@@ -26,7 +26,8 @@ pub(crate) async fn copy_out(
     run: &Run<'_>,
     sink: &mut dyn ResultSink,
 ) -> Result<Completion, SqlError> {
-    let mut lines = Lines { sink, options, columns: &query.columns, waiting: Vec::new(), is_started: false };
+    let mut lines =
+        Lines { sink, options, columns: &query.columns, waiting: Waiting::default(), is_started: false };
     let query = BoundDml::Query(query.clone());
     let statement = Unplanned { statement: &query, memory: None, changes_session: run.changes_session };
     let count = run_query(session, statement, run, &mut lines).await?;
@@ -53,7 +54,7 @@ async fn run_query(
             Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
         }
         // Forgets what was not sent: the query is run again.
-        lines.waiting.clear();
+        lines.waiting = Waiting::default();
     }
 }
 
@@ -62,8 +63,33 @@ pub(crate) struct Lines<'a> {
     sink: &'a mut dyn ResultSink,
     options: &'a CopyOptions,
     columns: &'a [OutputColumn],
-    waiting: Vec<u8>,
+    waiting: Waiting,
     is_started: bool,
+}
+
+/// Lines that are not sent yet.
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Waiting {
+    fn put(&mut self, fields: impl ExactSizeIterator<Item = Option<String>>, options: &CopyOptions) {
+        put_line(&mut self.bytes, fields, options);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn into_lines(self) -> Vec<Bytes> {
+        let mut rest = Bytes::from(self.bytes);
+        let mut begin = 0;
+        let lines = self.ends.into_iter().map(|end| {
+            let line = rest.split_to(end - begin);
+            begin = end;
+            line
+        });
+        lines.collect()
+    }
 }
 
 impl Lines<'_> {
@@ -72,8 +98,8 @@ impl Lines<'_> {
         for row in rows {
             let fields =
                 row.iter().zip(self.columns).map(|(datum, column)| text::to_text(datum, &column.data_type));
-            put_line(&mut self.waiting, fields, self.options);
-            if self.waiting.len() >= CHUNK_BYTES {
+            self.waiting.put(fields, self.options);
+            if self.waiting.bytes.len() >= CHUNK_BYTES {
                 self.send().await?;
             }
         }
@@ -90,16 +116,12 @@ impl Lines<'_> {
         if !std::mem::replace(&mut self.is_started, true) {
             self.sink.copy_out(self.columns.len()).await?;
             if self.options.header {
-                let mut header = Vec::new();
-                put_line(
-                    &mut header,
-                    self.columns.iter().map(|column| Some(column.name.clone())),
-                    self.options,
-                );
-                self.sink.copy_data(Bytes::from(header)).await?;
+                let mut header = Waiting::default();
+                header.put(self.columns.iter().map(|column| Some(column.name.clone())), self.options);
+                self.sink.copy_data(header.into_lines()).await?;
             }
         }
-        if lines.is_empty() { Ok(()) } else { self.sink.copy_data(Bytes::from(lines)).await }
+        if lines.ends.is_empty() { Ok(()) } else { self.sink.copy_data(lines.into_lines()).await }
     }
 }
 

@@ -24,8 +24,8 @@ pub trait ResultSink: Send {
     /// `COPY TO STDOUT` begins, with this many columns.
     async fn copy_out(&mut self, column_count: usize) -> Result<(), SqlError>;
 
-    /// Data of `COPY TO STDOUT`: whole lines.
-    async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError>;
+    /// Lines of `COPY TO STDOUT`, each a message of its own: clients take a message for a row.
+    async fn copy_data(&mut self, lines: Vec<Bytes>) -> Result<(), SqlError>;
 
     /// A message beside the result; `severity` is `NOTICE` or `WARNING`.
     fn notice(&mut self, severity: &str, state: SqlState, message: String);
@@ -79,8 +79,8 @@ impl ResultSink for WantedNotices<'_> {
         self.sink.copy_out(column_count).await
     }
 
-    async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError> {
-        self.sink.copy_data(data).await
+    async fn copy_data(&mut self, lines: Vec<Bytes>) -> Result<(), SqlError> {
+        self.sink.copy_data(lines).await
     }
 
     fn notice(&mut self, severity: &str, state: SqlState, message: String) {

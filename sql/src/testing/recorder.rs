@@ -54,8 +54,8 @@ impl ResultSink for Recorder {
         Ok(())
     }
 
-    async fn copy_data(&mut self, data: Bytes) -> Result<(), SqlError> {
-        self.data.extend_from_slice(&data);
+    async fn copy_data(&mut self, lines: Vec<Bytes>) -> Result<(), SqlError> {
+        self.data.extend(lines.iter().flatten());
         Ok(())
     }
 

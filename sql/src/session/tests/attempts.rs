@@ -653,7 +653,7 @@ impl ResultSink for GoneSink {
         Ok(())
     }
 
-    async fn copy_data(&mut self, _: bytes::Bytes) -> Result<(), SqlError> {
+    async fn copy_data(&mut self, _: Vec<bytes::Bytes>) -> Result<(), SqlError> {
         Ok(())
     }
 
