@@ -15,6 +15,21 @@ pub struct SqlError {
     pub hint: Option<String>,
     /// Position in the statement's text in characters, from 1.
     pub position: Option<u32>,
+    /// What of the catalog it is about, where a rule of a table is broken.
+    pub object: Option<Box<ErrorObject>>,
+    /// Name of the function in PostgreSQL that says the same, where drivers look at it.
+    pub routine: Option<&'static str>,
+}
+
+/// The table whose rule is broken, and the rule: programs ask for these names, people read the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorObject {
+    /// Name of the table.
+    pub table: String,
+    /// Name of the column, where the rule is one of a column.
+    pub column: Option<String>,
+    /// Name of the constraint, where the rule has one.
+    pub constraint: Option<String>,
 }
 
 macro_rules! sql_states {
@@ -197,7 +212,15 @@ sql_states! {
 impl SqlError {
     /// An error with this message.
     pub fn new(state: SqlState, message: impl Into<String>) -> Self {
-        Self { state, message: message.into(), detail: None, hint: None, position: None }
+        Self {
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            object: None,
+            routine: None,
+        }
     }
 
     /// The same with more detail.
@@ -211,6 +234,29 @@ impl SqlError {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with the function's name that drivers look for.
+    #[must_use]
+    pub fn with_routine(mut self, name: &'static str) -> Self {
+        self.routine = Some(name);
+        self
+    }
+
+    /// The same about a column of a table.
+    #[must_use]
+    pub fn about_column(mut self, table: impl Into<String>, column: impl Into<String>) -> Self {
+        let column = Some(column.into());
+        self.object = Some(Box::new(ErrorObject { table: table.into(), column, constraint: None }));
+        self
+    }
+
+    /// The same about a constraint of a table.
+    #[must_use]
+    pub fn about_constraint(mut self, table: impl Into<String>, constraint: impl Into<String>) -> Self {
+        let constraint = Some(constraint.into());
+        self.object = Some(Box::new(ErrorObject { table: table.into(), column: None, constraint }));
         self
     }
 

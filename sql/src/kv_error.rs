@@ -68,10 +68,9 @@ pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
         );
     };
     let layout = TableLayout::of(&table);
-    let error = SqlError::new(
-        SqlState::UniqueViolation,
-        format!("duplicate key value violates unique constraint \"{}\"", table.primary().name),
-    );
+    let constraint = table.primary().name.clone();
+    let message = format!("duplicate key value violates unique constraint \"{constraint}\"");
+    let error = SqlError::new(SqlState::UniqueViolation, message).about_constraint(&table.name, constraint);
     let mut row = vec![Datum::Null; layout.columns.len()];
     if index_format::decode_whole_key(&layout, key.as_ref(), &mut row).is_err() {
         return error;

@@ -16,6 +16,9 @@ use super::types::{Format, Formats, WireType};
 /// Longest text of an error, in characters: a statement of 64 MiB is not sent back.
 const TOLD_MAX_CHARACTERS: usize = 8 << 10;
 
+/// The schema of all tables.
+const SCHEMA: &str = "public";
+
 /// How bad an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -45,6 +48,12 @@ pub fn error(severity: Severity, error: &SqlError) -> PgWireBackendMessage {
     let optional = [(b'D', &error.detail), (b'H', &error.hint)];
     fields.extend(optional.into_iter().filter_map(|(code, text)| Some((code, told(text.as_ref()?)))));
     fields.extend(error.position.map(|position| (b'P', position.to_string())));
+    if let Some(object) = &error.object {
+        fields.extend([(b's', SCHEMA.to_owned()), (b't', told(&object.table))]);
+        let named = [(b'c', &object.column), (b'n', &object.constraint)];
+        fields.extend(named.into_iter().filter_map(|(code, name)| Some((code, told(name.as_ref()?)))));
+    }
+    fields.extend(error.routine.map(|routine| (b'R', routine.to_owned())));
     PgWireBackendMessage::ErrorResponse(ErrorResponse::new(fields))
 }
 

@@ -227,6 +227,11 @@ async fn driver_goes_on_after_an_error() {
     client.execute("INSERT INTO t VALUES ($1)", &[&1_i32]).await.unwrap();
     let error = client.execute("INSERT INTO t VALUES ($1)", &[&1_i32]).await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), "23505");
+    let told = error.as_db_error().unwrap();
+    assert_eq!((told.schema(), told.table(), told.constraint()), (Some("public"), Some("t"), Some("t_pkey")));
+    let error = client.batch_execute("INSERT INTO t VALUES (NULL)").await.unwrap_err();
+    let told = error.as_db_error().unwrap();
+    assert_eq!((told.table(), told.column(), told.constraint()), (Some("t"), Some("a"), None));
     let statement = client.prepare("SELECT a FROM t").await.unwrap();
     assert_eq!(client.query(&statement, &[]).await.unwrap().len(), 1);
     client.batch_execute("DROP TABLE t").await.unwrap();

@@ -35,7 +35,8 @@ pub fn check_not_null(table: &TableDescriptor, row: &[Datum]) -> Result<(), SqlE
         column.name, table.name
     );
     Err(SqlError::new(SqlState::NotNullViolation, message)
-        .with_detail(format!("Failing row contains ({values}).")))
+        .with_detail(format!("Failing row contains ({values})."))
+        .about_column(&table.name, &column.name))
 }
 
 /// Gives hidden columns of a new row their values.

@@ -72,6 +72,14 @@ impl Session {
         ))
     }
 
+    /// As [`Session::check_accepted`], for a statement that is about to get its parameters.
+    ///
+    /// # Errors
+    /// 25P02.
+    pub fn check_accepts(&self, prepared: &Prepared) -> Result<(), SqlError> {
+        self.check_accepted(&prepared.statement)
+    }
+
     /// Runs a statement; outside BEGIN the last of its turn is committed before this returns. What an error does to the
     /// transaction is for the caller.
     pub(crate) async fn execute(
@@ -159,6 +167,8 @@ impl Session {
                 SqlState::FeatureNotSupported,
                 "cached plan must not change result type",
             )
+            // By this name JDBC knows that it may prepare again by itself.
+            .with_routine("RevalidateCachedQuery")
             .with_hint("Prepare the statement again."));
         }
         Ok((binding, lease))

@@ -119,6 +119,7 @@ async fn reuse_ends_when_the_catalog_changes() {
         (error.state.code(), error.message.as_str()),
         ("0A000", "cached plan must not change result type")
     );
+    assert_eq!(error.routine, Some("RevalidateCachedQuery"), "drivers look for it");
     let anew = prepare(&mut session, texts[0], &[]).await;
     assert_eq!(run(&mut session, &anew, &[Datum::Int(1)]).await.unwrap(), Vec::<String>::new());
 }
