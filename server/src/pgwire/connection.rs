@@ -254,7 +254,7 @@ impl Connection {
                 if let Err(error) = self.session.sync().await {
                     self.report(&error).await?;
                 }
-                self.after_statement()?;
+                self.after_statement();
                 self.end_cycle().await
             }
             // What a client still sends for a COPY that has failed.
@@ -298,20 +298,20 @@ impl Connection {
         if status == TransactionStatus::Idle {
             self.named.close_portals();
         }
+        // As PostgreSQL: the client is told once, behind all answers.
+        for (name, value) in self.session.take_changed_parameters() {
+            self.out.push(&reply::parameter(name, value))?;
+        }
         self.out.push(&reply::ready(status))?;
         self.is_idle = true;
         Ok(self.out.flush().await?)
     }
 
-    /// What a statement has changed besides data: parameters that the client is told of, portals that are gone.
-    pub(super) fn after_statement(&mut self) -> Result<(), End> {
+    /// What a statement has changed besides data: portals that are gone.
+    pub(super) fn after_statement(&mut self) {
         if let Some(savepoint) = self.session.take_gone_back_to() {
             self.named.close_portals_behind(savepoint);
         }
-        for (name, value) in self.session.take_changed_parameters() {
-            self.out.push(&reply::parameter(name, value))?;
-        }
-        Ok(())
     }
 }
 

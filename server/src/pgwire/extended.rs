@@ -66,6 +66,9 @@ impl Connection {
     pub(super) fn bind(&mut self, bind: &Bind, memory: Option<Reservation>) -> Result<(), Failure> {
         let name = bind.statement_name.as_deref().unwrap_or_default();
         let prepared = self.session.statement(name)?.prepared.clone();
+        if let Some(prepared) = &prepared {
+            self.session.check_accepts(prepared)?;
+        }
         let types = prepared.as_ref().map(Prepared::parameter_types).unwrap_or_default();
         let parameters = read_parameters(bind, types)?;
         let columns = prepared.as_ref().and_then(Prepared::columns).map_or(0, <[_]>::len);
@@ -234,7 +237,7 @@ impl Connection {
             Box::pin(self.session.run_before_sync(prepared, parameters, token, &mut sink)).await?
         };
         let end = sink.finish()?;
-        self.after_statement()?;
+        self.after_statement();
         match completion {
             Completion::Tag(tag) => {
                 let is_end = matches!(tag.as_str(), "COMMIT" | "ROLLBACK");

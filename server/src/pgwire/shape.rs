@@ -5,7 +5,8 @@
 
 use bytes::BytesMut;
 use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
-use quorate_sql::error::{SqlError, SqlState};
+use quorate_sql::error::SqlError;
+use quorate_sql::types::text::utf8;
 
 use super::frame::violation;
 
@@ -131,10 +132,7 @@ impl<'a> Body<'a> {
         let end = self.rest.iter().position(|byte| *byte == 0).ok_or_else(|| self.malformed())?;
         let text = self.take(end)?;
         self.skip(1)?;
-        std::str::from_utf8(text).map(|_| ()).map_err(|_| {
-            let message = "invalid byte sequence for encoding \"UTF8\"";
-            SqlError::new(SqlState::CharacterNotInRepertoire, message)
-        })
+        utf8(text).map(|_| ())
     }
 
     fn end(&self) -> Result<(), SqlError> {

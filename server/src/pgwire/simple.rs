@@ -26,7 +26,7 @@ impl Connection {
             Err(Failure::Statement(error)) => self.report(&error).await?,
             Err(Failure::Connection(end)) => return Err(end),
         }
-        self.after_statement()?;
+        self.after_statement();
         self.end_cycle().await
     }
 
@@ -45,7 +45,7 @@ impl Connection {
         sink.finish()?;
         match completion {
             Completion::Tag(tag) => {
-                self.after_statement()?;
+                self.after_statement();
                 self.out.push(&reply::complete(tag))?;
             }
             Completion::Empty => {

@@ -39,8 +39,8 @@ pub fn name_of(expr: &ast::Expr) -> String {
             return name_of(otherwise);
         }
         ExprKind::Case { .. } => "case",
-        ExprKind::Bool(_) => "bool",
         ExprKind::Null
+        | ExprKind::Bool(_)
         | ExprKind::Number(_)
         | ExprKind::String(_)
         | ExprKind::Parameter(_)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::decode::{Record, bad_file};
 use crate::bind::BoundCopyFrom;
 use crate::catalog::descriptor::TableDescriptor;
-use crate::error::{SqlError, SqlState};
+use crate::error::SqlError;
 use crate::exec::rows::{check_not_null, fill_hidden};
 use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
@@ -120,13 +120,7 @@ impl RowMaker {
 }
 
 fn value_of(field: &[u8], data_type: &DataType) -> Result<Datum, SqlError> {
-    let field = std::str::from_utf8(field).map_err(|_| {
-        SqlError::new(SqlState::CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
-    })?;
-    if field.contains('\0') {
-        return Err(SqlError::new(SqlState::CharacterNotInRepertoire, "text cannot contain the byte 0x00"));
-    }
-    text::from_text(field, data_type)
+    text::from_text(text::utf8(field)?, data_type)
 }
 
 /// An error with a place added to its detail.

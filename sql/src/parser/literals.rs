@@ -12,6 +12,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use crate::error::{SqlError, SqlState};
+use crate::types::text::not_utf8;
 
 use super::{Source, lower_first};
 
@@ -70,19 +71,30 @@ pub fn tokens(source: &Source<'_>) -> Result<Vec<TokenWithSpan>, SqlError> {
         let at = moved(error.location, start);
         let position = source.positions.of(at);
         if !error.message.contains("encoded string") {
-            return Err(SqlError::new(SqlState::SyntaxError, lower_first(&error.message)).at(position));
+            let message = match error.message.as_str() {
+                "Unterminated string literal" => unterminated(source.text.get(walk.byte_of(at)..)),
+                message => lower_first(message),
+            };
+            return Err(SqlError::new(SqlState::SyntaxError, message).at(position));
         }
         // Behind the letter E.
-        let open = walk.byte_of(at) + 1;
+        let begin = walk.byte_of(at);
+        let open = begin + 1;
         let raw = source.text.get(open..).unwrap_or_default();
         let (text, length) = unescaped(raw).map_err(|error| error.at(position))?;
         let Some(length) = length else {
-            return Err(SqlError::new(SqlState::SyntaxError, "unterminated quoted string").at(position));
+            let message = unterminated(source.text.get(begin..));
+            return Err(SqlError::new(SqlState::SyntaxError, message).at(position));
         };
         walk.pass(open + length);
         let span = Span { start: at, end: walk.location() };
         all.push(TokenWithSpan { token: Token::EscapedStringLiteral(text), span });
     }
+}
+
+/// What is said of a literal without an end, from where it begins.
+fn unterminated(rest: Option<&str>) -> String {
+    format!("unterminated quoted string at or near \"{}\"", rest.unwrap_or_default())
 }
 
 /// A location in a text that starts at another one.
@@ -214,22 +226,16 @@ fn unescaped(raw: &str) -> Result<(String, Option<usize>), SqlError> {
             break behind.strip_prefix('\'').map(|behind| raw.len() - behind.len());
         }
     };
-    if let Some(found) = bytes.iter().find(|byte| **byte == 0) {
-        return Err(not_utf8(&[*found]));
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        return Err(not_utf8(&bytes, at));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((text, end)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            Err(not_utf8(error.as_bytes().get(at..=at).unwrap_or_default()))
+            Err(not_utf8(error.as_bytes(), at))
         }
     }
-}
-
-fn not_utf8(bytes: &[u8]) -> SqlError {
-    let shown: Vec<String> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
-    let message = format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "));
-    SqlError::new(SqlState::CharacterNotInRepertoire, message)
 }
 
 /// Reads what stands behind a backslash; returns the rest.

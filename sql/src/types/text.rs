@@ -24,14 +24,26 @@ pub fn from_text(text: &str, data_type: &DataType) -> Result<Datum, SqlError> {
 /// # Errors
 /// 22021 where they are not UTF-8, or have a zero.
 pub fn utf8(bytes: &[u8]) -> Result<&str, SqlError> {
-    let invalid =
-        |_| SqlError::new(SqlState::CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"");
-    let text = std::str::from_utf8(bytes).map_err(invalid)?;
-    if text.contains('\0') {
-        let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
-        return Err(SqlError::new(SqlState::CharacterNotInRepertoire, message));
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    match text.find('\0') {
+        Some(at) => Err(not_utf8(bytes, at)),
+        None => Ok(text),
     }
-    Ok(text)
+}
+
+/// The error for bytes of which those from `at` on are no character: as PostgreSQL, it tells as many of them as the
+/// first one says that its character has.
+pub fn not_utf8(bytes: &[u8], at: usize) -> SqlError {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = match rest.first() {
+        Some(0xf0..=0xf7) => 4,
+        Some(0xe0..=0xef) => 3,
+        Some(0xc0..=0xdf) => 2,
+        Some(_) | None => 1,
+    };
+    let shown: Vec<String> = rest.iter().take(length).map(|byte| format!("0x{byte:02x}")).collect();
+    let message = format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "));
+    SqlError::new(SqlState::CharacterNotInRepertoire, message)
 }
 
 /// Text of CHAR(n) without the spaces at its end.
