@@ -1,7 +1,7 @@
 # What one types: make demo, make build, make test, make bench. Everything else is cargo.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo build bench test format clippy docs tidy unit clean-cache
+.PHONY: demo build bench test format clippy docs tidy unit interop interop-fast clean-cache
 
 BIN := target/release/quorate
 DEMO := target/demo/quorate
@@ -47,7 +47,7 @@ bench: build
 	@$(BENCH) failover --clients 16 --kills 5 --no-floor --json target/bench/failover.json
 
 ## Everything that .ci/run checks, in this order.
-test: format clippy docs unit
+test: format clippy docs unit interop-fast
 
 format:
 	@cargo fmt --all --check
@@ -68,6 +68,20 @@ unit:
 	@source .ci/env && if cargo nextest --version > /dev/null 2>&1; \
 	  then cargo nextest run --workspace --locked; \
 	  else cargo test --workspace --locked --quiet -- --test-threads=1; fi
+
+# The clients of PostgreSQL, against three nodes and against PostgreSQL 15, with the binary of the tests: after `make unit`
+# nothing is built again.
+define interop
+	@clients=$$(.ci/setup $(1)) && source .ci/env && cargo test --workspace --locked --no-run --quiet 1>&2 \
+	  && python3 -B tests/interop/run.py --binary "$$CARGO_TARGET_DIR/debug/quorate" --installed "$$clients" $(2)
+endef
+
+## All clients, and the table of docs/clients.md. ONLY=psql,asyncpg runs some of them; UPDATE=1 brings tests/interop/waits.txt up to date.
+interop:
+	$(call interop,interop,$(if $(ONLY),--only $(ONLY)) $(if $(UPDATE),--update))
+
+interop-fast:
+	$(call interop,interop-fast,--fast)
 
 ## Forgets the cached library and all built dependencies.
 clean-cache:

@@ -1,0 +1,1 @@
+"""The clients' programs and the protocol's scenarios, against PostgreSQL and against three nodes, compared."""
