@@ -27,82 +27,53 @@ pub fn call(
     arguments: &Arguments<'_>,
     data_type: DataType,
 ) -> Result<Datum, SqlError> {
-    match function {
-        ScalarFunction::Now => {
-            Ok(Datum::Timestamp(datetime::timestamp_of_unix(arguments.context.now_micros)))
-        }
-        ScalarFunction::Coalesce => first_not_null(arguments),
-        ScalarFunction::Greatest => extreme(arguments, std::cmp::Ordering::Greater),
-        ScalarFunction::Least => extreme(arguments, std::cmp::Ordering::Less),
-        ScalarFunction::Concat => texts::concat(arguments),
-        ScalarFunction::ArrayOf
-        | ScalarFunction::Subscript
-        | ScalarFunction::Cardinality
-        | ScalarFunction::ArrayLength
-        | ScalarFunction::ArrayNdims
-        | ScalarFunction::ArrayUpper
-        | ScalarFunction::ArrayLower
-        | ScalarFunction::ArrayCat
-        | ScalarFunction::ArrayAppend
-        | ScalarFunction::ArrayPrepend
-        | ScalarFunction::ArrayRemove
-        | ScalarFunction::ArrayPosition
-        | ScalarFunction::ArrayToString
-        | ScalarFunction::StringToArray => arrays::call(function, arguments),
-        ScalarFunction::FormatType
-        | ScalarFunction::ObjectDescription
-        | ScalarFunction::ColumnDescription
-        | ScalarFunction::SharedDescription => catalog::of_any(function, arguments),
-        ScalarFunction::SetConfig => sessions::set_config(arguments),
-        ScalarFunction::QuoteNullable => quoting::nullable(arguments),
-        ScalarFunction::NullIf => {
-            let (value, other) = (arguments.get(0)?, arguments.get(1)?);
-            let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
-            Ok(if same { Datum::Null } else { value.into_owned() })
-        }
-        ScalarFunction::Abs
-        | ScalarFunction::Lower
-        | ScalarFunction::Upper
-        | ScalarFunction::Length
-        | ScalarFunction::Round
-        | ScalarFunction::Trunc
-        | ScalarFunction::Floor
-        | ScalarFunction::Ceil
-        | ScalarFunction::Sign
-        | ScalarFunction::Substr
-        | ScalarFunction::Trim
-        | ScalarFunction::TrimStart
-        | ScalarFunction::TrimEnd
-        | ScalarFunction::Replace
-        | ScalarFunction::Strpos
-        | ScalarFunction::OctetLength
-        | ScalarFunction::DateTrunc
-        | ScalarFunction::RoleName
-        | ScalarFunction::TableIsVisible
-        | ScalarFunction::TypeIsVisible
-        | ScalarFunction::ExprText
-        | ScalarFunction::EncodingName
-        | ScalarFunction::IndexDefinition
-        | ScalarFunction::ConstraintDefinition
-        | ScalarFunction::ToRegclass
-        | ScalarFunction::ToRegtype
-        | ScalarFunction::Regex
-        | ScalarFunction::RegexInsensitive
-        | ScalarFunction::Extract
-        | ScalarFunction::NextVal
-        | ScalarFunction::CurrVal
-        | ScalarFunction::LastVal
-        | ScalarFunction::SetVal
-        | ScalarFunction::SerialSequence
-        | ScalarFunction::RandomUuid
-        | ScalarFunction::CurrentSetting
-        | ScalarFunction::Sleep
-        | ScalarFunction::QuoteIdent
-        | ScalarFunction::QuoteLiteral => match strict(arguments)? {
-            None => Ok(Datum::Null),
-            Some(values) => of_values(function, &values, data_type, arguments),
-        },
+    if let Some(result) = with_nulls(function, arguments) {
+        return result;
     }
+    match strict(arguments)? {
+        None => Ok(Datum::Null),
+        Some(values) => of_values(function, &values, data_type, arguments),
+    }
+}
+
+/// Computes a function that looks at its arguments where some are NULL, too; `None` for all others.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are NULL where an argument is")]
+fn with_nulls(function: ScalarFunction, arguments: &Arguments<'_>) -> Option<Result<Datum, SqlError>> {
+    use ScalarFunction as F;
+    Some(match function {
+        F::Now => Ok(Datum::Timestamp(datetime::timestamp_of_unix(arguments.context.now_micros))),
+        F::Coalesce => first_not_null(arguments),
+        F::Greatest => extreme(arguments, std::cmp::Ordering::Greater),
+        F::Least => extreme(arguments, std::cmp::Ordering::Less),
+        F::Concat => texts::concat(arguments),
+        F::NullIf => null_if(arguments),
+        F::ArrayOf
+        | F::Subscript
+        | F::Cardinality
+        | F::ArrayLength
+        | F::ArrayNdims
+        | F::ArrayUpper
+        | F::ArrayLower
+        | F::ArrayCat
+        | F::ArrayAppend
+        | F::ArrayPrepend
+        | F::ArrayRemove
+        | F::ArrayPosition
+        | F::ArrayToString
+        | F::StringToArray => arrays::call(function, arguments),
+        F::FormatType | F::ObjectDescription | F::ColumnDescription | F::SharedDescription => {
+            catalog::of_any(function, arguments)
+        }
+        F::SetConfig => sessions::set_config(arguments),
+        F::QuoteNullable => quoting::nullable(arguments),
+        _ => return None,
+    })
+}
+
+fn null_if(arguments: &Arguments<'_>) -> Result<Datum, SqlError> {
+    let (value, other) = (arguments.get(0)?, arguments.get(1)?);
+    let same = !value.is_null() && !other.is_null() && compare(&value, &other).is_eq();
+    Ok(if same { Datum::Null } else { value.into_owned() })
 }
 
 /// The arguments' values; `None` where one is NULL, which makes the result NULL.

@@ -64,7 +64,7 @@ impl ResultSink for OneNumber {
         Ok(())
     }
 
-    async fn copy_data(&mut self, _data: Bytes) -> Result<(), SqlError> {
+    async fn copy_data(&mut self, _lines: Vec<Bytes>) -> Result<(), SqlError> {
         Ok(())
     }
 

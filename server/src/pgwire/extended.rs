@@ -214,7 +214,7 @@ impl Connection {
         let mut sink = WireSink::portal(&mut self.out, formats, None);
         let sent = Box::pin(self.session.fetch_portal((name, rows_max), token, &mut sink)).await?;
         sink.finish()?;
-        self.after_statement()?;
+        self.after_statement();
         if rows_max.is_some_and(|max| sent >= max) {
             return Ok(self.out.push(&PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?);
         }

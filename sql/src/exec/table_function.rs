@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bigdecimal::BigDecimal;
+use bigdecimal::num_bigint::Sign;
 
 use super::context::{ExecContext, ExecError};
 use super::operator::Operator;
@@ -120,7 +121,7 @@ impl Source {
         match self {
             Self::Arrays { .. } => false,
             Self::Integers { step, .. } => *step == 0,
-            Self::Numerics { step, .. } => *step == BigDecimal::from(0),
+            Self::Numerics { step, .. } => step.sign() == Sign::NoSign,
         }
     }
 
@@ -140,7 +141,7 @@ impl Source {
                 Ok(value.map(|value| vec![Datum::Int(value)]))
             }
             Self::Numerics { next, last, step } => {
-                let rises = *step > BigDecimal::from(0);
+                let rises = step.sign() == Sign::Plus;
                 let within = |value: &BigDecimal| if rises { *value <= *last } else { *value >= *last };
                 let Some(value) = next.take().filter(within) else { return Ok(None) };
                 *next = Some(numeric::add(&value, step)?);

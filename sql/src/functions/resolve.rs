@@ -18,9 +18,25 @@ pub struct Signature {
 /// type (string literals, NULL, parameters) fit any type. `coalesce`, `nullif`, `greatest` and `least` take any types that
 /// have one in common, and are the binder's.
 pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
-    use ScalarFunction as F;
     let function = canonical(name)?;
-    let (wanted, result) = match function {
+    let found = of_values(function, arguments).or_else(|| of_array(function, arguments));
+    let found = found.or_else(|| of_session(function, arguments)).or_else(|| of_catalog(function, arguments));
+    // The binder finds the common type of the arguments of the others, or they have no name to be called by.
+    let (wanted, result) = found?;
+    (wanted.len() == arguments.len()).then_some(Signature { function, arguments: wanted, result })
+}
+
+/// The first argument's type, which is an array's.
+fn array(arguments: &[DataType]) -> Option<DataType> {
+    let first = arguments.first()?;
+    first.element().map(|_| first.base())
+}
+
+/// Arguments and result of a function of numbers, texts or times.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are asked for elsewhere")]
+fn of_values(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    use ScalarFunction as F;
+    Some(match function {
         F::Now => (vec![], DataType::TimestampTz),
         F::Abs => {
             let number = number(*arguments.first()?, true)?;
@@ -33,30 +49,6 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
             let number = number(*arguments.first()?, false)?;
             (vec![number], number)
         }
-        // The binder finds the common type of their arguments, or they have no name to be called by.
-        F::Coalesce
-        | F::Greatest
-        | F::Least
-        | F::NullIf
-        | F::ArrayOf
-        | F::Subscript
-        | F::ArrayCat
-        | F::ArrayAppend
-        | F::ArrayPrepend
-        | F::ArrayRemove
-        | F::ArrayPosition => return None,
-        F::Cardinality | F::ArrayNdims => (vec![array(arguments)?], DataType::Int4),
-        F::ArrayLength | F::ArrayUpper | F::ArrayLower => {
-            (vec![array(arguments)?, DataType::Int4], DataType::Int4)
-        }
-        F::ArrayToString => {
-            let texts = arguments.len().checked_sub(1).filter(|texts| matches!(texts, 1 | 2))?;
-            let mut wanted = vec![array(arguments)?];
-            wanted.extend(vec![DataType::TEXT; texts]);
-            (wanted, DataType::TEXT)
-        }
-        F::StringToArray if arguments.len() == 3 => (vec![DataType::TEXT; 3], DataType::TEXT.array()?),
-        F::StringToArray => (vec![DataType::TEXT; 2], DataType::TEXT.array()?),
         F::Lower | F::Upper => (vec![DataType::TEXT], DataType::TEXT),
         F::Length | F::OctetLength => {
             // Of CHAR(n) the one counts without the spaces at the end, the other with them.
@@ -74,6 +66,42 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
         F::Concat if arguments.is_empty() => return None,
         F::Concat => (arguments.to_vec(), DataType::TEXT),
         F::Strpos => (vec![DataType::TEXT; 2], DataType::Int4),
+        F::QuoteIdent | F::QuoteLiteral | F::QuoteNullable => (vec![DataType::TEXT], DataType::TEXT),
+        F::DateTrunc | F::Extract => {
+            let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;
+            (vec![DataType::TEXT, argument], truncated)
+        }
+        F::Regex | F::RegexInsensitive => (vec![DataType::TEXT; 2], DataType::Bool),
+        _ => return None,
+    })
+}
+
+/// Arguments and result of a function of arrays.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of arrays come here")]
+fn of_array(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    use ScalarFunction as F;
+    Some(match function {
+        F::Cardinality | F::ArrayNdims => (vec![array(arguments)?], DataType::Int4),
+        F::ArrayLength | F::ArrayUpper | F::ArrayLower => {
+            (vec![array(arguments)?, DataType::Int4], DataType::Int4)
+        }
+        F::ArrayToString => {
+            let texts = arguments.len().checked_sub(1).filter(|texts| matches!(texts, 1 | 2))?;
+            let mut wanted = vec![array(arguments)?];
+            wanted.extend(vec![DataType::TEXT; texts]);
+            (wanted, DataType::TEXT)
+        }
+        F::StringToArray if arguments.len() == 3 => (vec![DataType::TEXT; 3], DataType::TEXT.array()?),
+        F::StringToArray => (vec![DataType::TEXT; 2], DataType::TEXT.array()?),
+        _ => return None,
+    })
+}
+
+/// Arguments and result of a function of sequences, UUIDs and settings.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all functions only those of the session come here")]
+fn of_session(function: ScalarFunction, arguments: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    use ScalarFunction as F;
+    Some(match function {
         F::RandomUuid => (vec![], DataType::Uuid),
         F::LastVal => (vec![], DataType::Int8),
         F::NextVal | F::CurrVal => (vec![sequence(*arguments.first()?)?], DataType::Int8),
@@ -83,37 +111,11 @@ pub fn resolve(name: &str, arguments: &[DataType]) -> Option<Signature> {
             (wanted, DataType::Int8)
         }
         F::SerialSequence => (vec![DataType::TEXT; 2], DataType::TEXT),
-        F::CurrentSetting if arguments.len() == 2 => (vec![DataType::TEXT, DataType::Bool], DataType::TEXT),
-        F::CurrentSetting => (vec![DataType::TEXT], DataType::TEXT),
+        F::CurrentSetting => (first_of(&[DataType::TEXT, DataType::Bool], 1, arguments)?, DataType::TEXT),
         F::SetConfig => (vec![DataType::TEXT, DataType::TEXT, DataType::Bool], DataType::TEXT),
         F::Sleep => (vec![DataType::Float8], DataType::Void),
-        F::QuoteIdent | F::QuoteLiteral | F::QuoteNullable => (vec![DataType::TEXT], DataType::TEXT),
-        F::DateTrunc | F::Extract => {
-            let (argument, truncated) = timestamp(function, *arguments.get(1)?)?;
-            (vec![DataType::TEXT, argument], truncated)
-        }
-        F::FormatType
-        | F::RoleName
-        | F::TableIsVisible
-        | F::TypeIsVisible
-        | F::ExprText
-        | F::ObjectDescription
-        | F::ColumnDescription
-        | F::SharedDescription
-        | F::EncodingName
-        | F::IndexDefinition
-        | F::ConstraintDefinition
-        | F::ToRegclass
-        | F::ToRegtype => of_catalog(function, arguments)?,
-        F::Regex | F::RegexInsensitive => (vec![DataType::TEXT; 2], DataType::Bool),
-    };
-    (wanted.len() == arguments.len()).then_some(Signature { function, arguments: wanted, result })
-}
-
-/// The first argument's type, which is an array's.
-fn array(arguments: &[DataType]) -> Option<DataType> {
-    let first = arguments.first()?;
-    first.element().map(|_| first.base())
+        _ => return None,
+    })
 }
 
 /// Arguments and result of a function of the system catalogs.

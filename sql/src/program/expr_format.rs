@@ -26,12 +26,9 @@ pub fn is_too_deep(expr: &Expr) -> bool {
 pub fn generation(expr: &Expr) -> u8 {
     let mut newest = 1;
     expr.walk(&mut |part| {
-        let kind = match part {
-            Expr::Quantified { .. } => 3,
-            Expr::Call { function, .. } => function.generation(),
-            _ => 1,
-        };
-        newest = newest.max(type_format::generation(part.data_type())).max(kind);
+        let function = if let Expr::Call { function, .. } = part { function.generation() } else { 1 };
+        let kind = if matches!(part, Expr::Quantified { .. }) { 3 } else { 1 };
+        newest = newest.max(type_format::generation(part.data_type())).max(function).max(kind);
     });
     newest
 }

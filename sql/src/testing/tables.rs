@@ -156,8 +156,8 @@ pub fn arrays() -> TableDescriptor {
         hidden: false,
         identity: None,
     };
-    let array = |element: DataType| element.array().unwrap();
-    let mut columns = [
+    let array = |element: DataType| element.array().unwrap_or(element);
+    let columns = [
         (1, "id", DataType::Int8),
         (2, "numbers", array(DataType::Int4)),
         (3, "words", array(DataType::Varchar { length_max: Some(9) })),
@@ -165,9 +165,15 @@ pub fn arrays() -> TableDescriptor {
         (5, "prices", array(DataType::Numeric { precision: Some(5), scale: 2 })),
         (6, "flags", array(DataType::Bool)),
     ]
-    .map(column)
-    .to_vec();
-    columns[1].default = Some(Expr::Literal(array_of([Datum::Int(1)]), array(DataType::Int4)));
+    .map(column);
+    let default = |column: ColumnDescriptor| match column.id {
+        2 => {
+            let default = Expr::Literal(array_of([Datum::Int(1)]), array(DataType::Int4));
+            ColumnDescriptor { default: Some(default), ..column }
+        }
+        _ => column,
+    };
+    let columns = columns.into_iter().map(default).collect();
     let indexes = vec![IndexDescriptor::primary("arrays", [1])];
     TableDescriptor { id: 107, name: "arrays".to_owned(), version: 1, columns, indexes }
 }
@@ -186,5 +192,5 @@ pub fn arrays_row() -> Row {
 
 /// An array of these elements.
 pub fn array_of(elements: impl IntoIterator<Item = Datum>) -> Datum {
-    Datum::Array(Elements::new(elements.into_iter().collect()).unwrap())
+    Elements::new(elements.into_iter().collect()).map_or(Datum::Null, Datum::Array)
 }

@@ -166,7 +166,7 @@ fn value(data_type: DataType, seed: i64) -> Datum {
         Datum::Date(_) => Datum::Date(i32::try_from(seed).unwrap()),
         Datum::Timestamp(_) => Datum::Timestamp(seed),
         Datum::Uuid(_) => Datum::Uuid(uuid::Uuid::from_u64_pair(0, seed.unsigned_abs())),
-        other => other,
+        other @ (Datum::Null | Datum::Array(_) | Datum::Reg(_)) => other,
     }
 }
 

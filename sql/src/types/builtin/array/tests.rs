@@ -73,10 +73,11 @@ fn binary_arrays_of_another_shape_are_refused() {
     let refused = |at: usize, with: [u8; 4]| {
         let mut bytes = good.clone();
         bytes[at..at + 4].copy_from_slice(&with);
-        match read(&bytes, DataType::Int4.info()).unwrap_err() {
-            BinaryError::Value(error) => format!("{} {}", error.state.code(), error.message),
-            other => format!("{other:?}"),
+        let refused = read(&bytes, DataType::Int4.info()).unwrap_err();
+        if let BinaryError::Value(error) = &refused {
+            return format!("{} {}", error.state.code(), error.message);
         }
+        format!("{refused:?}")
     };
     let number = i32::to_be_bytes;
     assert_eq!(refused(0, number(-1)), "22P03 invalid number of dimensions: -1");
