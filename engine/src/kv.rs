@@ -387,6 +387,16 @@ pub trait Transaction: Send {
         as_of: Sequence,
     ) -> Result<Vec<Option<Value>>, KvError>;
 
+    /// Reads keys together that statements are about to ask for one after the other: each of these then needs no wait. They
+    /// count as read from now on. Keys of an earlier call are forgotten; where nothing is gained, nothing is read.
+    ///
+    /// # Errors
+    /// Those of reads; the statements ask by themselves then.
+    async fn read_ahead(&mut self, keys: Vec<Key>) -> Result<(), KvError> {
+        drop(keys);
+        Ok(())
+    }
+
     /// One page of a scan, with what was buffered before `as_of` laid over it; as [`Transaction::get_many_as_of`].
     async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError>;
 

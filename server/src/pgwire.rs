@@ -25,6 +25,7 @@ mod listener;
 mod memory;
 mod out;
 mod portal;
+mod read_ahead;
 mod reply;
 mod shape;
 mod simple;

@@ -19,6 +19,7 @@ mod node_port;
 mod old_stores;
 mod outage;
 mod overload;
+mod pipelines;
 mod releases;
 mod replicas;
 mod restarts;

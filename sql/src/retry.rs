@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_engine::kv::KvError;
 
-use crate::error::{SqlError, SqlState};
+use crate::error::SqlError;
 use crate::kv_error::sql_error;
 use crate::limits::{ATTEMPTS_MAX, CATALOG_PATIENCE};
 use crate::node::SqlNode;
@@ -82,12 +82,11 @@ impl<'a> CatalogAttempts<'a> {
         Ok(())
     }
 
-    /// As [`CatalogAttempts::after`], of a whole statement: only what has lost against others is repeated.
+    /// As [`CatalogAttempts::after`], of a whole statement: it is repeated where it has lost against others.
     ///
     /// # Errors
     /// The error itself, where another attempt would not help or the time is over.
-    pub async fn after_statement(&mut self, error: SqlError) -> Result<(), SqlError> {
-        let has_lost = error.state == SqlState::SerializationFailure;
+    pub async fn after_statement(&mut self, error: SqlError, has_lost: bool) -> Result<(), SqlError> {
         if !has_lost || self.node.clock.now_micros() >= self.until_micros {
             return Err(error);
         }

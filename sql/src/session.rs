@@ -22,6 +22,7 @@ pub mod held_rows;
 mod named;
 pub mod own_tables;
 pub mod prepared;
+mod read_ahead;
 pub mod rekey;
 mod replace;
 pub mod savepoints;

@@ -38,6 +38,7 @@ use state::SystemState;
 pub fn own_rows(table: SystemTable, state: &SystemState<'_>) -> Vec<Row> {
     match table {
         SystemTable::PgAm => classes::access_methods(),
+        SystemTable::PgClass => classes::sequences(&state.catalog()),
         SystemTable::PgDatabase => roles::databases(state),
         SystemTable::PgNamespace => roles::schemas(),
         SystemTable::PgRoles => roles::roles(state),
@@ -47,7 +48,6 @@ pub fn own_rows(table: SystemTable, state: &SystemState<'_>) -> Vec<Row> {
         SystemTable::InformationSchemaSchemata => information::schemata(state),
         SystemTable::PgAttrdef
         | SystemTable::PgAttribute
-        | SystemTable::PgClass
         | SystemTable::PgConstraint
         | SystemTable::PgDescription
         | SystemTable::PgEnum
@@ -62,7 +62,7 @@ pub fn own_rows(table: SystemTable, state: &SystemState<'_>) -> Vec<Row> {
 /// Rows of a system relation that belong to this relation.
 pub fn rows_of(table: SystemTable, relation: &Relation<'_>, state: &SystemState<'_>) -> Vec<Row> {
     match table {
-        SystemTable::PgAttrdef => constraints::defaults(relation),
+        SystemTable::PgAttrdef => constraints::defaults(relation, &state.catalog()),
         SystemTable::PgAttribute => attributes::attributes(relation),
         SystemTable::PgClass => classes::classes(relation),
         SystemTable::PgConstraint => constraints::constraints(relation),

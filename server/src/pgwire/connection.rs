@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use pgwire::messages::PgWireFrontendMessage;
+use pgwire::messages::extendedquery::Bind;
 use quorate_sql::cancel::CancelReason;
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::parser::size::memory_estimate;
@@ -19,6 +20,7 @@ use super::frame::{Frame, FrameError, FrameReader, violation};
 use super::memory::Reservation;
 use super::out::Out;
 use super::portal::Named;
+use super::read_ahead::Ahead;
 use super::reply::{self, Severity};
 use super::shape;
 use crate::limits::{DISCARD_MAX, DISCARD_MAX_BYTES};
@@ -45,6 +47,11 @@ impl Message {
                 Ok(Self { message, memory })
             }
         }
+    }
+
+    /// A Bind.
+    fn bind(&self) -> Option<&Bind> {
+        if let PgWireFrontendMessage::Bind(bind) = &self.message { Some(bind) } else { None }
     }
 
     /// The type of a message that ends a cycle or the connection; zero for all others.
@@ -115,6 +122,8 @@ pub struct Connection {
     pub(super) slot: CancelSlot,
     /// An Execute that has come, and waits for the message behind it.
     pub(super) waiting: Option<Waiting>,
+    /// Runs that have looked up their keys already.
+    pub(super) ahead: Option<Ahead>,
     /// After an error in the extended protocol, everything up to the next Sync is thrown away.
     pub(super) skips_to_sync: bool,
     /// A message that came where another was expected: it is the next.
@@ -166,7 +175,8 @@ impl Connection {
             Ok(message) => message.end_kind(),
             Err((kind, _)) => *kind,
         };
-        self.run_waiting(kind).await?;
+        let bind = read.as_ref().ok().and_then(Message::bind);
+        self.run_waiting(kind, bind).await?;
         if self.skips_to_sync && read.is_err() && skips(true)(kind) {
             return Ok(());
         }
@@ -278,6 +288,7 @@ impl Connection {
 
     async fn fail_extended(&mut self, error: &SqlError) -> Result<(), End> {
         self.skips_to_sync = true;
+        self.ahead = None;
         self.report(error).await?;
         Ok(self.out.flush().await?)
     }
@@ -296,6 +307,7 @@ impl Connection {
     pub(super) async fn end_cycle(&mut self) -> Result<(), End> {
         let status = self.session.transaction_status();
         if status == TransactionStatus::Idle {
+            self.ahead = None;
             self.named.close_portals();
         }
         // As PostgreSQL: the client is told once, behind all answers.

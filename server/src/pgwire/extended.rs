@@ -139,22 +139,27 @@ impl Connection {
             self.waiting = Some(waiting);
             return Ok(());
         }
-        self.run_execute(&waiting, false).await
+        self.run_execute(&waiting, false, None).await
     }
 
     /// Runs the Execute that has waited for a message of this type.
-    pub(super) async fn run_waiting(&mut self, next: u8) -> Result<(), End> {
+    pub(super) async fn run_waiting(&mut self, next: u8, bind: Option<&Bind>) -> Result<(), End> {
         let Some(waiting) = self.waiting.take() else { return Ok(()) };
         // A client that leaves without a Sync wants nothing of it.
         if next == TERMINATE {
             return Ok(());
         }
-        let result = self.run_execute(&waiting, next == SYNC).await;
+        let result = self.run_execute(&waiting, next == SYNC, bind).await;
         self.extended(result).await
     }
 
     /// Runs a portal, or goes on sending its rows.
-    async fn run_execute(&mut self, execute: &Waiting, is_last: bool) -> Result<(), Failure> {
+    async fn run_execute(
+        &mut self,
+        execute: &Waiting,
+        is_last: bool,
+        next: Option<&Bind>,
+    ) -> Result<(), Failure> {
         let Waiting { portal: name, rows_max } = execute;
         let (name, rows_max) = (name.as_str(), *rows_max);
         let portal = self.named.portal(name)?;
@@ -193,6 +198,10 @@ impl Connection {
                         .push(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?);
                 };
                 let timer = StatementTimer::begin(StatementProtocol::Extended);
+                if self.session.transaction_status() != TransactionStatus::Idle || !is_last {
+                    // Seldom: kept out of the futures of all statements.
+                    Box::pin(self.read_ahead(&prepared, &parameters, next)).await;
+                }
                 let token = self.slot.begin();
                 let task = Task { prepared, parameters, formats, rows_max, is_last };
                 let result = self.run_portal(name, &task, &token).await;
@@ -330,7 +339,7 @@ fn parameter_oids(prepared: Option<&Prepared>, given: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-fn read_parameters(bind: &Bind, types: &[DataType]) -> Result<Vec<Datum>, SqlError> {
+pub(super) fn read_parameters(bind: &Bind, types: &[DataType]) -> Result<Vec<Datum>, SqlError> {
     if bind.parameters.len() != types.len() {
         let name = bind.statement_name.as_deref().unwrap_or_default();
         return Err(violation(format!(

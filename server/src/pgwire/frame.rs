@@ -132,6 +132,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
+    /// Messages that have come whole and wait to be taken, each with its type and length.
+    pub fn waiting(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = if self.unwanted == 0 { self.buffer.as_ref() } else { &[] };
+        std::iter::from_fn(move || {
+            let length = rest.get(1..)?.first_chunk::<LENGTH_BYTES>()?;
+            let bytes = usize::try_from(u32::from_be_bytes(*length)).ok()?.checked_add(1)?;
+            let (frame, behind) = rest.split_at_checked(bytes).filter(|_| bytes > LENGTH_BYTES)?;
+            rest = behind;
+            Some(frame)
+        })
+    }
+
     /// Takes more of the budget that this reader takes its memory from.
     ///
     /// # Errors

@@ -213,6 +213,7 @@ impl Wire {
             named: Named::default(),
             slot,
             waiting: None,
+            ahead: None,
             skips_to_sync: false,
             put_back: None,
             is_idle: true,

@@ -161,6 +161,62 @@ async fn pipeline_undoes_ddl_and_settings() {
     assert_eq!(stored(&mut other).await, "1");
 }
 
+/// Bind and Execute of the statement `put`.
+fn put(number: &str) -> Vec<u8> {
+    let length = u32::try_from(number.len()).unwrap().to_be_bytes();
+    let bind = [b"\0put\0\0\0\0\x01", &length[..], number.as_bytes(), b"\0\0"].concat();
+    [message(b'B', &bind), message(b'E', b"\0\0\0\0\0")].concat()
+}
+
+/// All of them have come before the first runs: each error is that of its own Execute all the same, in a block, over Syncs,
+/// behind a savepoint, and where a value cannot be read.
+#[tokio::test]
+async fn pipeline_of_one_insert_tells_each_error_where_it_is() {
+    let (_server, mut raw, mut other) = start().await;
+    let parse = message(b'P', b"put\0INSERT INTO t VALUES ($1)\0\0\0");
+    assert_eq!(raw.ask(&[parse, sync()].concat()).await, "1 Z(I)");
+    assert_eq!(raw.ask(&query("BEGIN; SAVEPOINT a")).await, "C(BEGIN) C(SAVEPOINT) Z(T)");
+    let all: Vec<Vec<u8>> = [put("1"), put("2"), put("3"), put("2"), put("4"), sync()].into();
+    let inserted = "2 C(INSERT 0 1)";
+    let answer = format!("{inserted} {inserted} {inserted} 2 E(23505) Z(E)");
+    assert_eq!(raw.ask(&all.concat()).await, answer);
+    assert_eq!(raw.ask(&query("ROLLBACK TO a")).await, "C(ROLLBACK) Z(T)");
+    let all = [
+        put("1"),
+        sync(),
+        put("5"),
+        sync(),
+        put("six"),
+        put("7"),
+        sync(),
+        query("ROLLBACK TO a"),
+        put("8"),
+        sync(),
+    ];
+    raw.send(&all.concat()).await;
+    for expected in [
+        format!("{inserted} Z(T)"),
+        format!("{inserted} Z(T)"),
+        "E(22P02) Z(E)".to_owned(),
+        "C(ROLLBACK) Z(T)".to_owned(),
+        format!("{inserted} Z(T)"),
+    ] {
+        assert_eq!(outline(&raw.until_ready().await), expected);
+    }
+    assert_eq!(raw.ask(&query("COMMIT")).await, "C(COMMIT) Z(I)");
+    // Without a block all up to a Sync are one transaction, and what comes behind it is none of theirs.
+    let all = [put("9"), put("10"), sync(), put("11"), put("8"), put("12"), sync(), put("13"), sync()];
+    raw.send(&all.concat()).await;
+    for expected in [
+        format!("{inserted} {inserted} Z(I)"),
+        format!("{inserted} 2 E(23505) Z(I)"),
+        format!("{inserted} Z(I)"),
+    ] {
+        assert_eq!(outline(&raw.until_ready().await), expected);
+    }
+    assert_eq!(stored(&mut other).await, "8 9 10 13");
+}
+
 /// Statements of many clients, sent at once: each is a transaction of its own.
 #[tokio::test]
 async fn pipeline_of_a_driver_is_one_transaction_a_statement() {

@@ -32,7 +32,7 @@ impl Binder<'_> {
                     Found::System(table) => {
                         let descriptor = table.descriptor();
                         let scope = match &from.alias {
-                            Some(alias) => Scope::of(&alias.value, descriptor),
+                            Some(alias) => Scope::aliased(&alias.value, descriptor),
                             None => Scope::in_schema(table.schema(), descriptor),
                         };
                         Ok((scope, Query::SystemScan { table, filter: None }))

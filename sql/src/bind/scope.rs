@@ -20,6 +20,8 @@ struct Relation {
     offset: usize,
     /// Its schema, by which columns may be qualified too; `None` where it has an alias.
     schema: Option<Schema>,
+    /// Its table's own name, where an alias hides that.
+    hidden_name: Option<String>,
 }
 
 /// Where a relation's columns are known from.
@@ -81,8 +83,19 @@ impl Scope {
 
     fn push(&mut self, name: &str, columns: Columns) {
         let width = columns.width();
-        self.relations.push(Relation { name: name.to_owned(), columns, offset: self.width, schema: None });
+        let offset = self.width;
+        let name = name.to_owned();
+        self.relations.push(Relation { name, columns, offset, schema: None, hidden_name: None });
         self.width += width;
+    }
+
+    /// As [`Scope::of`], of a relation that has an alias, by which alone it can be named.
+    pub fn aliased(alias: &str, table: &Arc<TableDescriptor>) -> Self {
+        let mut scope = Self::of(alias, table);
+        for relation in &mut scope.relations {
+            relation.hidden_name = (table.name != alias).then(|| table.name.clone());
+        }
+        scope
     }
 
     /// As [`Scope::of`], of a relation that was named without an alias.
@@ -157,11 +170,21 @@ impl Scope {
     fn relations(&self, table: Option<&Name>) -> Result<Vec<&Relation>, SqlError> {
         let Some(table) = table else { return Ok(self.relations.iter().collect()) };
         let found: Vec<_> = self.relations.iter().filter(|relation| relation.name == table.value).collect();
-        if found.is_empty() {
-            let message = format!("missing FROM-clause entry for table \"{}\"", table.value);
-            return Err(SqlError::new(SqlState::UndefinedTable, message).at(table.position));
+        if !found.is_empty() {
+            return Ok(found);
         }
-        Ok(found)
+        let mut relations = self.relations.iter();
+        let hidden = relations.find(|relation| relation.hidden_name.as_ref() == Some(&table.value));
+        let what = if hidden.is_some() { "invalid reference to" } else { "missing" };
+        let message = format!("{what} FROM-clause entry for table \"{}\"", table.value);
+        let error = SqlError::new(SqlState::UndefinedTable, message).at(table.position);
+        Err(match hidden {
+            Some(relation) => {
+                let alias = &relation.name;
+                error.with_hint(format!("Perhaps you meant to reference the table alias \"{alias}\"."))
+            }
+            None => error,
+        })
     }
 
     fn unknown(&self, table: Option<&Name>, column: &Name) -> SqlError {

@@ -70,7 +70,7 @@ impl Binder<'_> {
     /// The scope of one table under its alias or name.
     pub(super) fn target_scope(&self, target: &ast::TableRef, table: &Arc<TableDescriptor>) -> Scope {
         match &target.alias {
-            Some(alias) => Scope::of(&alias.value, table),
+            Some(alias) => Scope::aliased(&alias.value, table),
             None => Scope::in_schema(Schema::Public, table),
         }
     }

@@ -41,6 +41,8 @@ pub struct Insert {
     /// Keys that this statement has written.
     written: HashSet<Key>,
     returning: Returning,
+    /// Rows have keys that were made for them: there is no need to look whether they are taken.
+    has_own_keys: bool,
     budget: Budget,
 }
 
@@ -49,7 +51,8 @@ impl Insert {
     pub fn new(table: Arc<TableDescriptor>, on_conflict: OnConflict, returning: Option<Vec<Expr>>) -> Self {
         let layout = TableLayout::of(&table);
         let (written, returning) = (HashSet::new(), Returning::new(returning));
-        Self { table, layout, on_conflict, written, returning, budget: Budget::new("INSERT") }
+        let has_own_keys = has_own_keys(&table);
+        Self { table, layout, on_conflict, written, returning, has_own_keys, budget: Budget::new("INSERT") }
     }
 
     /// Writes all rows of `source`; tells how many were inserted or updated.
@@ -111,7 +114,7 @@ impl Insert {
     ) -> Result<u64, ExecError> {
         let unread = match self.on_conflict {
             OnConflict::Replace => Some(Check::Done),
-            OnConflict::Error if context.is_autocommit => Some(Check::AtCommit),
+            OnConflict::Error if context.is_autocommit || self.has_own_keys => Some(Check::AtCommit),
             OnConflict::Error | OnConflict::Nothing | OnConflict::Update { .. } => None,
         };
         let mut count = 0;
@@ -197,6 +200,12 @@ impl Insert {
             }
         }
     }
+}
+
+/// Whether the key of a table is a hidden column, which gets values that are never given twice.
+pub fn has_own_keys(table: &TableDescriptor) -> bool {
+    let hidden = |id: u32| table.columns.iter().any(|column| column.id == id && column.hidden);
+    table.primary().column_ids().all(hidden)
 }
 
 /// `DO UPDATE`: what the stored row becomes, unless its WHERE says no.

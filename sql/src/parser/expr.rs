@@ -222,6 +222,15 @@ impl<'a> Convert<'a> {
         {
             return Ok(self.at(position, ExprKind::Default));
         }
+        if let [name] = names.as_slice()
+            && name.quote_style.is_none()
+            && name.value.eq_ignore_ascii_case("current_schema")
+        {
+            // A function without parentheses, which the grammar takes for a name.
+            let name = Name { value: "current_schema".to_owned(), position };
+            let call = ExprKind::Call { name, arguments: Vec::new(), star: false, distinct: false };
+            return Ok(self.at(position, call));
+        }
         let mut parts = names.into_iter().map(|name| self.name(name)).collect::<Result<Vec<_>, _>>()?;
         if parts.len() > COLUMN_PARTS_MAX {
             return Err(super::query::too_many_parts(&parts));

@@ -28,6 +28,15 @@ pub(super) const fn repeats(statement: &ast::Statement) -> bool {
     )
 }
 
+fn is_if_exists(prepared: &Prepared) -> bool {
+    let tree = prepared.statement.tree();
+    matches!(
+        tree,
+        ast::Statement::DropTable { if_exists: true, .. }
+            | ast::Statement::AddPrimaryKey { if_exists: true, .. }
+    )
+}
+
 impl Session {
     /// Runs a statement that stands alone until it has not lost against others, with the newest catalog each time.
     pub(super) async fn execute_repeatedly(
@@ -42,7 +51,12 @@ impl Session {
             let result = self.execute_once(statement, (turn, limits), sink).await;
             match self.after(result).await {
                 Ok(done) => return Ok(done),
-                Err(error) => attempts.after_statement(error).await?,
+                Err(error) => {
+                    // It was bound to a table that is gone: bound again, there is nothing to do.
+                    let is_gone = error.state == SqlState::UndefinedTable && is_if_exists(statement.0);
+                    let has_lost = error.state == SqlState::SerializationFailure || is_gone;
+                    attempts.after_statement(error, has_lost).await?;
+                }
             }
             limits.cancel.check()?;
             node.refresh_catalog().await?;

@@ -4,7 +4,7 @@
 use super::relation::{Index, Relation};
 use super::type_facts;
 use super::values::{flag, nulls, number, text};
-use crate::catalog::descriptor::ColumnDescriptor;
+use crate::catalog::descriptor::{ColumnDescriptor, Identity};
 use crate::types::Row;
 
 /// `pg_attribute`.
@@ -14,7 +14,7 @@ pub fn attributes(relation: &Relation<'_>) -> Vec<Row> {
         number: column.id,
         column,
         not_null: !column.nullable,
-        has_default: column.default.is_some(),
+        has_default: column.default.is_some() && column.identity.is_none(),
     });
     let indexes = relation.indexes();
     let of_indexes = indexes.iter().flat_map(of_index);
@@ -54,10 +54,16 @@ impl Attribute<'_> {
             None => text(other),
         };
         let mut row = vec![number(self.relation), text(&self.column.name), number(info.wire.oid)];
-        row.extend([number(-1), number(info.wire.size), number(self.number), number(0), number(-1)]);
+        let dimensions = number(u8::from(data_type.element().is_some()));
+        row.extend([number(-1), number(info.wire.size), number(self.number), dimensions, number(-1)]);
         row.extend([number(modifier), flag(by_value), letter(|facts| facts.alignment, "i")]);
         row.extend([letter(|facts| facts.storage, "x"), text(""), flag(self.not_null)]);
-        row.extend([flag(self.has_default), flag(false), text(""), text(""), flag(false), flag(true)]);
+        let identity = match self.column.identity {
+            Some(Identity::Always) => "a",
+            Some(Identity::ByDefault) => "d",
+            None => "",
+        };
+        row.extend([flag(self.has_default), flag(false), text(identity), text(""), flag(false), flag(true)]);
         row.extend([number(0), number(facts.as_ref().map_or(0, |facts| facts.collation))]);
         row.extend(nulls(4));
         row

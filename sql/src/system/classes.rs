@@ -1,15 +1,22 @@
 //! `pg_class`, `pg_tables`, `pg_am`.
 
+use std::sync::Arc;
+
 use super::relation::{Index, Relation};
 use super::roles::{OWNER, OWNER_OID};
 use super::values::{NULL, count, flag, function, nulls, number, text};
-use crate::catalog::system::Form;
+use crate::catalog::oids::table_oid;
+use crate::catalog::sequence::SequenceDescriptor;
+use crate::catalog::snapshot::CatalogSnapshot;
+use crate::catalog::system::{Form, Schema};
 use crate::types::{Datum, Row};
 
 /// How rows of a table are kept, by PostgreSQL's number.
 const HEAP: u32 = 2;
 /// How indexes are kept.
 const BTREE: u32 = 403;
+/// Columns that a sequence has as a relation.
+const SEQUENCE_COLUMNS: usize = 3;
 
 /// `pg_am`.
 pub fn access_methods() -> Vec<Row> {
@@ -39,6 +46,17 @@ pub fn classes(relation: &Relation<'_>) -> Vec<Row> {
     let mut rows = vec![table.row()];
     rows.extend(indexes.iter().map(|index| index_class(relation, index).row()));
     rows
+}
+
+/// `pg_class`: sequences.
+pub fn sequences(catalog: &CatalogSnapshot) -> Vec<Row> {
+    let class = |sequence: &Arc<SequenceDescriptor>| {
+        let (oid, schema) = (table_oid(sequence.id), Schema::Public.oid());
+        let columns = SEQUENCE_COLUMNS;
+        let (kind, identity, has_index) = ("S", "n", false);
+        Class { oid, name: &sequence.name, schema, method: 0, kind, columns, has_index, identity }.row()
+    };
+    catalog.sequences().map(class).collect()
 }
 
 fn index_class<'a>(relation: &Relation<'_>, index: &Index<'a>) -> Class<'a> {

@@ -3,8 +3,10 @@
 use super::default_text::default_text;
 use super::relation::{Index, Relation};
 use super::type_facts;
-use super::values::{array, count, flag, maybe_text, nulls, number, text};
+use super::values::{array, count, flag, nulls, number, text};
+use crate::catalog::descriptor::ColumnDescriptor;
 use crate::catalog::oids::default_oid;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::types::Row;
 
 /// `DESC NULLS FIRST`, as PostgreSQL writes it in bits.
@@ -52,16 +54,12 @@ fn constraint_row(relation: &Relation<'_>, index: &Index<'_>) -> Row {
 }
 
 /// `pg_attrdef`: defaults of columns.
-pub fn defaults(relation: &Relation<'_>) -> Vec<Row> {
+pub fn defaults(relation: &Relation<'_>, catalog: &CatalogSnapshot) -> Vec<Row> {
     let table = relation.descriptor();
-    let with_default = relation.columns().filter(|column| column.default.is_some());
-    let row = |column: &crate::catalog::descriptor::ColumnDescriptor| {
-        vec![
-            number(default_oid(table, column.id)),
-            number(relation.oid()),
-            number(column.id),
-            maybe_text(default_text(column)),
-        ]
+    let row = |column: &ColumnDescriptor| {
+        let default = default_text(column, catalog)?;
+        let oid = default_oid(table, column.id);
+        Some(vec![number(oid), number(relation.oid()), number(column.id), text(default)])
     };
-    with_default.map(row).collect()
+    relation.columns().filter_map(row).collect()
 }

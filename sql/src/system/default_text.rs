@@ -1,13 +1,28 @@
 //! The default of a column as PostgreSQL writes it.
 
 use crate::catalog::descriptor::ColumnDescriptor;
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::expr::{Expr, ScalarFunction};
+use crate::functions::quoting;
 use crate::plan::explain::expr_text;
 use crate::types::{DataType, Datum, text};
 
-/// The default, where the column has one.
-pub fn default_text(column: &ColumnDescriptor) -> Option<String> {
-    column.default.as_ref().map(written)
+/// The default, where the column has one; an identity column has something else.
+pub fn default_text(column: &ColumnDescriptor, catalog: &CatalogSnapshot) -> Option<String> {
+    let default = column.default.as_ref().filter(|_| column.identity.is_none())?;
+    let name = next_value_of(default).and_then(|id| catalog.sequence_by_id(id)).map(|found| &found.name);
+    Some(match name {
+        Some(name) => format!("nextval({}::regclass)", quoting::literal(&quoting::ident(name))),
+        None => written(default),
+    })
+}
+
+/// The sequence whose next value a default is, perhaps as one of the column's type.
+pub fn next_value_of(default: &Expr) -> Option<u64> {
+    if let Expr::Cast { operand, .. } = default {
+        return operand.sequence();
+    }
+    default.sequence()
 }
 
 fn written(expr: &Expr) -> String {

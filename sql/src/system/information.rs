@@ -1,11 +1,12 @@
 //! `information_schema`: tables, columns and schemata.
 
-use super::default_text::default_text;
+use super::default_text::{default_text, next_value_of};
 use super::relation::Relation;
 use super::roles::OWNER;
 use super::state::SystemState;
 use super::values::{NULL, maybe_text, nulls, number, text, yes_or_no};
-use crate::catalog::descriptor::ColumnDescriptor;
+use crate::catalog::descriptor::{ColumnDescriptor, Identity};
+use crate::catalog::snapshot::CatalogSnapshot;
 use crate::catalog::system::{Form, Schema};
 use crate::types::{DataType, Datum, Row};
 
@@ -50,17 +51,39 @@ pub fn columns(relation: &Relation<'_>, state: &SystemState<'_>) -> Vec<Row> {
 fn column_row(relation: &Relation<'_>, column: &ColumnDescriptor, state: &SystemState<'_>) -> Row {
     let info = column.data_type.info();
     let mut row = place(relation, state);
-    row.extend([text(&column.name), number(column.id), maybe_text(default_text(column))]);
-    row.extend([yes_or_no(column.nullable), text(info.name)]);
+    let catalog = state.catalog();
+    row.extend([text(&column.name), number(column.id), maybe_text(default_text(column, &catalog))]);
+    let type_name = if column.data_type.element().is_some() { "ARRAY" } else { info.name };
+    row.extend([yes_or_no(column.nullable), text(type_name)]);
     row.extend(lengths(column.data_type));
     row.extend(precision(column.data_type));
     // Neither intervals, character sets, collations of their own, nor domains.
     row.extend(nulls(11));
     row.extend([text(state.database), text(Schema::Catalog.name()), text(info.catalog_name)]);
     row.extend(nulls(4));
-    row.extend([text(column.id.to_string()), yes_or_no(false), yes_or_no(false)]);
-    row.extend(nulls(5));
-    row.extend([yes_or_no(false), text("NEVER"), NULL, yes_or_no(relation.is_user())]);
+    row.extend([text(column.id.to_string()), yes_or_no(false)]);
+    row.extend(identity(column, &catalog));
+    row.extend([text("NEVER"), NULL, yes_or_no(relation.is_user())]);
+    row
+}
+
+/// Whether a column makes its own values, when, and of which.
+fn identity(column: &ColumnDescriptor, catalog: &CatalogSnapshot) -> Row {
+    let sequence = column.default.as_ref().and_then(next_value_of).and_then(|id| catalog.sequence_by_id(id));
+    let (Some(identity), Some(sequence)) = (column.identity, sequence) else {
+        let mut row = vec![yes_or_no(false)];
+        row.extend(nulls(5));
+        row.push(yes_or_no(false));
+        return row;
+    };
+    let generation = match identity {
+        Identity::Always => "ALWAYS",
+        Identity::ByDefault => "BY DEFAULT",
+    };
+    let numbers = [sequence.start, sequence.increment, sequence.max, sequence.min];
+    let mut row = vec![yes_or_no(true), text(generation)];
+    row.extend(numbers.map(|number| text(number.to_string())));
+    row.push(yes_or_no(sequence.cycles));
     row
 }
 

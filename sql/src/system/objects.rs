@@ -53,6 +53,9 @@ impl Objects for SystemState<'_> {
         if let Some(table) = catalog.table(name) {
             return Some(table_oid(table.id));
         }
+        if let Some(sequence) = catalog.sequence(name) {
+            return Some(table_oid(sequence.id));
+        }
         // Only a table has an index of its name in front: others are looked for one by one.
         catalog.tables().find_map(|table| {
             let indexes = Relation::User(table).indexes();
@@ -70,7 +73,10 @@ impl Objects for SystemState<'_> {
         let catalog = self.catalog();
         let name = match index_id {
             Some(_) => self.index_text(oid)?.name,
-            None => catalog.table_by_id(table_id)?.name.clone(),
+            None => match catalog.table_by_id(table_id) {
+                Some(table) => table.name.clone(),
+                None => catalog.sequence_by_id(table_id)?.name.clone(),
+            },
         };
         // A relation of the catalogs that has the same name is found first.
         let is_visible = SystemTable::find(None, &name).is_none();

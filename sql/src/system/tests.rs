@@ -9,7 +9,7 @@ use crate::catalog::snapshot::CatalogSnapshot;
 use crate::catalog::system::SystemTable;
 use crate::session::tests::new_node;
 use crate::session::variables::Variables;
-use crate::testing::tables::{kinds, newer_kinds};
+use crate::testing::tables::{arrays, identified, kinds, newer_kinds};
 use crate::types::{DataType, Datum, Row};
 
 /// Whether a value may stand in a column of a type.
@@ -33,7 +33,10 @@ fn check(table: SystemTable, row: &Row) {
 #[tokio::test]
 async fn rows_have_the_types_of_their_columns() {
     let (node, _cluster) = new_node();
-    let catalog = Arc::new(CatalogSnapshot::new(Default::default(), vec![kinds(), newer_kinds()]));
+    let catalog = Arc::new(CatalogSnapshot::new(
+        Default::default(),
+        vec![kinds(), newer_kinds(), arrays(), identified()],
+    ));
     let state = SystemState {
         node: &node,
         catalog: Some(&catalog),

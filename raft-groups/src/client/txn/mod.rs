@@ -8,6 +8,7 @@
 //! one command, they go in two phases: intents, then a record ([`two_phase_steps`]), and behind the answer the intents
 //! become versions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -121,6 +122,7 @@ impl Database for DistributedDatabase {
             trusted_since: since,
             read: ReadAt { timestamp: now, uncertainty_limit: clock.uncertainty_limit().max(now) },
             reads: Reads::new(),
+            ahead: HashMap::new(),
             buffer: WriteBuffer::new(TRANSACTION_MAX_BYTES),
             budget: self.shared.budget(),
             is_over: false,
@@ -155,6 +157,8 @@ struct DistributedTransaction {
     trusted_since: ClockEpoch,
     read: ReadAt,
     reads: Reads,
+    /// What was read ahead, as of the read timestamp.
+    ahead: HashMap<Key, Option<Value>>,
     buffer: WriteBuffer,
     budget: QuorumBudget,
     is_over: bool,
@@ -228,6 +232,19 @@ impl Transaction for DistributedTransaction {
         let values = self.read_keys(keys, as_of).await?;
         self.check_clock()?;
         Ok(values)
+    }
+
+    async fn read_ahead(&mut self, mut keys: Vec<Key>) -> Result<(), KvError> {
+        self.refuse_if_over()?;
+        self.budget.refill();
+        self.ahead = HashMap::new();
+        // What it has written itself may be undone again; what it writes from now on lies over what is remembered.
+        keys.retain(|key| self.buffer.get(key, Sequence::NEWEST).is_none());
+        if keys.len() > 1 {
+            let values = self.read_keys(keys.clone(), Sequence::NEWEST).await?;
+            self.ahead = keys.into_iter().zip(values).collect();
+        }
+        Ok(())
     }
 
     async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {

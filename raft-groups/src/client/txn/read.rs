@@ -27,7 +27,10 @@ impl DistributedTransaction {
         for (at, key) in keys.iter().enumerate() {
             match self.buffer.get(key, as_of) {
                 Some(written) => set(&mut values, at, written.cloned()),
-                None => wanted.entry(key).or_default().push(at),
+                None => match self.ahead.get(key) {
+                    Some(known) => set(&mut values, at, known.clone()),
+                    None => wanted.entry(key).or_default().push(at),
+                },
             }
         }
         while let Some((&first, _)) = wanted.first_key_value() {
@@ -167,6 +170,8 @@ impl DistributedTransaction {
             rank: None,
         };
         refresh(&self.shared.router, &question, &mut self.budget).await?;
+        // What is the transaction's own is not asked about, and may have changed.
+        self.ahead.clear();
         self.read.timestamp = upto;
         self.read.uncertainty_limit = self.read.uncertainty_limit.max(upto);
         assert!(self.read.timestamp >= self.started, "a transaction reads at or above its start");

@@ -162,6 +162,43 @@ async fn txn_pushes_programs_down_unless_its_writes_lie_there() {
     assert_eq!((empty.rows, empty.resume), (ScanRows::Pairs(Vec::new()), None));
 }
 
+#[tokio::test(start_paused = true)]
+async fn txn_asks_no_more_for_keys_that_were_read_ahead_until_they_may_have_changed() {
+    let setup = setup().await;
+    put(&setup.one, &[("b", "1"), ("o", "2")]).await;
+    let reads = || setup.two.router().counts().remote_reads + setup.two.router().counts().local_reads;
+    let mut transaction = begin(&setup.two).await;
+    let mark = transaction.mark();
+    transaction.write(Write::put(key("d"), value("own"))).unwrap();
+    let keys = ["b", "c", "d", "o", "p"].map(key);
+    transaction.read_ahead(keys.to_vec()).await.unwrap();
+    let asked = reads();
+    transaction.write(Write::put(key("c"), value("later"))).unwrap();
+    for (name, expected) in
+        [("b", Some("1")), ("c", Some("later")), ("d", Some("own")), ("o", Some("2")), ("p", None)]
+    {
+        assert_eq!(get(transaction.as_mut(), name).await.unwrap(), expected.map(value), "{name}");
+    }
+    assert_eq!(reads(), asked, "they were known");
+    transaction.go_back_to(mark);
+    for name in ["c", "d"] {
+        assert_eq!(get(transaction.as_mut(), name).await.unwrap(), None, "{name} was undone");
+    }
+    // What may be another's by then is asked for again.
+    let upto = Timestamp::from_micros(transaction.read_timestamp().micros() + 1);
+    transaction.raise_read(upto).await.unwrap();
+    let asked = reads();
+    assert_eq!(get(transaction.as_mut(), "b").await.unwrap(), Some(value("1")));
+    assert_eq!(reads(), asked + 1);
+
+    // They count as read, whether anybody asks for them or not.
+    transaction.read_ahead(vec![key("e"), key("f")]).await.unwrap();
+    put(&setup.one, &[("e", "other")]).await;
+    transaction.write(Write::put(key("g"), value("depends"))).unwrap();
+    let error = transaction.commit(None).await.unwrap_err();
+    assert!(matches!(&error, KvError::Retry { key: at, .. } if *at == key("e")), "{error}");
+}
+
 /// More than one message carries: many large values, and many long keys.
 #[tokio::test(start_paused = true)]
 async fn txn_reads_many_keys_in_bounded_requests() {
