@@ -27,6 +27,7 @@ mod common_type;
 mod copy;
 mod expr;
 mod from;
+mod naming;
 mod operator;
 mod order;
 mod parameters;

@@ -30,6 +30,7 @@ mod from;
 mod limits;
 mod literals;
 mod maintenance;
+mod names;
 mod operator;
 mod place;
 mod position;

@@ -198,6 +198,11 @@ impl Datum {
         matches!(self, Self::Null)
     }
 
+    /// As the client sees it; `None` for NULL.
+    fn as_text(&self, data_type: DataType) -> Option<String> {
+        match_value!(self, None, K, value => Some(K::text(value, data_type)))
+    }
+
     /// Estimate of the bytes that it takes beside its own, as in a text's buffer.
     pub fn heap_bytes(&self) -> usize {
         match_value!(self, 0, K, value => K::heap_bytes(value))

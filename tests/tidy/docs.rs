@@ -151,13 +151,26 @@ fn links(tree: &Tree) -> Vec<Violation> {
             if target.is_empty() || target.contains("://") {
                 continue;
             }
-            let target = format!("{base}{}", target.trim_end_matches('/'));
+            let target = resolved(&format!("{base}{}", target.trim_end_matches('/')));
             if !tree.has(&target) {
                 found.push(Violation::of_file(path, format!("a link to {target}, which is not there")));
             }
         }
     }
     found
+}
+
+/// A path without `..` in it.
+fn resolved(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        if part == ".." && parts.last().is_some_and(|last| *last != "..") {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
 }
 
 /// Lines that two versions of a page have left beside each other.
@@ -245,6 +258,7 @@ fn links_lead_somewhere() {
 #[test]
 fn links_can_fail() {
     let page = "[a](b.md) [c](d/) [e](https://docs.rs) [g](#h) [i](gone.md#x)";
-    let tree = Tree::of(&[("README.md", page), ("b.md", ""), ("d/x.rs", ""), ("d/README.md", "[x](x.rs)")]);
-    assert_found(&links(&tree), &["README.md: a link to gone.md"]);
+    let below = "[x](x.rs) [y](../b.md) [z](../gone/x.rs)";
+    let tree = Tree::of(&[("README.md", page), ("b.md", ""), ("d/x.rs", ""), ("d/README.md", below)]);
+    assert_found(&links(&tree), &["README.md: a link to gone.md", "d/README.md: a link to gone/x.rs"]);
 }

@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("prost", &["raft-groups/src/wire/", "server/src/rpc/", "benches/src/systems/etcd/"]),
     ("pgwire", &["server/"]),
     ("axum", &["server/"]),
-    ("tokio_postgres", &["server/", "benches/"]),
+    ("tokio_postgres", &["server/", "benches/", "tests/interop/clients/"]),
     ("thread_priority", &["server/src/threads.rs"]),
     ("hyper_util", &["server/src/rpc/"]),
     ("tower", &["server/src/rpc/"]),

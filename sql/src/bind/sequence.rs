@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Binder;
+use super::{Binder, naming};
 use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
 use crate::catalog::sequence::{Place, SequenceDescriptor, SequenceOwner, bounds_of};
 use crate::error::{SqlError, SqlState};
 use crate::expr::{CastKind, Expr};
-use crate::limits::NAME_MAX_BYTES;
 use crate::parser::ast::sequence::{ColumnName, Generated, SequenceOptions, SequenceStatement};
 use crate::parser::ast::{ColumnDefinition, Name};
 use crate::types::DataType;
@@ -88,7 +87,7 @@ impl Binder<'_> {
     ) -> Result<BoundSequence, SqlError> {
         match statement {
             SequenceStatement::Create { if_not_exists, name, options } => {
-                super::table::check_name(name)?;
+                naming::check_name(name)?;
                 self.check_generation(3, "CREATE SEQUENCE")?;
                 let sequence = created(name.value.clone(), options)?;
                 let (owner, table) = self.owner(options.owner.as_ref())?;
@@ -269,26 +268,9 @@ impl Binder<'_> {
                 || self.catalog.sequence(name).is_some()
         };
         let label = |number: u32| if number == 0 { "seq".to_owned() } else { format!("seq{number}") };
-        let names = (0..).map(|number| object_name(table, column, &label(number)));
+        let names = (0..).map(|number| naming::object_name(table, column, &label(number)));
         names.into_iter().find(|name| !is_taken(name)).unwrap_or_default()
     }
-}
-
-/// PostgreSQL's name for what belongs to a column: of table and column the longer one is cut until all fits
-/// (`makeObjectName`).
-fn object_name(table: &str, column: &str, label: &str) -> String {
-    let room = NAME_MAX_BYTES.saturating_sub(label.len() + 2);
-    let (mut first, mut second) = (table.len(), column.len());
-    while first + second > room {
-        if first > second { first -= 1 } else { second -= 1 }
-    }
-    let cut = |text: &str, mut length: usize| {
-        while !text.is_char_boundary(length) {
-            length -= 1;
-        }
-        text.get(..length).unwrap_or_default().to_owned()
-    };
-    format!("{}_{}_{label}", cut(table, first), cut(column, second))
 }
 
 fn still_needed(what: &str, users: &[(Arc<TableDescriptor>, String)], sequence: &str) -> SqlError {

@@ -1,11 +1,11 @@
 //! CREATE TABLE, ALTER TABLE and DROP TABLE.
 
 use super::sequence::ColumnSequence;
-use super::{Binder, Bound};
+use super::{Binder, Bound, naming};
 use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
 use crate::catalog::descriptor_format;
 use crate::error::{SqlError, SqlState};
-use crate::limits::{NAME_MAX_BYTES, TABLE_COLUMNS_MAX};
+use crate::limits::TABLE_COLUMNS_MAX;
 use crate::parser::ast;
 use crate::parser::ast::Name;
 use crate::types::DataType;
@@ -16,7 +16,7 @@ const ROWID: &str = "rowid";
 impl Binder<'_> {
     /// Makes the descriptor of a new table.
     pub(super) fn create_table(&self, create: &ast::CreateTable) -> Result<Bound, SqlError> {
-        check_name(&create.name)?;
+        naming::check_name(&create.name)?;
         if create.columns.len() > TABLE_COLUMNS_MAX {
             let message = format!("tables can have at most {TABLE_COLUMNS_MAX} columns");
             return Err(SqlError::new(SqlState::TooManyColumns, message).at(create.name.position));
@@ -50,7 +50,7 @@ impl Binder<'_> {
         id: u32,
         definition: &ast::ColumnDefinition,
     ) -> Result<ColumnDescriptor, SqlError> {
-        check_name(&definition.name)?;
+        naming::check_name(&definition.name)?;
         if !definition.data_type.is_stored() {
             let what = format!("a column of type {}", definition.data_type);
             return Err(SqlError::unsupported(what).at(definition.name.position));
@@ -100,7 +100,7 @@ impl Binder<'_> {
         let key = primary_key(&mut visible, columns)?;
         let mut index = IndexDescriptor::primary(&found.name, key);
         if let Some(name) = name {
-            check_name(name)?;
+            naming::check_name(name)?;
             index.name.clone_from(&name.value);
         }
         let keyed = TableDescriptor {
@@ -173,12 +173,4 @@ fn primary_key(columns: &mut Vec<ColumnDescriptor>, names: &[Name]) -> Result<Ve
 
 fn twice(name: &Name, how: &str) -> SqlError {
     SqlError::new(SqlState::DuplicateColumn, format!("column \"{}\" {how}", name.value)).at(name.position)
-}
-
-pub(super) fn check_name(name: &Name) -> Result<(), SqlError> {
-    if name.value.len() <= NAME_MAX_BYTES && !name.value.is_empty() {
-        return Ok(());
-    }
-    let message = format!("name \"{}\" must have 1 to {NAME_MAX_BYTES} bytes", name.value);
-    Err(SqlError::new(SqlState::ProgramLimitExceeded, message).at(name.position))
 }

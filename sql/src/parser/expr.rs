@@ -233,7 +233,7 @@ impl<'a> Convert<'a> {
         }
         let mut parts = names.into_iter().map(|name| self.name(name)).collect::<Result<Vec<_>, _>>()?;
         if parts.len() > COLUMN_PARTS_MAX {
-            return Err(super::query::too_many_parts(&parts));
+            return Err(super::names::too_many_parts(&parts));
         }
         let Some(column) = parts.pop() else {
             return Err(SqlError::unsupported("a column without a name").at(position));
@@ -241,7 +241,7 @@ impl<'a> Convert<'a> {
         if parts.is_empty() {
             return Ok(self.at(position, ExprKind::Column { qualifier: None, table: None, column }));
         }
-        let (qualifier, table) = super::query::qualified(parts)?;
+        let (qualifier, table) = super::names::qualified(parts)?;
         Ok(self.at(position, ExprKind::Column { qualifier, table: Some(table), column }))
     }
 

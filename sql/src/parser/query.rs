@@ -6,13 +6,11 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::ast::{Name, OrderBy, Qualifier, Query, QueryBody, Relation, Select, SelectItem, TableRef};
+use super::ast::{Name, OrderBy, Query, QueryBody, Relation, Select, SelectItem, TableRef};
 use super::expr::{Convert, refuse_literal};
+use super::names::{Qualified, qualified};
 use super::{Source, from, place};
-use crate::error::{SqlError, SqlState};
-
-/// Parts of a relation's name: database, schema and its own.
-const PARTS_MAX: usize = 3;
+use crate::error::SqlError;
 
 /// A query.
 ///
@@ -239,9 +237,6 @@ fn alias(source: &Source<'_>, alias: TableAlias) -> Result<Name, SqlError> {
     }
 }
 
-/// A name, and what stands before it.
-type Qualified = (Option<Box<Qualifier>>, Name);
-
 /// The name of a relation, and what stands before it; its position is that of the whole.
 ///
 /// # Errors
@@ -251,26 +246,6 @@ pub fn relation_name(source: &Source<'_>, name: ObjectName) -> Result<Qualified,
     let position = parts.first().map_or(0, |part| part.position);
     let (qualifier, name) = qualified(parts)?;
     Ok((qualifier, Name { position, ..name }))
-}
-
-/// The last part of a name, and what stands before it.
-///
-/// # Errors
-/// 42601 beyond three parts, and for none.
-pub fn qualified(mut parts: Vec<Name>) -> Result<Qualified, SqlError> {
-    if parts.len() > PARTS_MAX {
-        return Err(too_many_parts(&parts));
-    }
-    let Some(name) = parts.pop() else { return Err(too_many_parts(&[])) };
-    let Some(schema) = parts.pop() else { return Ok((None, name)) };
-    Ok((Some(Box::new(Qualifier { database: parts.pop(), schema })), name))
-}
-
-/// The error of a name with more parts than one can have.
-pub fn too_many_parts(parts: &[Name]) -> SqlError {
-    let names: Vec<&str> = parts.iter().map(|part| part.value.as_str()).collect();
-    let message = format!("improper qualified name (too many dotted names): {}", names.join("."));
-    SqlError::new(SqlState::SyntaxError, message).at(parts.first().map_or(0, |part| part.position))
 }
 
 /// The name of a table that is changed; the schema `public` may stand before it.

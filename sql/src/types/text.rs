@@ -3,12 +3,11 @@
 //! text share about lengths is below.
 
 use crate::error::{SqlError, SqlState};
-use crate::types::kind::{Kind, match_value};
 use crate::types::{DataType, Datum};
 
 /// A value as the client sees it; `None` for NULL.
 pub fn to_text(datum: &Datum, data_type: &DataType) -> Option<String> {
-    match_value!(datum, None, K, value => Some(K::text(value, *data_type)))
+    datum.as_text(*data_type)
 }
 
 /// Reads a value of a type. Text beyond its length is an error here, as for a column.

@@ -65,7 +65,7 @@ impl ElementType {
 
     /// What is known of the arrays.
     pub(super) fn array_info(self) -> &'static TypeInfo {
-        self.info().and_then(|info| info.array).unwrap_or(&super::unknown::INFO)
+        self.info().and_then(|info| info.array).unwrap_or_else(|| DataType::Unknown.info())
     }
 }
 
