@@ -76,7 +76,7 @@ impl BoundStatement {
     /// Columns of the rows that it returns to the client; `None` for statements without rows, and for COPY.
     pub fn columns(&self) -> Option<Vec<OutputColumn>> {
         let texts = |names: &[&str]| {
-            let column = |name: &&str| OutputColumn { name: (*name).to_owned(), data_type: DataType::TEXT };
+            let column = |name: &&str| OutputColumn::new(*name, DataType::TEXT);
             names.iter().map(column).collect::<Vec<_>>()
         };
         match &self.kind {
@@ -84,7 +84,7 @@ impl BoundStatement {
             Bound::Explain { .. } => Some(texts(&["QUERY PLAN"])),
             Bound::ShowTables => Some(texts(&["table_name"])),
             Bound::ShowRanges { .. } => {
-                let integer = |name: &str| OutputColumn { name: name.to_owned(), data_type: DataType::Int8 };
+                let integer = |name: &str| OutputColumn::new(name, DataType::Int8);
                 let mut columns = vec![integer("range_id")];
                 columns.extend(texts(&["start_key", "end_key"]));
                 columns.extend([integer("size_bytes"), integer("leader_node")]);
@@ -166,6 +166,8 @@ pub enum Bound {
     Begin {
         /// `READ ONLY` or `READ WRITE`, where it says one.
         read_only: Option<bool>,
+        /// `START TRANSACTION`.
+        starts: bool,
     },
     /// `COMMIT`.
     Commit,
@@ -197,6 +199,8 @@ pub enum Bound {
         value: Option<String>,
         /// Until the transaction's end.
         local: bool,
+        /// `RESET`.
+        resets: bool,
     },
     /// `RESET ALL`.
     ResetAll,
@@ -343,7 +347,7 @@ fn job_columns() -> Vec<OutputColumn> {
         ("updated", DataType::TimestampTz),
         ("error", DataType::TEXT),
     ];
-    let column = |(name, data_type): (&str, DataType)| OutputColumn { name: name.to_owned(), data_type };
+    let column = |(name, data_type): (&str, DataType)| OutputColumn::new(name, data_type);
     columns.map(column).to_vec()
 }
 
@@ -396,7 +400,7 @@ impl Binder<'_> {
                 Bound::Truncate { tables: self.tables(names)?, restarts: *restarts }
             }
             Statement::Sequence(statement) => Bound::Sequence(self.sequence_statement(statement)?),
-            Statement::Begin { read_only } => Bound::Begin { read_only: *read_only },
+            Statement::Begin { read_only, starts } => Bound::Begin { read_only: *read_only, starts: *starts },
             Statement::Commit => Bound::Commit,
             Statement::Rollback => Bound::Rollback,
             Statement::Savepoint(savepoint) => Bound::Savepoint(savepoint.clone()),
@@ -405,9 +409,12 @@ impl Binder<'_> {
             Statement::ShowClusterSettings => Bound::ShowClusterSettings,
             Statement::ShowJobs => Bound::ShowJobs,
             Statement::ShowVariable { name } => Bound::ShowVariable { name: name.value.clone() },
-            Statement::SetVariable { name, value, local } => {
-                Bound::SetVariable { name: name.value.clone(), value: value.clone(), local: *local }
-            }
+            Statement::SetVariable { name, value, local, resets } => Bound::SetVariable {
+                name: name.value.clone(),
+                value: value.clone(),
+                local: *local,
+                resets: *resets,
+            },
             Statement::ResetAll => Bound::ResetAll,
             Statement::SetClusterSetting { name, value } => {
                 Bound::SetClusterSetting { name: name.value.clone(), value: value.clone() }

@@ -93,6 +93,9 @@ impl Connection {
         let name = describe.name.as_deref().unwrap_or_default();
         let columns = if describe.target_type == TARGET_TYPE_BYTE_STATEMENT {
             let statement = self.session.statement(name)?;
+            if let Some(prepared) = statement.prepared.as_ref().filter(|known| known.columns().is_some()) {
+                self.session.check_accepts(prepared)?;
+            }
             let oids = parameter_oids(statement.prepared.as_ref(), &statement.given_types);
             let oids = ParameterDescription::new(oids);
             self.out.push(&PgWireBackendMessage::ParameterDescription(oids))?;

@@ -39,7 +39,7 @@ impl Binder<'_> {
         for index in positions {
             let Some(column) = table.columns.get(index) else { continue };
             exprs.push(Expr::Column { index, data_type: column.data_type });
-            outputs.push(OutputColumn { name: column.name.clone(), data_type: column.data_type });
+            outputs.push(OutputColumn::new(&*column.name, column.data_type));
         }
         let tree = Query::Project(Box::new(scan(&table)), exprs);
         let query = BoundQuery { tree, offset: None, limit: None, columns: outputs };

@@ -33,9 +33,10 @@ impl Binder<'_> {
                 if let Some(table) = SystemTable::find(None, value) {
                     return Ok(Found::System(table));
                 }
-                let lacking = |_| {
-                    SqlError::unsupported(format!("{}.{value}", Schema::Catalog.name()))
-                        .at(name.name.position)
+                let lacking = |error| match SystemTable::is_lacking(value) {
+                    true => SqlError::unsupported(format!("{}.{value}", Schema::Catalog.name()))
+                        .at(name.name.position),
+                    false => error,
                 };
                 return self.table(&name.name).map(Found::Table).map_err(lacking);
             }

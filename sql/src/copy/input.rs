@@ -68,8 +68,7 @@ pub(crate) async fn start_copy_in(
 ) -> Result<Completion, SqlError> {
     session.check_writable("COPY FROM")?;
     let columns = from.columns.iter().filter_map(|position| from.table.columns.get(*position));
-    let columns =
-        columns.map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type });
+    let columns = columns.map(|column| OutputColumn::new(&*column.name, column.data_type));
     let target = target(session, from).await?;
     Ok(Completion::CopyIn(Box::new(CopyIn {
         columns: columns.collect(),

@@ -66,6 +66,8 @@ pub enum Statement {
     Begin {
         /// `READ ONLY` or `READ WRITE`, where it says one.
         read_only: Option<bool>,
+        /// `START TRANSACTION`, which is answered so.
+        starts: bool,
     },
     /// `COMMIT`, `END`.
     Commit,
@@ -97,6 +99,8 @@ pub enum Statement {
         value: Option<String>,
         /// `SET LOCAL`: until the transaction's end.
         local: bool,
+        /// `RESET`, which is answered so.
+        resets: bool,
     },
     /// `RESET ALL`.
     ResetAll,

@@ -3,7 +3,8 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::Name;
-use super::{Source, is_keyword, is_reserved};
+use super::reserved::is_no_name;
+use super::{Source, is_keyword};
 use crate::error::SqlError;
 
 /// A place in the tokens of a statement.
@@ -148,7 +149,7 @@ impl<'a> Cursor<'a> {
     /// 42601 where none comes.
     pub fn name(&mut self) -> Result<Name, SqlError> {
         match self.peek().map(|token| &token.token) {
-            Some(Token::Word(word)) if word.quote_style.is_some() || !is_reserved(&word.value) => self.word(),
+            Some(Token::Word(word)) if word.quote_style.is_some() || !is_no_name(&word.value) => self.word(),
             _ => Err(self.unexpected()),
         }
     }

@@ -73,3 +73,34 @@ pub fn is_reserved(word: &str) -> bool {
     ];
     RESERVED.contains(&word.to_ascii_lowercase().as_str())
 }
+
+/// Whether an unquoted word (in any case) is neither the name of a table, a column, a savepoint nor the like: PostgreSQL has some
+/// besides those that are reserved, which name functions and types alone.
+pub fn is_no_name(word: &str) -> bool {
+    const OF_FUNCTIONS: &[&str] = &[
+        "authorization",
+        "binary",
+        "collation",
+        "concurrently",
+        "cross",
+        "current_schema",
+        "freeze",
+        "full",
+        "ilike",
+        "inner",
+        "is",
+        "isnull",
+        "join",
+        "left",
+        "like",
+        "natural",
+        "notnull",
+        "outer",
+        "overlaps",
+        "right",
+        "similar",
+        "tablesample",
+        "verbose",
+    ];
+    is_reserved(word) || OF_FUNCTIONS.contains(&word.to_ascii_lowercase().as_str())
+}

@@ -46,10 +46,10 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
         "alter" if cursor.take("sequence") => sequence::alter(&mut cursor, first)?,
         "alter" => schema::alter(&mut cursor, first)?,
         "truncate" => schema::truncate(&mut cursor)?,
-        "begin" => begin(&mut cursor)?,
+        "begin" => begin(&mut cursor, false)?,
         "start" => {
             cursor.expect("transaction")?;
-            begin(&mut cursor)?
+            begin(&mut cursor, true)?
         }
         "commit" | "end" => end(&mut cursor, first, Statement::Commit)?,
         "rollback" | "abort" => rollback(&mut cursor, first)?,
@@ -89,12 +89,12 @@ fn create(cursor: &Cursor<'_>, first: &TokenWithSpan) -> Result<Option<Statement
 }
 
 /// The modes behind BEGIN. Every level of isolation is served as SERIALIZABLE, which is at least as strict.
-fn begin(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
-    let _ = cursor.take("work") || cursor.take("transaction");
+fn begin(cursor: &mut Cursor<'_>, starts: bool) -> Result<Statement, SqlError> {
+    let _ = !starts && (cursor.take("work") || cursor.take("transaction"));
     if cursor.peek().is_none() {
-        return Ok(Statement::Begin { read_only: None });
+        return Ok(Statement::Begin { read_only: None, starts });
     }
-    Ok(Statement::Begin { read_only: session::modes(cursor)?.read_only })
+    Ok(Statement::Begin { read_only: session::modes(cursor)?.read_only, starts })
 }
 
 fn end(cursor: &mut Cursor<'_>, first: &TokenWithSpan, statement: Statement) -> Result<Statement, SqlError> {
@@ -178,7 +178,7 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
         let name = dotted(cursor)?;
         (name, assigned(cursor)?)
     };
-    Ok(Statement::SetVariable { name, value, local })
+    Ok(Statement::SetVariable { name, value, local, resets: false })
 }
 
 /// `= value` or `TO value`.
@@ -223,7 +223,7 @@ fn reset(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     if cursor.take_all(&["cluster", "setting"]) {
         return Ok(Statement::SetClusterSetting { name: dotted(cursor)?, value: None });
     }
-    Ok(Statement::SetVariable { name: variable(cursor)?, value: None, local: false })
+    Ok(Statement::SetVariable { name: variable(cursor)?, value: None, local: false, resets: true })
 }
 
 fn explain(mut cursor: Cursor<'_>) -> Result<Statement, SqlError> {

@@ -20,6 +20,7 @@ use crate::error::{SqlError, SqlState};
 use crate::exec::context::Limits;
 use crate::parser::ast;
 use crate::parser::ast::session::{Maintenance, SessionStatement};
+use crate::plan::node::OutputColumn;
 use crate::types::Datum;
 
 /// In what company a statement stands outside BEGIN.
@@ -160,7 +161,7 @@ impl Session {
             return Ok((Arc::clone(told), lease));
         }
         let (binding, lease) = self.confirmed_binding(&prepared.statement, &told.with.types, cancel).await?;
-        let is_same = binding.columns() == told.columns()
+        let is_same = same_columns(binding.columns(), told.columns())
             && binding.bound.parameter_types == told.bound.parameter_types;
         if !is_same && !is_about_session(prepared.statement.tree()) {
             return Err(SqlError::new(
@@ -197,7 +198,10 @@ impl Session {
             Bound::AddPrimaryKey { table, keyed } => {
                 self.add_primary_key((table.as_ref(), keyed), run, sink).await
             }
-            Bound::Begin { read_only } => self.begin(*read_only, sink).await,
+            Bound::Begin { read_only, starts } => {
+                self.begin(*read_only, sink).await?;
+                Ok(tag(if *starts { "START TRANSACTION" } else { "BEGIN" }))
+            }
             Bound::Commit => self.commit(sink).await,
             Bound::Rollback => self.rollback(sink).await,
             Bound::Savepoint(savepoint) => self.savepoint(savepoint),
@@ -206,8 +210,9 @@ impl Session {
             Bound::ShowJobs => show::jobs(&self.node, columns, sink).await,
             Bound::ShowClusterSettings => show::cluster_settings(&self.node, columns, sink).await,
             Bound::ShowVariable { name } => self.show_variable(name, columns, sink).await,
-            Bound::SetVariable { name, value, local } => {
-                self.set_variable((name, value.as_deref()), *local, sink)
+            Bound::SetVariable { name, value, local, resets } => {
+                let set = self.set_variable((name, value.as_deref()), *local, sink)?;
+                Ok(if *resets { tag("RESET") } else { set })
             }
             Bound::ResetAll => {
                 self.variables.reset();
@@ -230,11 +235,7 @@ impl Session {
         }
     }
 
-    async fn begin(
-        &mut self,
-        read_only: Option<bool>,
-        sink: &mut dyn ResultSink,
-    ) -> Result<Completion, SqlError> {
+    async fn begin(&mut self, read_only: Option<bool>, sink: &mut dyn ResultSink) -> Result<(), SqlError> {
         match &mut self.transaction {
             TransactionState::Open(open) if open.kind == Kind::Explicit => {
                 let message = "there is already a transaction in progress".to_owned();
@@ -248,10 +249,10 @@ impl Session {
                 }
             }
             TransactionState::Idle | TransactionState::Failed(_) => {
-                self.open_transaction(Kind::Explicit, read_only)
+                self.open_transaction(Kind::Explicit, read_only);
             }
         }
-        Ok(tag("BEGIN"))
+        Ok(())
     }
 
     /// Opens the implicit transaction of several statements, where none is open.
@@ -504,5 +505,15 @@ fn joins_transaction(bound: &Bound, turn: Turn) -> bool {
         | Bound::Savepoint(_)
         | Bound::SetClusterSetting { .. }
         | Bound::DiscardAll => false,
+    }
+}
+
+/// Whether clients read rows of both in the same way; the tables may have become others.
+fn same_columns(one: Option<&[OutputColumn]>, other: Option<&[OutputColumn]>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_like(other))
+        }
+        (one, other) => one.is_none() && other.is_none(),
     }
 }

@@ -199,9 +199,13 @@ impl Variables {
             .collect()
     }
 
-    /// Those of [`Variables::reported`] that changed since the last call.
+    /// Those of [`Variables::reported`] that changed since the last call, each once.
     pub fn take_changed(&mut self) -> Vec<(String, String)> {
-        std::mem::take(&mut self.changed)
+        let changed = std::mem::take(&mut self.changed);
+        let is_last = |(at, (name, _)): &(usize, &(String, String))| {
+            !changed.iter().skip(at + 1).any(|(later, _)| later == name)
+        };
+        changed.iter().enumerate().filter(is_last).map(|(_, change)| change.clone()).collect()
     }
 
     /// `statement_timeout` in microseconds, where there is one.
