@@ -41,11 +41,13 @@ pub enum Safeguard {
     SavepointsUndone,
     /// What was read behind a savepoint counts on when its transaction goes back to it.
     ReadsOutliveSavepoints,
+    /// Who has changed the catalog waits until all nodes know.
+    CatalogSettled,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -63,6 +65,7 @@ impl Safeguard {
         Self::RangesClosed,
         Self::SavepointsUndone,
         Self::ReadsOutliveSavepoints,
+        Self::CatalogSettled,
     ];
 
     /// Its name on a command line.
@@ -85,6 +88,7 @@ impl Safeguard {
             Self::RangesClosed => "ranges-closed",
             Self::SavepointsUndone => "savepoints-undone",
             Self::ReadsOutliveSavepoints => "reads-outlive-savepoints",
+            Self::CatalogSettled => "catalog-settled",
         }
     }
 }

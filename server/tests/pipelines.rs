@@ -1,4 +1,6 @@
-//! What drivers send at once is looked up together.
+//! What drivers send at once is looked up together; what sleeps can be woken.
+
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
@@ -39,4 +41,26 @@ async fn pipelined_inserts_of_a_transaction_look_up_their_keys_together() {
     client.batch_execute("ROLLBACK").await.unwrap();
     let count = client.query_one("SELECT count(*) FROM t", &[]).await.unwrap().get::<_, i64>(0);
     assert_eq!(count, ROWS + 1);
+}
+
+#[tokio::test]
+async fn sleep_ends_by_its_time_a_timeout_and_a_cancel() {
+    let cluster = Cluster::of_one();
+    let client = cluster.nodes[0].connect().await;
+    let begun = Instant::now();
+    client.batch_execute("SELECT pg_sleep(0.05)").await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    client.batch_execute("SET statement_timeout = 30").await.unwrap();
+    let error = client.batch_execute("SELECT pg_sleep(3600)").await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "57014");
+    client.batch_execute("RESET statement_timeout").await.unwrap();
+    let cancel = client.cancel_token();
+    let sleeping = tokio::spawn(async move { client.batch_execute("SELECT pg_sleep(3600)").await });
+    // A request that comes before the statement has begun does nothing.
+    while !sleeping.is_finished() {
+        cancel.cancel_query(tokio_postgres::NoTls).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let error = sleeping.await.unwrap().unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "57014");
 }

@@ -119,6 +119,10 @@ points! {
         SqlWentBack = "path: savepoint gone back to",
         /// Of two transactions that had read the same row behind a savepoint, at least one was committed.
         SavepointReadsMet = "story: two transactions had read the same row behind a savepoint",
+        /// A sequence gave a value.
+        SequenceDrawn = "path: value of a sequence given",
+        /// A sequence was set.
+        SequenceSet = "path: sequence set",
         /// SQL wrote a row.
         SqlRowWritten = "path: row written by SQL",
         /// SQL wrote rows of two tables as one.

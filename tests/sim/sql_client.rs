@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 
 use crate::coverage::Point;
 use crate::network::MachineId;
-use crate::sql_history::{SqlKind, SqlOutcome};
+use crate::sql_history::{PLACE, SqlKind, SqlOutcome};
 use crate::workload::{Running, Workload};
 
 /// Names of tables that come and go.
@@ -102,7 +102,9 @@ impl SqlClient {
             28..38 => return self.write_twins(session, table, row).await,
             38..50 => return self.write_behind_savepoint(session, table, row).await,
             50..54 => SqlKind::Truncate,
-            54..68 => SqlKind::Write { row },
+            54..66 => SqlKind::Write { row },
+            66..78 => SqlKind::Next,
+            78..81 => SqlKind::SetTo,
             _ => SqlKind::Read { row },
         };
         let id = self.workload.sql.invoke(self.machine, table, kind);
@@ -113,6 +115,8 @@ impl SqlClient {
             SqlKind::Truncate => run_text(session, &format!("TRUNCATE s{table}")).await,
             SqlKind::Write { row } => run_text(session, &upsert((table, id), row)).await,
             SqlKind::Read { row } => run_text(session, &read(table, row)).await,
+            SqlKind::Next => self.next_value(session).await,
+            SqlKind::SetTo => run_text(session, &format!("SELECT setval('q', {})", id * PLACE)).await,
         };
         self.answer(id, kind, result);
     }
@@ -136,6 +140,18 @@ impl SqlClient {
         }
         if result.is_ok() {
             self.workload.coverage.hit(Point::SqlTwinsWritten);
+        }
+    }
+
+    /// The next value of the sequence, which is made where it is not there yet.
+    async fn next_value(&self, session: &mut Session) -> Result<Option<u64>, SqlError> {
+        let next = "SELECT nextval('q')";
+        match run_text(session, next).await {
+            Err(error) if error.state == SqlState::UndefinedTable => {
+                run_text(session, "CREATE SEQUENCE IF NOT EXISTS q").await?;
+                run_text(session, next).await
+            }
+            result => result,
         }
     }
 
@@ -198,6 +214,8 @@ impl SqlClient {
                     SqlKind::Truncate => self.workload.coverage.hit(Point::TableTruncated),
                     SqlKind::Write { .. } => self.workload.coverage.hit(Point::SqlRowWritten),
                     SqlKind::Read { .. } => {}
+                    SqlKind::Next => self.workload.coverage.hit(Point::SequenceDrawn),
+                    SqlKind::SetTo => self.workload.coverage.hit(Point::SequenceSet),
                 }
                 (SqlOutcome::Done(found), String::new())
             }

@@ -27,14 +27,21 @@ pub enum SqlKind {
         /// The row.
         row: u64,
     },
+    /// Takes the next value of the sequence.
+    Next,
+    /// Sets the sequence to a place of its own, which is its number times [`PLACE`].
+    SetTo,
 }
+
+/// Values between two places of the sequence: more than are ever taken.
+pub const PLACE: u64 = 1_000_000;
 
 impl SqlKind {
     /// Whether it changes which tables there are, or which rows, all at once.
     pub fn is_ddl(self) -> bool {
         match self {
             Self::Create | Self::Drop | Self::Truncate => true,
-            Self::Write { .. } | Self::Read { .. } => false,
+            Self::Write { .. } | Self::Read { .. } | Self::Next | Self::SetTo => false,
         }
     }
 }

@@ -325,11 +325,14 @@ type NaiveWrites = BTreeMap<u8, (Option<u8>, WriteCondition)>;
 struct NaiveMarks {
     now: NaiveWrites,
     marks: Vec<(Sequence, NaiveWrites)>,
+    /// How many marks there were when a key was written last: what is hidden goes with the next write at the latest.
+    at_write: BTreeMap<u8, usize>,
 }
 
 impl NaiveMarks {
     fn write(&mut self, at: u8, new: Option<u8>, condition: WriteCondition) {
         self.now.entry(at).or_insert((new, condition)).0 = new;
+        self.at_write.insert(at, self.marks.len());
     }
 
     /// Does the same to both.
@@ -374,8 +377,9 @@ impl NaiveMarks {
         }
         assert_eq!(buffer.bytes(), buffer.iter().map(Write::size_bytes).sum::<usize>());
         assert_eq!(buffer.hidden_bytes, buffer.writes.values().map(Written::hidden_bytes).sum::<usize>());
-        for written in buffer.writes.values() {
-            assert!(written.hidden.len() <= self.marks.len() + 2, "what no mark asks for goes");
+        for (at, marks) in &self.at_write {
+            let hidden = buffer.writes.get(&key(*at)).map_or(0, |written| written.hidden.len());
+            assert!(hidden <= marks + 1, "what no mark asks for goes");
         }
     }
 }

@@ -10,7 +10,7 @@ use quorate_raft_groups::cluster::catalog::CatalogListener;
 use quorate_raft_groups::cluster::error::ClusterError;
 use quorate_raft_groups::cluster::member::Member;
 use quorate_raft_groups::cluster::version::Feature;
-use quorate_raft_groups::safeguard;
+use quorate_raft_groups::safeguard::{self, Safeguard};
 use quorate_sql::cluster::{Cluster, RangeInfo, SettingInfo};
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::kv_error;
@@ -39,6 +39,9 @@ impl Cluster for SqlCluster {
     }
 
     async fn await_catalog(&self, upto: Timestamp) -> Result<(), SqlError> {
+        if !safeguard::holds(Safeguard::CatalogSettled) {
+            return Ok(());
+        }
         self.member.await_catalog(upto.raw()).await.map_err(sql_error)
     }
 

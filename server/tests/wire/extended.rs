@@ -44,7 +44,7 @@ async fn extended_error_skips_to_sync() {
         (message(b'E', b"none\0\0\0\0\0"), "34000"),
         (message(b'D', b"Pnone\0"), "34000"),
         (message(b'P', b"\0SELECT 1; SELECT 2\0\0\0"), "42601"),
-        (message(b'P', b"\0SELECT $1\0\0\x01\0\0\x0b\x86"), "0A000"),
+        (message(b'P', b"\0SELECT $1\0\0\x01\0\0\x02\x58"), "0A000"),
         (message(b'P', b"\0SELECT '\xff'\0\0\0"), "22021"),
     ] {
         let answer = raw.ask(&[bytes.clone(), sync()].concat()).await;
@@ -67,7 +67,7 @@ async fn extended_portal_has_one_name_and_one_run() {
     let twice_bound = [parse("SELECT 1"), bind.clone(), bind.clone(), sync()].concat();
     assert_eq!(raw.ask(&twice_bound).await, "1 2 E(42P03) Z(I)");
     let parts = [parse("SET application_name = 'x'"), bind.clone(), execute.clone(), execute.clone(), sync()];
-    assert_eq!(raw.ask(&parts.concat()).await, "1 2 S C(SET) E(55000) S Z(I)");
+    assert_eq!(raw.ask(&parts.concat()).await, "1 2 C(SET) E(55000) Z(I)");
     let parts = [parse("SELECT 1"), bind, execute.clone(), execute, sync()];
     assert_eq!(raw.ask(&parts.concat()).await, "1 2 D C(SELECT 1) C(SELECT 0) Z(I)");
 }
@@ -286,5 +286,5 @@ async fn extended_arrays_go_there_and_back() {
     assert_eq!(row.get::<_, Vec<Option<std::time::SystemTime>>>(1).len(), 2);
     assert_eq!((row.get::<_, String>(2), row.get::<_, Vec<i32>>(3)), ("x y".to_owned(), vec![3]));
     let error = client.query("SELECT $1::int[]", &[&vec!["text"]]).await.unwrap_err();
-    assert!(error.to_string().contains("cannot convert") || error.code().is_some(), "{error}");
+    assert!(error.to_string().contains("serializing parameter"), "{error}");
 }

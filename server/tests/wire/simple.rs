@@ -201,8 +201,8 @@ async fn set_tells_the_client_what_changed() {
     let (mut raw, _) = Raw::session(server.address).await;
     raw.send(&query("SET application_name = 'other'")).await;
     let messages = raw.until_ready().await;
-    assert_eq!(outline(&messages), "S C(SET) Z(I)");
-    assert_eq!(messages[0].text(), "application_name|other|");
+    assert_eq!(outline(&messages), "C(SET) S Z(I)");
+    assert_eq!(messages[1].text(), "application_name|other|");
 }
 
 #[tokio::test]

@@ -113,8 +113,9 @@ impl Drawing<'_> {
             return self.set_own(&own, origin).await;
         }
         let mut attempts = CatalogAttempts::new(self.node);
+        let mut tried = None;
         let committed = loop {
-            match set_origin(self.node, id, origin).await {
+            match set_origin(self.node, id, origin, &mut tried).await {
                 Ok(committed) => break committed,
                 Err(Failure::Sql(error)) => return Err(error),
                 Err(Failure::Kv(error)) => attempts.after(error).await?,
@@ -170,15 +171,49 @@ fn decoded(descriptor: Option<&Value>) -> Result<SequenceDescriptor, SqlError> {
     Ok(sequence_format::decode(descriptor.ok_or_else(dropped)?)?)
 }
 
-/// Lets a sequence count from another place on; when that was committed.
-async fn set_origin(node: &SqlNode, id: u64, origin: Place) -> Result<Timestamp, Failure> {
+/// Lets a sequence count from another place on; when that was committed. `tried` is the version that an attempt of before has
+/// written, or not: set twice, a sequence would give the values behind its place twice.
+async fn set_origin(
+    node: &SqlNode,
+    id: u64,
+    origin: Place,
+    tried: &mut Option<u64>,
+) -> Result<Timestamp, Failure> {
     let mut transaction = node.database.begin(TransactionOptions::default()).await?;
     let descriptor = transaction.get_many(vec![keys::sequence_key(id)]).await?.pop().flatten();
     let sequence = decoded(descriptor.as_ref())?;
     check_bounds(&sequence, origin.value)?;
-    let bytes = sequence_format::encode(&sequence.restarted(origin)).into();
-    transaction.write(Write::put(keys::sequence_key(id), bytes))?;
+    match earlier_attempt(&sequence, origin, *tried) {
+        Earlier::NotDone => {}
+        Earlier::Done => return Ok(transaction.read_timestamp()),
+        Earlier::Unknown => {
+            let message = "it is not known whether the sequence was set: it has been changed again since";
+            return Err(SqlError::new(SqlState::StatementCompletionUnknown, message).into());
+        }
+    }
+    let restarted = sequence.restarted(origin);
+    *tried = Some(restarted.version);
+    transaction.write(Write::put(keys::sequence_key(id), sequence_format::encode(&restarted).into()))?;
     Ok(transaction.commit(None).await?.timestamp)
+}
+
+/// What became of an attempt of before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Earlier {
+    NotDone,
+    Done,
+    Unknown,
+}
+
+/// What a sequence, as it is stored, tells of an attempt that would have written this version of it.
+fn earlier_attempt(stored: &SequenceDescriptor, origin: Place, tried: Option<u64>) -> Earlier {
+    match tried {
+        Some(version) if stored.version == version && stored.origin == origin => Earlier::Done,
+        // Another one has written that version.
+        Some(version) if stored.version == version => Earlier::NotDone,
+        Some(version) if stored.version > version => Earlier::Unknown,
+        Some(_) | None => Earlier::NotDone,
+    }
 }
 
 async fn write_position(node: &SqlNode, id: u64, position: SequencePosition) -> Result<(), KvError> {
@@ -205,4 +240,23 @@ fn check_bounds(sequence: &SequenceDescriptor, value: i64) -> Result<(), SqlErro
         sequence.name, sequence.min, sequence.max
     );
     Err(SqlError::new(SqlState::NumericValueOutOfRange, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tables::counted;
+
+    #[test]
+    fn what_an_attempt_of_before_has_done_is_seen_in_the_version() {
+        let (there, other) = (Place { value: 9, is_called: true }, Place { value: 7, is_called: true });
+        let before = counted();
+        let after = before.restarted(there);
+        let tried = Some(after.version);
+        assert_eq!(earlier_attempt(&before, there, None), Earlier::NotDone);
+        assert_eq!(earlier_attempt(&before, there, tried), Earlier::NotDone);
+        assert_eq!(earlier_attempt(&after, there, tried), Earlier::Done);
+        assert_eq!(earlier_attempt(&before.restarted(other), there, tried), Earlier::NotDone);
+        assert_eq!(earlier_attempt(&after.restarted(other), there, tried), Earlier::Unknown);
+    }
 }

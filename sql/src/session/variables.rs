@@ -43,7 +43,8 @@ pub struct Variables {
     before_transaction: Option<Values>,
     /// The application's own that are there.
     custom: BTreeSet<String>,
-    changed: Vec<(String, String)>,
+    /// Reported ones that may have changed, with the values that the client knows.
+    changed: BTreeMap<&'static str, String>,
 }
 
 /// Variables as they were at a savepoint.
@@ -201,11 +202,12 @@ impl Variables {
 
     /// Those of [`Variables::reported`] that changed since the last call, each once.
     pub fn take_changed(&mut self) -> Vec<(String, String)> {
-        let changed = std::mem::take(&mut self.changed);
-        let is_last = |(at, (name, _)): &(usize, &(String, String))| {
-            !changed.iter().skip(at + 1).any(|(later, _)| later == name)
+        let known = std::mem::take(&mut self.changed);
+        let now = |name: &'static str| {
+            definition(name).map(|definition| self.value_of(definition).to_owned()).unwrap_or_default()
         };
-        changed.iter().enumerate().filter(is_last).map(|(_, change)| change.clone()).collect()
+        let changed = known.into_iter().map(|(name, known)| (name, known, now(name)));
+        changed.filter(|(_, known, now)| known != now).map(|(name, _, now)| (name.to_owned(), now)).collect()
     }
 
     /// `statement_timeout` in microseconds, where there is one.
@@ -253,7 +255,7 @@ impl Variables {
     fn note_change(&mut self, definition: &Definition, before: &str) {
         let value = self.value_of(definition);
         if definition.is_reported && value != before {
-            self.changed.push((definition.name.to_owned(), value.to_owned()));
+            self.changed.entry(definition.name).or_insert_with(|| before.to_owned());
         }
     }
 

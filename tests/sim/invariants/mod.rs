@@ -17,6 +17,7 @@ mod replicas;
 mod same_bytes;
 mod serializable;
 mod sql_rows;
+mod sql_sequences;
 mod sql_tables;
 mod tables_and_ranges;
 mod tiling;
@@ -177,7 +178,8 @@ impl Invariants {
     /// What the history of SQL's clients must be like.
     pub fn end_of_sql(ops: &[SqlOp]) -> Result<(), Broken> {
         sql_tables::check(ops)?;
-        sql_rows::check(ops)
+        sql_rows::check(ops)?;
+        sql_sequences::check(ops)
     }
 
     /// What the clients' history must be like.

@@ -668,3 +668,19 @@ async fn sink_that_fails_ends_the_statement() {
     assert_eq!(error.message, "the client is gone");
     assert_eq!(sql(&mut session, "SELECT count(*) FROM t").await.unwrap(), ["2"]);
 }
+
+/// Set twice, it would give values twice.
+#[tokio::test]
+async fn setval_whose_end_was_not_known_is_done_once() {
+    let (mut session, script, _cluster) = session_with_rows(1).await;
+    run_text(&mut session, "CREATE SEQUENCE s", &mut Recorder::default()).await.unwrap();
+    {
+        let mut script = script.lock();
+        script.commits.push_back(KvError::Ambiguous { transaction: Uuid::nil(), detail: "lost".to_owned() });
+        script.is_answer_lost = true;
+    }
+    run_text(&mut session, "SELECT setval('s', 100)", &mut Recorder::default()).await.unwrap();
+    let snapshot = session.node.catalog.snapshot();
+    let sequence = snapshot.sequences().next().unwrap();
+    assert_eq!((sequence.origin.value, sequence.version), (100, 2));
+}
