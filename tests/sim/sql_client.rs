@@ -24,6 +24,8 @@ use crate::workload::{Running, Workload};
 
 /// Names of tables that come and go.
 const NAMES: u64 = 4;
+/// The number that the history has for the sequence: no table's.
+const SEQUENCE: u64 = 80;
 /// Rows of each.
 const ROWS: u64 = 3;
 /// Longest pause between two statements.
@@ -107,7 +109,8 @@ impl SqlClient {
             78..81 => SqlKind::SetTo,
             _ => SqlKind::Read { row },
         };
-        let id = self.workload.sql.invoke(self.machine, table, kind);
+        let of = if matches!(kind, SqlKind::Next | SqlKind::SetTo) { SEQUENCE } else { table };
+        let id = self.workload.sql.invoke(self.machine, of, kind);
         let result = match kind {
             SqlKind::Create if self.rng.random_ratio(1, 2) => self.create_within(session, table).await,
             SqlKind::Create => run_text(session, &create(table)).await,

@@ -106,12 +106,7 @@ pub fn row_description(columns: &[OutputColumn], formats: &Formats) -> PgWireBac
     let field = |(position, column): (usize, &OutputColumn)| {
         let wire = WireType::of(&column.data_type);
         let name = without_zero(&column.name);
-        let (relation, number) = match column.origin {
-            Some(origin) => (origin.relation.cast_signed(), i16::try_from(origin.column).unwrap_or_default()),
-            None => (0, 0),
-        };
-        let format = formats.of(position).code();
-        FieldDescription::new(name, relation, number, wire.oid, wire.size, wire.modifier, format)
+        FieldDescription::new(name, 0, 0, wire.oid, wire.size, wire.modifier, formats.of(position).code())
     };
     let fields = columns.iter().enumerate().map(field).collect();
     PgWireBackendMessage::RowDescription(RowDescription::new(fields))

@@ -21,9 +21,8 @@ pub struct Output {
 
 impl Output {
     /// As a column of the result.
-    pub fn column(&self, scope: &Scope) -> OutputColumn {
-        let origin = if let Expr::Column { index, .. } = &self.expr { scope.origin(*index) } else { None };
-        OutputColumn { name: self.name.clone(), data_type: self.expr.data_type(), origin }
+    pub fn column(&self) -> OutputColumn {
+        OutputColumn { name: self.name.clone(), data_type: self.expr.data_type() }
     }
 }
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::catalog::descriptor::TableDescriptor;
-use crate::catalog::system::{Schema, SystemTable};
+use crate::catalog::system::Schema;
 use crate::error::{SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parser::ast::Name;
-use crate::plan::node::Origin;
 use crate::types::DataType;
 
 use super::suggest::nearest;
@@ -144,16 +143,6 @@ impl Scope {
     /// 42P01 for an unknown qualifier.
     pub fn all(&self, table: Option<&Name>) -> Result<Vec<Found>, SqlError> {
         Ok(self.relations(table)?.into_iter().flat_map(Relation::visible).collect())
-    }
-
-    /// The table's column at a position of the input row.
-    pub fn origin(&self, index: usize) -> Option<Origin> {
-        let of = |relation: &Relation| {
-            let Columns::Table(table) = &relation.columns else { return None };
-            let column = table.columns.get(index.checked_sub(relation.offset)?)?;
-            Some(Origin { relation: SystemTable::oid_of(table), column: column.id })
-        };
-        self.relations.iter().find_map(of)
     }
 
     /// The column's name as messages show it: qualified.

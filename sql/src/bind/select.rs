@@ -104,7 +104,7 @@ impl Binder<'_> {
             }
         };
         let keys = self.order_by(order_by, &outputs, &Place { clause: "ORDER BY", ..place })?;
-        let columns = outputs.iter().map(|output| output.column(&scope)).collect();
+        let columns = outputs.iter().map(Output::column).collect();
         let mut exprs: Vec<Expr> = outputs.into_iter().map(|output| output.expr).collect();
         let mut keys = keys;
         if !group_by.is_empty() || having.is_some() || !aggregates.is_empty() {
@@ -190,7 +190,7 @@ impl Binder<'_> {
             outputs.push(Output { expr: Expr::Column { index: column, data_type }, name });
         }
         let keys = self.order_by(order_by, &outputs, &Place { clause: "ORDER BY", ..place })?;
-        let columns = outputs.iter().map(|output| output.column(&scope)).collect();
+        let columns = outputs.iter().map(Output::column).collect();
         Ok((sorted(Query::Values { rows: bound }, keys), columns))
     }
 }

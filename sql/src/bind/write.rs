@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::coerce::explicit_cast;
 use super::expr::Place;
+use super::order::Output;
 use super::scope::Scope;
 use super::select::check_result_width;
 use super::{Binder, BoundDelete, BoundInsert, BoundQuery, BoundReturning, BoundUpdate};
@@ -246,7 +247,7 @@ impl Binder<'_> {
         let Some(items) = items else { return Ok(None) };
         let scope = self.target_scope(target, table);
         let outputs = self.items(items, &Place::plain(&scope, "RETURNING"), &[])?;
-        let columns: Vec<_> = outputs.iter().map(|output| output.column(&scope)).collect();
+        let columns: Vec<_> = outputs.iter().map(Output::column).collect();
         check_result_width(columns.len())?;
         Ok(Some(BoundReturning { exprs: outputs.into_iter().map(|output| output.expr).collect(), columns }))
     }

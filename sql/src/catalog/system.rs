@@ -4,7 +4,6 @@
 use std::sync::{Arc, LazyLock};
 
 use super::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
-use super::oids::table_oid;
 use crate::types::DataType;
 use crate::types::info::TypeInfo;
 
@@ -25,14 +24,6 @@ impl SystemTable {
     pub fn is_lacking(name: &str) -> bool {
         let known = include_str!("system/postgres.txt");
         Self::find(None, name).is_none() && known.lines().any(|line| line == name)
-    }
-
-    /// The number of a relation: one of these, by its descriptor, or a table.
-    pub fn oid_of(descriptor: &TableDescriptor) -> u32 {
-        if descriptor.id != 0 {
-            return table_oid(descriptor.id);
-        }
-        Self::ALL.iter().find(|table| table.name() == descriptor.name).map_or(0, |table| table.oid())
     }
 
     /// The relation with this number.

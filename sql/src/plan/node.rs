@@ -19,28 +19,12 @@ pub struct OutputColumn {
     pub name: String,
     /// Its type.
     pub data_type: DataType,
-    /// The column of a table that it shows, where it is nothing else.
-    pub origin: Option<Origin>,
-}
-
-/// A column by the numbers of the catalogs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// OID of its relation.
-    pub relation: u32,
-    /// Its own number there.
-    pub column: u32,
 }
 
 impl OutputColumn {
-    /// One that comes from no table's column.
+    /// A column.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
-        Self { name: name.into(), data_type, origin: None }
-    }
-
-    /// Whether both have the same name and type.
-    pub fn is_like(&self, other: &Self) -> bool {
-        self.name == other.name && self.data_type == other.data_type
+        Self { name: name.into(), data_type }
     }
 }
 

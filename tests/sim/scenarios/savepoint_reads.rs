@@ -1,5 +1,5 @@
-//! Two transactions read a row behind a savepoint, go back to it, and write the row whole: what both have read still counts, so
-//! that at most one of them commits.
+//! Two transactions read a row behind a savepoint and write another one there, go back to it, and write the row whole: what both
+//! have read still counts, so that at most one of them commits, and what they have written behind it is never found.
 
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use crate::world::{SECOND, World};
 const ATTEMPTS: u64 = 4;
 /// The table; clients have lower numbers.
 const TABLE: u64 = 90;
+/// The first of the rows that are written in vain.
+const OTHER: u64 = 10;
 /// Longest wait for a statement, or a transaction.
 const WAIT_MAX: u64 = 20 * SECOND;
 /// How long a transaction stays open behind what it has read.
@@ -37,16 +39,36 @@ pub fn tell(world: &mut World) {
             if ended.iter().any(Option::is_some) {
                 world.coverage.hit(Point::SavepointReadsMet);
             }
+            look(world, OTHER + attempt % 3);
         }
     }
     world.let_clients(true);
 }
 
+/// Reads a row that nobody has written for good.
+fn look(world: &mut World, row: u64) {
+    let id = world.workload.sql.invoke(1, TABLE, SqlKind::Read { row });
+    let Some(node) = world.machine(1).node().and_then(|node| node.sql()).cloned() else { return };
+    let sql = world.workload.sql.clone();
+    world.machine(1).spawn(async move {
+        let mut session = node.session(SessionOptions::default());
+        let (outcome, told) = match run_text(&mut session, &read(TABLE, row)).await {
+            Ok(found) => (SqlOutcome::Done(found), String::new()),
+            Err(error) => (outcome_of(&error), error.to_string()),
+        };
+        sql.answer(id, outcome, &told);
+    });
+    wait_for(world, id);
+}
+
 /// Begins one of the transactions.
 fn begin(world: &mut World, machine: MachineId, row: u64) -> u64 {
+    let undone = world.workload.sql.invoke(machine, TABLE, SqlKind::Write { row: OTHER + row });
+    world.workload.sql.answer(undone, SqlOutcome::Failed("57014"), "it goes back to a savepoint");
     let id = world.workload.sql.invoke(machine, TABLE, SqlKind::Write { row });
     spawn(world, machine, id, move |mut session, sql, id| async move {
         run_text(&mut session, "BEGIN; SAVEPOINT a").await?;
+        run_text(&mut session, &replace((TABLE, undone), OTHER + row)).await?;
         let found = run_text(&mut session, &read(TABLE, row)).await?;
         sql.note_read(id, found);
         tokio::time::sleep(OPEN).await;
