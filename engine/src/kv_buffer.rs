@@ -124,6 +124,8 @@ impl WriteBuffer {
         for key in self.marks.release(mark) {
             self.prune(&key);
         }
+        // As with a mark, what comes next is another statement's: its writes drop what was kept for the mark.
+        self.start_statement();
     }
 
     /// Drops a key's hidden values that no mark asks for.

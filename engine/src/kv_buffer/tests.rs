@@ -297,6 +297,25 @@ fn apply(buffer: &mut WriteBuffer, ops: &[Op]) -> (Sequence, Naive, Naive) {
 }
 
 /// What a transaction with marks does; marks by their number, the first one again behind the last.
+/// Three values are kept for three marks; two of these go, and with the next write what was kept for them.
+#[test]
+fn buffer_drops_what_was_kept_for_marks_that_are_released() {
+    let mut buffer = WriteBuffer::new(1 << 20);
+    buffer.start_statement();
+    let mut marks = Vec::new();
+    for number in 0..3 {
+        buffer.write(Write::put(key(5), value(number))).unwrap();
+        marks.push(buffer.mark());
+    }
+    buffer.write(Write::put(key(5), value(3))).unwrap();
+    buffer.release(marks[1]);
+    buffer.write(Write::put(key(5), value(4))).unwrap();
+    let hidden = buffer.writes[&key(5)].hidden.len();
+    assert_eq!(hidden, 2, "one for the mark that is left, one for the running statement");
+    buffer.go_back_to(marks[0]);
+    assert_eq!(buffer.get(&key(5), Sequence::NEWEST), Some(Some(&value(0))));
+}
+
 #[derive(Clone, Debug)]
 enum MarkOp {
     Op(Op),
