@@ -117,8 +117,6 @@ points! {
         TableTruncated = "path: table truncated",
         /// A transaction of SQL went back to a savepoint, and was committed.
         SqlWentBack = "path: savepoint gone back to",
-        /// Of two transactions that had read the same row behind a savepoint, at least one was committed.
-        SavepointReadsMet = "story: two transactions had read the same row behind a savepoint",
         /// A sequence gave a value.
         SequenceDrawn = "path: value of a sequence given",
         /// A sequence was set.
@@ -175,6 +173,8 @@ points! {
         DriverReplaced = "story: driver of DDL paused and replaced",
         /// A replica moved there and back again, while a follower heard of nothing.
         ThereAndBack = "story: replica moved there and back behind a follower's back",
+        /// Of two transactions that had read the same row behind a savepoint, at least one was committed.
+        SavepointReadsMet = "story: two transactions had read the same row behind a savepoint",
     }
 }
 
