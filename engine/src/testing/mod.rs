@@ -6,11 +6,13 @@ mod damaged;
 pub mod evaluator;
 mod fault;
 pub mod fixture;
+mod hooked;
 mod mirror;
 mod power_cut;
 pub mod script;
 
 pub use damaged::{Damage, DamagedStore};
 pub use fault::FaultStore;
+pub use hooked::{HookedDatabase, Hooks};
 pub use mirror::MirrorStore;
 pub use power_cut::PowerCutStore;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
-    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Span,
-    Transaction, TransactionOptions, Value, Write,
+    Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, Value,
 };
+use quorate_engine::testing::{HookedDatabase, Hooks};
 use tokio::sync::watch;
 
 /// What is held back now, and what waits.
@@ -26,30 +26,12 @@ pub struct Held {
 }
 
 /// Holds operations of a database back.
-pub struct HeldDatabase {
-    inner: Arc<dyn Database>,
-    held: Arc<watch::Sender<Held>>,
-}
+pub struct Holder(Arc<watch::Sender<Held>>);
 
-impl HeldDatabase {
-    /// A database that lets everything pass at first.
-    pub fn new(inner: Arc<dyn Database>) -> (Arc<Self>, Arc<watch::Sender<Held>>) {
-        let held = Arc::new(watch::Sender::new(Held::default()));
-        (Arc::new(Self { inner, held: Arc::clone(&held) }), held)
-    }
-}
-
-#[async_trait]
-impl Database for HeldDatabase {
-    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
-        let inner = self.inner.begin(options).await?;
-        Ok(Box::new(HeldTransaction { inner, held: Arc::clone(&self.held) }))
-    }
-}
-
-struct HeldTransaction {
-    inner: Box<dyn Transaction>,
-    held: Arc<watch::Sender<Held>>,
+/// A database that lets everything pass at first.
+pub fn held_database(below: Arc<dyn Database>) -> (Arc<dyn Database>, Arc<watch::Sender<Held>>) {
+    let held = Arc::new(watch::Sender::new(Held::default()));
+    (HookedDatabase::new(below, Arc::new(Holder(Arc::clone(&held)))), held)
 }
 
 /// Counts an operation as waiting, also where its future is dropped.
@@ -78,74 +60,36 @@ async fn wait(held: Arc<watch::Sender<Held>>, is_held: fn(&Held) -> bool) {
 }
 
 #[async_trait]
-impl Transaction for HeldTransaction {
-    fn read_timestamp(&self) -> Timestamp {
-        self.inner.read_timestamp()
-    }
-
-    fn start_statement(&mut self) -> Sequence {
-        self.inner.start_statement()
-    }
-
-    fn mark(&mut self) -> Sequence {
-        self.inner.mark()
-    }
-
-    fn go_back_to(&mut self, mark: Sequence) {
-        self.inner.go_back_to(mark);
-    }
-
-    fn release(&mut self, mark: Sequence) {
-        self.inner.release(mark);
-    }
-
-    fn own(&mut self, span: Span) {
-        self.inner.own(span);
-    }
-
-    fn take_writes(&mut self, span: &Span) -> Vec<Write> {
-        self.inner.take_writes(span)
-    }
-
-    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError> {
-        self.inner.raise_read(upto).await
-    }
-
-    async fn get_many_as_of(
-        &mut self,
+impl Hooks for Holder {
+    async fn get_many(
+        &self,
+        below: &mut dyn Transaction,
         keys: Vec<Key>,
         as_of: Sequence,
     ) -> Result<Vec<Option<Value>>, KvError> {
-        self.held.send_modify(|held| held.keys_read += keys.len());
-        self.inner.get_many_as_of(keys, as_of).await
+        self.0.send_modify(|held| held.keys_read += keys.len());
+        below.get_many_as_of(keys, as_of).await
     }
 
-    async fn scan_as_of(&mut self, request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
-        wait(Arc::clone(&self.held), |held| held.scans).await;
-        self.inner.scan_as_of(request, as_of).await
+    async fn scan(
+        &self,
+        below: &mut dyn Transaction,
+        request: ScanRequest,
+        as_of: Sequence,
+    ) -> Result<ScanPage, KvError> {
+        wait(Arc::clone(&self.0), |held| held.scans).await;
+        below.scan_as_of(request, as_of).await
     }
 
-    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
-        self.inner.changes(request).await
-    }
-
-    fn write(&mut self, write: Write) -> Result<(), KvError> {
-        self.inner.write(write)
-    }
-
-    fn buffered_bytes(&self) -> usize {
-        self.inner.buffered_bytes()
-    }
-
-    async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
-        if self.inner.buffered_bytes() > 0 {
-            self.held.send_modify(|held| held.committed += 1);
-            wait(Arc::clone(&self.held), |held| held.commits).await;
+    async fn commit(
+        &self,
+        below: &mut dyn Transaction,
+        deadline: Option<Timestamp>,
+    ) -> Result<Committed, KvError> {
+        if below.buffered_bytes() > 0 {
+            self.0.send_modify(|held| held.committed += 1);
+            wait(Arc::clone(&self.0), |held| held.commits).await;
         }
-        self.inner.commit(deadline).await
-    }
-
-    async fn rollback(&mut self) {
-        self.inner.rollback().await;
+        below.commit(deadline).await
     }
 }

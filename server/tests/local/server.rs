@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
-use super::database::{Held, HeldDatabase};
+use super::database::{Held, held_database};
 use super::within;
 
 /// A gate that can be closed.
@@ -61,7 +61,7 @@ impl Server {
     pub async fn start_with(options: WireOptions) -> Self {
         let clock = Arc::new(HybridClock::system());
         let local = LocalDatabase::new(Arc::new(MemoryStore::new()), clock, scan_evaluator());
-        let (database, held) = HeldDatabase::new(Arc::new(local));
+        let (database, held) = held_database(Arc::new(local));
         let node = SqlNode::new(database, LocalCluster::new(), TestClock::new());
         node.refresh_catalog().await.unwrap();
         let gate = Arc::new(TestGate { node, closed: Mutex::new(None) });

@@ -5,10 +5,8 @@ use std::collections::VecDeque;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{
-    ChangesPage, ChangesRequest, Committed, Database, Key, KvError, ScanPage, ScanRequest, Sequence, Span,
-    Transaction, TransactionOptions, Value, Write,
-};
+use quorate_engine::kv::{Committed, Key, KvError, ScanPage, ScanRequest, Sequence, Transaction, Value};
+use quorate_engine::testing::{HookedDatabase, Hooks};
 use uuid::Uuid;
 
 use super::*;
@@ -47,85 +45,45 @@ pub(super) struct Script {
     pub ages: Vec<(Option<Timestamp>, Timestamp)>,
 }
 
-#[derive(Clone)]
-struct Flaky {
-    inner: LocalDatabase,
-    script: Arc<Mutex<Script>>,
-}
-
-struct FlakyTransaction {
-    inner: Box<dyn Transaction>,
-    script: Arc<Mutex<Script>>,
-}
+/// Makes a database do what its script says.
+struct Scripted(Arc<Mutex<Script>>);
 
 #[async_trait]
-impl Database for Flaky {
-    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>, KvError> {
-        let since = options.since;
-        let inner = self.inner.begin(options).await?;
-        self.script.lock().ages.push((since, inner.read_timestamp()));
-        Ok(Box::new(FlakyTransaction { inner, script: self.script.clone() }))
-    }
-}
-
-#[async_trait]
-impl Transaction for FlakyTransaction {
-    fn read_timestamp(&self) -> Timestamp {
-        self.inner.read_timestamp()
+impl Hooks for Scripted {
+    fn begun(&self, since: Option<Timestamp>, below: &dyn Transaction) {
+        self.0.lock().ages.push((since, below.read_timestamp()));
     }
 
-    fn start_statement(&mut self) -> Sequence {
-        self.inner.start_statement()
-    }
-
-    fn mark(&mut self) -> Sequence {
-        self.inner.mark()
-    }
-
-    fn go_back_to(&mut self, mark: Sequence) {
-        self.inner.go_back_to(mark);
-    }
-
-    fn release(&mut self, mark: Sequence) {
-        self.inner.release(mark);
-    }
-
-    fn own(&mut self, span: Span) {
-        self.inner.own(span);
-    }
-
-    fn take_writes(&mut self, span: &Span) -> Vec<Write> {
-        self.inner.take_writes(span)
-    }
-
-    async fn raise_read(&mut self, upto: Timestamp) -> Result<(), KvError> {
-        self.inner.raise_read(upto).await
-    }
-
-    async fn get_many_as_of(
-        &mut self,
+    async fn get_many(
+        &self,
+        below: &mut dyn Transaction,
         keys: Vec<Key>,
         as_of: Sequence,
     ) -> Result<Vec<Option<Value>>, KvError> {
         {
-            let mut script = self.script.lock();
+            let mut script = self.0.lock();
             script.keys_read += keys.len();
             script.keys_at_once = script.keys_at_once.max(keys.len());
             if let Some(error) = script.reads.pop_front() {
                 return Err(error);
             }
         }
-        self.inner.get_many_as_of(keys, as_of).await
+        below.get_many_as_of(keys, as_of).await
     }
 
-    async fn scan_as_of(&mut self, mut request: ScanRequest, as_of: Sequence) -> Result<ScanPage, KvError> {
+    async fn scan(
+        &self,
+        below: &mut dyn Transaction,
+        mut request: ScanRequest,
+        as_of: Sequence,
+    ) -> Result<ScanPage, KvError> {
         let next = {
-            let mut script = self.script.lock();
+            let mut script = self.0.lock();
             let bytes = request.program.as_ref().map_or(0, |program| program.0.len());
             script.program_bytes = script.program_bytes.max(bytes);
             if script.is_stuck { None } else { Some(script.scans.pop_front().flatten()) }
         };
-        let held = self.script.lock().held_scan.take();
+        let held = self.0.lock().held_scan.take();
         if let Some(held) = held {
             let _ = held.await;
         }
@@ -134,26 +92,18 @@ impl Transaction for FlakyTransaction {
             Some(Some(error)) => Err(error),
             Some(None) => {
                 request.rows_max = request.rows_max.min(1_500);
-                self.inner.scan_as_of(request, as_of).await
+                below.scan_as_of(request, as_of).await
             }
         }
     }
 
-    async fn changes(&mut self, request: ChangesRequest) -> Result<ChangesPage, KvError> {
-        self.inner.changes(request).await
-    }
-
-    fn write(&mut self, write: Write) -> Result<(), KvError> {
-        self.inner.write(write)
-    }
-
-    fn buffered_bytes(&self) -> usize {
-        self.inner.buffered_bytes()
-    }
-
-    async fn commit(&mut self, deadline: Option<Timestamp>) -> Result<Committed, KvError> {
+    async fn commit(
+        &self,
+        below: &mut dyn Transaction,
+        deadline: Option<Timestamp>,
+    ) -> Result<Committed, KvError> {
         let (next, is_done) = {
-            let mut script = self.script.lock();
+            let mut script = self.0.lock();
             script.commits_seen += 1;
             script.deadlines.push(deadline);
             let is_due = script.let_through == 0;
@@ -162,16 +112,12 @@ impl Transaction for FlakyTransaction {
         };
         match next {
             Some(error) if is_done && error.is_ambiguous() => {
-                self.inner.commit(deadline).await?;
+                below.commit(deadline).await?;
                 Err(error)
             }
             Some(error) => Err(error),
-            None => self.inner.commit(deadline).await,
+            None => below.commit(deadline).await,
         }
-    }
-
-    async fn rollback(&mut self) {
-        self.inner.rollback().await;
     }
 }
 
@@ -184,9 +130,9 @@ pub(super) async fn session_with_rows(count: usize) -> (Session, Arc<Mutex<Scrip
     let store = Arc::new(MemoryStore::new());
     let inner = LocalDatabase::new(store, Arc::new(HybridClock::system()), scan_evaluator());
     let script = Arc::new(Mutex::new(Script::default()));
-    let database = Flaky { inner, script: script.clone() };
+    let database = HookedDatabase::new(Arc::new(inner), Arc::new(Scripted(script.clone())));
     let cluster = LocalCluster::new();
-    let node = SqlNode::new(Arc::new(database), cluster.clone(), TestClock::new());
+    let node = SqlNode::new(database, cluster.clone(), TestClock::new());
     let mut session = node.session(SessionOptions::default());
     sql(&mut session, "CREATE TABLE t (a INT PRIMARY KEY, b INT)").await.unwrap();
     let data: String = (0..count).map(|number| format!("{number},{}\n", number % 100)).collect();

@@ -2,12 +2,11 @@
 
 import asyncio
 import io
-from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import asyncpg
 
-from steps import TYPED_COLUMNS, Steps, literal, samples
+from steps import TYPED_COLUMNS, TYPED_ROW, Steps, literal, samples
 
 
 def rows(records):
@@ -282,24 +281,8 @@ async def types(connection):
         await step.later(f"{kind} {text}", both_ways)
     await connection.execute("DROP TABLE IF EXISTS ap_typed")
     await connection.execute(f"CREATE TABLE ap_typed ({TYPED_COLUMNS})")
-    row = (
-        1,
-        True,
-        -5,
-        6,
-        2**62,
-        1.5,
-        2.25,
-        Decimal("12345.67890"),
-        "téxt",
-        "varchar",
-        "ch",
-        date(2024, 2, 29),
-        datetime(2024, 2, 29, 1, 2, 3, 4),
-        datetime(2024, 2, 29, 1, 2, 3, tzinfo=timezone.utc),
-    )
-    marks = ", ".join(f"${i + 1}" for i in range(len(row)))
-    await step.later("insert", lambda: connection.execute(f"INSERT INTO ap_typed VALUES ({marks})", *row))
+    marks = ", ".join(f"${i + 1}" for i in range(len(TYPED_ROW)))
+    await step.later("insert", lambda: connection.execute(f"INSERT INTO ap_typed VALUES ({marks})", *TYPED_ROW))
     await step.later(
         "insert of nulls", lambda: connection.execute(f"INSERT INTO ap_typed VALUES ({marks})", 2, *(None,) * 13)
     )

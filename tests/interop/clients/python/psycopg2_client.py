@@ -2,13 +2,12 @@
 
 import io
 from decimal import Decimal
-from datetime import date, datetime, timezone
 
 import psycopg2
 import psycopg2.extras
 import psycopg2.pool
 
-from steps import TYPED_COLUMNS, Steps, literal, samples
+from steps import TYPED_COLUMNS, TYPED_ROW, Steps, literal, samples
 
 
 def connect():
@@ -294,24 +293,8 @@ def types(connection):
     connection.commit()
     step("table", lambda: run(connection, f"CREATE TABLE p2_typed ({TYPED_COLUMNS})"))
     connection.commit()
-    row = (
-        1,
-        True,
-        -5,
-        6,
-        2**62,
-        1.5,
-        2.25,
-        Decimal("12345.67890"),
-        "téxt",
-        "varchar",
-        "ch",
-        date(2024, 2, 29),
-        datetime(2024, 2, 29, 1, 2, 3, 4),
-        datetime(2024, 2, 29, 1, 2, 3, tzinfo=timezone.utc),
-    )
-    marks = ", ".join(["%s"] * len(row))
-    step("insert", lambda: run(connection, f"INSERT INTO p2_typed VALUES ({marks})", row))
+    marks = ", ".join(["%s"] * len(TYPED_ROW))
+    step("insert", lambda: run(connection, f"INSERT INTO p2_typed VALUES ({marks})", TYPED_ROW))
     step("insert of nulls", lambda: run(connection, f"INSERT INTO p2_typed VALUES ({marks})", (2,) + (None,) * 13))
     step("rows", lambda: run(connection, "SELECT * FROM p2_typed ORDER BY id"))
     connection.rollback()

@@ -1,13 +1,12 @@
 """psycopg 3, sync, with its pool: parameters by the extended protocol, text and binary, prepared after some uses, pipelines."""
 
-from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import psycopg
 from psycopg.types.json import Json
 from psycopg_pool import ConnectionPool
 
-from steps import TYPED_COLUMNS, Steps, literal, samples
+from steps import TYPED_COLUMNS, TYPED_ROW, Steps, literal, samples
 
 
 def run(connection, text, values=None, **how):
@@ -311,27 +310,11 @@ def types(connection):
     run(connection, "DROP TABLE IF EXISTS p3_typed")
     run(connection, f"CREATE TABLE p3_typed ({TYPED_COLUMNS})")
     connection.commit()
-    row = (
-        1,
-        True,
-        -5,
-        6,
-        2**62,
-        1.5,
-        2.25,
-        Decimal("12345.67890"),
-        "téxt",
-        "varchar",
-        "ch",
-        date(2024, 2, 29),
-        datetime(2024, 2, 29, 1, 2, 3, 4),
-        datetime(2024, 2, 29, 1, 2, 3, tzinfo=timezone.utc),
-    )
-    marks = ", ".join(["%s"] * len(row))
-    step("insert", lambda: run(connection, f"INSERT INTO p3_typed VALUES ({marks})", row))
+    marks = ", ".join(["%s"] * len(TYPED_ROW))
+    step("insert", lambda: run(connection, f"INSERT INTO p3_typed VALUES ({marks})", TYPED_ROW))
     step(
         "insert in binary",
-        lambda: run(connection, f"INSERT INTO p3_typed VALUES ({marks.replace('%s', '%b')})", (2,) + row[1:]),
+        lambda: run(connection, f"INSERT INTO p3_typed VALUES ({marks.replace('%s', '%b')})", (2,) + TYPED_ROW[1:]),
     )
     step("insert of nulls", lambda: run(connection, f"INSERT INTO p3_typed VALUES ({marks})", (3,) + (None,) * 13))
     step("rows", lambda: run(connection, "SELECT * FROM p3_typed ORDER BY id"))

@@ -1,6 +1,8 @@
 """What the Python clients share: steps, each of which prints one line, and the values that they send both ways."""
 
 import os
+from datetime import date, datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 
 
@@ -76,4 +78,22 @@ def url():
 TYPED_COLUMNS = (
     "id int PRIMARY KEY, b boolean, s smallint, i integer, l bigint, r real, d double precision, n numeric(20,5), "
     "t text, v varchar(10), c char(4), day date, at timestamp, atz timestamptz"
+)
+
+# A row of them.
+TYPED_ROW = (
+    1,
+    True,
+    -5,
+    6,
+    2**62,
+    1.5,
+    2.25,
+    Decimal("12345.67890"),
+    "téxt",
+    "varchar",
+    "ch",
+    date(2024, 2, 29),
+    datetime(2024, 2, 29, 1, 2, 3, 4),
+    datetime(2024, 2, 29, 1, 2, 3, tzinfo=timezone.utc),
 )
