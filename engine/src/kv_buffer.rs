@@ -213,7 +213,7 @@ impl WriteBuffer {
     /// Takes the writes of a span out, in key order, with all that is kept of them for marks: going back to one brings none
     /// of them back.
     pub fn take_span(&mut self, span: &Span) -> Vec<Write> {
-        let keys: Vec<Key> = self.writes.keys().filter(|key| span.contains(key)).cloned().collect();
+        let keys: Vec<Key> = self.range(span).map(|(key, _)| key.clone()).collect();
         let mut taken = Vec::with_capacity(keys.len());
         for key in keys {
             let Some(written) = self.writes.remove(&key) else { continue };
@@ -291,16 +291,20 @@ impl WriteBuffer {
         Ok(page)
     }
 
+    /// What was written to the keys of a span, in key order.
+    fn range<'a>(&'a self, span: &'a Span) -> impl DoubleEndedIterator<Item = (&'a Key, &'a Written)> {
+        let upper = if span.end.is_empty() { Bound::Unbounded } else { Bound::Excluded(&span.end) };
+        let bounds = (!span.is_empty()).then_some((Bound::Included(&span.start), upper));
+        bounds.into_iter().flat_map(|bounds| self.writes.range::<Key, _>(bounds))
+    }
+
     /// What was written to the keys of a span before `as_of`, in key order.
     fn within<'a>(
         &'a self,
         span: &'a Span,
         as_of: Sequence,
     ) -> impl DoubleEndedIterator<Item = (&'a Key, Option<&'a Value>)> {
-        let upper = if span.end.is_empty() { Bound::Unbounded } else { Bound::Excluded(&span.end) };
-        let bounds = (!span.is_empty()).then_some((Bound::Included(&span.start), upper));
-        let within = bounds.into_iter().flat_map(|bounds| self.writes.range::<Key, _>(bounds));
-        within.filter_map(move |(key, written)| Some((key, written.as_of(as_of)?)))
+        self.range(span).filter_map(move |(key, written)| Some((key, written.as_of(as_of)?)))
     }
 
     /// Pairs from below and writes of the covered span, in the scan's direction; a write hides the pair of its key.

@@ -44,7 +44,11 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
             SqlState::ProgramLimitExceeded,
             format!("{what} of {size} bytes is beyond the limit of {limit} bytes; nothing was changed"),
         )
-        .with_hint("Write fewer or smaller rows in one transaction."),
+        .with_hint(if what == "history kept for savepoints" {
+            "Release savepoints that are not needed any more."
+        } else {
+            "Write fewer or smaller rows in one transaction."
+        }),
         KvError::NoRange { key } => {
             let name = table_name(&key, catalog).unwrap_or_else(|| shown(&key, catalog));
             SqlError::new(SqlState::UndefinedTable, format!("table \"{name}\" was dropped"))

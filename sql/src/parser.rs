@@ -124,7 +124,6 @@ impl Source<'_> {
 
     /// A query, INSERT, UPDATE, DELETE or CREATE TABLE.
     fn by_grammar(&self, mut tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
-        limits::check_depth(&tokens, &self.positions)?;
         let clauses = clauses::take(self, &mut tokens)?;
         if let Some([_, symmetric]) = tokens
             .windows(2)
@@ -140,12 +139,13 @@ impl Source<'_> {
         Ok(statement)
     }
 
-    /// Runs the grammar over all of the tokens.
+    /// Runs the grammar over all of the tokens, unless they say something too complex.
     fn grammar<T>(
         &self,
         tokens: Vec<TokenWithSpan>,
         read: impl FnOnce(&mut Parser<'_>, &Self) -> Result<Result<T, SqlError>, ParserError>,
     ) -> Result<T, SqlError> {
+        limits::check_depth(&tokens, &self.positions)?;
         let dialect = PostgreSqlDialect {};
         let mut parser =
             Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens);

@@ -50,7 +50,6 @@ use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
 use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
-use crate::exec::context::Limits;
 use crate::node::SqlNode;
 use crate::parser;
 use crate::sequences::drawing::Drawing;
@@ -400,10 +399,6 @@ impl Session {
         &mut self,
         table: &TableDescriptor,
     ) -> Result<&mut Box<dyn Transaction>, SqlError> {
-        if self.has_cursors() {
-            let limits = Limits { cancel: CancelToken::new(), deadline_micros: None };
-            Box::pin(self.settle_cursors(table.id, &limits)).await?;
-        }
         match &mut self.transaction {
             TransactionState::Open(open) => open.begin_copy(&self.node, table).await,
             TransactionState::Idle | TransactionState::Failed(_) => {

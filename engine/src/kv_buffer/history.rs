@@ -136,12 +136,13 @@ impl Marks {
         self.recent.insert((now, key.clone()));
     }
 
-    /// Forgets a point and those behind it; with the last one, gives the keys that need no hidden values any more.
+    /// Forgets a point and those behind it; gives the keys written since, which may have hidden values for them alone.
     pub fn release(&mut self, mark: Sequence) -> Vec<Key> {
         assert!(self.points.contains(&mark), "only a mark that is there can be released");
         self.points.split_off(&mark);
         if !self.points.is_empty() {
-            return Vec::new();
+            let since = (Bound::Included((mark, Key::default())), Bound::Unbounded);
+            return self.recent.range(since).map(|(_, key)| key.clone()).collect();
         }
         std::mem::take(&mut self.recent).into_iter().map(|(_, key)| key).collect()
     }

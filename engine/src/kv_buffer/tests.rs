@@ -296,7 +296,6 @@ fn apply(buffer: &mut WriteBuffer, ops: &[Op]) -> (Sequence, Naive, Naive) {
     (as_of, start, now)
 }
 
-/// What a transaction with marks does; marks by their number, the first one again behind the last.
 /// Three values are kept for three marks; two of these go, and with the next write what was kept for them.
 #[test]
 fn buffer_drops_what_was_kept_for_marks_that_are_released() {
@@ -310,12 +309,15 @@ fn buffer_drops_what_was_kept_for_marks_that_are_released() {
     buffer.write(Write::put(key(5), value(3))).unwrap();
     buffer.release(marks[1]);
     buffer.write(Write::put(key(5), value(4))).unwrap();
-    let hidden = buffer.writes[&key(5)].hidden.len();
-    assert_eq!(hidden, 2, "one for the mark that is left, one for the running statement");
+    let hidden = |buffer: &WriteBuffer| buffer.writes[&key(5)].hidden.len();
+    assert_eq!(hidden(&buffer), 2, "one for the mark that is left, one for the running statement");
+    buffer.start_statement();
+    assert_eq!(hidden(&buffer), 1);
     buffer.go_back_to(marks[0]);
     assert_eq!(buffer.get(&key(5), Sequence::NEWEST), Some(Some(&value(0))));
 }
 
+/// What a transaction with marks does; marks by their number, the first one again behind the last.
 #[derive(Clone, Debug)]
 enum MarkOp {
     Op(Op),

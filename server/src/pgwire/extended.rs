@@ -191,8 +191,7 @@ impl Connection {
             }
             PortalState::Ready => {
                 let parameters = std::mem::take(&mut portal.parameters);
-                // Given back when they have been used.
-                let _memory = portal.memory.take();
+                let memory = portal.memory.take();
                 let (prepared, formats) = (portal.prepared.clone(), portal.formats.clone());
                 let Some(prepared) = prepared else {
                     portal.state = PortalState::Ready;
@@ -201,15 +200,21 @@ impl Connection {
                         .push(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?);
                 };
                 let timer = StatementTimer::begin(StatementProtocol::Extended);
+                let token = self.slot.begin();
                 if self.session.transaction_status() != TransactionStatus::Idle || !is_last {
                     // Seldom: kept out of the futures of all statements.
-                    Box::pin(self.read_ahead(&prepared, &parameters, next)).await;
+                    Box::pin(self.read_ahead((&prepared, &parameters), next, &token)).await;
                 }
-                let token = self.slot.begin();
                 let task = Task { prepared, parameters, formats, rows_max, is_last };
                 let result = self.run_portal(name, &task, &token).await;
                 self.slot.end();
                 drop(timer);
+                // A cursor keeps its parameters; of others they have been used.
+                if let Ok(portal) = self.named.portal(name)
+                    && matches!(portal.state, PortalState::Cursor)
+                {
+                    portal.memory = memory;
+                }
                 result
             }
         }

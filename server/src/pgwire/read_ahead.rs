@@ -10,6 +10,7 @@
 use bytes::BytesMut;
 use pgwire::messages::PgWireFrontendMessage;
 use pgwire::messages::extendedquery::Bind;
+use quorate_sql::cancel::CancelToken;
 use quorate_sql::session::{Prepared, TransactionStatus};
 use quorate_sql::types::Datum;
 
@@ -30,9 +31,9 @@ impl Connection {
     /// Before a run that others may follow: reads its keys with theirs, unless that was done for it already.
     pub(super) async fn read_ahead(
         &mut self,
-        prepared: &Prepared,
-        parameters: &[Datum],
+        (prepared, parameters): (&Prepared, &[Datum]),
         next: Option<&Bind>,
+        cancel: &CancelToken,
     ) {
         if let Some(ahead) = &mut self.ahead
             && ahead.prepared.is_same(prepared)
@@ -42,13 +43,13 @@ impl Connection {
             return;
         }
         self.ahead = None;
-        if (next.is_none() && self.reader.waiting().next().is_none()) || !prepared.looks_up_keys() {
+        if (next.is_none() && self.reader.waiting().next().is_none()) || !self.session.reads_ahead(prepared) {
             return;
         }
         let mut runs = vec![parameters.to_vec()];
         runs.extend(next.and_then(|bind| self.run_of(prepared, bind)));
         self.add_waiting(prepared, &mut runs);
-        if runs.len() > 1 && self.session.read_ahead(prepared, &runs).await {
+        if runs.len() > 1 && self.session.read_ahead(prepared, &runs, cancel).await {
             self.ahead = Some(Ahead { prepared: prepared.clone(), left: runs.len() - 1 });
         }
     }

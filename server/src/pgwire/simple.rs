@@ -16,6 +16,7 @@ impl Connection {
         // As in PostgreSQL: a simple query takes the place of what has no name.
         self.session.close_statement("");
         self.named.close_portal("");
+        self.session.close_cursor("");
         let timer = StatementTimer::begin(StatementProtocol::Simple);
         let token = self.slot.begin();
         let result = self.run_text(text, &token).await;

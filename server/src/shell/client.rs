@@ -122,9 +122,7 @@ impl ShellClient {
     /// Kinds of the columns, where the format needs them: text alone does not tell a number from digits.
     async fn kinds(&self, statement: &str, format: Format) -> Result<Vec<ColumnKind>, StatementFailure> {
         let words = leading_words(statement, 1);
-        let returns_rows = ["SELECT", "VALUES", "WITH", "SHOW", "EXPLAIN", "TABLE"]
-            .iter()
-            .any(|word| words.first().is_some_and(|first| first == word));
+        let returns_rows = words.first().is_some_and(|first| RETURN_ROWS.contains(&first.as_str()));
         if format != Format::Json || !returns_rows {
             return Ok(Vec::new());
         }
@@ -140,6 +138,11 @@ impl ShellClient {
         }
     }
 }
+
+/// What statements begin with that may return rows.
+const RETURN_ROWS: [&str; 11] = [
+    "SELECT", "VALUES", "WITH", "SHOW", "EXPLAIN", "TABLE", "INSERT", "UPDATE", "DELETE", "FETCH", "EXECUTE",
+];
 
 /// Waits for Ctrl-C, or for ever.
 async fn interrupt(listens: bool) {

@@ -92,10 +92,11 @@ impl Output {
 
     /// Begins a statement's rows.
     pub fn begin(&mut self, columns: Vec<Column>) -> io::Result<()> {
+        let title = self.title.take();
         let mut renderer = if self.is_expanded && self.format == Format::Table {
             Renderer::expanded(columns)
         } else {
-            Renderer::new(self.format, columns, self.title.take())
+            Renderer::new(self.format, columns, title)
         };
         renderer.begin(&mut self.rows)?;
         self.renderer = Some(renderer);

@@ -24,10 +24,13 @@ impl Binder<'_> {
         let Some(from) = from else { return Ok((Scope::empty(), Query::Values { rows: vec![Vec::new()] })) };
         match from {
             Relation::Table(from) => {
-                if self.catalog.sequence(&from.name.value).is_some() {
-                    return Err(SqlError::unsupported("SELECT from a sequence").at(from.name.position));
-                }
-                match self.relation(from)? {
+                let found = self.relation(from).map_err(|error| {
+                    if error.state != SqlState::WrongObjectType {
+                        return error;
+                    }
+                    SqlError::unsupported("SELECT from a sequence").at(from.name.position)
+                });
+                match found? {
                     Found::Table(table) => Ok((self.target_scope(from, &table), scan(&table))),
                     Found::System(table) => {
                         let descriptor = table.descriptor();

@@ -33,7 +33,7 @@ impl Binder<'_> {
                 if let Some(table) = SystemTable::find(None, value) {
                     return Ok(Found::System(table));
                 }
-                let lacking = |error| match SystemTable::is_lacking(value) {
+                let lacking = |error| match SystemTable::is_lacking(Schema::Catalog, value) {
                     true => SqlError::unsupported(format!("{}.{value}", Schema::Catalog.name()))
                         .at(name.name.position),
                     false => error,
@@ -54,9 +54,11 @@ impl Binder<'_> {
                 .map(Found::Table)
                 .map_err(|error| SqlError { message: missing().message, ..error }),
             Some(schema) => {
-                SystemTable::find(Some(schema), &name.name.value).map(Found::System).ok_or_else(|| {
-                    let name = &name.name;
-                    SqlError::unsupported(format!("{}.{}", schema.name(), name.value)).at(name.position)
+                let found = SystemTable::find(Some(schema), &name.name.value).map(Found::System);
+                found.ok_or_else(|| match SystemTable::is_lacking(schema, &name.name.value) {
+                    true => SqlError::unsupported(format!("{}.{}", schema.name(), name.name.value))
+                        .at(name.name.position),
+                    false => missing(),
                 })
             }
             None => Err(missing()),
@@ -68,11 +70,14 @@ impl Binder<'_> {
     /// # Errors
     /// As [`Binder::relation`]; 42501 for the system catalogs.
     pub(super) fn target(&self, name: &TableRef) -> Result<Arc<TableDescriptor>, SqlError> {
-        if self.catalog.sequence(&name.name.value).is_some() {
+        let found = self.relation(name).map_err(|error| {
+            if error.state != SqlState::WrongObjectType {
+                return error;
+            }
             let message = format!("cannot change sequence \"{}\"", name.name.value);
-            return Err(SqlError::new(SqlState::WrongObjectType, message));
-        }
-        match self.relation(name)? {
+            SqlError::new(SqlState::WrongObjectType, message)
+        });
+        match found? {
             Found::Table(table) => Ok(table),
             Found::System(table) => {
                 let message = format!("permission denied: \"{}\" is a system catalog", table.name());

@@ -280,7 +280,7 @@ fn still_needed(what: &str, users: &[(Arc<TableDescriptor>, String)], sequence: 
     });
     SqlError::new(SqlState::DependentObjectsStillExist, message)
         .with_detail(details.collect::<Vec<_>>().join("\n"))
-        .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
+        .with_hint("Drop the tables that use it first, or together with it.")
 }
 
 /// A new sequence, which belongs to nobody.

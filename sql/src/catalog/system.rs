@@ -20,10 +20,17 @@ impl SystemTable {
         Self::ALL.iter().copied().find(|table| table.schema() == schema && table.name() == name)
     }
 
-    /// Whether PostgreSQL 15 has a relation of this name in its catalog that Quorate does not offer.
-    pub fn is_lacking(name: &str) -> bool {
+    /// Whether PostgreSQL 15 has a relation of this name in a schema of its own that Quorate does not offer.
+    pub fn is_lacking(schema: Schema, name: &str) -> bool {
         let known = include_str!("system/postgres.txt");
-        Self::find(None, name).is_none() && known.lines().any(|line| line == name)
+        let is_known = match schema {
+            Schema::Catalog => known.lines().any(|line| line == name),
+            Schema::Information => known.lines().any(|line| {
+                line.strip_prefix("information_schema.").is_some_and(|relation| relation == name)
+            }),
+            Schema::Public => false,
+        };
+        is_known && Self::find(Some(schema), name).is_none()
     }
 
     /// The relation with this number.

@@ -69,7 +69,7 @@ pub(crate) async fn start_copy_in(
     session.check_writable("COPY FROM")?;
     let columns = from.columns.iter().filter_map(|position| from.table.columns.get(*position));
     let columns = columns.map(|column| OutputColumn::new(&*column.name, column.data_type));
-    let target = target(session, from).await?;
+    let target = target(session, (from, &run.limits)).await?;
     Ok(Completion::CopyIn(Box::new(CopyIn {
         columns: columns.collect(),
         layout: TableLayout::of(&from.table),
@@ -86,13 +86,20 @@ pub(crate) async fn start_copy_in(
     })))
 }
 
-async fn target(session: &mut Session, from: &BoundCopyFrom) -> Result<Target, SqlError> {
+async fn target(
+    session: &mut Session,
+    (from, limits): (&BoundCopyFrom, &Limits),
+) -> Result<Target, SqlError> {
     let (node, table) = (Arc::clone(&session.node), Arc::clone(&from.table));
     let is_own = session.open_mut().is_some_and(|open| open.staged.has_created(table.id));
     if from.freeze && !is_own {
         let message = "cannot perform COPY FREEZE because the table was not created or truncated in the current \
                        subtransaction";
         return Err(SqlError::new(SqlState::ObjectNotInPrerequisiteState, message));
+    }
+    if session.has_cursors() {
+        // Seldom: kept out of the futures of all copies.
+        Box::pin(session.settle_cursors(table.id, limits)).await?;
     }
     let Some(open) = session.open_mut() else {
         return Ok(Target::Parts(Box::new(Parts::new(node, table))));

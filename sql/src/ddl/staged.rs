@@ -61,7 +61,21 @@ pub struct StagedMark {
     sequences: Arc<StagedSequences>,
 }
 
+/// What a transaction that has gone back to a savepoint has to forget.
+#[derive(Debug)]
+pub struct WentBack {
+    /// Tables that it had made since: nobody knows them any more.
+    pub tables: BTreeSet<u64>,
+    /// Sequences that it had made before and changed since: their blocks are of a version that will never be.
+    pub sequences: Vec<u64>,
+}
+
 impl StagedMark {
+    /// Whether the transaction had made this sequence.
+    pub fn has_created_sequence(&self, id: u64) -> bool {
+        self.sequences.has_created(id)
+    }
+
     /// Tables that it had made.
     pub fn created(&self) -> usize {
         self.created
@@ -79,9 +93,8 @@ impl StagedDdl {
         }
     }
 
-    /// Undoes what was changed since a mark; the buffered writes are the transaction's to undo. Gives the tables that were
-    /// made since: nobody knows them any more.
-    pub fn go_back_to(&mut self, mark: &StagedMark) -> BTreeSet<u64> {
+    /// Undoes what was changed since a mark; the buffered writes are the transaction's to undo.
+    pub fn go_back_to(&mut self, mark: &StagedMark) -> WentBack {
         assert!(
             mark.created <= self.created.len() && mark.dropped <= self.dropped.len(),
             "a mark lies behind"
@@ -94,7 +107,8 @@ impl StagedDdl {
         *self.laid_over.lock() = None;
         let tables = given_up.iter().map(|(table, _)| table.id).collect();
         self.given_up.extend(given_up.into_iter().map(|(_, driver)| driver));
-        tables
+        let is_other = |id: &u64| sequences.find(*id) != mark.sequences.find(*id);
+        WentBack { tables, sequences: mark.sequences.created().filter(is_other).collect() }
     }
 
     /// Whether nothing was changed.
@@ -230,8 +244,10 @@ impl StagedDdl {
 
     /// After a commit that failed: that another table has a name by now which this transaction wanted for one of its own.
     pub async fn taken_name(&self, node: &SqlNode) -> Option<SqlError> {
-        let mut wanted =
-            self.created.iter().map(|(table, _)| table).filter(|table| !self.has_dropped(table.id));
+        // A table that takes the place of one that it has dropped has lost against others who did the same.
+        let replaces = |table: &TableDescriptor| self.dropped.iter().any(|old| old.name == table.name);
+        let created = self.created.iter().map(|(table, _)| table);
+        let mut wanted = created.filter(|table| !self.has_dropped(table.id) && !replaces(table));
         let first = wanted.next()?;
         let mut transaction = node.database.begin(TransactionOptions::reading()).await.ok()?;
         for table in std::iter::once(first).chain(wanted) {

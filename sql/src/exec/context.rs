@@ -118,7 +118,7 @@ impl<'a> Computing<'a> {
                     let Some(wanted) = self.drawing.take_wanted() else { return Err(error) };
                     self.limits.cancel.check()?;
                     // Seldom: kept out of the futures of all rows.
-                    Box::pin(self.drawing.fetch(wanted, &self.limits.cancel)).await?;
+                    Box::pin(self.drawing.fetch(wanted, self.limits)).await?;
                 }
             }
         }

@@ -49,8 +49,11 @@ impl Operator for CallRows {
             // Others have their turn, and the statement's time may be over: a series is as long as it likes.
             context.limits.guard(context.node, tokio::task::yield_now()).await?;
         } else {
-            let values = self.arguments.iter().map(|argument| eval(argument, &[], &context.eval));
-            let values = values.collect::<Result<Vec<_>, _>>()?;
+            let arguments = &self.arguments;
+            let values = context.computing().compute(|context| {
+                arguments.iter().map(|argument| eval(argument, &[], context)).collect::<Result<Vec<_>, _>>()
+            });
+            let values = values.await?;
             self.source = Some(match self.function {
                 TableFunction::Unnest => unnest(values)?,
                 TableFunction::GenerateSeries => series(values)?,

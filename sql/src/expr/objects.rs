@@ -46,6 +46,9 @@ pub trait Objects: Debug + Sync {
     /// The statement that would make the index with this number.
     fn index_definition(&self, oid: u32) -> Option<String>;
 
+    /// The column of this number, from 1, of the index with this number.
+    fn index_column(&self, oid: u32, number: usize) -> Option<String>;
+
     /// The clause that would make the constraint with this number.
     fn constraint_definition(&self, oid: u32) -> Option<String>;
 }

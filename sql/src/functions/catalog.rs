@@ -47,6 +47,12 @@ pub fn call(
         (F::ToRegtype, [name]) => cast_to_reg(name.clone(), DataType::Regtype, context),
         (F::EncodingName, [Datum::Int(number)]) => Ok(Datum::Text(encoding_name(*number).to_owned())),
         (F::TypeIsVisible, [Datum::Int(oid)]) => Ok(type_of(*oid).map_or(Datum::Null, |_| Datum::Bool(true))),
+        (F::IndexDefinition, [Datum::Int(oid), Datum::Int(number), _]) if *number != 0 => {
+            let objects = objects(context)?;
+            let column = u32::try_from(*oid).ok().zip(usize::try_from(*number).ok());
+            let found = column.and_then(|(oid, number)| objects.index_column(oid, number));
+            Ok(found.map_or(Datum::Null, Datum::Text))
+        }
         (_, [Datum::Int(oid), ..]) => of_object(function, *oid, context),
         _ => Err(mistyped(function.name())),
     }

@@ -31,9 +31,7 @@ pub fn take(source: &Source<'_>, tokens: &mut Vec<TokenWithSpan>) -> Result<Clau
     if starts(&["insert"]) {
         clauses.overriding = take_overriding(tokens);
     } else if starts(&["create", "table"]) {
-        while let Some(start) = identity_at(tokens) {
-            clauses.identities.push(take_identity(source, tokens, start)?);
-        }
+        clauses.identities = take_identities(source, tokens)?;
     }
     Ok(clauses)
 }
@@ -49,8 +47,9 @@ impl Clauses {
         }
         let Statement::CreateTable(create) = statement else { return Ok(()) };
         for (position, identity, options) in self.identities {
-            let before = create.columns.iter_mut().filter(|column| column.name.position < position);
-            let Some(column) = before.max_by_key(|column| column.name.position) else {
+            // Columns stand in the order of the text.
+            let before = create.columns.partition_point(|column| column.name.position < position);
+            let Some(column) = before.checked_sub(1).and_then(|at| create.columns.get_mut(at)) else {
                 return Err(SqlError::new(SqlState::SyntaxError, "syntax error at or near \"generated\"")
                     .at(position));
             };
@@ -104,31 +103,43 @@ fn take_overriding(tokens: &mut Vec<TokenWithSpan>) -> Option<Overriding> {
 const ALWAYS: [&str; 4] = ["generated", "always", "as", "identity"];
 const BY_DEFAULT: [&str; 5] = ["generated", "by", "default", "as", "identity"];
 
-fn identity_at(tokens: &[TokenWithSpan]) -> Option<usize> {
-    let comes = |rest: &[TokenWithSpan], words: &[&str]| {
-        rest.len() >= words.len() && words.iter().zip(rest).all(|(word, token)| is_keyword(token, word))
+fn is_identity(tokens: &[TokenWithSpan]) -> bool {
+    let comes = |words: &[&str]| {
+        tokens.len() >= words.len() && words.iter().zip(tokens).all(|(word, token)| is_keyword(token, word))
     };
-    (0..tokens.len()).find(|start| {
-        let rest = tokens.get(*start..).unwrap_or_default();
-        comes(rest, &ALWAYS) || comes(rest, &BY_DEFAULT)
-    })
+    comes(&ALWAYS) || comes(&BY_DEFAULT)
 }
 
-fn take_identity(
+/// Takes the clauses of all identity columns out.
+fn take_identities(
     source: &Source<'_>,
     tokens: &mut Vec<TokenWithSpan>,
-    start: usize,
-) -> Result<(u32, Identity, SequenceOptions), SqlError> {
-    let mut cursor = Cursor::new(source, tokens.get(start..).unwrap_or_default());
-    let position = cursor.peek().map_or(0, |token| source.positions.of(token.span.start));
+) -> Result<Vec<(u32, Identity, SequenceOptions)>, SqlError> {
+    let mut taken = Vec::new();
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.as_slice();
+    while let Some((first, behind)) = rest.split_first() {
+        if is_identity(rest) {
+            let mut cursor = Cursor::new(source, rest);
+            taken.push(identity(&mut cursor)?);
+            rest = cursor.rest();
+        } else {
+            kept.push(first.clone());
+            rest = behind;
+        }
+    }
+    *tokens = kept;
+    Ok(taken)
+}
+
+fn identity(cursor: &mut Cursor<'_>) -> Result<(u32, Identity, SequenceOptions), SqlError> {
+    let position = cursor.peek().map_or(0, |token| cursor.source.positions.of(token.span.start));
     let identity = if cursor.take_all(&ALWAYS) { Identity::Always } else { Identity::ByDefault };
     let _ = identity == Identity::ByDefault && cursor.take_all(&BY_DEFAULT);
     let mut options = SequenceOptions::default();
     if cursor.take_token(&Token::LParen) {
-        options = sequence::options(&mut cursor)?;
+        options = sequence::options(cursor)?;
         cursor.expect_token(&Token::RParen)?;
     }
-    let end = tokens.len() - cursor.rest().len();
-    tokens.drain(start..end);
     Ok((position, identity, options))
 }

@@ -18,6 +18,27 @@ struct Level {
     conditions: usize,
 }
 
+/// Operators that are words, of expressions and of queries.
+const CHAINING: [&str; 17] = [
+    "not",
+    "is",
+    "in",
+    "like",
+    "ilike",
+    "similar",
+    "between",
+    "collate",
+    "at",
+    "isnull",
+    "notnull",
+    "escape",
+    "operator",
+    "overlaps",
+    "union",
+    "intersect",
+    "except",
+];
+
 /// Refuses statements whose trees would be too deep.
 ///
 /// # Errors
@@ -29,14 +50,19 @@ pub fn check_depth(tokens: &[TokenWithSpan], positions: &Positions) -> Result<()
         match &token.token {
             Token::LParen | Token::LBracket => open(&mut outer, &mut level),
             _ if is_keyword(token, "case") => open(&mut outer, &mut level),
-            Token::RParen | Token::RBracket => level = outer.pop().unwrap_or_default(),
+            Token::RParen => level = outer.pop().unwrap_or_default(),
+            Token::RBracket => {
+                level = outer.pop().unwrap_or_default();
+                // What stands behind may go on from it: `a[1][2]`, `int[][]`.
+                level.operators += 1;
+            }
             _ if is_keyword(token, "end") => level = outer.pop().unwrap_or_default(),
             Token::Comma => level = outer.last().copied().unwrap_or_default(),
             _ if is_keyword(token, "and") || is_keyword(token, "or") => {
                 level.conditions += 1;
                 level.operators = outer.last().map_or(0, |level| level.operators);
             }
-            other if is_operator(other) || is_keyword(token, "not") || is_keyword(token, "is") => {
+            other if is_operator(other) || CHAINING.iter().any(|word| is_keyword(token, word)) => {
                 level.operators += 1;
             }
             _ => {}

@@ -79,7 +79,7 @@ fn alone(cursor: &mut Cursor<'_>) -> Result<Name, SqlError> {
     Ok(name)
 }
 
-/// Nothing depends on a table yet, so that both mean the same.
+/// What depends on a table, a default that takes values of its sequence, is refused either way.
 fn nothing_depends(cursor: &mut Cursor<'_>) {
     let _ = cursor.take("cascade") || cursor.take("restrict");
 }

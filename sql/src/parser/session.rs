@@ -91,14 +91,11 @@ type DataTypeName = crate::types::DataType;
 fn execute(cursor: &mut Cursor<'_>) -> Result<SessionStatement, SqlError> {
     let name = cursor.name()?;
     let arguments = match cursor.take_parentheses()? {
-        Some(tokens) => {
-            super::limits::check_depth(tokens, &cursor.source.positions)?;
-            cursor.source.grammar(tokens.to_vec(), |parser, source| {
-                let exprs = parser.parse_comma_separated(sqlparser::parser::Parser::parse_expr)?;
-                let convert = Convert::new(source);
-                Ok(exprs.into_iter().map(|expr| convert.expr(expr)).collect())
-            })?
-        }
+        Some(tokens) => cursor.source.grammar(tokens.to_vec(), |parser, source| {
+            let exprs = parser.parse_comma_separated(sqlparser::parser::Parser::parse_expr)?;
+            let convert = Convert::new(source);
+            Ok(exprs.into_iter().map(|expr| convert.expr(expr)).collect())
+        })?,
         None => Vec::new(),
     };
     Ok(SessionStatement::Execute(Execute { name, arguments }))

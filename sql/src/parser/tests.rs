@@ -11,6 +11,13 @@ fn state(text: &str) -> Option<SqlState> {
     parse(text).err().map(|error| error.state)
 }
 
+/// Its clauses are taken out of the text in one pass.
+#[test]
+fn table_of_many_identity_columns_is_read_in_time() {
+    let columns = vec!["a int generated always as identity"; 100_000].join(", ");
+    assert_eq!(state(&format!("CREATE TABLE t ({columns})")), None, "the binder refuses that many columns");
+}
+
 #[test]
 fn deep_statements_are_refused_and_wide_ones_are_not() {
     let chain = |op: &str, count: usize| format!("SELECT {}", vec!["1"; count].join(op));
@@ -35,6 +42,26 @@ fn deep_statements_are_refused_and_wide_ones_are_not() {
     assert_eq!(state(&format!("SELECT {}1", "EXPLAIN ".repeat(100))), Some(SqlState::SyntaxError));
     assert_eq!(state(&format!("{}SELECT 1", "EXPLAIN ".repeat(50_000))), Some(SqlState::FeatureNotSupported));
     assert_eq!(state(&format!("COPY {}", "(COPY ".repeat(50_000))), Some(SqlState::SyntaxError));
+    // What follows an expression, a type or a query again and again makes a tree as deep as the text is long.
+    let follows = [
+        ("SELECT 1", " IN (1)"),
+        ("SELECT 1", " IS NULL"),
+        ("SELECT 1", " ISNULL"),
+        ("SELECT 1", "::int"),
+        ("SELECT 1", " COLLATE \"C\""),
+        ("SELECT now()", " AT TIME ZONE 'UTC'"),
+        ("SELECT a", "[1]"),
+        ("SELECT NULL::int", "[]"),
+        ("CREATE TABLE t (a int", "[]"),
+        ("SELECT 'a'", " LIKE 'a'"),
+        ("SELECT 1", " UNION SELECT 1"),
+    ];
+    for (start, part) in follows {
+        let text = format!("{start}{}", part.repeat(100_000));
+        assert_eq!(state(&text), Some(SqlState::StatementTooComplex), "{start}{part}…");
+    }
+    let types = format!("PREPARE p (int{}) AS SELECT 1", "[]".repeat(100_000));
+    assert_eq!(state(&types), Some(SqlState::StatementTooComplex));
     let copies = format!("COPY {}SELECT 1{} TO STDOUT", "(COPY (".repeat(9_000), "))".repeat(9_000));
     assert_eq!(state(&copies), Some(SqlState::FeatureNotSupported));
 }

@@ -8,13 +8,13 @@ use quorate_engine::kv::{KvError, Transaction, TransactionOptions, Value, Write}
 
 use super::block::{Block, next_block};
 use super::drawing::{Drawing, Wanted};
-use crate::cancel::CancelToken;
 use crate::catalog::lease::CatalogWait;
 use crate::catalog::sequence::{Place, SequenceDescriptor, SequencePosition};
 use crate::catalog::{keys, sequence_format};
 use crate::ddl::driver::{made, settle};
 use crate::ddl::staged_sequences::StagedSequences;
 use crate::error::{SqlError, SqlState};
+use crate::exec::context::Limits;
 use crate::node::SqlNode;
 use crate::retry::CatalogAttempts;
 
@@ -48,11 +48,14 @@ impl Drawing<'_> {
     /// Fetches what the row that was computed last wants; the row is then to be computed again.
     ///
     /// # Errors
-    /// 2200H, 22003, 42P01; 57P03 without a lease on the catalog; those of the store.
-    pub async fn fetch(&self, wanted: Wanted, cancel: &CancelToken) -> Result<(), SqlError> {
+    /// 2200H, 22003, 42P01; 57P03 without a lease on the catalog; 57014; those of the store.
+    pub async fn fetch(&self, wanted: Wanted, limits: &Limits) -> Result<(), SqlError> {
         match wanted {
-            Wanted::Lease => CatalogWait::new(self.node, cancel).lease().await.map(|_| ()),
-            Wanted::Block { sequence_id } => self.fetch_block(sequence_id).await,
+            Wanted::Lease => CatalogWait::new(self.node, &limits.cancel).lease().await.map(|_| ()),
+            // A block that comes too late is nobody's.
+            Wanted::Block { sequence_id } => {
+                limits.guard(self.node, self.fetch_block(sequence_id)).await.flatten()
+            }
             Wanted::Set { sequence_id, value, is_called } => {
                 self.set(sequence_id, Place { value, is_called }).await?;
                 if is_called {

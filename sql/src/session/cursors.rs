@@ -272,7 +272,11 @@ impl Cursor {
 
     async fn read_more(&mut self, run: &mut CursorRun<'_>) -> Result<(), ExecError> {
         let rows = self.reader.next(run).await?;
-        Ok(self.rows.add(rows)?)
+        self.rows.add(rows).map_err(|error| {
+            // What cannot be kept is gone: it has no way on.
+            self.reader.source = Source::Failed;
+            error.into()
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::{SqlError, SqlState};
 use crate::exec::build;
 use crate::exec::context::{ExecError, Limits};
 use crate::expr::eval::{EvalContext, eval};
+use crate::expr::{Expr, ScalarFunction};
 use crate::parser::ast;
 use crate::parser::ast::session::{Direction, Execute, Fetch, Prepare, SessionStatement};
 use crate::plan::node::{OutputColumn, Plan};
@@ -117,6 +118,9 @@ impl Session {
         }
         let (catalog, context) = (self.catalog(), self.bind_context());
         let arguments = bind_arguments(execute, prepared.parameter_types(), catalog.as_ref(), &context)?;
+        if arguments.iter().any(calls_sequence) {
+            return Err(SqlError::unsupported("a function of sequences in the arguments of EXECUTE"));
+        }
         let now_micros = match &self.transaction {
             TransactionState::Open(open) => open.now_micros,
             TransactionState::Idle | TransactionState::Failed(_) => self.now_micros(),
@@ -266,7 +270,7 @@ impl Session {
         out: Option<&mut HeldRows<'_>>,
     ) -> Result<u64, SqlError> {
         let (node, catalog) = (Arc::clone(&self.node), self.catalog());
-        let TransactionState::Open(open) = &mut self.transaction else { return Err(no_transaction()) };
+        let TransactionState::Open(open) = &mut self.transaction else { return Err(missing(wanted.0)) };
         let parts =
             SessionParts { variables: &self.variables, sequences: &self.sequences, options: &self.options };
         let around =
@@ -339,6 +343,24 @@ async fn cursor_run<'a>(
 ) -> Result<CursorRun<'a>, ExecError> {
     let transaction = open.begin(node).await?.as_mut();
     Ok(CursorRun { transaction, limits, around })
+}
+
+/// Whether an argument takes or sets a value of a sequence, which may have to be fetched.
+fn calls_sequence(argument: &Expr) -> bool {
+    let mut found = false;
+    argument.walk(&mut |part| {
+        found |= matches!(
+            part,
+            Expr::Call {
+                function: ScalarFunction::NextVal
+                    | ScalarFunction::CurrVal
+                    | ScalarFunction::LastVal
+                    | ScalarFunction::SetVal,
+                ..
+            }
+        );
+    });
+    found
 }
 
 /// Whether EXECUTE may run it: what PREPARE takes.

@@ -7,6 +7,7 @@ use super::surroundings::{SessionParts, Surroundings};
 use super::transaction::TransactionState;
 use super::{Prepared, Session};
 use crate::bind::{Bound, BoundDml};
+use crate::cancel::CancelToken;
 use crate::exec::insert::has_own_keys;
 use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
@@ -23,24 +24,43 @@ impl Prepared {
     }
 
     /// Whether the statement, where it does not stand alone, looks up keys that its parameters alone decide.
-    pub fn looks_up_keys(&self) -> bool {
+    fn looks_up_keys(&self) -> bool {
         let Bound::Dml(BoundDml::Insert(insert)) = &self.binding.bound.kind else { return false };
         let looks = match insert.on_conflict {
             OnConflict::Error | OnConflict::Nothing | OnConflict::Update { .. } => true,
             OnConflict::Replace => false,
         };
-        let is_plain = matches!(insert.source.tree, Query::Values { .. });
-        looks && is_plain && !has_own_keys(&insert.table) && !insert.columns.iter().any(Expr::is_volatile)
+        // What is computed ahead is computed once more when it runs.
+        let is_plain = if let Query::Values { rows } = &insert.source.tree {
+            !rows.iter().flatten().chain(&insert.columns).any(Expr::is_volatile)
+        } else {
+            false
+        };
+        looks && is_plain && !has_own_keys(&insert.table)
     }
 }
 
 impl Session {
+    /// Whether it pays to look for further runs of a statement: a transaction is open, in which it looks up keys by the
+    /// catalog as it was bound.
+    pub fn reads_ahead(&self, prepared: &Prepared) -> bool {
+        matches!(self.transaction, TransactionState::Open(_))
+            && prepared.looks_up_keys()
+            && self.catalog_stamp() == prepared.binding.with.catalog
+    }
+
     /// Reads the keys of these runs of a statement together, within the transaction that is open; whether it did. Nothing is
     /// lost where it did not: each run looks for itself.
-    pub async fn read_ahead(&mut self, prepared: &Prepared, runs: &[Vec<Datum>]) -> bool {
-        if self.catalog_stamp() != prepared.binding.with.catalog {
+    pub async fn read_ahead(
+        &mut self,
+        prepared: &Prepared,
+        runs: &[Vec<Datum>],
+        cancel: &CancelToken,
+    ) -> bool {
+        if !self.reads_ahead(prepared) {
             return false;
         }
+        let limits = self.limits(cancel);
         let (node, catalog) = (Arc::clone(&self.node), self.catalog());
         let TransactionState::Open(open) = &mut self.transaction else { return false };
         let parts =
@@ -55,7 +75,8 @@ impl Session {
             }
         }
         let Ok(transaction) = open.begin(&node).await else { return false };
-        let read = transaction.read_ahead(keys).await;
+        // Where its time is over, the run says so.
+        let Ok(read) = limits.guard(&node, transaction.read_ahead(keys)).await else { return false };
         if let Err(error) = &read {
             tracing::debug!(%error, "keys of several statements were not read together");
         }

@@ -3,6 +3,8 @@
 //! Going back undoes buffered writes, SET and what was changed in the catalog, and makes a failed transaction go on. What was
 //! read since counts on at COMMIT: the client has seen it.
 
+use std::sync::Arc;
+
 use super::Session;
 use super::dispatch::tag;
 use super::sink::Completion;
@@ -52,7 +54,8 @@ impl Session {
             let kept = failed.take_kept_for(name)?;
             self.transaction = TransactionState::Open(kept);
         }
-        let (number, variables) = self.in_block("ROLLBACK TO SAVEPOINT")?.go_back_to(name)?;
+        let node = Arc::clone(&self.node);
+        let (number, variables) = self.in_block("ROLLBACK TO SAVEPOINT")?.go_back_to(&node, name)?;
         self.gone_back_to = Some(self.gone_back_to.map_or(number, |before| before.min(number)));
         self.variables.go_back_to(&variables);
         // The catalog as the transaction sees it may be another now.

@@ -184,7 +184,7 @@ impl OpenTransaction {
     ///
     /// # Errors
     /// 3B001.
-    pub fn go_back_to(&mut self, name: &str) -> Result<(u64, VariablesMark), SqlError> {
+    pub fn go_back_to(&mut self, node: &SqlNode, name: &str) -> Result<(u64, VariablesMark), SqlError> {
         let at = self.find_savepoint(name)?;
         self.savepoints.truncate(at + 1);
         let Some(savepoint) = self.savepoints.last() else { return Err(no_savepoint(name)) };
@@ -192,8 +192,11 @@ impl OpenTransaction {
             kv.go_back_to(mark);
         }
         self.cursors.go_back_to(savepoint.cursors);
-        let given_up = self.staged.go_back_to(&savepoint.staged);
-        self.tables.retain(|table, _| !given_up.contains(table));
+        let undone = self.staged.go_back_to(&savepoint.staged);
+        self.tables.retain(|table, _| !undone.tables.contains(table));
+        for sequence in undone.sequences {
+            node.sequence_blocks.forget(sequence);
+        }
         Ok((savepoint.number, savepoint.variables.clone()))
     }
 
@@ -237,6 +240,9 @@ impl OpenTransaction {
         }
         // Before anything is done: the table's name decides.
         check_free(kv.as_mut(), &table.name).await?;
+        for own in sequences {
+            check_free(kv.as_mut(), &own.sequence.name).await.map_err(|error| name_taken(error, own))?;
+        }
         let mut ids = Vec::with_capacity(sequences.len());
         for own in sequences {
             let id = ids::take_table_id(node).await?;
@@ -272,7 +278,8 @@ impl OpenTransaction {
     /// Puts the next version of a sequence in place of it, for itself alone until it commits.
     ///
     /// # Errors
-    /// 40001 where it was changed meanwhile; those of the store.
+    /// 40001 where it was changed meanwhile; 0A000 for one of its own that would begin anew behind a savepoint: how far it is
+    /// could not be brought back; those of the store.
     pub async fn alter_sequence(
         &mut self,
         node: &SqlNode,
@@ -281,6 +288,15 @@ impl OpenTransaction {
     ) -> Result<(), SqlError> {
         self.begin(node).await?.start_statement();
         self.used_owner(owner);
+        let known = self.staged.sequences();
+        let known = known.as_deref().and_then(|known| known.find(sequence.id)).and_then(Option::as_ref);
+        let restarts = known.is_some_and(|known| known.epoch != sequence.epoch);
+        let is_behind =
+            self.savepoints.iter().any(|savepoint| savepoint.staged.has_created_sequence(sequence.id));
+        if restarts && is_behind {
+            let what = "RESTART behind a savepoint of a sequence that the transaction itself has made";
+            return Err(SqlError::unsupported(what).with_hint("Restart it before the savepoint."));
+        }
         let Some(kv) = &mut self.kv else { return Err(not_begun()) };
         self.staged.sequences_mut().alter(kv.as_mut(), sequence.clone()).await
     }
@@ -378,6 +394,15 @@ impl OpenTransaction {
         )
         .with_hint("Run the whole transaction again."))
     }
+}
+
+/// The name that a new table's sequence was given was free when the statement was bound: it is given another one.
+fn name_taken(error: SqlError, own: &ColumnSequence) -> SqlError {
+    if error.state != SqlState::DuplicateTable {
+        return error;
+    }
+    let message = format!("restart transaction: the name \"{}\" was taken meanwhile", own.sequence.name);
+    SqlError::new(SqlState::SerializationFailure, message).with_hint("Run the whole transaction again.")
 }
 
 /// The error for a savepoint that there is not.

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{SqlError, SqlState};
@@ -34,24 +35,24 @@ type Values = BTreeMap<VariableName, String>;
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     /// Values that differ from the defaults.
-    values: Values,
+    values: Arc<Values>,
     /// Defaults of this session: the user, and what the client asked for at connect.
     session_defaults: Values,
     /// Values before `SET LOCAL`, to come back at the transaction's end; `None` for the default.
-    before_local: BTreeMap<VariableName, Option<String>>,
+    before_local: Arc<BTreeMap<VariableName, Option<String>>>,
     /// All values as the transaction began, to come back when it is rolled back.
-    before_transaction: Option<Values>,
+    before_transaction: Option<Arc<Values>>,
     /// The application's own that are there.
     custom: BTreeSet<String>,
     /// Reported ones that may have changed, with the values that the client knows.
     changed: BTreeMap<&'static str, String>,
 }
 
-/// Variables as they were at a savepoint.
+/// Variables as they were at a savepoint: what was not set since is the same one.
 #[derive(Clone, Debug)]
 pub struct VariablesMark {
-    values: Values,
-    before_local: BTreeMap<VariableName, Option<String>>,
+    values: Arc<Values>,
+    before_local: Arc<BTreeMap<VariableName, Option<String>>>,
 }
 
 impl Variables {
@@ -115,11 +116,14 @@ impl Variables {
 
     fn replace_one(&mut self, name: VariableName, value: Option<String>, local: bool) {
         let old = match value {
-            Some(value) => self.values.insert(name.clone(), value),
-            None => self.values.remove(&name),
+            Some(value) => Arc::make_mut(&mut self.values).insert(name.clone(), value),
+            None => Arc::make_mut(&mut self.values).remove(&name),
         };
         if local {
-            self.before_local.entry(name).or_insert(old);
+            Arc::make_mut(&mut self.before_local).entry(name).or_insert(old);
+        } else if self.before_local.contains_key(&name) {
+            // What is set for the session stays, whatever was set for the transaction before.
+            Arc::make_mut(&mut self.before_local).remove(&name);
         }
     }
 
@@ -152,12 +156,13 @@ impl Variables {
 
     /// Sets all defaults.
     pub fn reset(&mut self) {
-        self.replace(BTreeMap::new());
+        self.before_local = Arc::default();
+        self.replace(Arc::default());
     }
 
     /// Notes that a transaction begins.
     pub fn begin(&mut self) {
-        self.before_transaction = Some(self.values.clone());
+        self.before_transaction = Some(Arc::clone(&self.values));
     }
 
     /// Notes that the transaction has ended: `SET LOCAL` ends, and all of SET where it was rolled back.
@@ -165,9 +170,10 @@ impl Variables {
         let before = self.before_transaction.take();
         let mut values = match before {
             Some(before) if !is_committed => before,
-            Some(_) | None => self.values.clone(),
+            Some(_) | None => Arc::clone(&self.values),
         };
-        for (name, value) in std::mem::take(&mut self.before_local) {
+        for (name, value) in Arc::unwrap_or_clone(std::mem::take(&mut self.before_local)) {
+            let values = Arc::make_mut(&mut values);
             match value {
                 Some(value) => values.insert(name, value),
                 None => values.remove(&name),
@@ -178,13 +184,13 @@ impl Variables {
 
     /// What [`Variables::go_back_to`] goes back to.
     pub fn mark(&self) -> VariablesMark {
-        VariablesMark { values: self.values.clone(), before_local: self.before_local.clone() }
+        VariablesMark { values: Arc::clone(&self.values), before_local: Arc::clone(&self.before_local) }
     }
 
     /// Undoes what was set since a mark of the same transaction.
     pub fn go_back_to(&mut self, mark: &VariablesMark) {
         self.before_local.clone_from(&mark.before_local);
-        self.replace(mark.values.clone());
+        self.replace(Arc::clone(&mark.values));
     }
 
     /// Name and description of all.
@@ -240,7 +246,7 @@ impl Variables {
         self.values.get(name).or_else(|| self.session_defaults.get(name)).map(String::as_str)
     }
 
-    fn replace(&mut self, values: Values) {
+    fn replace(&mut self, values: Arc<Values>) {
         if values == self.values {
             return;
         }

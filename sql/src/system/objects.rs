@@ -110,6 +110,15 @@ impl Objects for SystemState<'_> {
         Some(format!("CREATE {unique}INDEX {name} ON public.{table} USING btree ({columns})"))
     }
 
+    fn index_column(&self, oid: u32, number: usize) -> Option<String> {
+        let (table_id, index_id) = ids_of(oid);
+        let (catalog, index_id) = (self.catalog(), index_id?);
+        let indexes = Relation::User(catalog.table_by_id(table_id)?).indexes();
+        let index = indexes.iter().find(|index| index.index.id == index_id)?;
+        let column = number.checked_sub(1).and_then(|at| index.columns.get(at));
+        Some(column.map_or_else(String::new, |column| ident(&column.name)))
+    }
+
     fn constraint_definition(&self, oid: u32) -> Option<String> {
         let index = self.index_text(oid)?;
         let kind = if index.is_primary { "PRIMARY KEY" } else { "UNIQUE" };

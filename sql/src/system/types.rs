@@ -10,7 +10,7 @@ use crate::types::info::TypeInfo;
 
 /// `pg_type`. A type names that of its arrays where there is one.
 pub fn types() -> Vec<Row> {
-    TYPES.iter().filter_map(|info| row(info)).collect()
+    TYPES.iter().flat_map(|info| [Some(*info), info.array]).flatten().filter_map(row).collect()
 }
 
 fn row(info: &TypeInfo) -> Option<Row> {

@@ -146,6 +146,9 @@ fn refuse_beyond_wall(clock: &HybridClock, now: Timestamp) -> Result<(), KvError
     Err(KvError::Clock { detail, is_over: false })
 }
 
+/// Most bytes that are remembered of what was read ahead; the rest is asked for again.
+const AHEAD_MAX_BYTES: usize = 1 << 20;
+
 /// One transaction.
 struct DistributedTransaction {
     shared: Arc<DatabaseShared>,
@@ -242,7 +245,12 @@ impl Transaction for DistributedTransaction {
         keys.retain(|key| self.buffer.get(key, Sequence::NEWEST).is_none());
         if keys.len() > 1 {
             let values = self.read_keys(keys.clone(), Sequence::NEWEST).await?;
-            self.ahead = keys.into_iter().zip(values).collect();
+            let mut bytes = 0;
+            let fits = |(key, value): &(Key, Option<Value>)| {
+                bytes += key.len() + value.as_ref().map_or(0, Value::len);
+                bytes <= AHEAD_MAX_BYTES
+            };
+            self.ahead = keys.into_iter().zip(values).take_while(fits).collect();
         }
         Ok(())
     }

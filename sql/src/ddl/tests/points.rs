@@ -1,6 +1,7 @@
 //! Two nodes over one store: a driver ends, or stands still and is replaced, at every point that a job reaches.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -174,8 +175,12 @@ async fn job_that_nobody_holds_any_more_is_taken_over_by_its_own_node() {
     nodes.check("after its session").await;
 }
 
-/// Stands still at a point until another node has done its job, and goes on then.
-async fn pause_at(nodes: &Nodes, point: &'static str, text: &str) -> Option<Result<String, SqlError>> {
+/// Stands still at a point until something else is done.
+async fn pause_at(
+    nodes: &Nodes,
+    (point, text): (&'static str, &str),
+    meanwhile: impl Future<Output = ()>,
+) -> Option<Result<String, SqlError>> {
     let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let has_paused = Arc::new(AtomicBool::new(false));
     let gate = (reached.clone(), go_on.clone(), has_paused.clone());
@@ -189,17 +194,15 @@ async fn pause_at(nodes: &Nodes, point: &'static str, text: &str) -> Option<Resu
             }
         })
     });
-    let replace = async {
+    let meanwhile = async {
         reached.notified().await;
-        nodes.let_claims_expire();
-        nodes.nodes[1].adopt_once().await.unwrap();
+        meanwhile.await;
         go_on.notify_one();
     };
-    let running = nodes.run(0, text);
-    tokio::pin!(running);
+    let mut running = Box::pin(nodes.run(0, text));
     tokio::select! {
         done = &mut running => { drop(done); None }
-        () = replace => Some(running.await),
+        () = meanwhile => Some(running.await),
     }
 }
 
@@ -209,7 +212,11 @@ async fn job_whose_driver_stood_still_and_was_replaced_is_not_changed_by_it() {
     for text in TEXTS {
         for point in POINTS {
             let nodes = Nodes::new().await;
-            let Some(done) = pause_at(&nodes, point, text).await else { continue };
+            let replace = async {
+                nodes.let_claims_expire();
+                nodes.nodes[1].adopt_once().await.unwrap();
+            };
+            let Some(done) = pause_at(&nodes, (point, text), replace).await else { continue };
             met.insert(point);
             let what = format!("{text} stands still at {point}: {done:?}");
             println!("{what}");
@@ -253,4 +260,26 @@ async fn table_that_another_took_the_place_of_is_looked_up_again() {
             Err(gone) => assert_eq!(gone.state, SqlState::UndefinedTable, "{text}: {gone}"),
         }
     }
+}
+
+/// Of two that empty the same table at once, one finds the other's table in the place of its own.
+#[tokio::test]
+async fn table_that_two_empty_at_once_is_empty_and_each_is_told_so() {
+    let nodes = Nodes::new().await;
+    let done = pause_at_while(&nodes, "ddl-range-made", "TRUNCATE old").await;
+    done.unwrap().unwrap();
+    nodes.check("emptied twice").await;
+    let nodes = Nodes::new().await;
+    let error =
+        pause_at_while(&nodes, "ddl-range-made", "BEGIN; TRUNCATE old; COMMIT").await.unwrap().unwrap_err();
+    assert_eq!(error.state, SqlState::SerializationFailure, "{error}");
+    nodes.check("emptied by the other").await;
+}
+
+/// Stands still at a point while the other node empties the table.
+async fn pause_at_while(nodes: &Nodes, point: &'static str, text: &str) -> Option<Result<String, SqlError>> {
+    let meanwhile = Box::pin(async {
+        nodes.run(1, "TRUNCATE old").await.unwrap();
+    });
+    pause_at(nodes, (point, text), meanwhile).await
 }
