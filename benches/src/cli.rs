@@ -67,6 +67,8 @@ pub enum Command {
     Bank(BankArguments),
     /// TPC-B, as pgbench runs it
     Tpcb(TpcbArguments),
+    /// Transactions of many INSERTs that are sent at once
+    Pipeline(PipelineArguments),
     /// How long nobody can write when the leader's process is killed
     Failover(FailoverArguments),
     /// How long writers stall when their range is split
@@ -214,6 +216,17 @@ pub struct TpcbArguments {
     /// Branches, of 10,000 accounts each; fewer than clients make conflicts
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub scale: u64,
+}
+
+/// Flags of `pipeline`.
+#[derive(Args, Debug)]
+pub struct PipelineArguments {
+    #[expect(missing_docs, reason = "clap would print it as the command's help")]
+    #[command(flatten)]
+    pub common: Common,
+    /// Rows of a transaction, an INSERT each
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub rows: u64,
 }
 
 /// Flags of `failover`.

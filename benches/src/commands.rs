@@ -24,6 +24,7 @@ pub async fn run(cli: Cli) -> Result<bool, BenchError> {
             Command::Ycsb(arguments) => ycsb::run(arguments).await,
             Command::Bank(arguments) => transactions::bank(arguments).await,
             Command::Tpcb(arguments) => transactions::tpcb(arguments).await,
+            Command::Pipeline(arguments) => transactions::pipeline(arguments).await,
             Command::Failover(arguments) => failover::run(arguments).await,
             Command::Split(arguments) => split::run(arguments).await,
             Command::Ranges(arguments) => ranges::run(arguments).await,

@@ -2,6 +2,7 @@
 
 pub mod bank;
 pub mod kv;
+pub mod pipeline;
 pub mod tpcb;
 pub mod writers;
 pub mod ycsb;

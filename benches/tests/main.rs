@@ -95,6 +95,7 @@ async fn workloads_over_the_wire_verify_what_they_wrote() {
         "ycsb --workload a,b,c,d,e,f --clients 2 --keys 200",
         "bank --clients 4 --accounts 20",
         "tpcb --clients 2 --scale 1",
+        "pipeline --clients 2 --rows 100",
     ] {
         assert!(server.bench(words).await.unwrap(), "{words}");
     }
@@ -126,6 +127,13 @@ async fn bank_that_lost_money_is_a_failure() {
     let server = Server::start().await;
     let statement = "UPDATE bench_bank SET balance = balance - 1 WHERE id = 19";
     assert!(!bench_disturbed(&server, "bank --clients 2 --accounts 20", statement).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipeline_that_lost_a_row_is_a_failure() {
+    let server = Server::start().await;
+    let statement = "DELETE FROM bench_pipeline WHERE client = 0 AND number = 1 AND row = 0";
+    assert!(!bench_disturbed(&server, "pipeline --clients 2 --rows 10", statement).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,14 @@
-//! `quorate-bench bank` and `quorate-bench tpcb`.
+//! `quorate-bench bank`, `quorate-bench tpcb` and `quorate-bench pipeline`.
 
 use std::sync::Arc;
 
 use super::stage::{Part, Stage, VALUE_BYTES, sql_of};
-use crate::cli::{BankArguments, Common, TpcbArguments};
+use crate::cli::{BankArguments, Common, PipelineArguments, TpcbArguments};
 use crate::error::BenchError;
 use crate::systems::sql::SqlSystem;
 use crate::workload::Books;
 use crate::workload::bank::Bank;
+use crate::workload::pipeline::Pipeline;
 use crate::workload::tpcb::Tpcb;
 
 /// Transfers between accounts.
@@ -25,6 +26,15 @@ pub async fn bank(arguments: BankArguments) -> Result<bool, BenchError> {
 /// The run ended early.
 pub async fn tpcb(arguments: TpcbArguments) -> Result<bool, BenchError> {
     run(&arguments.common, async |sql| Ok(Tpcb::create(sql, arguments.scale).await? as Arc<dyn Books>)).await
+}
+
+/// Transactions of many INSERTs that are sent at once.
+///
+/// # Errors
+/// The run ended early.
+pub async fn pipeline(arguments: PipelineArguments) -> Result<bool, BenchError> {
+    run(&arguments.common, async |sql| Ok(Pipeline::create(sql, arguments.rows).await? as Arc<dyn Books>))
+        .await
 }
 
 /// The same transactions with each number of clients, the systems taking turns.
