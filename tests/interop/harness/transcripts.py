@@ -1,5 +1,6 @@
 """Transcripts of a client: one line a step, `feature / step: outcome`; two of them are compared step by step."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -23,14 +24,27 @@ class Difference:
 
     @property
     def answer(self):
-        """What the list of expected differences says of it: the error's code, or a mark of whatever else came."""
+        """What the list of expected differences says of it: the error's code, or a mark of just what else came."""
         failed = re.search(r"\berror ([0-9A-Z]{5})\b", self.got)
         if failed:
             return failed.group(1)
-        return "no such step" if self.got == ABSENT else "other"
+        if self.got == ABSENT:
+            return "no such step"
+        return "other " + hashlib.sha256(self.got.encode()).hexdigest()[:6]
+
+    @property
+    def is_broken(self):
+        """Whether nothing can explain it: the server is silent, or has hung up, where PostgreSQL does not."""
+        return any(mark in self.got and mark not in self.expected for mark in BROKEN)
 
 
 ABSENT = "(no such step)"
+BROKEN = ("(silent", "(closed)", "hangs after")
+
+
+def given_up(text):
+    """The steps by which a client's program says that it has not come to its end."""
+    return [f"{feature} / {step}: {outcome}" for (feature, step), outcome in steps_of(text).items() if step in ("program", "given up")]
 
 
 def steps_of(text):

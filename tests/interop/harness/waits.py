@@ -3,8 +3,8 @@
     [joins] the catalogs' look-ups join several of them
     psycopg3 / connect / type look-up = 0A000
 
-The word after `=` is what Quorate answers: the error's SQLSTATE, `other` for another outcome, or `no such step`. A difference
-that is not listed is a failure; so is one that is listed and does not occur, or answers otherwise.
+The word after `=` is what Quorate answers: the error's SQLSTATE, `other` and a digest for another outcome, or `no such step`. A
+difference that is not listed is a failure; so is one that is listed and does not occur, or answers otherwise.
 """
 
 import re
@@ -28,7 +28,7 @@ class Waits:
             if not line.strip() or line.startswith("#"):
                 continue
             heading = re.fullmatch(r"\[(.+?)\] (.+)", line)
-            entry = re.fullmatch(r"(.+ / .+ / .*) = (\w{5}|other|no such step)", line)
+            entry = re.fullmatch(r"(.+ / .+ / .*) = (\w{5}|other [0-9a-f]{6}|no such step)", line)
             if heading:
                 feature = heading.group(1)
                 self.reasons[feature] = heading.group(2)
@@ -48,7 +48,7 @@ class Waits:
         new, expected = [], {}
         for key, difference in found.items():
             feature, answer = self.listed.get(key, (UNEXPLAINED, None))
-            if answer != difference.answer or feature == UNEXPLAINED:
+            if answer != difference.answer or feature == UNEXPLAINED or difference.is_broken:
                 new.append(difference)
             else:
                 expected[key] = feature
