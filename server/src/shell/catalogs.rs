@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 10_000;
 pub async fn list(shell: &mut Shell, listed: Listed, pattern: Option<&str>) -> Result<(), StatementFailure> {
     let (title, sql) = query(listed, pattern);
     shell.output.set_title(title);
-    shell.statement(&sql).await
+    shell.statement(&sql, None).await
 }
 
 /// The title and the query of a list.

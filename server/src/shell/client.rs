@@ -9,10 +9,11 @@ use futures::StreamExt;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use super::copy;
+use super::copy::{self, Direction};
 use super::output::Output;
 use super::render::{Column, ColumnKind, Format, TextRow};
 use super::report::Report;
+use super::script::Lines;
 use super::splitter::leading_words;
 use super::transaction::TransactionMark;
 
@@ -81,14 +82,20 @@ impl ShellClient {
         &self.client
     }
 
-    /// Runs one statement and prints what it answers.
+    /// Runs one statement and prints what it answers; `lines` are those behind it, where it stands in a file.
     ///
     /// # Errors
     /// The statement failed, the connection is lost, or the output cannot be written.
-    pub async fn run(&mut self, statement: &str, output: &mut Output) -> Result<(), StatementFailure> {
-        let result = match copy::direction(statement) {
-            Some(direction) => copy::run(self, direction, statement, output).await,
-            None => self.run_query(statement, output).await,
+    pub async fn run(
+        &mut self,
+        statement: &str,
+        lines: Option<&mut Lines<'_>>,
+        output: &mut Output,
+    ) -> Result<(), StatementFailure> {
+        let result = match (copy::direction(statement), lines) {
+            (Some(Direction::In), Some(lines)) => copy::run_lines(self, statement, lines, output).await,
+            (Some(direction), _) => copy::run(self, direction, statement, output).await,
+            (None, _) => self.run_query(statement, output).await,
         };
         self.note(statement, result.is_ok());
         if result.is_err() {

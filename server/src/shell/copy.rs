@@ -1,5 +1,5 @@
 //! COPY through the shell: `COPY … TO STDOUT` and `COPY … FROM STDIN` with the shell's own streams, and `\copy` with a
-//! file of this machine.
+//! file of this machine. In a file of statements, the data of FROM STDIN are the lines behind it, up to one with `\.` alone.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::client::{ShellClient, StatementFailure};
 use super::output::Output;
+use super::script::Lines;
 use super::splitter::leading_words;
 
 /// Bytes of a file sent at once.
@@ -153,6 +154,37 @@ pub async fn run_file(
             }
             file.flush().await.map_err(unreadable)
         }
+    }
+}
+
+/// Runs a `COPY … FROM STDIN` whose data are the next lines of its file; these are read in any case, as they are no statements.
+pub async fn run_lines(
+    client: &ShellClient,
+    statement: &str,
+    lines: &mut Lines<'_>,
+    output: &mut Output,
+) -> Result<(), StatementFailure> {
+    lines.begin_data();
+    let sent = send_lines(client, statement, lines).await;
+    if sent.is_err() {
+        while !lines.data(CHUNK_BYTES).await?.is_empty() {}
+    }
+    output.end(&format!("COPY {}", sent?)).map_err(StatementFailure::Output)
+}
+
+async fn send_lines(
+    client: &ShellClient,
+    statement: &str,
+    lines: &mut Lines<'_>,
+) -> Result<u64, StatementFailure> {
+    let failed = |error| StatementFailure::of(error, statement);
+    let mut sink = pin!(client.postgres().copy_in::<_, Bytes>(statement).await.map_err(failed)?);
+    loop {
+        let data = lines.data(CHUNK_BYTES).await?;
+        if data.is_empty() {
+            return sink.finish().await.map_err(failed);
+        }
+        sink.send(Bytes::from(data)).await.map_err(failed)?;
     }
 }
 

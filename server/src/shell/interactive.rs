@@ -42,7 +42,7 @@ pub async fn run(shell: &mut Shell) -> ExitStatus {
         }
         typed.push_str(&line);
         typed.push('\n');
-        let flow = shell.line(&mut splitter, &format!("{line}\n")).await;
+        let flow = shell.line(&mut splitter, &format!("{line}\n"), None).await;
         if !splitter.is_open() {
             lines.keep(&typed).await;
         }

@@ -56,30 +56,78 @@ fn status(shell: &mut Shell, result: Result<Flow, StatementFailure>) -> ExitStat
     }
 }
 
-/// Runs all lines; `name` is what errors call them.
+/// The lines of a text that are not read yet.
+pub struct Lines<'a> {
+    reader: &'a mut (dyn AsyncBufRead + Unpin + Send),
+    /// Of the last one, from one.
+    number: u64,
+    /// The data of the last COPY have come to their end.
+    has_ended: bool,
+}
+
+impl Lines<'_> {
+    /// The next line of statements, with its end; nothing behind the last one.
+    async fn statements(&mut self) -> Result<String, StatementFailure> {
+        let unreadable =
+            |error| StatementFailure::Shell(format!("error: the statements cannot be read: {error}"));
+        let mut line = String::new();
+        self.reader.read_line(&mut line).await.map_err(unreadable)?;
+        self.number += 1;
+        Ok(line)
+    }
+
+    /// The data of a COPY come next.
+    pub fn begin_data(&mut self) {
+        self.has_ended = false;
+    }
+
+    /// The next lines of a COPY's data, of about so many bytes together; nothing behind the last one, which is one with `\.` alone,
+    /// or the last of the text.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn data(&mut self, bytes: usize) -> Result<Vec<u8>, StatementFailure> {
+        let unreadable = |error| StatementFailure::Shell(format!("error: the data cannot be read: {error}"));
+        let mut data = Vec::new();
+        while data.len() < bytes && !self.has_ended {
+            let start = data.len();
+            let read = self.reader.read_until(b'\n', &mut data).await.map_err(unreadable)?;
+            self.number += 1;
+            let is_mark = data.get(start..).is_some_and(|line| line.trim_ascii_end() == b"\\.");
+            if is_mark {
+                data.truncate(start);
+            }
+            self.has_ended = is_mark || read == 0;
+        }
+        Ok(data)
+    }
+}
+
+/// Runs all lines; `name` is what errors call them, of a text in which a COPY's data may stand.
 ///
 /// # Errors
 /// What ends them early.
 pub async fn run_lines(
     shell: &mut Shell,
-    mut reader: impl AsyncBufRead + Unpin,
+    mut reader: impl AsyncBufRead + Unpin + Send,
     name: Option<&str>,
 ) -> Result<Flow, StatementFailure> {
-    let unreadable =
-        |error| StatementFailure::Shell(format!("error: the statements cannot be read: {error}"));
     let mut splitter = Splitter::default();
-    let mut line = String::new();
-    let mut number = 0_u64;
-    while reader.read_line(&mut line).await.map_err(unreadable)? > 0 {
-        number += 1;
-        shell.place = name.map(|name| format!("{name}, line {number}"));
-        if shell.line(&mut splitter, &line).await? == Flow::Quit {
+    let mut lines = Lines { reader: &mut reader, number: 0, has_ended: false };
+    loop {
+        let line = lines.statements().await?;
+        if line.is_empty() {
+            break;
+        }
+        shell.place = name.map(|name| format!("{name}, line {}", lines.number));
+        let behind = name.is_some().then_some(&mut lines);
+        if shell.line(&mut splitter, &line, behind).await? == Flow::Quit {
             return Ok(Flow::Quit);
         }
-        line.clear();
     }
+    let behind = name.is_some().then_some(&mut lines);
     match splitter.finish() {
-        Some(statement) => shell.statement(&statement).await.map(|()| Flow::Next),
+        Some(statement) => shell.statement(&statement, behind).await.map(|()| Flow::Next),
         None => Ok(Flow::Next),
     }
 }

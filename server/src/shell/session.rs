@@ -6,6 +6,7 @@ use super::client::{ShellClient, StatementFailure};
 use super::commands;
 use super::meta;
 use super::output::Output;
+use super::script::Lines;
 use super::splitter::Splitter;
 
 use quorate_sql::limits::STATEMENT_MAX_BYTES;
@@ -41,11 +42,16 @@ impl Shell {
         Self { client, output, timing: false, keeps_going: false, depth: 0, place: None }
     }
 
-    /// Takes a line, with its end.
+    /// Takes a line, with its end; `lines` are those behind it, where it stands in a file.
     ///
     /// # Errors
     /// What ends the input.
-    pub async fn line(&mut self, splitter: &mut Splitter, line: &str) -> Result<Flow, StatementFailure> {
+    pub async fn line(
+        &mut self,
+        splitter: &mut Splitter,
+        line: &str,
+        mut lines: Option<&mut Lines<'_>>,
+    ) -> Result<Flow, StatementFailure> {
         if !splitter.is_open()
             && let Some(command) = line.trim().strip_prefix('\\')
         {
@@ -54,7 +60,7 @@ impl Shell {
         }
         splitter.push(line);
         while let Some(statement) = splitter.next_statement() {
-            self.statement(&statement).await?;
+            self.statement(&statement, lines.as_deref_mut()).await?;
         }
         if splitter.is_too_long() {
             let limit = STATEMENT_MAX_BYTES >> 20;
@@ -67,15 +73,23 @@ impl Shell {
     ///
     /// # Errors
     /// What ends the input.
-    pub async fn statement(&mut self, statement: &str) -> Result<(), StatementFailure> {
-        let result = self.timed(statement).await;
+    pub async fn statement(
+        &mut self,
+        statement: &str,
+        lines: Option<&mut Lines<'_>>,
+    ) -> Result<(), StatementFailure> {
+        let result = self.timed(statement, lines).await;
         self.after(result, ())
     }
 
     #[expect(clippy::disallowed_methods, reason = "shows people how long a statement took")]
-    async fn timed(&mut self, statement: &str) -> Result<(), StatementFailure> {
+    async fn timed(
+        &mut self,
+        statement: &str,
+        lines: Option<&mut Lines<'_>>,
+    ) -> Result<(), StatementFailure> {
         let start = Instant::now();
-        let result = self.client.run(statement, &mut self.output).await;
+        let result = self.client.run(statement, lines, &mut self.output).await;
         if self.timing {
             self.output.say(&format!("time: {:.3} ms", start.elapsed().as_secs_f64() * 1e3));
         }

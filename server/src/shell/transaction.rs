@@ -39,6 +39,8 @@ impl TransactionMark {
                 true,
             ) => Self::Open,
             (["COMMIT" | "END" | "ROLLBACK" | "ABORT", ..], true) if chains => Self::Open,
+            // What is refused for what it says is an error like others.
+            (["COMMIT" | "END", ..], false) if chains && self != Self::Idle => Self::Failed,
             // A COMMIT that fails has ended its transaction, too.
             (["COMMIT" | "END", ..], _) | (["ROLLBACK" | "ABORT", ..], true) => Self::Idle,
             (_, true) => self,
@@ -68,6 +70,7 @@ mod tests {
             (Failed, "ROLLBACK WORK TO a;", true, Open),
             (Failed, "COMMIT;", true, Idle),
             (Open, "COMMIT AND CHAIN;", true, Open),
+            (Open, "COMMIT AND CHAIN;", false, Failed),
             (Open, "COMMIT;", false, Idle),
             (Open, "END;", true, Idle),
             (Open, "ABORT;", true, Idle),

@@ -44,6 +44,28 @@ Indexes:
     assert_eq!((err.as_str(), code), ("error: FILE, line 3: there is no relation named nothing\n", 4));
 }
 
+/// Data of a COPY are no statements, whatever becomes of it; what stands behind them is.
+#[tokio::test]
+async fn shell_takes_the_data_of_copy_from_the_file() {
+    let server = Server::start().await;
+    server.client().await.batch_execute("CREATE TABLE t (a INT PRIMARY KEY, b TEXT)").await.unwrap();
+    let text = "COPY t FROM STDIN;\n1\tone; DROP TABLE t;\n2\ttwo\n\\.\nSELECT count(*) FROM t;\n\
+        COPY t FROM STDIN;\n3\tthree\n1\tagain\n\\.\nSELECT count(*) FROM t;\n\
+        COPY none FROM STDIN;\n1\n\\.\nCOPY t FROM STDIN;\n\\.\nCOPY t (a) FROM STDIN (FORMAT csv);\n5\n6\n";
+    let (out, err, code) = run(&server, &format!("\\set ON_ERROR_STOP off\n{text}")).await;
+    let counts: Vec<&str> = out.lines().filter(|line| line.trim().parse::<u32>().is_ok()).collect();
+    assert_eq!(counts, ["     2", "     2"], "{out}");
+    assert_eq!(err.matches("ERROR: ").count(), 2, "{err}");
+    assert!(err.contains("23505") && err.contains("42P01"), "{err}");
+    assert_eq!(code, 0, "{err}");
+    let left = server.client().await.query("SELECT a FROM t ORDER BY a", &[]).await.unwrap();
+    let left: Vec<i32> = left.iter().map(|row| row.get(0)).collect();
+    assert_eq!(left, [1, 2, 5, 6]);
+    let (out, err, code) =
+        shell(&server.url(), &[], "COPY t (a) FROM STDIN;\n7\n\\.\nSELECT a FROM t WHERE a = 7;\n").await;
+    assert!(out.contains('7') && err.is_empty() && code == 0, "{out} {err}");
+}
+
 #[tokio::test]
 async fn shell_lists_what_there_is() {
     let server = with_rows().await;
