@@ -43,11 +43,13 @@ pub enum Safeguard {
     ReadsOutliveSavepoints,
     /// Who has changed the catalog waits until all nodes know.
     CatalogSettled,
+    /// A node says that it knows a newer catalog when nothing of what it has sent by an older one can be committed any more.
+    CommitsSettled,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -66,6 +68,7 @@ impl Safeguard {
         Self::SavepointsUndone,
         Self::ReadsOutliveSavepoints,
         Self::CatalogSettled,
+        Self::CommitsSettled,
     ];
 
     /// Its name on a command line.
@@ -89,6 +92,7 @@ impl Safeguard {
             Self::SavepointsUndone => "savepoints-undone",
             Self::ReadsOutliveSavepoints => "reads-outlive-savepoints",
             Self::CatalogSettled => "catalog-settled",
+            Self::CommitsSettled => "commits-settled",
         }
     }
 }

@@ -15,11 +15,14 @@ const STILL: Duration = Duration::from_secs(6);
 const STILL_VARIABLE: &str = "QUORATE_TEST_STILL_SECONDS";
 
 /// Every point that a job reaches, and what comes there.
-const POINTS: [(&str, &str); 7] = [
+const POINTS: [(&str, &str); 10] = [
     ("ddl-begun", "CREATE TABLE made (a INT PRIMARY KEY)"),
     ("ddl-range-made", "CREATE TABLE made (a INT PRIMARY KEY)"),
     ("ddl-published", "CREATE TABLE made (a INT PRIMARY KEY)"),
     ("ddl-committed", "BEGIN; CREATE TABLE made (a INT PRIMARY KEY); INSERT INTO made VALUES (1); COMMIT"),
+    ("ddl-committed", "BEGIN; TRUNCATE plain; INSERT INTO plain VALUES (1), (2); COMMIT"),
+    ("ddl-held", "ALTER TABLE plain ADD PRIMARY KEY (a)"),
+    ("ddl-copied", "ALTER TABLE plain ADD PRIMARY KEY (a)"),
     ("ddl-settled", "DROP TABLE old"),
     ("ddl-turned", "DROP TABLE old"),
     ("ddl-ranges-dropped", "BEGIN; DROP TABLE old; CREATE TABLE made (a INT PRIMARY KEY); COMMIT"),
@@ -68,11 +71,21 @@ fn await_agreement(node: &Node, what: &str) {
     tokio::task::block_in_place(|| wait_for(what, || runtime.block_on(agreement(node))));
 }
 
-/// Begins anew: a table `old`, and none that is `made`.
+/// Nobody waits to write to `plain`, whose rows are there.
+async fn check_plain(node: &Node, what: &str) {
+    let text = "SET statement_timeout = 10000; INSERT INTO plain VALUES (3)";
+    query(node, text).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let rows = query(node, "SELECT a FROM plain ORDER BY a").await;
+    assert_eq!(rows.unwrap(), [["1"], ["2"], ["3"]], "{what}");
+}
+
+/// Begins anew: a table `old`, `plain` with two rows, and none that is `made`.
 async fn prepare(node: &Node) {
-    for text in
-        ["DROP TABLE IF EXISTS made", "DROP TABLE IF EXISTS old", "CREATE TABLE old (a INT PRIMARY KEY)"]
-    {
+    for text in [
+        "DROP TABLE IF EXISTS made, old, plain",
+        "CREATE TABLE old (a INT PRIMARY KEY)",
+        "CREATE TABLE plain (a INT); INSERT INTO plain VALUES (1), (2)",
+    ] {
         query(node, text).await.unwrap_or_else(|error| panic!("{error}"));
     }
 }
@@ -103,6 +116,7 @@ async fn jobs_whose_gateway_is_killed_at_any_step_are_finished_or_undone() {
         assert!(done.is_err(), "{point}: the process ended before it could answer");
         cluster.nodes[victim].await_end();
         await_agreement(&cluster.nodes[other], &format!("agreement after the gateway was killed at {point}"));
+        check_plain(&cluster.nodes[other], point).await;
         prepare(&cluster.nodes[other]).await;
         cluster.nodes[victim].start_with(&[("QUORATE_JOB_EXPIRY_MS", EXPIRY_MS)]);
         cluster.await_ready();
@@ -137,6 +151,7 @@ async fn jobs_whose_gateway_stands_still_at_any_step_are_not_changed_when_it_goe
             &cluster.nodes[other],
             &format!("agreement after the gateway stood still at {point}"),
         );
+        check_plain(&cluster.nodes[other], point).await;
         prepare(&cluster.nodes[other]).await;
         cluster.nodes[victim].kill();
         cluster.nodes[victim].start_with(&[("QUORATE_JOB_EXPIRY_MS", EXPIRY_MS)]);

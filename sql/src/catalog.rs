@@ -15,9 +15,11 @@
 //! not conflict. Here are the data; what changes them is in [`crate::ddl`].
 //!
 //! Invariant: a statement binds with one snapshot. Its commit carries a deadline below the end of this node's lease on the
-//! catalog, and DDL returns only when no node can commit by an older one.
+//! catalog, and DDL returns only when no node can commit by an older one: a node that says that it knows a newer one has no
+//! commit under way that began before.
 
 pub mod cache;
+pub mod commits;
 pub mod descriptor;
 pub mod descriptor_format;
 pub mod keys;

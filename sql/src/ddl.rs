@@ -4,6 +4,8 @@
 //! CREATE TABLE   job ──▶ range ──▶ published ──▶ all nodes know ──▶ done
 //!                 └────────┴── name taken, ROLLBACK, error ──▶ range removed ──▶ undone
 //! DROP TABLE     unpublished, with a job ──▶ all nodes know ──▶ ranges removed ──▶ done
+//! ADD KEY        job ──▶ range ──▶ writers held ──▶ all nodes know ──▶ rows copied ──▶ in place of the table before
+//!                 └────────┴───────────┴── error ──┴─────────────────┴──▶ writers go on, range removed ──▶ undone
 //! ```
 //!
 //! A job is a row of range 1 ([`job`]). [`job_steps`] decides what comes next, [`driver`] does it. The row holds the claim of
@@ -17,6 +19,7 @@
 //! Invariant: a table is in the catalog only while its range exists, and a range that no table names belongs to a job that
 //! is not over.
 
+pub mod add_key;
 pub mod adopt;
 pub mod create;
 pub mod driver;
@@ -24,12 +27,14 @@ pub mod drop;
 pub mod held;
 pub mod id_block;
 pub mod ids;
+mod in_place;
 pub mod job;
 pub mod job_format;
 pub mod job_steps;
 pub mod rows;
 pub mod staged;
 pub mod staged_sequences;
+mod tables;
 pub mod timing;
 
 #[cfg(test)]

@@ -177,6 +177,8 @@ sql_states! {
     InvalidCursorDefinition = "42P11",
     /// A table that a cursor reads.
     ObjectInUse = "55006",
+    /// A lock that was waited for in vain.
+    LockNotAvailable = "55P03",
     /// A setting that cannot be changed.
     CantChangeRuntimeParam = "55P02",
     /// Beyond a limit of Quorate.

@@ -51,7 +51,10 @@ pub fn sql_error(error: KvError, catalog: Option<&CatalogSnapshot>) -> SqlError 
         }),
         KvError::NoRange { key } => {
             let name = table_name(&key, catalog).unwrap_or_else(|| shown(&key, catalog));
-            SqlError::new(SqlState::UndefinedTable, format!("table \"{name}\" was dropped"))
+            let message =
+                format!("restart transaction: table \"{name}\" was dropped, or another took its place");
+            SqlError::new(SqlState::SerializationFailure, message)
+                .with_hint("Run the whole transaction again.")
         }
         KvError::Program(error) => {
             let state = SqlState::from_code(&error.sqlstate).unwrap_or(SqlState::InternalError);

@@ -76,6 +76,8 @@ pub const SPANS_MAX: usize = 1_000;
 pub const ATTEMPTS_MAX: u32 = 12;
 /// How long a change of the catalog is tried: a hundred clients that create tables at once have their turn meanwhile.
 pub const CATALOG_PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait of a statement for a job that holds the writers of its table.
+pub const HELD_WRITERS_WAIT_MAX: Duration = Duration::from_secs(300);
 
 // Sequences
 

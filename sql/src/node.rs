@@ -8,6 +8,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::Database;
 
 use crate::catalog::cache::CatalogCache;
+use crate::catalog::commits::{self, CommitsUnderWay};
 use crate::cluster::Cluster;
 use crate::ddl::held::JobsHeld;
 use crate::ddl::id_block::IdBlock;
@@ -35,6 +36,7 @@ pub struct SqlNode {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) clock: Arc<dyn SqlClock>,
     pub(crate) catalog: CatalogCache,
+    pub(crate) commits: Arc<CommitsUnderWay>,
     pub(crate) row_ids: RowIds,
     /// Jobs that are driven here.
     pub(crate) jobs: Arc<JobsHeld>,
@@ -63,12 +65,13 @@ impl SqlNode {
         job_timing: JobTiming,
     ) -> Arc<Self> {
         let row_ids = RowIds::new(cluster.node_id());
-        let (catalog, jobs, table_ids, job_ids, sequence_blocks) = Default::default();
+        let (catalog, commits, jobs, table_ids, job_ids, sequence_blocks) = Default::default();
         Arc::new(Self {
             database,
             cluster,
             clock,
             catalog,
+            commits,
             row_ids,
             jobs,
             job_timing,
@@ -84,5 +87,28 @@ impl SqlNode {
     /// Range 1 cannot be read.
     pub async fn refresh_catalog(&self) -> Result<Timestamp, SqlError> {
         self.catalog.refresh(self.database.as_ref()).await
+    }
+
+    /// As [`SqlNode::refresh_catalog`]; when it returns, nothing that this node has sent can be committed by an older catalog.
+    ///
+    /// # Errors
+    /// As [`SqlNode::refresh_catalog`].
+    pub async fn confirm_catalog(&self) -> Result<Timestamp, SqlError> {
+        let as_of = self.refresh_catalog().await?;
+        let version = self.catalog.version();
+        if self.commits.is_settled(version) {
+            return Ok(as_of);
+        }
+        let mark = self.commits.mark();
+        let mut now = as_of;
+        while !self.commits.are_over(mark, now) {
+            tokio::select! {
+                () = self.commits.ended() => {}
+                // What is read by then may be newer than what is confirmed.
+                () = self.clock.sleep(commits::LOOK_PAUSE) => now = self.refresh_catalog().await?,
+            }
+        }
+        self.commits.settle(version);
+        Ok(as_of)
     }
 }

@@ -33,7 +33,9 @@ impl<'a> Attempts<'a> {
     pub async fn after(&mut self, error: KvError) -> Result<(), SqlError> {
         let catalog = self.node.catalog.snapshot();
         self.done += 1;
-        if !error.is_retryable() || self.done >= ATTEMPTS_MAX {
+        // Another table may have the name by now: whoever asks again is bound to that one, or told that there is none.
+        let is_gone = matches!(error, KvError::NoRange { .. });
+        if !(error.is_retryable() || is_gone) || self.done >= ATTEMPTS_MAX {
             return Err(sql_error(error, Some(&catalog)));
         }
         self.node.clock.sleep(wait_after(self.done)).await;

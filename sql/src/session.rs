@@ -33,6 +33,7 @@ pub(crate) mod surroundings;
 pub mod texts;
 pub mod transaction;
 pub mod variables;
+mod writers;
 
 use std::sync::Arc;
 use std::time::Duration;

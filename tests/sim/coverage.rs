@@ -115,6 +115,8 @@ points! {
         TableDropped = "path: table dropped",
         /// A table was truncated by SQL.
         TableTruncated = "path: table truncated",
+        /// A table was given a primary key.
+        TableKeyed = "path: table given a key",
         /// A transaction of SQL went back to a savepoint, and was committed.
         SqlWentBack = "path: savepoint gone back to",
         /// A sequence gave a value.
@@ -175,6 +177,8 @@ points! {
         ThereAndBack = "story: replica moved there and back behind a follower's back",
         /// Of two transactions that had read the same row behind a savepoint, at least one was committed.
         SavepointReadsMet = "story: two transactions had read the same row behind a savepoint",
+        /// A table was given its key while a row was on its way to it.
+        LateCommit = "story: row under way while its table was given a key",
     }
 }
 

@@ -10,6 +10,7 @@ mod eyes;
 mod interrupted_install;
 mod large_transaction;
 mod late_apply;
+mod late_commit;
 mod lost_disk;
 mod old_disks;
 mod outage;
@@ -18,6 +19,7 @@ mod replaced_driver;
 mod savepoint_reads;
 mod slow_disks;
 mod split_and_move;
+mod statements;
 
 use std::sync::atomic::Ordering;
 
@@ -246,6 +248,13 @@ pub const ALL: &[Scenario] = &[
         how: How::Told(savepoint_reads::tell),
         wants: &[Point::SavepointReadsMet],
         machines: None,
+    },
+    Scenario {
+        name: "late-commit",
+        story: "section 15: a row that is on its way when its table is given a key is acknowledged, and not there",
+        how: How::Told(late_commit::tell),
+        wants: &[Point::LateCommit],
+        machines: Some(4),
     },
     Scenario {
         name: "slow-disks",

@@ -26,6 +26,12 @@ use crate::workload::{Running, Workload};
 const NAMES: u64 = 4;
 /// The number that the history has for the sequence: no table's.
 const SEQUENCE: u64 = 80;
+/// The table that begins without a key: no other has this number. Each row is written once.
+const KEYED: u64 = 82;
+/// Keys of its rows are smaller.
+const KEYS: u64 = 1 << 30;
+/// So many of its newest rows are looked for.
+const LOOKED_FOR: usize = 12;
 /// Rows of each.
 const ROWS: u64 = 3;
 /// Longest pause between two statements.
@@ -96,6 +102,9 @@ impl SqlClient {
     }
 
     async fn once(&mut self, session: &mut Session) {
+        if self.rng.random_ratio(1, 5) {
+            return self.write_keyed(session).await;
+        }
         let table = self.rng.random_range(0..NAMES);
         let row = self.rng.random_range(0..ROWS);
         let kind = match self.rng.random_range(0..100) {
@@ -120,8 +129,47 @@ impl SqlClient {
             SqlKind::Read { row } => run_text(session, &read(table, row)).await,
             SqlKind::Next => self.next_value(session).await,
             SqlKind::SetTo => run_text(session, &format!("SELECT setval('q', {})", id * PLACE)).await,
+            SqlKind::AddKey => Ok(None),
         };
         self.answer(id, kind, result);
+    }
+
+    /// A statement about the table that is given its key while others write to it.
+    async fn write_keyed(&mut self, session: &mut Session) {
+        let kind = match self.rng.random_range(0..100) {
+            0..20 => SqlKind::Create,
+            20..24 => SqlKind::Drop,
+            24..36 => SqlKind::AddKey,
+            36..72 => SqlKind::Write { row: self.rng.random_range(0..KEYS) },
+            _ => match self.newest_keyed() {
+                Some(row) => SqlKind::Read { row },
+                None => return,
+            },
+        };
+        let id = self.workload.sql.invoke(self.machine, KEYED, kind);
+        let text = match kind {
+            SqlKind::Create => format!("CREATE TABLE s{KEYED} (k INT, v BIGINT)"),
+            SqlKind::Drop => format!("DROP TABLE s{KEYED}"),
+            SqlKind::AddKey => format!("ALTER TABLE s{KEYED} ADD PRIMARY KEY (k)"),
+            SqlKind::Write { row } => format!("INSERT INTO s{KEYED} VALUES ({row}, {id})"),
+            SqlKind::Read { row } => read(KEYED, row),
+            SqlKind::Truncate | SqlKind::Next | SqlKind::SetTo => return,
+        };
+        let result = run_text(session, &text).await;
+        self.answer(id, kind, result);
+    }
+
+    /// One of the newest rows of that table.
+    fn newest_keyed(&mut self) -> Option<u64> {
+        let rows: Vec<u64> = self.workload.sql.with(|ops| {
+            let written = ops.iter().rev().filter_map(|op| {
+                let SqlKind::Write { row } = op.kind else { return None };
+                (op.table == KEYED).then_some(row)
+            });
+            written.take(LOOKED_FOR).collect()
+        });
+        let at = self.rng.random_range(0..LOOKED_FOR);
+        rows.get(at % rows.len().max(1)).copied()
     }
 
     /// Writes a row of two tables as one.
@@ -219,6 +267,7 @@ impl SqlClient {
                     SqlKind::Read { .. } => {}
                     SqlKind::Next => self.workload.coverage.hit(Point::SequenceDrawn),
                     SqlKind::SetTo => self.workload.coverage.hit(Point::SequenceSet),
+                    SqlKind::AddKey => self.workload.coverage.hit(Point::TableKeyed),
                 }
                 (SqlOutcome::Done(found), String::new())
             }

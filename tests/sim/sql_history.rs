@@ -17,6 +17,8 @@ pub enum SqlKind {
     Drop,
     /// TRUNCATE: another table takes its place.
     Truncate,
+    /// ALTER TABLE … ADD PRIMARY KEY: another table takes its place, with the same rows.
+    AddKey,
     /// Writes its own number into a row.
     Write {
         /// The row.
@@ -41,7 +43,7 @@ impl SqlKind {
     pub fn is_ddl(self) -> bool {
         match self {
             Self::Create | Self::Drop | Self::Truncate => true,
-            Self::Write { .. } | Self::Read { .. } | Self::Next | Self::SetTo => false,
+            Self::AddKey | Self::Write { .. } | Self::Read { .. } | Self::Next | Self::SetTo => false,
         }
     }
 }

@@ -132,7 +132,12 @@ impl CatalogRefresher {
 #[async_trait]
 impl CatalogListener for CatalogRefresher {
     async fn refresh(&self) -> Result<u64, String> {
-        self.sql.refresh_catalog().await.map(Timestamp::raw).map_err(|error| match &error.detail {
+        let confirmed = if safeguard::holds(Safeguard::CommitsSettled) {
+            self.sql.confirm_catalog().await
+        } else {
+            self.sql.refresh_catalog().await
+        };
+        confirmed.map(Timestamp::raw).map_err(|error| match &error.detail {
             Some(detail) => format!("{error}: {detail}"),
             None => error.to_string(),
         })

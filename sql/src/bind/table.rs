@@ -37,7 +37,7 @@ impl Binder<'_> {
         }
         let name = create.name.value.clone();
         let indexes = vec![IndexDescriptor::primary(&name, primary_key(&mut columns, &create.primary_key)?)];
-        let table = TableDescriptor { id: 0, name, version: 0, columns, indexes };
+        let table = TableDescriptor { id: 0, name, version: 0, columns, indexes, held_by: None };
         if descriptor_format::is_new(&table) || !sequences.is_empty() {
             self.check_generation(3, "a table with arrays, UUIDs or a sequence")?;
         }
@@ -79,7 +79,8 @@ impl Binder<'_> {
         let found = match self.table(table) {
             Err(error) if if_exists && error.state == SqlState::UndefinedTable => {
                 let (name, indexes) = (table.value.clone(), Vec::new());
-                let keyed = TableDescriptor { id: 0, name, version: 0, columns: Vec::new(), indexes };
+                let columns = Vec::new();
+                let keyed = TableDescriptor { id: 0, name, version: 0, columns, indexes, held_by: None };
                 return Ok(Bound::AddPrimaryKey { table: None, keyed });
             }
             found => found?,
@@ -109,6 +110,7 @@ impl Binder<'_> {
             version: 0,
             columns: visible,
             indexes: vec![index],
+            held_by: None,
         };
         Ok(Bound::AddPrimaryKey { table: Some(found), keyed })
     }

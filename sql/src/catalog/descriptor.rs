@@ -20,6 +20,8 @@ pub struct TableDescriptor {
     /// Its indexes: the primary one first, of which there is one. A table without a declared key has a hidden `rowid`
     /// column, whose index that is.
     pub indexes: Vec<IndexDescriptor>,
+    /// The job for which its writers wait: another table takes its place.
+    pub held_by: Option<u64>,
 }
 
 impl TableDescriptor {

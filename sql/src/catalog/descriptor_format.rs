@@ -4,11 +4,13 @@
 //! version | id | name | descriptor version | columns: id, name, type, nullable, hidden, optional default,
 //!                                                     from 4 on 0, or identity: 1 always, 2 by default |
 //!   1, 2   primary key: column ids
-//!   3, 4   indexes: id, name, kind (1: primary), columns: id, descending
+//!   3, …   indexes: id, name, kind (1: primary), columns: id, descending
+//!   5      the job for which writers wait
 //! ```
 //!
 //! A table is written in the oldest version that can say all of it, so that nodes of before read what they know. Version
-//! 2 came with the second generation of types, version 4 with the third and with identity columns. Before version 3 there was one
+//! 2 came with the second generation of types, version 4 with the third and with identity columns, version 5 is that of a
+//! table whose writers wait. Before version 3 there was one
 //! index, the primary one, with the name that
 //! [`IndexDescriptor::primary`] gives.
 
@@ -22,7 +24,7 @@ use crate::program::expr_format::{self, put_optional_expr, read_optional_expr};
 use crate::storage::type_format::{self, put_type, read_type};
 
 /// Newest version of the format that is read.
-pub const DESCRIPTOR_FORMAT_VERSION: u8 = 4;
+pub const DESCRIPTOR_FORMAT_VERSION: u8 = 5;
 const WHAT: &str = "table descriptor";
 const PRIMARY: u8 = 1;
 
@@ -56,6 +58,9 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
         out.count(table.indexes.len());
         table.indexes.iter().for_each(|index| put_index(&mut out, index));
     }
+    table.held_by.iter().for_each(|job_id| {
+        out.varint(*job_id);
+    });
     out.finish()
 }
 
@@ -64,7 +69,8 @@ fn version_of(table: &TableDescriptor) -> u8 {
     let generation = table.columns.iter().map(generation_of).max().unwrap_or(1);
     let primary = IndexDescriptor::primary(&table.name, table.primary().column_ids());
     match generation {
-        3.. => DESCRIPTOR_FORMAT_VERSION,
+        _ if table.held_by.is_some() => DESCRIPTOR_FORMAT_VERSION,
+        3.. => 4,
         _ if table.indexes != [primary] => 3,
         generation => generation,
     }
@@ -111,9 +117,10 @@ pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
     } else {
         (0..count).map(|_| read_index(&mut reader)).collect::<Result<Vec<_>, _>>()?
     };
+    let held_by = if format < 5 { None } else { Some(reader.varint()?) };
     reader.finish()?;
     check_indexes(&indexes)?;
-    Ok(TableDescriptor { id, name, version, columns, indexes })
+    Ok(TableDescriptor { id, name, version, columns, indexes, held_by })
 }
 
 fn read_column(reader: &mut Reader<'_>, format: u8) -> Result<ColumnDescriptor, CodecError> {

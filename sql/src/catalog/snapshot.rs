@@ -24,6 +24,8 @@ pub struct CatalogSnapshot {
     sequences: BTreeMap<u64, Arc<SequenceDescriptor>>,
     /// Names of tables by their ids.
     names: BTreeMap<u64, String>,
+    /// When the snapshot was current in which this node has seen a table first, by ids: it came to be then, or before.
+    since: BTreeMap<u64, Timestamp>,
     /// Ids of sequences by their names.
     sequence_ids: BTreeMap<String, u64>,
 }
@@ -41,10 +43,11 @@ impl CatalogSnapshot {
         sequences: impl Iterator<Item = Arc<SequenceDescriptor>>,
     ) -> Self {
         let tables: BTreeMap<_, _> = tables.map(|table| (table.name.clone(), table)).collect();
-        let names = tables.values().map(|table| (table.id, table.name.clone())).collect();
+        let names: BTreeMap<_, _> = tables.values().map(|table| (table.id, table.name.clone())).collect();
+        let since = names.keys().map(|id| (*id, version)).collect();
         let sequences: BTreeMap<_, _> = sequences.map(|sequence| (sequence.id, sequence)).collect();
         let sequence_ids = sequences.values().map(|sequence| (sequence.name.clone(), sequence.id)).collect();
-        Self { version, tables, sequences, names, sequence_ids }
+        Self { version, tables, sequences, names, since, sequence_ids }
     }
 
     /// This one with what has changed since, up to `version`.
@@ -55,7 +58,8 @@ impl CatalogSnapshot {
         changes: Vec<TableChange>,
         sequence_changes: Vec<SequenceChange>,
     ) -> Self {
-        let (mut tables, mut names) = (self.tables.clone(), self.names.clone());
+        let (mut tables, mut names, mut since) =
+            (self.tables.clone(), self.names.clone(), self.since.clone());
         // Names go first: a name that one table gave up may be another's now.
         for (id, _) in &changes {
             if let Some(name) = names.remove(id) {
@@ -63,9 +67,11 @@ impl CatalogSnapshot {
             }
         }
         for table in changes.into_iter().filter_map(|(_, table)| table) {
+            since.entry(table.id).or_insert(version);
             names.insert(table.id, table.name.clone());
             tables.insert(table.name.clone(), Arc::new(table));
         }
+        since.retain(|id, _| names.contains_key(id));
         let (mut sequences, mut sequence_ids) = (self.sequences.clone(), self.sequence_ids.clone());
         for (id, _) in &sequence_changes {
             if let Some(sequence) = sequences.remove(id) {
@@ -76,12 +82,17 @@ impl CatalogSnapshot {
             sequence_ids.insert(sequence.name.clone(), sequence.id);
             sequences.insert(sequence.id, Arc::new(sequence));
         }
-        Self { version, tables, sequences, names, sequence_ids }
+        Self { version, tables, sequences, names, since, sequence_ids }
     }
 
     /// The table with this id.
     pub fn table_by_id(&self, id: u64) -> Option<&Arc<TableDescriptor>> {
         self.tables.get(self.names.get(&id)?)
+    }
+
+    /// When the table with this id was there for certain.
+    pub fn table_since(&self, id: u64) -> Option<Timestamp> {
+        self.since.get(&id).copied()
     }
 
     /// The first table whose name is greater than this one, by bytes; the first of all for `None`.

@@ -54,6 +54,7 @@ impl SystemTable {
             version: 0,
             columns: columns.collect(),
             indexes: vec![IndexDescriptor::primary(self.name(), [])],
+            held_by: None,
         }
     }
 }

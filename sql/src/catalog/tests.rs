@@ -43,6 +43,15 @@ fn descriptor_of_version_4_reads_back() {
 }
 
 #[test]
+fn descriptor_of_version_5_reads_back() {
+    let held = TableDescriptor { held_by: Some(300), ..kinds() };
+    let bytes = encode(&held);
+    assert_eq!(bytes[0], 5, "a table whose writers wait needs the new version");
+    let bytes = fixture::check(env!("CARGO_MANIFEST_DIR"), "table_descriptor_5", &bytes);
+    assert_eq!(decode(&bytes).unwrap(), held);
+}
+
+#[test]
 fn descriptor_without_one_primary_index_in_front_is_refused() {
     let with = |change: &dyn Fn(&mut TableDescriptor)| {
         let mut table = named_key();

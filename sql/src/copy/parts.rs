@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::{Key, KvError, TransactionOptions, Write};
+use quorate_engine::kv::{Key, KvError, Transaction, TransactionOptions, Write, keyspace};
 
 use crate::cancel::CancelToken;
 use crate::catalog::lease::CatalogWait;
@@ -92,6 +92,18 @@ impl Parts {
         Ok(())
     }
 
+    /// Takes all that a transaction has buffered for the table, which is its own.
+    ///
+    /// # Errors
+    /// As [`Parts::add`].
+    pub async fn add_own(&mut self, transaction: &mut dyn Transaction) -> Result<(), SqlError> {
+        assert!(self.is_own, "only rows of own tables are stored before COMMIT");
+        for write in transaction.take_writes(&keyspace::table_span(self.table.id)) {
+            self.add(vec![write], 0).await?;
+        }
+        Ok(())
+    }
+
     /// Lets the part in flight go on, without waiting for it.
     ///
     /// # Errors
@@ -115,6 +127,15 @@ impl Parts {
             self.launch().await?;
         }
         self.land().await
+    }
+
+    /// Commits what is left; gives when the last part was, where there was any.
+    ///
+    /// # Errors
+    /// Those of committing a part.
+    pub async fn finished(mut self) -> Result<Option<Timestamp>, SqlError> {
+        self.finish().await?;
+        Ok((self.committed_at > Timestamp::MIN).then_some(self.committed_at))
     }
 
     /// Waits for the part in flight, after an error: the client is told what is stored.
@@ -156,12 +177,14 @@ async fn commit(
     let mut attempts = Attempts::new(&node);
     let mut since = None;
     loop {
+        let mut under_way = node.commits.begin();
         let deadline = if is_own {
             None
         } else {
             // The lease comes first: it may be for a newer catalog than the one that the COPY began with.
             let lease = CatalogWait::new(&node, &CancelToken::new()).lease().await?;
             check_table(&node, &table)?;
+            under_way.sent(lease);
             Some(lease)
         };
         let attempt = async {
@@ -174,7 +197,9 @@ async fn commit(
             }
             transaction.commit(deadline).await
         };
-        match attempt.await {
+        let committed = attempt.await;
+        under_way.answered(&committed);
+        match committed {
             Ok(committed) => return Ok(committed.timestamp),
             Err(KvError::ConditionFailed { key }) => {
                 let error = duplicate(&table, &key);

@@ -19,7 +19,7 @@ use quorate_engine::kv::{KvError, Transaction, TransactionOptions, Write};
 use super::driver::{Driven, Driver};
 use super::job::{DriverSign, Job};
 use super::job_steps::JobEvent;
-use super::{job_format, rows};
+use super::{job_format, rows, tables};
 use crate::catalog::keys;
 use crate::error::SqlError;
 use crate::kv_error::sql_error;
@@ -133,7 +133,7 @@ impl Seen {
 
 async fn read_sign(transaction: &mut dyn Transaction, node_id: u64) -> Result<Option<DriverSign>, KvError> {
     let row = transaction.get_many(vec![keys::job_driver_key(node_id)]).await?.pop().flatten();
-    row.map(|row| job_format::decode_sign(&row).map_err(rows::damaged)).transpose()
+    row.map(|row| job_format::decode_sign(&row).map_err(tables::damaged)).transpose()
 }
 
 /// Whether nobody drives a job, by its driver's last sign.
@@ -189,7 +189,9 @@ async fn try_adopt(node: &SqlNode, seen: &Job) -> Result<Option<Driver>, KvError
 async fn finish(node: &SqlNode, mut driver: Driver) {
     node.cluster.reach("ddl-taken-over").await;
     match driver.run(node, JobEvent::TakenOver).await {
-        Ok(Driven::Done | Driven::Undone(_) | Driven::AwaitsCommit | Driven::Replaced) => {}
+        Ok(
+            Driven::Done | Driven::Undone(_) | Driven::AwaitsCopy | Driven::AwaitsCommit | Driven::Replaced,
+        ) => {}
         Err(error) => {
             tracing::warn!(job = driver.job().id, %error, "a job that was taken over waits for another attempt");
             if let Err(error) = note_failure(node, driver.job(), &error).await {

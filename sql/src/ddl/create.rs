@@ -4,7 +4,7 @@ use quorate_engine::kv::{KvError, TransactionOptions};
 
 use super::driver::{Driver, duplicate_table};
 use super::job::{Job, JobKind, JobOrigin, JobStep};
-use super::{ids, rows};
+use super::{ids, rows, tables};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::SqlError;
 use crate::node::SqlNode;
@@ -34,16 +34,25 @@ pub(super) async fn begin(
     let job = rows::new_job(node, kind, origin, (table.id, &table.name)).await?;
     // Held before it can be seen.
     let driver = Driver::new(node, job);
+    insert_job(node, driver.job()).await?;
+    Ok(driver)
+}
+
+/// Writes the row of a job that makes a range.
+///
+/// # Errors
+/// 42P07 where a new table's name is taken; those of the store.
+pub(super) async fn insert_job(node: &SqlNode, job: &Job) -> Result<(), SqlError> {
     let mut attempts = CatalogAttempts::new(node);
     loop {
-        match insert(node, driver.job()).await {
+        match insert(node, job).await {
             Ok(true) => break,
-            Ok(false) => return Err(duplicate_table(&table.name)),
+            Ok(false) => return Err(duplicate_table(&job.name)),
             Err(error) => attempts.after(error).await?,
         }
     }
     node.cluster.reach("ddl-begun").await;
-    Ok(driver)
+    Ok(())
 }
 
 /// Whether a table has this name, before anything is done for another one.
@@ -52,7 +61,7 @@ async fn is_taken(node: &SqlNode, name: &str) -> Result<bool, SqlError> {
     loop {
         let found = async {
             let mut transaction = node.database.begin(TransactionOptions::reading()).await?;
-            rows::read_table_id(transaction.as_mut(), name).await
+            tables::read_table_id(transaction.as_mut(), name).await
         };
         match found.await {
             Ok(found) => return Ok(found.is_some()),
@@ -67,9 +76,9 @@ async fn insert(node: &SqlNode, job: &Job) -> Result<bool, KvError> {
     if rows::read_job(transaction.as_mut(), job.id).await?.is_some() {
         return Ok(true);
     }
-    // A transaction may have dropped the table of this name: it looks for itself.
-    let looks_itself = job.origin == JobOrigin::Transaction;
-    if !looks_itself && rows::read_table_id(transaction.as_mut(), &job.name).await?.is_some() {
+    // A transaction may have dropped the table of this name, and one that takes its place has it: they look for themselves.
+    let looks_itself = job.origin == JobOrigin::Transaction || job.replaces.is_some();
+    if !looks_itself && tables::read_table_id(transaction.as_mut(), &job.name).await?.is_some() {
         return Ok(false);
     }
     rows::write_new(transaction.as_mut(), job)?;

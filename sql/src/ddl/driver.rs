@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::TransactionOptions;
+use quorate_engine::kv::{Span, TransactionOptions};
 
 use super::held::JobHold;
+use super::in_place::Before;
 use super::job::{Job, JobStep};
 use super::job_format;
 use super::job_steps::{JobEffect, JobEvent, JobMachine};
@@ -31,6 +32,8 @@ pub enum Driven {
     Done,
     /// It is over, as if it had never been, for this reason.
     Undone(String),
+    /// Whoever began it copies the rows.
+    AwaitsCopy,
     /// The user's transaction decides.
     AwaitsCommit,
     /// Somebody else drives it.
@@ -44,6 +47,8 @@ pub struct Driver {
     machine: JobMachine,
     /// What is published.
     table: Option<TableDescriptor>,
+    /// Whose place it takes.
+    before: Option<Before>,
     /// Nodes must know the catalog as of then.
     settle_upto: Timestamp,
     /// Why it is being undone, for the client.
@@ -56,13 +61,28 @@ impl Driver {
     pub fn new(node: &SqlNode, job: Job) -> Self {
         let machine = JobMachine::new(job.kind, job.origin, job.step, job.error.clone());
         let hold = node.jobs.hold(job.id);
-        Self { job, machine, table: None, settle_upto: Timestamp::MIN, refusal: None, _hold: hold }
+        Self {
+            job,
+            machine,
+            table: None,
+            before: None,
+            settle_upto: Timestamp::MIN,
+            refusal: None,
+            _hold: hold,
+        }
     }
 
     /// The same, for a table that it publishes.
     #[must_use]
     pub fn with_table(mut self, table: TableDescriptor) -> Self {
         self.table = Some(table);
+        self
+    }
+
+    /// The same, where it takes the place of another.
+    #[must_use]
+    pub(super) fn in_place_of(mut self, before: Before) -> Self {
+        self.before = Some(before);
         self
     }
 
@@ -92,6 +112,8 @@ impl Driver {
         loop {
             let event = match effect {
                 JobEffect::MakeRange => self.make_range(node).await?,
+                JobEffect::HoldWriters => self.hold_writers(node).await?,
+                JobEffect::AwaitCopy => return Ok(Driven::AwaitsCopy),
                 JobEffect::Publish => self.publish(node).await?,
                 JobEffect::AwaitCommit => return Ok(Driven::AwaitsCommit),
                 JobEffect::Settle => {
@@ -99,7 +121,11 @@ impl Driver {
                     node.cluster.reach("ddl-settled").await;
                     JobEvent::Settled
                 }
-                JobEffect::DropRanges => self.drop_ranges(node).await?,
+                JobEffect::DropRanges => self.drop_ranges(node, self.job.span()).await?,
+                JobEffect::DropReplaced => match self.job.replaced_span() {
+                    Some(span) => self.drop_ranges(node, span).await?,
+                    None => return Err(SqlError::new(SqlState::InternalError, "a job replaces no table")),
+                },
                 JobEffect::Turn(step) => self.turn(node, step).await?,
                 JobEffect::Done => return Ok(Driven::Done),
                 JobEffect::Undone(reason) => return Ok(Driven::Undone(reason)),
@@ -114,12 +140,24 @@ impl Driver {
     /// # Errors
     /// Why it was undone; those of [`Driver::run`].
     pub async fn conclude(mut self, node: &SqlNode) -> Result<(), SqlError> {
-        let driven = self.run(node, JobEvent::Begin).await;
-        match driven {
-            Ok(driven) => self.told(node, driven).await,
+        let driven = self.advance(node, JobEvent::Begin).await?;
+        self.told(node, driven).await
+    }
+
+    /// Drives a statement's job as far as it goes; what fails before its table is published undoes it.
+    ///
+    /// # Errors
+    /// Those of [`Driver::run`], as the client is told.
+    pub(super) async fn advance(&mut self, node: &SqlNode, event: JobEvent) -> Result<Driven, SqlError> {
+        match self.run(node, event).await {
+            Ok(driven) => Ok(driven),
             // Whether the table was published says its job's row, to whoever takes it over.
             Err(error) if error.state == SqlState::StatementCompletionUnknown => Err(error),
-            Err(error) if self.machine.step() == JobStep::MakeRange => Err(self.undo(node, error).await),
+            Err(error) if matches!(self.machine.step(), JobStep::MakeRange | JobStep::CopyRows) => {
+                Err(self.undo(node, error).await)
+            }
+            // What is left of it is removed by whoever takes it over.
+            Err(error) if self.machine.reason().is_some() => Err(self.refusal.take().unwrap_or(error)),
             Err(error) => Err(left_behind(&error, self.job.id)),
         }
     }
@@ -127,7 +165,7 @@ impl Driver {
     /// What a client is told of how far its job was driven.
     pub(super) async fn told(&mut self, node: &SqlNode, driven: Driven) -> Result<(), SqlError> {
         match driven {
-            Driven::Done | Driven::AwaitsCommit => Ok(()),
+            Driven::Done | Driven::AwaitsCopy | Driven::AwaitsCommit => Ok(()),
             Driven::Undone(reason) => Err(self.refusal.take().unwrap_or_else(|| undone(&reason))),
             Driven::Replaced => self.await_end(node).await,
         }
@@ -152,29 +190,51 @@ impl Driver {
         Ok(JobEvent::RangeMade)
     }
 
+    async fn hold_writers(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
+        let Some(before) = &self.before else {
+            return Err(SqlError::new(SqlState::InternalError, "a job has no table whose writers wait"));
+        };
+        match rows::turn(node, &self.job, JobStep::CopyRows, Along::Hold(before)).await? {
+            Turned::Made(at) => {
+                self.job.step = JobStep::CopyRows;
+                self.settle_upto = at;
+                node.cluster.reach("ddl-held").await;
+                Ok(JobEvent::Held)
+            }
+            Turned::Changed | Turned::NameTaken => Ok(self.refused_for(changed(&self.job.name))),
+            Turned::Replaced => Ok(JobEvent::Replaced),
+        }
+    }
+
+    fn refused_for(&mut self, error: SqlError) -> JobEvent {
+        let reason = error.to_string();
+        self.refusal = Some(error);
+        JobEvent::Refused(reason)
+    }
+
     async fn publish(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
         let Some(table) = &self.table else {
             return Err(SqlError::new(SqlState::InternalError, "a job has no table to publish"));
         };
-        match rows::turn(node, &self.job, JobStep::Settle, Along::Table(table)).await? {
+        let along = match &self.before {
+            None => Along::Table(table),
+            Some(before) => Along::InPlace(table, before),
+        };
+        match rows::turn(node, &self.job, JobStep::Settle, along).await? {
             Turned::Made(at) => {
                 self.job.step = JobStep::Settle;
                 self.settle_upto = at;
                 node.cluster.reach("ddl-published").await;
                 Ok(JobEvent::Published)
             }
-            Turned::NameTaken => {
-                let error = duplicate_table(&table.name);
-                let reason = error.to_string();
-                self.refusal = Some(error);
-                Ok(JobEvent::Refused(reason))
-            }
+            Turned::NameTaken => Ok(self.refused_for(duplicate_table(&self.job.name))),
+            Turned::Changed => Ok(self.refused_for(changed(&self.job.name))),
             Turned::Replaced => Ok(JobEvent::Replaced),
         }
     }
 
-    async fn drop_ranges(&mut self, node: &SqlNode) -> Result<JobEvent, SqlError> {
-        let dropped = node.cluster.drop_table_ranges(self.job.span(), job_format::fence(&self.job)).await;
+    async fn drop_ranges(&mut self, node: &SqlNode, span: Span) -> Result<JobEvent, SqlError> {
+        let dropped = node.cluster.drop_table_ranges(span, job_format::fence(&self.job)).await;
         if let Err(error) = dropped {
             return self.unless_replaced(node, error).await;
         }
@@ -187,13 +247,17 @@ impl Driver {
             Some(reason) => Job { error: Some(reason.to_owned()), ..self.job.clone() },
             None => self.job.clone(),
         };
-        match rows::turn(node, &turning, step, Along::Nothing).await? {
+        let along = match turning.replaces {
+            Some(table_id) if turning.step == JobStep::CopyRows => Along::Release(table_id),
+            Some(_) | None => Along::Nothing,
+        };
+        match rows::turn(node, &turning, step, along).await? {
             Turned::Made(_) => {
                 self.job = Job { step, ..turning };
                 node.cluster.reach("ddl-turned").await;
                 Ok(JobEvent::Turned)
             }
-            Turned::NameTaken | Turned::Replaced => Ok(JobEvent::Replaced),
+            Turned::NameTaken | Turned::Changed | Turned::Replaced => Ok(JobEvent::Replaced),
         }
     }
 
@@ -266,6 +330,11 @@ fn undone(reason: &str) -> SqlError {
         format!("restart transaction: the change was undone, as {reason}"),
     )
     .with_hint("Run the whole transaction again.")
+}
+
+fn changed(name: &str) -> SqlError {
+    let message = format!("restart transaction: table \"{name}\" was changed or dropped meanwhile");
+    SqlError::new(SqlState::SerializationFailure, message).with_hint("Run the whole transaction again.")
 }
 
 pub(super) fn duplicate_table(name: &str) -> SqlError {

@@ -5,7 +5,7 @@ use quorate_engine::kv::{KvError, TransactionOptions};
 
 use super::driver::{Driver, not_the_table};
 use super::job::{Job, JobKind, JobOrigin, JobStep};
-use super::rows;
+use super::{rows, tables};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::error::SqlError;
 use crate::node::SqlNode;
@@ -56,11 +56,11 @@ async fn unpublish(node: &SqlNode, job: &Job, table: &TableDescriptor) -> Result
     if rows::read_job(transaction.as_mut(), job.id).await?.is_some() {
         return Ok(Unpublished::At(transaction.read_timestamp()));
     }
-    let holder = rows::read_table_id(transaction.as_mut(), &table.name).await?;
+    let holder = tables::read_table_id(transaction.as_mut(), &table.name).await?;
     if holder != Some(table.id) {
         return Ok(Unpublished::Not(holder));
     }
-    rows::write_no_table(transaction.as_mut(), table)?;
+    tables::write_no_table(transaction.as_mut(), table)?;
     rows::write_new(transaction.as_mut(), job)?;
     Ok(Unpublished::At(transaction.commit(None).await?.timestamp))
 }

@@ -10,6 +10,8 @@ pub enum JobKind {
     CreateTable,
     /// `DROP TABLE`.
     DropTable,
+    /// `ALTER TABLE … ADD PRIMARY KEY`: a table with the key takes the place of one without.
+    AddPrimaryKey,
 }
 
 impl JobKind {
@@ -18,6 +20,7 @@ impl JobKind {
         match self {
             Self::CreateTable => "CREATE TABLE",
             Self::DropTable => "DROP TABLE",
+            Self::AddPrimaryKey => "ADD PRIMARY KEY",
         }
     }
 }
@@ -25,12 +28,16 @@ impl JobKind {
 /// What is done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobStep {
-    /// The table's range is made; then the table is published.
+    /// The table's range is made; then the table is published, or the writers of the one before are held.
     MakeRange,
+    /// Writers of the table before are held; its rows are copied, and the table takes its place.
+    CopyRows,
     /// It is waited until every node knows.
     Settle,
     /// The table's ranges are removed.
     DropRanges,
+    /// The ranges of the table before are removed.
+    DropReplaced,
     /// Nothing: it is over, as was asked.
     Done,
     /// Nothing: it is over, and as if it had never been.
@@ -42,8 +49,10 @@ impl JobStep {
     pub fn name(self) -> &'static str {
         match self {
             Self::MakeRange => "make range",
+            Self::CopyRows => "copy rows",
             Self::Settle => "settle",
             Self::DropRanges => "drop ranges",
+            Self::DropReplaced => "drop ranges of before",
             Self::Done => "done",
             Self::Undone => "undone",
         }
@@ -53,7 +62,7 @@ impl JobStep {
     pub fn is_over(self) -> bool {
         match self {
             Self::Done | Self::Undone => true,
-            Self::MakeRange | Self::Settle | Self::DropRanges => false,
+            Self::MakeRange | Self::CopyRows | Self::Settle | Self::DropRanges | Self::DropReplaced => false,
         }
     }
 }
@@ -93,6 +102,8 @@ pub struct Job {
     pub claim: Claim,
     /// The table's id.
     pub table_id: u64,
+    /// The id of the table whose place it takes, of [`JobKind::AddPrimaryKey`].
+    pub replaces: Option<u64>,
     /// Its name.
     pub name: String,
     /// When it began.
@@ -109,6 +120,11 @@ impl Job {
     /// All keys of its table.
     pub fn span(&self) -> Span {
         keyspace::table_span(self.table_id)
+    }
+
+    /// All keys of the table whose place it takes.
+    pub fn replaced_span(&self) -> Option<Span> {
+        self.replaces.map(keyspace::table_span)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Rows of jobs in range 1: read, and turned from one step to the next by whoever holds the claim.
 
-use quorate_engine::codec::CodecError;
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{
     Direction, KvError, ScanRequest, ScanRows, Transaction, TransactionOptions, Value, Write,
 };
 
+use super::in_place::{self, Before};
 use super::job::{Claim, DriverSign, Job, JobKind, JobOrigin, JobStep};
-use super::{ids, job_format};
+use super::{ids, job_format, tables};
 use crate::catalog::descriptor::TableDescriptor;
-use crate::catalog::{descriptor_format, keys};
+use crate::catalog::keys;
 use crate::error::SqlError;
 use crate::node::SqlNode;
 use crate::retry::CatalogAttempts;
@@ -26,6 +26,12 @@ pub(super) enum Along<'a> {
     Nothing,
     /// The table, if its name is free.
     Table(&'a TableDescriptor),
+    /// Writers of a table wait, if it is what it was.
+    Hold(&'a Before),
+    /// Writers of a table that the job holds go on.
+    Release(u64),
+    /// The table takes the place of the one that the job holds.
+    InPlace(&'a TableDescriptor, &'a Before),
 }
 
 /// What became of an attempt to turn a job.
@@ -35,6 +41,8 @@ pub(super) enum Turned {
     Made(Timestamp),
     /// Another table has the name.
     NameTaken,
+    /// The table before is not what it was.
+    Changed,
     /// The row is gone, or somebody else's.
     Replaced,
 }
@@ -59,6 +67,7 @@ pub(super) async fn new_job(
         updated: Timestamp::MIN,
         attempts: 0,
         error: None,
+        replaces: None,
     })
 }
 
@@ -141,22 +150,7 @@ pub async fn all_jobs(node: &SqlNode) -> Result<Vec<Job>, SqlError> {
 }
 
 fn decode(row: &Value) -> Result<Job, KvError> {
-    job_format::decode(row).map_err(damaged)
-}
-
-pub(super) fn damaged(error: CodecError) -> KvError {
-    KvError::Storage(error.to_string())
-}
-
-/// The id of the table of this name.
-pub(super) async fn read_table_id(
-    transaction: &mut dyn Transaction,
-    name: &str,
-) -> Result<Option<u64>, KvError> {
-    match transaction.get_many(vec![keys::name_key(name)]).await?.first() {
-        Some(Some(value)) => keys::number_of(Some(value), 0).map(Some).map_err(damaged),
-        Some(None) | None => Ok(None),
-    }
+    job_format::decode(row).map_err(tables::damaged)
 }
 
 /// Turns a job to a step, in one transaction that reads its row: only for who holds the claim, at the step where it stands.
@@ -195,10 +189,21 @@ async fn try_turn(node: &SqlNode, job: &Job, to: JobStep, along: Along<'_>) -> R
     match along {
         Along::Nothing => {}
         Along::Table(table) => {
-            if read_table_id(transaction.as_mut(), &table.name).await?.is_some() {
+            if tables::read_table_id(transaction.as_mut(), &table.name).await?.is_some() {
                 return Ok(Turned::NameTaken);
             }
-            write_table(transaction.as_mut(), table)?;
+            tables::write_table(transaction.as_mut(), table)?;
+        }
+        Along::Hold(before) => {
+            if !in_place::hold(transaction.as_mut(), before, job.id).await? {
+                return Ok(Turned::Changed);
+            }
+        }
+        Along::Release(table_id) => in_place::release(transaction.as_mut(), table_id, job.id).await?,
+        Along::InPlace(table, before) => {
+            if !in_place::replace(transaction.as_mut(), (table, before), job.id).await? {
+                return Ok(Turned::Changed);
+            }
         }
     }
     if to == JobStep::DropRanges && job.kind == JobKind::CreateTable {
@@ -208,20 +213,4 @@ async fn try_turn(node: &SqlNode, job: &Job, to: JobStep, along: Along<'_>) -> R
     let turned = Job { step: to, updated: transaction.read_timestamp(), error, ..row };
     transaction.write(row_write(&turned))?;
     Ok(Turned::Made(transaction.commit(None).await?.timestamp))
-}
-
-/// Buffers a table: its name and its descriptor.
-pub(super) fn write_table(transaction: &mut dyn Transaction, table: &TableDescriptor) -> Result<(), KvError> {
-    transaction.write(Write::put(keys::name_key(&table.name), keys::number_value(table.id)))?;
-    let descriptor = descriptor_format::encode(table).into();
-    transaction.write(Write::put(keys::descriptor_key(table.id), descriptor))
-}
-
-/// Buffers that a table is gone.
-pub(super) fn write_no_table(
-    transaction: &mut dyn Transaction,
-    table: &TableDescriptor,
-) -> Result<(), KvError> {
-    transaction.write(Write::delete(keys::name_key(&table.name)))?;
-    transaction.write(Write::delete(keys::descriptor_key(table.id)))
 }

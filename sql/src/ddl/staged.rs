@@ -24,7 +24,7 @@ use super::driver::{Driven, Driver, duplicate_table, left_behind, made, not_the_
 use super::job::{Job, JobOrigin, JobStep};
 use super::job_steps::JobEvent;
 use super::staged_sequences::{StagedSequences, check_free, forget_positions};
-use super::{create, drop, rows};
+use super::{create, drop, rows, tables};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::keys;
 use crate::catalog::snapshot::CatalogSnapshot;
@@ -198,7 +198,7 @@ impl StagedDdl {
             transaction.get_many(vec![keys::job_turn_key(job.id)]).await?;
             let published = Job { step: JobStep::Settle, updated: transaction.read_timestamp(), ..job };
             transaction.write(rows::row_write(&published))?;
-            rows::write_table(transaction, &table)
+            tables::write_table(transaction, &table)
         };
         let staged: Result<(), KvError> = stage.await;
         *self.laid_over.lock() = None;
@@ -236,7 +236,7 @@ impl StagedDdl {
                 staged
             }
         };
-        let staged = staged.and_then(|()| rows::write_no_table(transaction, table));
+        let staged = staged.and_then(|()| tables::write_no_table(transaction, table));
         self.dropped.push(Arc::clone(table));
         *self.laid_over.lock() = None;
         staged.map_err(|error| sql_error(error, None))
@@ -251,7 +251,7 @@ impl StagedDdl {
         let first = wanted.next()?;
         let mut transaction = node.database.begin(TransactionOptions::reading()).await.ok()?;
         for table in std::iter::once(first).chain(wanted) {
-            let holder = rows::read_table_id(transaction.as_mut(), &table.name).await.ok()?;
+            let holder = tables::read_table_id(transaction.as_mut(), &table.name).await.ok()?;
             if holder.is_some_and(|holder| holder != table.id && !self.has_dropped(holder)) {
                 return Some(duplicate_table(&table.name));
             }
@@ -260,7 +260,7 @@ impl StagedDdl {
     }
 
     async fn find(&self, transaction: &mut dyn Transaction, name: &str) -> Result<Option<u64>, SqlError> {
-        rows::read_table_id(transaction, name).await.map_err(|error| sql_error(error, None))
+        tables::read_table_id(transaction, name).await.map_err(|error| sql_error(error, None))
     }
 
     /// The transaction was committed then: waits until all nodes know, then removes what was dropped.
@@ -293,7 +293,7 @@ impl StagedDdl {
             let id = driver.job().id;
             match driven {
                 Ok(Driven::Replaced) => driver.told(node, Driven::Replaced).await?,
-                Ok(Driven::Done | Driven::Undone(_) | Driven::AwaitsCommit) => {}
+                Ok(Driven::Done | Driven::Undone(_) | Driven::AwaitsCopy | Driven::AwaitsCommit) => {}
                 Err(error) => return Err(left_behind(&error, id)),
             }
         }

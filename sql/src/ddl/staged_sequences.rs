@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quorate_engine::kv::{KvError, Transaction, TransactionOptions, Write};
 
 use super::driver::duplicate_table;
-use super::rows;
+use super::tables;
 use crate::catalog::sequence::SequenceDescriptor;
 use crate::catalog::{keys, sequence_format};
 use crate::error::{SqlError, SqlState};
@@ -164,7 +164,7 @@ pub async fn forget_positions(node: &SqlNode, sequences: impl IntoIterator<Item 
 /// # Errors
 /// 42P07; those of the store.
 pub async fn check_free(transaction: &mut dyn Transaction, name: &str) -> Result<(), SqlError> {
-    match rows::read_table_id(transaction, name).await {
+    match tables::read_table_id(transaction, name).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(duplicate_table(name)),
         Err(error) => Err(sql_error(error, None)),

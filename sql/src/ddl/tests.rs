@@ -9,6 +9,7 @@ use super::job_format;
 mod points;
 mod scripts;
 mod streams;
+mod writers;
 
 fn job() -> Job {
     Job {
@@ -24,6 +25,7 @@ fn job() -> Job {
         updated: Timestamp::from_raw(9),
         attempts: 1,
         error: Some("its transaction was rolled back".to_owned()),
+        replaces: None,
     }
 }
 
@@ -37,6 +39,18 @@ fn job_bytes_are_as_in_the_fixture() {
     let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "job_sign", &job_format::encode_sign(sign));
     assert_eq!(job_format::decode_sign(&stored), Ok(sign));
     assert!((0..stored.len()).all(|end| job_format::decode_sign(&stored[..end]).is_err()));
+}
+
+#[test]
+fn job_that_takes_the_place_of_another_table_says_of_which() {
+    let step = JobStep::CopyRows;
+    let job = Job { kind: JobKind::AddPrimaryKey, step, replaces: Some(103), error: None, ..job() };
+    let bytes = job_format::encode(&job);
+    assert_eq!(bytes[0], 2, "nodes of before do not drive it");
+    let stored = fixture::check(env!("CARGO_MANIFEST_DIR"), "job_2", &bytes);
+    assert_eq!(job_format::decode(&stored), Ok(job.clone()));
+    assert!((0..stored.len()).all(|end| job_format::decode(&stored[..end]).is_err()));
+    assert!(bytes.starts_with(&job_format::fence(&job).prefix));
 }
 
 #[test]

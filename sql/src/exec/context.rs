@@ -8,9 +8,11 @@ use quorate_engine::kv::{Key, KvError, ScanPage, ScanRequest, Sequence, Transact
 use super::profile::Profile;
 use crate::cancel::{CancelReason, CancelToken};
 use crate::catalog::snapshot::CatalogSnapshot;
+use crate::copy::parts::Parts;
 use crate::error::SqlError;
 use crate::expr::eval::{EvalContext, SessionAccess};
 use crate::kv_error::sql_error;
+use crate::limits::OWN_TABLES_BUFFERED_MAX_BYTES;
 use crate::node::SqlNode;
 use crate::sequences::drawing::Drawing;
 use crate::system::state::SystemState;
@@ -145,6 +147,8 @@ pub struct ExecContext<'a> {
     pub is_autocommit: bool,
     /// What the operators did.
     pub profile: Profile,
+    /// Takes rows of a table of the transaction's own, of which nothing else is buffered, before they are too many.
+    pub own_rows: Option<Parts>,
 }
 
 impl<'a> ExecContext<'a> {
@@ -198,5 +202,18 @@ impl<'a> ExecContext<'a> {
     /// The store's: beyond a limit, or read-only.
     pub fn write(&mut self, write: Write) -> Result<(), ExecError> {
         Ok(self.transaction.write(write)?)
+    }
+
+    /// Stores what is buffered for a table of the transaction's own, where that is much.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn store_own(&mut self) -> Result<(), ExecError> {
+        let Some(parts) = &mut self.own_rows else { return Ok(()) };
+        if self.transaction.buffered_bytes() > OWN_TABLES_BUFFERED_MAX_BYTES {
+            // Seldom: kept out of the futures of all statements.
+            Box::pin(parts.add_own(self.transaction)).await?;
+        }
+        Ok(())
     }
 }

@@ -159,7 +159,7 @@ impl Insert {
             }
             context.write(write.into_write(check))?;
         }
-        Ok(())
+        context.store_own().await
     }
 
     /// What happens to a row whose key exists, in the store or in this statement.

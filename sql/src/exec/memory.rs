@@ -1,5 +1,8 @@
 //! How much memory a statement's operators may keep.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::error::{SqlError, SqlState};
 use crate::limits::OPERATOR_MEMORY_MAX_BYTES;
 use crate::types::Datum;
@@ -26,15 +29,60 @@ impl Budget {
         if self.used <= OPERATOR_MEMORY_MAX_BYTES {
             return Ok(());
         }
-        let message =
-            format!("{} needs more than {} MiB of memory", self.what, OPERATOR_MEMORY_MAX_BYTES >> 20);
-        Err(SqlError::new(SqlState::OutOfMemory, message)
-            .with_hint("Select fewer rows or columns, or add a LIMIT or a filter."))
+        Err(too_much(self.what))
     }
 
     /// Counts afresh what is kept.
     pub fn reset(&mut self, bytes: usize) {
         self.used = bytes;
+    }
+}
+
+fn too_much(what: &str) -> SqlError {
+    let message = format!("{what} needs more than {} MiB of memory", OPERATOR_MEMORY_MAX_BYTES >> 20);
+    SqlError::new(SqlState::OutOfMemory, message)
+        .with_hint("Select fewer rows or columns, or add a LIMIT or a filter.")
+}
+
+/// Counts what one of several keeps that share a budget; gives it back where it goes.
+#[derive(Debug, Default)]
+pub struct Share {
+    /// What all keep.
+    all: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Share {
+    /// One more that shares the same budget, and keeps nothing yet.
+    pub fn another(&self) -> Self {
+        Self { all: Arc::clone(&self.all), own: 0 }
+    }
+
+    /// Counts more bytes.
+    ///
+    /// # Errors
+    /// 53200 where all together are beyond [`OPERATOR_MEMORY_MAX_BYTES`]: nothing was counted.
+    pub fn add(&mut self, bytes: usize) -> Result<(), SqlError> {
+        let all = self.all.load(Ordering::Relaxed).saturating_add(bytes);
+        if all > OPERATOR_MEMORY_MAX_BYTES {
+            return Err(too_much("what the cursors keep"));
+        }
+        self.all.store(all, Ordering::Relaxed);
+        self.own += bytes;
+        Ok(())
+    }
+
+    /// Gives bytes back.
+    pub fn give_back(&mut self, bytes: usize) {
+        assert!(bytes <= self.own, "only what was counted is given back");
+        self.own -= bytes;
+        self.all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.give_back(self.own);
     }
 }
 

@@ -28,11 +28,6 @@ pub fn parse(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<Option<Sta
         return Ok(Some(statement));
     }
     let keyword = word.value.to_lowercase();
-    if cursor.take_all(&["alter", "sequence"]) {
-        let statement = sequence::alter(&mut cursor, first)?;
-        cursor.expect_end()?;
-        return Ok(Some(statement));
-    }
     if UNSUPPORTED.contains(&keyword.as_str()) {
         cursor.next();
         return Err(source.unsupported(&keyword.to_uppercase(), first));

@@ -23,6 +23,7 @@ use crate::bind::BoundDml;
 use crate::error::{SqlError, SqlState};
 use crate::exec::Operator;
 use crate::exec::context::{ExecError, Limits};
+use crate::exec::memory::Share;
 use crate::limits::{CURSORS_MAX, SINK_ROWS_MAX};
 use crate::parser::ast::session::Direction;
 use crate::plan::node::OutputColumn;
@@ -35,6 +36,8 @@ use rows::CursorRows;
 pub struct Cursors {
     open: Vec<Cursor>,
     next_number: u64,
+    /// What the rows of all of them share.
+    kept: Share,
 }
 
 /// A moment in a transaction: cursors that are declared after it go with what is rolled back to it.
@@ -138,7 +141,7 @@ impl Cursors {
                 parameters: new.parameters.into(),
                 now_micros: new.now_micros,
             },
-            rows: CursorRows::new(new.scroll),
+            rows: CursorRows::new(new.scroll, self.kept.another()),
         });
         Ok(())
     }

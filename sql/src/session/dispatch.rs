@@ -116,7 +116,7 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> Result<Completion, SqlError> {
         let limits = limits.clone();
-        let (binding, lease) = self.rebind(prepared, &limits.cancel).await?;
+        let (binding, lease) = self.rebind_to_write(prepared, &limits).await?;
         let changes_session = binding.bound.changes_session;
         let run = Run { prepared, parameters, turn, limits, lease, changes_session };
         if changes_session || (!turn.is_last() && joins_transaction(&binding.bound.kind, turn)) {

@@ -17,6 +17,7 @@ use crate::cancel::CancelToken;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
 use crate::copy::output::Lines;
+use crate::copy::parts::Parts;
 use crate::error::{SqlError, SqlState};
 use crate::exec::context::{ExecContext, ExecError, Limits};
 use crate::exec::delete::delete;
@@ -94,12 +95,16 @@ impl Session {
         for table in plan.tables() {
             open.used_table(table.id, table.version);
         }
+        let own_rows = open.parts_for(&node, &plan).await?;
         let transaction = open.begin(&node).await?;
         let plan_run = PlanRun { around: &around, limits: &run.limits, eval, is_autocommit: false };
-        let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
+        let result = run_plan((plan, own_rows), &plan_run, transaction.as_mut(), output).await;
         let result = result.map_err(|error| error.into_sql(&catalog));
         let stored = match result {
-            Ok(done) => open.store_much(&node).await.map(|()| done),
+            Ok(done) => {
+                done.own_stored.iter().for_each(|at| open.filled(*at));
+                open.store_much(&node).await.map(|()| done)
+            }
             Err(error) => Err(error),
         };
         let changed = around.functions.into_changed();
@@ -141,7 +146,7 @@ impl Session {
                 Err(error) => return Err(error.into_sql(&node.catalog.snapshot())),
             }
             run.limits.cancel.check()?;
-            let (binding, newer) = self.rebind(run.prepared, &run.limits.cancel).await?;
+            let (binding, newer) = self.rebind_to_write(run.prepared, &run.limits).await?;
             (rebound, lease) = (Some(binding), newer);
         }
     }
@@ -170,18 +175,22 @@ impl Session {
         check_lease(lease, transaction.read_timestamp())?;
         let tables = plan.tables();
         let plan_run = PlanRun { around: &around, limits: &run.limits, eval, is_autocommit: true };
-        let result = run_plan(plan, &plan_run, transaction.as_mut(), output).await;
+        let result = run_plan((plan, None), &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
             transaction.rollback().await;
             return result;
         }
+        let mut under_way = node.commits.begin();
         let deadline = match lease {
             Some(_) => Some(lease_of_now(&node, &tables, &run.limits.cancel).await?),
             None => None,
         };
         // From here on nothing cancels: a commit that was sent is awaited to its end.
         run.limits.cancel.check()?;
-        transaction.commit(deadline).await?;
+        deadline.iter().for_each(|deadline| under_way.sent(*deadline));
+        let committed = transaction.commit(deadline).await;
+        under_way.answered(&committed);
+        committed?;
         let mut done = result?;
         // Told only now: an attempt before that would be made again without a word.
         done.send_returned(output).await?;
@@ -227,6 +236,8 @@ pub(crate) struct Done {
     pub profile: Profile,
     /// Rows of RETURNING, not sent yet.
     returned: Option<Vec<Row>>,
+    /// When rows of a table of the transaction's own were stored last.
+    own_stored: Option<Timestamp>,
 }
 
 impl Done {
@@ -240,12 +251,13 @@ impl Done {
 
 /// Runs a plan as one statement.
 async fn run_plan(
-    plan: Plan,
+    (plan, own_rows): (Plan, Option<Parts>),
     run: &PlanRun<'_>,
     transaction: &mut dyn Transaction,
     output: &mut Output<'_, '_>,
 ) -> Result<Done, ExecError> {
     let mut context = run.around.begin(transaction, run.limits, run.eval, run.is_autocommit);
+    context.own_rows = own_rows;
     if let Output::Count(kept) = output {
         **kept = Some(plan.clone());
     }
@@ -264,7 +276,12 @@ async fn run_plan(
         }
     };
     context.sleep().await?;
-    Ok(Done { count, profile: context.profile, returned })
+    let own_stored = match context.own_rows.take() {
+        // Seldom: kept out of the futures of all statements.
+        Some(parts) => Box::pin(parts.finished()).await?,
+        None => None,
+    };
+    Ok(Done { count, profile: context.profile, returned, own_stored })
 }
 
 async fn run_query(

@@ -11,7 +11,6 @@
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
-use quorate_engine::kv::keyspace;
 
 use super::transaction::OpenTransaction;
 use crate::catalog::descriptor::TableDescriptor;
@@ -19,6 +18,7 @@ use crate::copy::parts::Parts;
 use crate::error::SqlError;
 use crate::limits::OWN_TABLES_BUFFERED_MAX_BYTES;
 use crate::node::SqlNode;
+use crate::plan::node::{Plan, Query};
 
 impl OpenTransaction {
     /// Whether rows may go into a table at once: nobody else knows it, and there is no savepoint at which it is there.
@@ -29,6 +29,24 @@ impl OpenTransaction {
     /// What was stored of own tables is seen by the statements that follow.
     pub(crate) fn filled(&mut self, committed: Timestamp) {
         self.filled_upto = self.filled_upto.max(Some(committed));
+    }
+
+    /// Gets ready for a statement whose rows for a table of its own may be more than it can buffer: what is buffered is stored,
+    /// and seen. Gives what takes those rows; `None` for other plans.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn parts_for(
+        &mut self,
+        node: &Arc<SqlNode>,
+        plan: &Plan,
+    ) -> Result<Option<Parts>, SqlError> {
+        let Plan::Insert { table, source, .. } = plan else { return Ok(None) };
+        if matches!(source, Query::Values { .. }) || !self.fills_at_once(table.id) {
+            return Ok(None);
+        }
+        self.store_own(node, table).await?;
+        Ok(Some(Parts::of_own_table(Arc::clone(node), Arc::clone(table))))
     }
 
     /// Stores what is buffered for a table of its own.
@@ -43,9 +61,7 @@ impl OpenTransaction {
         assert!(self.fills_at_once(table.id), "only rows of own tables are stored before COMMIT");
         let Some(kv) = &mut self.kv else { return Ok(()) };
         let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(table));
-        for write in kv.take_writes(&keyspace::table_span(table.id)) {
-            parts.add(vec![write], 0).await?;
-        }
+        parts.add_own(kv.as_mut()).await?;
         parts.finish().await?;
         self.filled(parts.committed_at());
         Ok(())

@@ -1,22 +1,26 @@
 //! ALTER TABLE … ADD PRIMARY KEY of a session: a table with the same columns and that key takes the place of one without a key,
-//! with all its rows.
+//! with all its rows. One that stands alone is a job, for which writers wait.
 //!
-//! Invariant: the transaction reads all rows of the old table, so that it commits only where nobody has changed them since.
+//! Invariant: a transaction reads all rows of the old table, so that it commits only where nobody has changed them since; a
+//! job reads them when nobody can change them.
 
 use std::sync::Arc;
 
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::{Transaction, TransactionOptions};
 
 use super::dispatch::{Run, tag};
 use super::replace::OwnedSequences;
 use super::sink::{Completion, ResultSink};
 use super::surroundings::{SessionParts, Surroundings};
-use super::transaction::OpenTransaction;
+use super::transaction::{OpenTransaction, TransactionState};
 use super::variables::Variables;
 use super::{Session, SessionOptions};
 use crate::bind::select_scan;
 use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::view::CatalogView;
 use crate::copy::parts::Parts;
+use crate::ddl::add_key::KeyJob;
 use crate::error::{SqlError, SqlState};
 use crate::exec::build;
 use crate::exec::context::{ExecError, Limits};
@@ -25,6 +29,9 @@ use crate::sequences::memory::SequenceMemory;
 use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, row_writes};
 use crate::types::Row;
+
+/// The first generation whose nodes know such jobs.
+const JOBS_GENERATION: u8 = 3;
 
 impl Session {
     pub(super) async fn add_primary_key(
@@ -40,8 +47,13 @@ impl Session {
             return Ok(tag("ALTER TABLE"));
         };
         self.check_unread(table, "ALTER TABLE")?;
-        self.open_implicit();
         let node = Arc::clone(&self.node);
+        if matches!(self.transaction, TransactionState::Idle) && node.cluster.generation() >= JOBS_GENERATION
+        {
+            self.add_key_alone((table, keyed), &run.limits).await?;
+            return Ok(tag("ALTER TABLE"));
+        }
+        self.open_implicit();
         let owned = OwnedSequences::of(self.catalog().as_ref(), table, false)?;
         let Some(open) = self.staging() else {
             return Err(SqlError::new(SqlState::InternalError, "no transaction is open"));
@@ -49,6 +61,30 @@ impl Session {
         open.used_table(table.id, table.version);
         open.add_key(&node, (table, keyed), &owned, &run.limits).await?;
         Ok(tag("ALTER TABLE"))
+    }
+
+    async fn add_key_alone(
+        &mut self,
+        (table, keyed): (&Arc<TableDescriptor>, &TableDescriptor),
+        limits: &Limits,
+    ) -> Result<(), SqlError> {
+        let node = Arc::clone(&self.node);
+        let sequences = self.catalog().sequences_of(table.id);
+        let job = KeyJob::begin(&node, (table, keyed), sequences).await?;
+        let now_micros = self.now_micros();
+        let copied = async {
+            let options = TransactionOptions::reading();
+            let mut transaction = node.database.begin(options).await.map_err(ExecError::from)?;
+            let copied =
+                copy_rows(&node, (table, &job.table), transaction.as_mut(), (now_micros, limits)).await;
+            transaction.rollback().await;
+            copied
+        };
+        let copied = copied.await.map(|_| ()).map_err(|error| {
+            let catalog = node.catalog.snapshot();
+            refusal(error.into_sql(&catalog), &job.table)
+        });
+        job.end(&node, copied).await
     }
 }
 
@@ -62,43 +98,44 @@ impl OpenTransaction {
         limits: &Limits,
     ) -> Result<(), SqlError> {
         let made = self.replace_table(node, (table, keyed.clone()), owned).await?;
-        let copied = self.copy_rows(node, (table, &made), limits).await;
+        let now_micros = self.now_micros;
+        let transaction = self.begin(node).await?;
+        let copied = copy_rows(node, (table, &made), transaction.as_mut(), (now_micros, limits)).await;
         let catalog = node.catalog.snapshot();
         let committed = copied.map_err(|error| refusal(error.into_sql(&catalog), &made))?;
         self.filled(committed);
         Ok(())
     }
+}
 
-    /// Copies all rows, as the transaction sees them, into a table that it has made; gives when the last were stored.
-    async fn copy_rows(
-        &mut self,
-        node: &Arc<SqlNode>,
-        (from, to): (&Arc<TableDescriptor>, &Arc<TableDescriptor>),
-        limits: &Limits,
-    ) -> Result<Timestamp, ExecError> {
-        // Nothing is computed of the rows.
-        let (variables, sequences, options) =
-            (Variables::default(), SequenceMemory::default(), SessionOptions::default());
-        let parts = SessionParts { variables: &variables, sequences: &sequences, options: &options };
-        let around = Surroundings::new(node, parts, true);
-        let eval = around.eval(&[], self.now_micros);
-        let transaction = self.begin(node).await?;
-        let mut context = around.begin(transaction.as_mut(), limits, eval, false);
-        let (mut scan, layout) = (build(select_scan(from))?, TableLayout::of(to));
-        let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(to));
-        let mut count = 0;
-        while let Some(rows) = scan.next(&mut context).await? {
-            for row in rows {
-                let row = visible(from, row);
-                check_nulls(to, &row)?;
-                let writes = row_writes(&layout, None, Some(&row))?.into_iter();
-                count += 1;
-                parts.add(writes.map(|write| write.into_write(Check::AtCommit)).collect(), count).await?;
-            }
+/// Copies all rows, as the transaction sees them, into a table that nobody else knows; gives when the last were stored.
+async fn copy_rows(
+    node: &Arc<SqlNode>,
+    (from, to): (&Arc<TableDescriptor>, &Arc<TableDescriptor>),
+    transaction: &mut dyn Transaction,
+    (now_micros, limits): (i64, &Limits),
+) -> Result<Timestamp, ExecError> {
+    // Nothing is computed of the rows.
+    let (variables, sequences, options) =
+        (Variables::default(), SequenceMemory::default(), SessionOptions::default());
+    let parts = SessionParts { variables: &variables, sequences: &sequences, options: &options };
+    let around = Surroundings::new(node, parts, true);
+    let eval = around.eval(&[], now_micros);
+    let mut context = around.begin(transaction, limits, eval, false);
+    let (mut scan, layout) = (build(select_scan(from))?, TableLayout::of(to));
+    let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(to));
+    let mut count = 0;
+    while let Some(rows) = scan.next(&mut context).await? {
+        for row in rows {
+            let row = visible(from, row);
+            check_nulls(to, &row)?;
+            let writes = row_writes(&layout, None, Some(&row))?.into_iter();
+            count += 1;
+            parts.add(writes.map(|write| write.into_write(Check::AtCommit)).collect(), count).await?;
         }
-        parts.finish().await?;
-        Ok(parts.committed_at())
     }
+    parts.finish().await?;
+    Ok(parts.committed_at())
 }
 
 /// A row without the columns that nobody sees.

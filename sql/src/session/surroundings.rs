@@ -93,6 +93,7 @@ impl<'a> Surroundings<'a> {
             system: &self.system,
             is_autocommit,
             profile: Profile::default(),
+            own_rows: None,
         }
     }
 }

@@ -52,12 +52,14 @@ pub struct OpenTransaction {
     since: Option<Timestamp>,
     /// The store's transaction, from the first statement on that needs it: it reads as of then.
     pub(super) kv: Option<Box<dyn Transaction>>,
-    /// Tables that it used, with the versions that its statements were bound with.
+    /// Tables that it used, with the versions that the first statement of each was bound with.
     tables: BTreeMap<u64, u64>,
+    /// Those of which it is not known yet that they were there at the moment as of which it reads.
+    unchecked: Vec<u64>,
     /// What it has changed in the catalog.
     pub staged: StagedDdl,
     /// Its cursors.
-    pub cursors: Cursors,
+    pub cursors: Box<Cursors>,
     /// Oldest first.
     savepoints: Vec<Savepoint>,
     /// When rows of its own tables were stored last, where it has not looked since.
@@ -86,8 +88,9 @@ impl OpenTransaction {
             since: None,
             kv: None,
             tables: BTreeMap::new(),
+            unchecked: Vec::new(),
             staged: StagedDdl::default(),
-            cursors: Cursors::default(),
+            cursors: Box::default(),
             savepoints: Vec::new(),
             filled_upto: None,
         }
@@ -118,6 +121,7 @@ impl OpenTransaction {
             self.kv = Some(kv);
         }
         self.see_filled().await?;
+        self.check_there(node)?;
         self.kv.as_mut().ok_or_else(not_begun)
     }
 
@@ -220,7 +224,34 @@ impl OpenTransaction {
 
     /// Notes a table that a statement used.
     pub fn used_table(&mut self, id: u64, version: u64) {
-        self.tables.insert(id, version);
+        // What an earlier statement did by another version, this one does not make good.
+        self.tables.entry(id).or_insert_with(|| {
+            self.unchecked.push(id);
+            version
+        });
+    }
+
+    /// Fails where a table that it uses took the place of another, or came to be, after the moment as of which it reads: it
+    /// would find no rows, whatever it would have found in the one before.
+    fn check_there(&mut self, node: &SqlNode) -> Result<(), SqlError> {
+        let Some(kv) = &self.kv else { return Ok(()) };
+        if self.unchecked.is_empty() {
+            return Ok(());
+        }
+        let (reads_at, catalog) = (kv.read_timestamp(), node.catalog.snapshot());
+        for id in &self.unchecked {
+            let is_later = catalog.table_since(*id).is_some_and(|since| since > reads_at);
+            if is_later && !self.staged.has_created(*id) {
+                let name = catalog.table_by_id(*id).map_or("", |table| &table.name);
+                let message = format!(
+                    "restart transaction: table \"{name}\" is there since after the transaction began"
+                );
+                return Err(SqlError::new(SqlState::SerializationFailure, message)
+                    .with_hint("Run the whole transaction again."));
+            }
+        }
+        self.unchecked.clear();
+        Ok(())
     }
 
     /// Creates a table, for itself alone until it commits.
@@ -344,6 +375,7 @@ impl OpenTransaction {
             return Err(error);
         }
         let Some(mut kv) = self.kv.take() else { return Ok(()) };
+        let mut under_way = node.commits.begin();
         let lease = CatalogWait::new(node, &CancelToken::new()).lease().await;
         let checked = lease.and_then(|deadline| {
             self.check_tables(&node.catalog.snapshot())?;
@@ -357,7 +389,10 @@ impl OpenTransaction {
                 return Err(error);
             }
         };
-        match kv.commit(Some(deadline)).await {
+        under_way.sent(deadline);
+        let committed = kv.commit(Some(deadline)).await;
+        under_way.answered(&committed);
+        match committed {
             Ok(committed) => self.staged.finish(node, committed.timestamp).await,
             Err(error) => {
                 let catalog = self.staged.catalog(node.catalog.snapshot());

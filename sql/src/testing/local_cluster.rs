@@ -101,6 +101,11 @@ impl LocalCluster {
         self.next_leases.lock().extend(leases);
     }
 
+    /// How many of these are left.
+    pub fn leases_to_come(&self) -> usize {
+        self.next_leases.lock().len()
+    }
+
     /// Some node can only read what is this many generations older.
     pub fn set_generations_behind(&self, count: u8) {
         self.generations_behind.store(count, Ordering::SeqCst);

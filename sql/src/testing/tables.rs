@@ -35,7 +35,7 @@ pub fn kinds() -> TableDescriptor {
         last.default = Some(Expr::Literal(Datum::Text("none".to_owned()), DataType::TEXT));
     }
     let indexes = vec![IndexDescriptor::primary("kinds", [3, 40, 42])];
-    TableDescriptor { id: 104, name: "kinds".to_owned(), version: 7, columns, indexes }
+    TableDescriptor { id: 104, name: "kinds".to_owned(), version: 7, columns, indexes, held_by: None }
 }
 
 /// A row of [`kinds`].
@@ -74,7 +74,7 @@ pub fn newer_kinds() -> TableDescriptor {
         column(7, "day", DataType::Date),
     ];
     let indexes = vec![IndexDescriptor::primary("newer_kinds", [1, 2])];
-    TableDescriptor { id: 105, name: "newer_kinds".to_owned(), version: 1, columns, indexes }
+    TableDescriptor { id: 105, name: "newer_kinds".to_owned(), version: 1, columns, indexes, held_by: None }
 }
 
 /// [`newer_kinds`] with a name for its primary index that version 3 of the descriptor's format came for.
@@ -175,7 +175,7 @@ pub fn arrays() -> TableDescriptor {
     };
     let columns = columns.into_iter().map(default).collect();
     let indexes = vec![IndexDescriptor::primary("arrays", [1])];
-    TableDescriptor { id: 107, name: "arrays".to_owned(), version: 1, columns, indexes }
+    TableDescriptor { id: 107, name: "arrays".to_owned(), version: 1, columns, indexes, held_by: None }
 }
 
 /// A row of [`arrays`].

@@ -19,7 +19,11 @@ pub fn check(ops: &[SqlOp]) -> Result<(), Broken> {
             (SqlOutcome::Done(_), SqlKind::Create) => is_there,
             (
                 SqlOutcome::Done(_),
-                SqlKind::Drop | SqlKind::Truncate | SqlKind::Write { .. } | SqlKind::Read { .. },
+                SqlKind::Drop
+                | SqlKind::Truncate
+                | SqlKind::AddKey
+                | SqlKind::Write { .. }
+                | SqlKind::Read { .. },
             ) => !is_there,
             (SqlOutcome::Done(_), SqlKind::Next | SqlKind::SetTo) => false,
             (SqlOutcome::Failed(UNDEFINED), _) => is_there,
@@ -43,9 +47,12 @@ fn state_before(ops: &[SqlOp], op: &SqlOp, answered: u64) -> Option<bool> {
     let is_change = |other: &&SqlOp| match other.kind {
         SqlKind::Create | SqlKind::Drop => other.table == op.table && other.id != op.id,
         // Another table, but the name is there all the while.
-        SqlKind::Truncate | SqlKind::Write { .. } | SqlKind::Read { .. } | SqlKind::Next | SqlKind::SetTo => {
-            false
-        }
+        SqlKind::Truncate
+        | SqlKind::AddKey
+        | SqlKind::Write { .. }
+        | SqlKind::Read { .. }
+        | SqlKind::Next
+        | SqlKind::SetTo => false,
     };
     let changes = || ops.iter().filter(is_change);
     let done = |other: &&SqlOp| matches!(other.outcome, SqlOutcome::Done(_));

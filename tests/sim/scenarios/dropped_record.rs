@@ -6,18 +6,17 @@ use quorate_engine::mvcc::record::TransactionStatus;
 use quorate_sql::session::SessionOptions;
 
 use super::eyes;
+use super::statements::ask;
 use crate::coverage::Point;
 use crate::network::MachineId;
-use crate::sql_client::{outcome_of, run_text};
-use crate::sql_history::{SqlKind, SqlOutcome};
+use crate::sql_client::run_text;
+use crate::sql_history::SqlKind;
 use crate::world::{SECOND, World};
 
 /// Attempts, each with other tables.
 const ATTEMPTS: u64 = 4;
 /// The first table of the first attempt; clients have lower numbers.
 const FIRST_TABLE: u64 = 90;
-/// Longest wait for one statement.
-const STATEMENT_MAX: u64 = 20 * SECOND;
 /// Longest wait for the moment.
 const MOMENT_MAX: u64 = 3 * SECOND;
 
@@ -40,7 +39,7 @@ fn drop_under_record(world: &mut World, tables: [u64; 2], coordinator: MachineId
     let other = 1 + coordinator % 3;
     for table in tables {
         let text = format!("CREATE TABLE s{table} (k INT PRIMARY KEY, v BIGINT)");
-        ask(world, other, (table, SqlKind::Create), text)?;
+        ask(world, other, (table, SqlKind::Create), &text)?;
     }
     commit(world, coordinator, tables);
     eyes::look_for(world, MOMENT_MAX, is_committed_and_not_resolved)?;
@@ -49,9 +48,9 @@ fn drop_under_record(world: &mut World, tables: [u64; 2], coordinator: MachineId
     world.start(coordinator);
     let [first, second] = tables;
     let kind = SqlKind::Read { row: 0 };
-    ask(world, other, (first, kind), format!("SELECT v FROM s{first} WHERE k = 0"))??;
-    ask(world, other, (first, SqlKind::Drop), format!("DROP TABLE s{first}"))?;
-    let found = ask(world, other, (second, kind), format!("SELECT v FROM s{second} WHERE k = 0"))?;
+    ask(world, other, (first, kind), &format!("SELECT v FROM s{first} WHERE k = 0"))??;
+    ask(world, other, (first, SqlKind::Drop), &format!("DROP TABLE s{first}"))?;
+    let found = ask(world, other, (second, kind), &format!("SELECT v FROM s{second} WHERE k = 0"))?;
     found.map(|_| ())
 }
 
@@ -76,30 +75,4 @@ fn is_committed_and_not_resolved(world: &mut World) -> Option<()> {
         *key != intent.anchor && record.is_some_and(|record| record.status == TransactionStatus::Committed)
     };
     view.intents(&Span::new(Key::default(), Key::default())).iter().any(is_so).then_some(())
-}
-
-/// Runs a statement on a machine, and waits for its end; what it found.
-fn ask(
-    world: &mut World,
-    machine: MachineId,
-    (table, kind): (u64, SqlKind),
-    text: String,
-) -> Option<Option<u64>> {
-    let node = world.machine(machine).node().and_then(|node| node.sql()).cloned()?;
-    let sql = world.workload.sql.clone();
-    let id = sql.invoke(machine, table, kind);
-    world.machine(machine).spawn(async move {
-        let mut session = node.session(SessionOptions::default());
-        let (outcome, told) = match run_text(&mut session, &text).await {
-            Ok(found) => (SqlOutcome::Done(found), String::new()),
-            Err(error) => (outcome_of(&error), error.to_string()),
-        };
-        sql.answer(id, outcome, &told);
-    });
-    let found = |world: &mut World| match world.workload.sql.outcome(id) {
-        SqlOutcome::Pending => None,
-        SqlOutcome::Done(found) => Some(Some(found)),
-        SqlOutcome::Failed(_) | SqlOutcome::Unknown => Some(None),
-    };
-    eyes::look_for(world, STATEMENT_MAX, found)?
 }

@@ -24,9 +24,11 @@ use crate::testing::local_cluster::{LocalCluster, TestClock};
 use crate::testing::recorder::Recorder;
 
 /// Every point, in the order in which jobs come to them.
-const POINTS: [&str; 7] = [
+const POINTS: [&str; 9] = [
     "ddl-begun",
     "ddl-range-made",
+    "ddl-held",
+    "ddl-copied",
     "ddl-published",
     "ddl-committed",
     "ddl-settled",
@@ -34,8 +36,8 @@ const POINTS: [&str; 7] = [
     "ddl-ranges-dropped",
 ];
 
-/// What is done, each time beginning with a table `old`: alone, several at once, within a transaction, and in vain.
-const TEXTS: [&str; 10] = [
+/// What is done, each time beginning with a table `old`, and `plain` with two rows: alone, several at once, within a transaction, and in vain.
+const TEXTS: [&str; 11] = [
     "CREATE TABLE new (a INT PRIMARY KEY)",
     "DROP TABLE old",
     "BEGIN; CREATE TABLE new (a INT PRIMARY KEY); INSERT INTO new VALUES (1); COMMIT",
@@ -46,18 +48,19 @@ const TEXTS: [&str; 10] = [
     "TRUNCATE old",
     "BEGIN; TRUNCATE old; INSERT INTO old VALUES (1); SAVEPOINT a; CREATE TABLE new (a INT); ROLLBACK TO a; COMMIT",
     "BEGIN; CREATE TABLE new (a INT); INSERT INTO new VALUES (1); ALTER TABLE new ADD PRIMARY KEY (a); COMMIT",
+    "ALTER TABLE plain ADD PRIMARY KEY (a)",
 ];
 
 /// Nodes of one store.
-struct Nodes {
+pub(super) struct Nodes {
     database: Arc<dyn Database>,
-    physical: Arc<ManualClock>,
+    pub(super) physical: Arc<ManualClock>,
     clusters: [Arc<LocalCluster>; 2],
-    nodes: [Arc<SqlNode>; 2],
+    pub(super) nodes: [Arc<SqlNode>; 2],
 }
 
 impl Nodes {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let physical = Arc::new(ManualClock::new(1_000_000));
         let clock = HybridClock::new(physical.clone(), Box::new(ForgetBound));
         let local = LocalDatabase::new(Arc::new(MemoryStore::new()), Arc::new(clock), scan_evaluator());
@@ -70,19 +73,28 @@ impl Nodes {
         let nodes = [node(&clusters[0]), node(&clusters[1])];
         let all = Self { database, physical, clusters, nodes };
         all.run(1, "CREATE TABLE old (a INT PRIMARY KEY)").await.unwrap();
+        all.run(1, "CREATE TABLE plain (a INT); INSERT INTO plain VALUES (1), (2)").await.unwrap();
         all.nodes[0].refresh_catalog().await.unwrap();
         all
     }
 
-    fn session(&self, node: usize) -> Session {
+    pub(super) fn session(&self, node: usize) -> Session {
         self.nodes[node].session(SessionOptions::default())
     }
 
-    async fn run(&self, node: usize, text: &str) -> Result<String, SqlError> {
+    pub(super) async fn run(&self, node: usize, text: &str) -> Result<String, SqlError> {
         let mut session = self.session(node);
         let done = run_text(&mut session, text, &mut Recorder::default()).await;
         session.close().await;
         done
+    }
+
+    /// The rows of `plain`, added up; nothing where there are none.
+    pub(super) async fn sum(&self, node: usize) -> String {
+        let (mut session, mut recorder) = (self.session(node), Recorder::default());
+        run_text(&mut session, "SELECT sum(a) FROM plain", &mut recorder).await.unwrap();
+        session.close().await;
+        recorder.lines().concat()
     }
 
     async fn jobs(&self) -> Vec<Job> {
@@ -96,8 +108,8 @@ impl Nodes {
         self.physical.advance(expiry);
     }
 
-    /// Tables and ranges agree, no job is left, and both names can be used.
-    async fn check(&self, what: &str) {
+    /// Tables and ranges agree, no job is left, nobody waits to write, and both names can be used.
+    pub(super) async fn check(&self, what: &str) {
         let over = self.jobs().await.into_iter().all(|job| job.step.is_over());
         assert!(over, "{what}: a job is left: {:?}", self.jobs().await);
         self.nodes[1].refresh_catalog().await.unwrap();
@@ -105,12 +117,16 @@ impl Nodes {
             self.nodes[1].catalog.snapshot().tables().map(|table| keyspace::table_span(table.id)).collect();
         let ranges: BTreeSet<Span> = self.clusters[1].spans().into_iter().collect();
         assert_eq!(spans, ranges, "{what}: tables, and ranges");
+        self.run(1, "BEGIN; INSERT INTO plain VALUES (100); ROLLBACK")
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_ne!(self.sum(1).await, "", "{what}: rows are there");
         for table in ["old", "new"] {
             self.run(1, &format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (a INT PRIMARY KEY)"))
                 .await
                 .unwrap_or_else(|error| panic!("{what}: {table}: {error}"));
         }
-        assert_eq!(self.clusters[1].ranges_now(), 2, "{what}");
+        assert_eq!(self.clusters[1].ranges_now(), 3, "{what}");
     }
 }
 
@@ -176,7 +192,7 @@ async fn job_that_nobody_holds_any_more_is_taken_over_by_its_own_node() {
 }
 
 /// Stands still at a point until something else is done.
-async fn pause_at(
+pub(super) async fn pause_at(
     nodes: &Nodes,
     (point, text): (&'static str, &str),
     meanwhile: impl Future<Output = ()>,
@@ -228,8 +244,10 @@ async fn job_whose_driver_stood_still_and_was_replaced_is_not_changed_by_it() {
 
 #[tokio::test]
 async fn change_that_is_made_is_never_told_as_refused() {
-    // What nobody else has ever known need not be told to others.
-    let waits = |text: &&str| !text.ends_with("ROLLBACK") && !text.contains("DROP TABLE new");
+    // What nobody else has ever known need not be told to others; of a key others are to know before anything is made.
+    let waits = |text: &&str| {
+        !text.ends_with("ROLLBACK") && !text.contains("DROP TABLE new") && !text.starts_with("ALTER")
+    };
     for text in TEXTS.into_iter().filter(waits) {
         let nodes = Nodes::new().await;
         nodes.clusters[0].set_deaf(true);

@@ -1,6 +1,6 @@
 //! Runs the scripts of `testscripts/jobs`.
 //!
-//! `job create|drop [origin=statement|transaction] [step=…]` begins with a job; every other command is an event, and prints
+//! `job create|drop|key [origin=statement|transaction] [step=…]` begins with a job; every other command is an event, and prints
 //! what it leads to and where the job stands.
 
 use std::error::Error;
@@ -15,7 +15,15 @@ use crate::ddl::job_steps::{JobEvent, JobMachine};
 struct Runner(Option<JobMachine>);
 
 fn step(word: &str) -> Result<JobStep, String> {
-    let all = [JobStep::MakeRange, JobStep::Settle, JobStep::DropRanges, JobStep::Done, JobStep::Undone];
+    let all = [
+        JobStep::MakeRange,
+        JobStep::CopyRows,
+        JobStep::Settle,
+        JobStep::DropRanges,
+        JobStep::DropReplaced,
+        JobStep::Done,
+        JobStep::Undone,
+    ];
     all.into_iter().find(|step| step.name() == word).ok_or_else(|| format!("no step {word}"))
 }
 
@@ -25,6 +33,7 @@ impl Runner {
         let (kind, first) = match arguments.next_pos() {
             Some("create") => (JobKind::CreateTable, JobStep::MakeRange),
             Some("drop") => (JobKind::DropTable, JobStep::Settle),
+            Some("key") => (JobKind::AddPrimaryKey, JobStep::MakeRange),
             other => return Err(format!("no job {other:?}").into()),
         };
         let origin = match arguments.take_key("origin") {
@@ -50,6 +59,8 @@ impl goldenscript::Runner for Runner {
             "taken-over" => JobEvent::TakenOver,
             "range-made" => JobEvent::RangeMade,
             "refused" => JobEvent::Refused("the name is taken".to_owned()),
+            "held" => JobEvent::Held,
+            "copied" => JobEvent::Copied,
             "published" => JobEvent::Published,
             "settled" => JobEvent::Settled,
             "ranges-dropped" => JobEvent::RangesDropped,

@@ -154,7 +154,9 @@ async fn no_value_is_given_out_without_the_lease_on_the_catalog() {
     assert_eq!(error.state.code(), "57P03");
     nodes.clusters[0].set_lease_over(false);
     // The lease that the statement begins with has ended when the row is computed; it waits for the next.
+    nodes.clusters[0].give_leases([Some(LocalCluster::lease_until(0)), None, None]);
     assert_eq!(lines(&mut session, "SELECT nextval('s')").await.unwrap(), ["2"]);
+    assert_eq!(nodes.clusters[0].leases_to_come(), 0, "the row has asked for a lease of its own, and waited");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! The rows that a cursor keeps, and where it stands among them.
 //!
 //! A cursor that goes forward alone keeps what its query yielded in the last batch and was not asked for yet. One with
-//! SCROLL keeps all that it has read. Invariant: both keep no more than an operator may (`OPERATOR_MEMORY_MAX_BYTES`).
+//! SCROLL keeps all that it has read. Invariant: all of a transaction keep no more than an operator may
+//! (`OPERATOR_MEMORY_MAX_BYTES`).
 
 use std::collections::VecDeque;
 
 use crate::error::{SqlError, SqlState};
-use crate::exec::memory::{Budget, row_bytes};
+use crate::exec::memory::{Share, row_bytes};
 use crate::types::Row;
 
 /// A cursor's rows and position.
@@ -15,8 +16,7 @@ pub struct CursorRows {
     is_scrollable: bool,
     /// Rows that were read: with SCROLL all, else those ahead.
     rows: VecDeque<Row>,
-    bytes: usize,
-    budget: Budget,
+    kept: Share,
     /// Rows before the position, the one that it stands on included.
     passed: u64,
     /// It stands behind the last row.
@@ -24,10 +24,9 @@ pub struct CursorRows {
 }
 
 impl CursorRows {
-    /// Before the first row.
-    pub fn new(is_scrollable: bool) -> Self {
-        let budget = Budget::new("a cursor");
-        Self { is_scrollable, rows: VecDeque::new(), bytes: 0, budget, passed: 0, is_behind: false }
+    /// Before the first row; `kept` is the cursor's share of the budget.
+    pub fn new(is_scrollable: bool, kept: Share) -> Self {
+        Self { is_scrollable, rows: VecDeque::new(), kept, passed: 0, is_behind: false }
     }
 
     /// Where it stands: 0 before the first row.
@@ -57,9 +56,7 @@ impl CursorRows {
     /// # Errors
     /// 53200 where they are too many to keep.
     pub fn add(&mut self, rows: Vec<Row>) -> Result<(), SqlError> {
-        self.bytes = self.bytes.saturating_add(bytes_of(&rows));
-        self.budget.reset(0);
-        self.budget.add(self.bytes)?;
+        self.kept.add(bytes_of(&rows))?;
         self.rows.extend(rows);
         Ok(())
     }
@@ -89,7 +86,7 @@ impl CursorRows {
         } else {
             let taken = usize::try_from(count).unwrap_or(usize::MAX).min(self.rows.len());
             let rows: Vec<Row> = self.rows.drain(..taken).collect();
-            self.bytes = self.bytes.saturating_sub(bytes_of(&rows));
+            self.kept.give_back(bytes_of(&rows));
             rows
         };
         self.passed += count;
@@ -166,7 +163,7 @@ mod tests {
     }
 
     fn of(count: i64, is_scrollable: bool) -> CursorRows {
-        let mut rows = CursorRows::new(is_scrollable);
+        let mut rows = CursorRows::new(is_scrollable, Share::default());
         rows.add((1..=count).map(|number| vec![Datum::Int(number)]).collect()).unwrap();
         rows
     }
@@ -217,6 +214,25 @@ mod tests {
                 place = to;
             }
         }
+    }
+
+    #[test]
+    fn cursors_share_what_they_may_keep_and_give_it_back() {
+        let wide = || vec![vec![Datum::Text("x".repeat(20 << 20))]];
+        let all = Share::default();
+        let mut first = CursorRows::new(true, all.another());
+        let mut second = CursorRows::new(false, all.another());
+        first.add(wide()).unwrap();
+        second.add(wide()).unwrap();
+        second.add(wide()).unwrap();
+        let refused = first.add(wide()).unwrap_err();
+        assert_eq!(refused.state, SqlState::OutOfMemory, "{refused}");
+        assert_eq!(second.forward(1).len(), 1, "what is passed is given back");
+        first.add(wide()).unwrap();
+        assert!(second.add(wide()).is_err());
+        drop(first);
+        second.add(wide()).unwrap();
+        second.add(wide()).unwrap();
     }
 
     #[test]

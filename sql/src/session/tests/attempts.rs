@@ -431,6 +431,19 @@ async fn attempts_are_not_repeated_in_a_block_or_after_an_unknown_commit() {
     assert_eq!(script.lock().commits_seen, 2);
 }
 
+/// The range of a table goes when another has taken its place: who writes meanwhile is bound to that one.
+#[tokio::test]
+async fn statement_whose_table_was_replaced_meanwhile_is_bound_again() {
+    let (mut session, script, _) = session_with_rows(1).await;
+    let gone = || KvError::NoRange { key: Key::default() };
+    script.lock().commits = [gone()].into();
+    sql(&mut session, "UPDATE t SET b = 7").await.unwrap();
+    assert_eq!(script.lock().commits_seen, 2);
+    script.lock().commits = [gone()].into();
+    let error = sql(&mut session, "BEGIN; UPDATE t SET b = 8; COMMIT").await.unwrap_err();
+    assert_eq!(error.state, SqlState::SerializationFailure, "{error}");
+}
+
 #[tokio::test]
 async fn attempts_are_not_repeated_when_rows_were_sent() {
     let (mut session, script, _) = session_with_rows(3_000).await;

@@ -78,6 +78,30 @@ async fn statements_fill_a_table_of_the_same_transaction_beyond_its_limit() {
     assert_eq!(lines(&mut session, &all).await.unwrap(), [format!("{}\t{}", ROWS - 1, (ROWS - 1) * WIDE)]);
 }
 
+/// One statement may have more rows for such a table than a transaction can buffer; it sees what others before it have
+/// written, and none of its own.
+#[tokio::test]
+async fn one_statement_fills_a_table_of_the_same_transaction_beyond_its_limit() {
+    let (node, _) = new_node();
+    let mut session = node.session(SessionOptions::default());
+    let wide = format!("'{}'", "x".repeat(WIDE));
+    let begin = "BEGIN; CREATE TABLE t (a INT PRIMARY KEY, b TEXT); INSERT INTO t VALUES (-1, 'first')";
+    lines(&mut session, begin).await.unwrap();
+    let insert = format!("INSERT INTO t SELECT a, {wide} FROM generate_series(0, {}) AS g(a)", ROWS - 1);
+    lines(&mut session, &insert).await.unwrap();
+    let twice =
+        "INSERT INTO t SELECT a, 'again' FROM generate_series(-1, 3) AS g(a) ON CONFLICT (a) DO NOTHING";
+    lines(&mut session, twice).await.unwrap();
+    let copied = format!("INSERT INTO t SELECT a + {ROWS} + 1, b FROM t");
+    lines(&mut session, &copied).await.unwrap();
+    let all = format!("SELECT count(*), sum(length(b)) FROM t WHERE length(b) = {WIDE}");
+    let expected = format!("{}\t{}", 2 * ROWS, 2 * ROWS * WIDE);
+    assert_eq!(lines(&mut session, &all).await.unwrap(), [expected.as_str()]);
+    assert_eq!(lines(&mut session, "SELECT count(*) FROM t WHERE b = 'first'").await.unwrap(), ["2"]);
+    lines(&mut session, "COMMIT").await.unwrap();
+    assert_eq!(lines(&mut session, &all).await.unwrap(), [expected.as_str()]);
+}
+
 /// What is stored at once cannot be gone back from: behind a savepoint all waits in the buffer.
 #[tokio::test]
 async fn rows_behind_a_savepoint_can_be_gone_back_from() {
