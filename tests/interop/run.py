@@ -71,7 +71,8 @@ class Session:
         self.keep(
             client, {"postgres": expected, "postgres.err": expected_errors, "quorate": got, "quorate.err": got_errors}
         )
-        steps = set(steps_of(expected)) | set(steps_of(got))
+        # In the order in which they ran.
+        steps = {**steps_of(expected), **steps_of(got)}
         differences, _ = compare(client.name, expected, got)
         new, gone, listed = self.waits.judge(differences, {client.name})
         self.results.add(client.title, client.name, steps, differences, listed)

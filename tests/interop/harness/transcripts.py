@@ -34,8 +34,9 @@ class Difference:
 
     @property
     def is_broken(self):
-        """Whether nothing can explain it: the server is silent, or has hung up, where PostgreSQL does not."""
-        return any(mark in self.got and mark not in self.expected for mark in BROKEN)
+        """Whether nothing can explain it: the server is silent, or has hung up without an error, where PostgreSQL does not."""
+        is_told = not self.answer.startswith("other")
+        return not is_told and any(mark in self.got and mark not in self.expected for mark in BROKEN)
 
 
 ABSENT = "(no such step)"
