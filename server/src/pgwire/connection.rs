@@ -316,7 +316,8 @@ impl Connection {
         }
         self.out.push(&reply::ready(status))?;
         self.is_idle = true;
-        Ok(self.out.flush().await?)
+        // What waits in the buffer and needs nothing but computing is answered together.
+        if self.has_run_ahead() { Ok(self.out.flush_if_large().await?) } else { Ok(self.out.flush().await?) }
     }
 
     /// What a statement has changed besides data: portals that are gone.

@@ -28,6 +28,13 @@ pub struct Ahead {
 }
 
 impl Connection {
+    /// Whether a run comes next whose keys were read already, and its messages are here up to a Sync: nothing is waited for until
+    /// then.
+    pub(super) fn has_run_ahead(&self) -> bool {
+        let is_sync = |frame: &[u8]| frame.first() == Some(&b'S');
+        self.ahead.as_ref().is_some_and(|ahead| ahead.left > 0) && self.reader.waiting().any(is_sync)
+    }
+
     /// Before a run that others may follow: reads its keys with theirs, unless that was done for it already.
     pub(super) async fn read_ahead(
         &mut self,

@@ -99,6 +99,31 @@ async fn pipeline_answers_at_a_flush_and_is_seen_after_the_sync() {
     assert_eq!(stored(&mut other).await, "1 2");
 }
 
+/// Parts of a run whose keys are read with those of the runs before it: what came whole is answered.
+#[tokio::test]
+async fn pipeline_answers_what_is_whole_while_the_rest_is_on_its_way() {
+    let (_server, mut raw, _) = start().await;
+    raw.ask(&query("BEGIN")).await;
+    let parse = message(b'P', b"i\0INSERT INTO t VALUES ($1)\0\0\x01\0\0\0\x17");
+    assert_eq!(raw.ask(&[parse, sync()].concat()).await, "1 Z(T)");
+    let bind = |digit: u8| {
+        let values = [b"\0i\0\0\0\0\x01\0\0\0\x01".as_slice(), &[digit], b"\0\0".as_slice()].concat();
+        message(b'B', &values)
+    };
+    let execute = || message(b'E', b"\0\0\0\0\0");
+    let run = |digit: u8| [bind(digit), execute(), sync()].concat();
+    raw.send(&[run(b'1'), run(b'2'), run(b'3'), bind(b'4')].concat()).await;
+    for _ in 0..3 {
+        assert_eq!(outline(&raw.until_ready().await), "2 C(INSERT 0 1) Z(T)");
+    }
+    raw.send(&[execute(), sync(), run(b'5')].concat()).await;
+    for _ in 0..2 {
+        assert_eq!(outline(&raw.until_ready().await), "2 C(INSERT 0 1) Z(T)");
+    }
+    raw.ask(&query("COMMIT")).await;
+    assert_eq!(stored(&mut raw).await, "1 2 3 4 5");
+}
+
 #[tokio::test]
 async fn pipeline_becomes_a_block_and_ends_early() {
     let (_server, mut raw, mut other) = start().await;
