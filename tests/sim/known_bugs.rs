@@ -39,13 +39,13 @@ pub const ALL: &[KnownBug] = &[
     by_chaos(Safeguard::RecordBeforeResolve, 1),
     // A follower that is out of its leader's reach stands for election, and a voter that has just restarted votes for
     // it, while the lease that it had acknowledged before lasts: two leaseholders.
-    by("voter-restarts", Safeguard::VotePromise, 25),
+    by("voter-restarts", Safeguard::VotePromise, 27),
     // A read finds the lease held, and waits for the latch of a write that is on its way. The lease is handed over: the
     // mark of its end does not know the read. The write is applied, the latch ends, the old leader answers the read at
     // its timestamp, and its successor, whose clock is behind that, writes below it. There is a second line: each
     // message forwards its receiver's clock, and the successor has had messages since the read came in. The switch
     // takes both away; without the second line alone nothing goes wrong.
-    by("reader-ahead", Safeguard::LeaseCheckedLast, 9),
+    by("reader-ahead", Safeguard::LeaseCheckedLast, 12),
     // The proposer of a split applies it late, and goes on to serve the right side's keys, while the right side's leader
     // elsewhere, which knows of no read after the split's proposal, writes below them.
     by("late-apply", Safeguard::SplitLatch, 0),
@@ -72,7 +72,7 @@ pub const ALL: &[KnownBug] = &[
     by("damaged-block", Safeguard::DamagedReplaced, 0),
     // A follower has voted for another leader, and takes a heartbeat of the one before past its Raft task: that one goes on
     // serving, beside its successor.
-    by_chaos(Safeguard::BeatsOfFollowers, 135),
+    by_chaos(Safeguard::BeatsOfFollowers, 226),
     // A gateway stands still before it asks for a new table's range. Its job is taken over and undone; then it goes on and asks,
     // and a range comes to be that no table will ever name.
     by("replaced-driver", Safeguard::JobEpochChecked, 0),
