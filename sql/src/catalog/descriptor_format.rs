@@ -9,9 +9,8 @@
 //! ```
 //!
 //! A table is written in the oldest version that can say all of it, so that nodes of before read what they know. Version
-//! 2 came with the second generation of types, version 4 with the third and with identity columns, version 5 is that of a
-//! table whose writers wait. Before version 3 there was one
-//! index, the primary one, with the name that
+//! 2 came with the second generation of types, version 4 with the third and with identity columns; version 5 is that of a
+//! table whose writers wait. Before version 3 there was one index, the primary one, with the name that
 //! [`IndexDescriptor::primary`] gives.
 
 use quorate_engine::codec::CodecError;
@@ -66,10 +65,12 @@ pub fn encode(table: &TableDescriptor) -> Vec<u8> {
 
 /// The oldest version that can say all of a table.
 fn version_of(table: &TableDescriptor) -> u8 {
+    if table.held_by.is_some() {
+        return DESCRIPTOR_FORMAT_VERSION;
+    }
     let generation = table.columns.iter().map(generation_of).max().unwrap_or(1);
     let primary = IndexDescriptor::primary(&table.name, table.primary().column_ids());
     match generation {
-        _ if table.held_by.is_some() => DESCRIPTOR_FORMAT_VERSION,
         3.. => 4,
         _ if table.indexes != [primary] => 3,
         generation => generation,

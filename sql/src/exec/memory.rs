@@ -44,7 +44,7 @@ fn too_much(what: &str) -> SqlError {
         .with_hint("Select fewer rows or columns, or add a LIMIT or a filter.")
 }
 
-/// Counts what one of several keeps that share a budget; gives it back where it goes.
+/// Counts what one of several keeps that share a budget, all of one session; gives it back where it goes.
 #[derive(Debug, Default)]
 pub struct Share {
     /// What all keep.

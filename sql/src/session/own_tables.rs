@@ -62,8 +62,7 @@ impl OpenTransaction {
         let Some(kv) = &mut self.kv else { return Ok(()) };
         let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(table));
         parts.add_own(kv.as_mut()).await?;
-        parts.finish().await?;
-        self.filled(parts.committed_at());
+        parts.finished().await?.iter().for_each(|at| self.filled(*at));
         Ok(())
     }
 

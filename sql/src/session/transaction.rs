@@ -58,7 +58,7 @@ pub struct OpenTransaction {
     unchecked: Vec<u64>,
     /// What it has changed in the catalog.
     pub staged: StagedDdl,
-    /// Its cursors.
+    /// Its cursors; boxed, so that a session without a transaction is small.
     pub cursors: Box<Cursors>,
     /// Oldest first.
     savepoints: Vec<Savepoint>,
@@ -244,7 +244,7 @@ impl OpenTransaction {
             if is_later && !self.staged.has_created(*id) {
                 let name = catalog.table_by_id(*id).map_or("", |table| &table.name);
                 let message = format!(
-                    "restart transaction: table \"{name}\" is there since after the transaction began"
+                    "restart transaction: table \"{name}\" was made, or took another's place, after the transaction began"
                 );
                 return Err(SqlError::new(SqlState::SerializationFailure, message)
                     .with_hint("Run the whole transaction again."));

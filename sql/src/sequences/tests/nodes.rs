@@ -153,10 +153,18 @@ async fn no_value_is_given_out_without_the_lease_on_the_catalog() {
     let error = lines(&mut session, "SELECT nextval('s')").await.unwrap_err();
     assert_eq!(error.state.code(), "57P03");
     nodes.clusters[0].set_lease_over(false);
-    // The lease that the statement begins with has ended when the row is computed; it waits for the next.
-    nodes.clusters[0].give_leases([Some(LocalCluster::lease_until(0)), None, None]);
-    assert_eq!(lines(&mut session, "SELECT nextval('s')").await.unwrap(), ["2"]);
-    assert_eq!(nodes.clusters[0].leases_to_come(), 0, "the row has asked for a lease of its own, and waited");
+    // Each row asks for a lease of its own.
+    let rows = |count: u32| format!("SELECT nextval('s') FROM generate_series(1, {count})");
+    let before = nodes.clusters[0].leases();
+    assert_eq!(lines(&mut session, &rows(1)).await.unwrap(), ["2"]);
+    let for_one = nodes.clusters[0].leases() - before;
+    assert_eq!(lines(&mut session, &rows(101)).await.unwrap().len(), 101);
+    assert_eq!(nodes.clusters[0].leases() - before - for_one, for_one + 100);
+    // The one that the statement began with has ended when a later row is computed, which waits for the next.
+    let usual = std::iter::repeat_n(Some(LocalCluster::lease_until(0)), usize::try_from(for_one).unwrap());
+    nodes.clusters[0].give_leases(usual.chain([None, None]));
+    assert_eq!(lines(&mut session, &rows(101)).await.unwrap().last().unwrap(), "204");
+    assert_eq!(nodes.clusters[0].leases_to_come(), 0, "a row has waited");
 }
 
 #[tokio::test]
