@@ -36,6 +36,42 @@ impl TimestampCache {
         if span.is_empty() || timestamp <= self.low_water {
             return;
         }
+        match self.undivided(span) {
+            Some(read) if read >= timestamp => return,
+            Some(read) => self.raise_undivided(span, read, timestamp),
+            None => self.raise_divided(span, timestamp),
+        }
+        if self.boundaries.len() > self.boundaries_max || self.bytes > BOUNDARY_BYTES_MAX {
+            self.forget();
+        }
+    }
+
+    /// The one time of the whole span, if no boundary lies in it or at its end: most spans are points that nobody has read,
+    /// and one search tells.
+    fn undivided(&self, span: &Span) -> Option<Timestamp> {
+        let end = if span.end.is_empty() { Bound::Unbounded } else { Bound::Included(&span.end) };
+        match self.boundaries.range::<Key, _>((Bound::Unbounded, end)).next_back() {
+            None => Some(self.low_water),
+            Some((key, &read)) => (*key < span.start).then_some(read),
+        }
+    }
+
+    /// Raises a span from its one time.
+    fn raise_undivided(&mut self, span: &Span, read: Timestamp, timestamp: Timestamp) {
+        assert!(read < timestamp, "what was read as late needs no boundary");
+        let mut insert = |key: &Key, read| {
+            self.bytes += key.len();
+            let there = self.boundaries.insert(key.clone(), read);
+            assert!(there.is_none(), "no boundary lies in the span");
+        };
+        insert(&span.start, timestamp);
+        if !span.end.is_empty() {
+            insert(&span.end, read);
+        }
+    }
+
+    /// Raises a span that has, or may have, several times.
+    fn raise_divided(&mut self, span: &Span, timestamp: Timestamp) {
         self.cut(&span.start);
         if !span.end.is_empty() {
             self.cut(&span.end);
@@ -45,9 +81,6 @@ impl TimestampCache {
         }
         self.join(span);
         assert!(self.at(&span.start) >= timestamp, "what was read is remembered");
-        if self.boundaries.len() > self.boundaries_max || self.bytes > BOUNDARY_BYTES_MAX {
-            self.forget();
-        }
     }
 
     /// The newest time at which a key of the span was, or may have been, read.
