@@ -62,6 +62,8 @@ const WAL_BYTES_MAX: u64 = 128 << 20;
 const WAL_FILES_REUSED: usize = 2;
 /// Memtables of one family before writers wait.
 const MEMTABLES_MAX: i32 = 4;
+/// Removed keys beyond which a look for any key at all ends without one.
+const REMOVED_KEYS_PASSED_MAX: u64 = 64;
 /// Pairs that [`Store::approximate_bytes`] counts exactly, as the library's estimate leaves memtables out.
 const COUNTED_PAIRS_MAX: usize = 1024;
 
@@ -354,15 +356,33 @@ impl Snapshot for RocksSnapshot<'_> {
             is_total_order: !one_prefix,
         })
     }
+
+    fn is_vacant(&self, family: Family, start: &[u8], end: &[u8]) -> bool {
+        if !end.is_empty() && start >= end {
+            return true;
+        }
+        let mut options = bounds(start, end);
+        options.set_total_order_seek(true);
+        // Beyond so many removed keys the library gives up, as it does with damage: both are no answer.
+        options.set_max_skippable_internal_keys(REMOVED_KEYS_PASSED_MAX);
+        let mut iterator = self.snapshot.raw_iterator_cf_opt(handle(self.db, family), options);
+        iterator.seek(start);
+        iterator.key().is_none() && iterator.status().is_ok()
+    }
+}
+
+fn bounds(start: &[u8], end: &[u8]) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(start);
+    if !end.is_empty() {
+        options.set_iterate_upper_bound(end);
+    }
+    options
 }
 
 impl RocksSnapshot<'_> {
     fn iterator(&self, family: Family, start: &[u8], end: &[u8], one_prefix: bool) -> DBRawIterator<'_> {
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(start);
-        if !end.is_empty() {
-            options.set_iterate_upper_bound(end);
-        }
+        let mut options = bounds(start, end);
         options.set_total_order_seek(!one_prefix);
         options.set_prefix_same_as_start(one_prefix);
         self.snapshot.raw_iterator_cf_opt(handle(self.db, family), options)

@@ -270,6 +270,14 @@ pub trait Snapshot: Send + Sync {
 
     /// A cursor over the keys from `start` (included) to `end` (excluded; empty for "to the end"), before the first.
     fn cursor(&self, family: Family, start: &[u8], end: &[u8]) -> Box<dyn Cursor + '_>;
+
+    /// Whether one look shows that no key lies from `start` (included) to `end` (excluded; empty for "to the end").
+    ///
+    /// `false` says nothing: a look is not worth much time, nor an error of its own.
+    fn is_vacant(&self, family: Family, start: &[u8], end: &[u8]) -> bool {
+        let mut cursor = self.cursor(family, start, end);
+        cursor.next().is_ok() && cursor.key().is_none()
+    }
 }
 
 /// A position among the keys of one family within its bounds. Pairs stay valid until the next move.

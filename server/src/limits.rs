@@ -28,8 +28,8 @@ pub const RATE_LEAST_BYTES: usize = 128 << 10;
 pub const PORTALS_MAX: usize = 100;
 /// Most bytes of rows that a portal holds for a client that fetches them in parts: the same as a transaction's writes.
 pub const PORTAL_HELD_MAX_BYTES: usize = TRANSACTION_MAX_BYTES;
-/// Most runs of a statement in a pipeline that look up their keys together.
-pub const READ_AHEAD_RUNS_MAX: usize = 1_000;
+/// Most runs of a statement in a pipeline that are done together, ahead of their turns.
+pub const RUNS_AHEAD_MAX: usize = 1_000;
 /// Least bytes of a node's budget for messages of clients: a few of the largest messages at once.
 pub const MESSAGES_LEAST_BYTES: usize = 256 << 20;
 /// Most bytes of that budget.

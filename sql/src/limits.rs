@@ -109,6 +109,8 @@ pub const PREPARED_MAX: usize = 10_000;
 pub const PREPARED_MAX_BYTES: usize = 1 << 20;
 /// Most cursors of a transaction: each may hold rows.
 pub const CURSORS_MAX: usize = 100;
+/// Most bytes of rows that statements of a pipeline add together, ahead of their turns; more come in the next part.
+pub const RUNS_AHEAD_MAX_BYTES: usize = 1 << 20;
 
 // How they stand to each other
 

@@ -106,6 +106,16 @@ pub fn intent_at(snapshot: &dyn Snapshot, key: &Key) -> Result<Option<Intent>, M
     Ok(bytes.map(|bytes| intent_format::decode(&bytes)).transpose()?)
 }
 
+/// Whether one look shows that no key of a range of keys, both ends included, has an intent. `false` says nothing.
+pub fn have_no_intents(snapshot: &dyn Snapshot, (first, last): (&Key, &Key)) -> bool {
+    let end = last.successor();
+    snapshot.is_vacant(
+        Family::Lock,
+        key_format::lock_key(first).as_ref(),
+        key_format::lock_key(&end).as_ref(),
+    )
+}
+
 /// The first `max` intents of a span, in key order.
 ///
 /// # Errors

@@ -36,7 +36,7 @@ pub use changed::{ChangeScan, ChangeWindow, Changed, Filter};
 pub use changes::changes_in;
 pub use intent::Intent;
 pub use page::{PageError, read_page};
-pub use read::{get, newest};
+pub use read::{get, have_no_versions, newest};
 pub use refresh::{Refreshed, refresh};
 pub use scan::MvccScan;
 pub use visits::Visits;

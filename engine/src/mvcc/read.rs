@@ -30,6 +30,11 @@ pub fn get(snapshot: &dyn Snapshot, key: &Key, at: ReadAt) -> Result<Option<Vers
     Ok(version_format::decode(value)?.map(|value| Versioned { timestamp, value }))
 }
 
+/// Whether one look shows that no key of a range of keys, both ends included, has a version. `false` says nothing.
+pub fn have_no_versions(snapshot: &dyn Snapshot, (first, last): (&Key, &Key)) -> bool {
+    snapshot.is_vacant(Family::Data, &data_prefix(first), &data_prefix_end(&data_prefix(last)))
+}
+
 /// Timestamp of a key's newest version of all, and whether that is a deletion. Intents are not looked at.
 ///
 /// # Errors

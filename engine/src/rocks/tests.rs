@@ -223,3 +223,33 @@ fn rocks_filters_answer_for_user_keys() {
     set_perf_stats(PerfStatsLevel::Disable);
     assert!(missed > 900, "filters turned away {missed} of 1000 absent keys");
 }
+
+/// A look for any key passes some removed ones, and gives up beyond them: neither is ever wrong.
+#[test]
+fn rocks_vacant_spans_are_those_without_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    let key = |number: u64| number.to_be_bytes();
+    let is_vacant = |start: u64, end: u64| store.snapshot().is_vacant(Family::Lock, &key(start), &key(end));
+    let change = |numbers: std::ops::Range<u64>, value: Option<&str>| {
+        let mut batch = Batch::new();
+        numbers.for_each(|number| match value {
+            Some(value) => batch.put(Family::Lock, key(number).to_vec(), value.as_bytes().to_vec()),
+            None => batch.delete(Family::Lock, key(number).to_vec()),
+        });
+        store.write(batch, Durability::Buffered).unwrap();
+    };
+    change(10..20, Some("there"));
+    assert!(is_vacant(0, 10) && is_vacant(20, 30) && is_vacant(5, 5) && is_vacant(7, 3));
+    assert!(!is_vacant(0, 11) && !is_vacant(19, 30) && !is_vacant(10, 20) && !is_vacant(15, 16));
+    assert!(store.snapshot().is_vacant(Family::Lock, &key(20), b""));
+    assert!(!store.snapshot().is_vacant(Family::Lock, &key(19), b""));
+    let before = store.snapshot();
+    change(10..20, None);
+    assert!(is_vacant(0, 30), "few removed keys are passed");
+    assert!(!before.is_vacant(Family::Lock, &key(0), &key(30)), "a snapshot stays as it is");
+    change(1_000..2_000, Some("there"));
+    change(1_000..2_000, None);
+    assert!(!is_vacant(0, 3_000), "what costs more than a look is not known");
+    assert!(is_vacant(2_000, 3_000));
+}

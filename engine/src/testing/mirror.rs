@@ -133,6 +133,14 @@ impl Snapshot for MirrorSnapshot<'_> {
             right: self.right.cursor(family, start, end),
         })
     }
+
+    fn is_vacant(&self, family: Family, start: &[u8], end: &[u8]) -> bool {
+        let is_known = self.left.is_vacant(family, start, end) | self.right.is_vacant(family, start, end);
+        let mut cursor = self.cursor(family, start, end);
+        let is_empty = cursor.next().is_ok() && cursor.key().is_none();
+        assert!(is_empty || !is_known, "a vacant span of {family:?} from {}", start.escape_ascii());
+        is_known
+    }
 }
 
 struct MirrorCursor<'a> {

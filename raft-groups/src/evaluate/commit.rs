@@ -7,13 +7,13 @@
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{ScanEvaluator, Write, WriteCondition};
 use quorate_engine::limits::{COMMAND_MAX_BYTES, KEY_MAX_BYTES, VALUE_MAX_BYTES};
-use quorate_engine::mvcc::intent::intent_at;
+use quorate_engine::mvcc::intent::{have_no_intents, intent_at};
 use quorate_engine::mvcc::record::{self, TransactionRecord, TransactionStatus};
 use quorate_engine::mvcc::{self, ChangeWindow, Visits};
 use quorate_engine::store::{Batch, Snapshot};
 use uuid::Uuid;
 
-use super::{Effects, holder, is_too_old, mvcc_error, refresh, sound};
+use super::{Effects, holder, is_too_old, many, mvcc_error, refresh, sound};
 use crate::api::{CommitRequest, RangeError};
 
 /// What the commit timestamp must lie above, and what time it is.
@@ -110,6 +110,9 @@ pub(super) fn refuse_intents(
     writes: &[Write],
     own: Option<Uuid>,
 ) -> Result<(), RangeError> {
+    if many(writes.iter().map(|write| &write.key)).is_some_and(|ends| have_no_intents(snapshot, ends)) {
+        return Ok(());
+    }
     for write in writes {
         let found = intent_at(snapshot, &write.key).map_err(mvcc_error)?;
         if let Some(foreign) = found.filter(|intent| own != Some(intent.transaction)) {
@@ -127,6 +130,10 @@ pub(super) fn check_conditions(
     floor: Floor,
 ) -> Result<Timestamp, RangeError> {
     let is_above_all = floor.written.is_some_and(|written| written < floor.now);
+    if many(writes.iter().map(|write| &write.key)).is_some_and(|ends| mvcc::have_no_versions(snapshot, ends))
+    {
+        return Ok(Timestamp::MIN);
+    }
     let mut newest = Timestamp::MIN;
     for write in writes {
         match write.condition {

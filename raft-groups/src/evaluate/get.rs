@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use quorate_engine::kv::Key;
 use quorate_engine::mvcc;
+use quorate_engine::mvcc::intent::have_no_intents;
 use quorate_engine::store::Snapshot;
 
-use super::mvcc_error;
+use super::{many, mvcc_error};
 use crate::api::{RangeError, ReadAt};
 use crate::limits::ANSWER_BYTES_MAX;
 
@@ -18,6 +19,12 @@ pub fn evaluate(
     keys: &[Key],
     read: ReadAt,
 ) -> Result<Vec<Option<Bytes>>, RangeError> {
+    if let Some(ends) = many(keys.iter())
+        && mvcc::have_no_versions(snapshot, ends)
+        && have_no_intents(snapshot, ends)
+    {
+        return Ok(vec![None; keys.len()]);
+    }
     let at = mvcc::ReadAt { timestamp: read.timestamp, uncertainty_limit: read.uncertainty_limit };
     let mut values = Vec::with_capacity(keys.len());
     let mut bytes = 0_u64;

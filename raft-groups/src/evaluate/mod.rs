@@ -18,6 +18,7 @@ pub mod settle;
 pub mod sweep;
 
 use quorate_engine::hlc::Timestamp;
+use quorate_engine::kv::Key;
 
 use quorate_engine::mvcc::record::TransactionRecord;
 use quorate_engine::mvcc::{Intent, MvccError, PageError};
@@ -54,6 +55,18 @@ pub enum Evaluated {
     Answer(Response),
     /// The answer stands once the effects are applied.
     Writes(Effects, Response),
+}
+
+/// Keys from which on it pays to look first whether anything lies between them: new rows often come in the order of their
+/// keys, behind all others.
+const MANY_KEYS: usize = 8;
+
+/// The first and the last of keys, where they are many.
+fn many<'a>(keys: impl ExactSizeIterator<Item = &'a Key> + Clone) -> Option<(&'a Key, &'a Key)> {
+    if keys.len() < MANY_KEYS {
+        return None;
+    }
+    keys.clone().min().zip(keys.max())
 }
 
 /// A record that is made of what a request says: what would break a rule is the asker's fault.

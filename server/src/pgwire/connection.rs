@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use pgwire::messages::PgWireFrontendMessage;
-use pgwire::messages::extendedquery::Bind;
 use quorate_sql::cancel::CancelReason;
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::parser::size::memory_estimate;
@@ -20,8 +19,8 @@ use super::frame::{Frame, FrameError, FrameReader, violation};
 use super::memory::Reservation;
 use super::out::Out;
 use super::portal::Named;
-use super::read_ahead::Ahead;
 use super::reply::{self, Severity};
+use super::run_ahead::Ahead;
 use super::shape;
 use crate::limits::{DISCARD_MAX, DISCARD_MAX_BYTES};
 
@@ -47,11 +46,6 @@ impl Message {
                 Ok(Self { message, memory })
             }
         }
-    }
-
-    /// A Bind.
-    fn bind(&self) -> Option<&Bind> {
-        if let PgWireFrontendMessage::Bind(bind) = &self.message { Some(bind) } else { None }
     }
 
     /// The type of a message that ends a cycle or the connection; zero for all others.
@@ -122,7 +116,7 @@ pub struct Connection {
     pub(super) slot: CancelSlot,
     /// An Execute that has come, and waits for the message behind it.
     pub(super) waiting: Option<Waiting>,
-    /// Runs that have looked up their keys already.
+    /// What was done for runs that have not had their turn yet.
     pub(super) ahead: Option<Ahead>,
     /// After an error in the extended protocol, everything up to the next Sync is thrown away.
     pub(super) skips_to_sync: bool,
@@ -175,8 +169,8 @@ impl Connection {
             Ok(message) => message.end_kind(),
             Err((kind, _)) => *kind,
         };
-        let bind = read.as_ref().ok().and_then(Message::bind);
-        self.run_waiting(kind, bind).await?;
+        let next = read.as_ref().ok().map(|message| &message.message);
+        self.run_waiting(kind, next).await?;
         if self.skips_to_sync && read.is_err() && skips(true)(kind) {
             return Ok(());
         }
@@ -288,7 +282,6 @@ impl Connection {
 
     async fn fail_extended(&mut self, error: &SqlError) -> Result<(), End> {
         self.skips_to_sync = true;
-        self.ahead = None;
         self.report(error).await?;
         Ok(self.out.flush().await?)
     }
@@ -298,6 +291,8 @@ impl Connection {
         if self.out.has_failed() {
             return Err(End::Client);
         }
+        // What was done ahead of its turn is undone with the rest.
+        self.ahead = None;
         self.session.fail_transaction().await;
         metrics::counter!(crate::metrics::WIRE_ERRORS, "sqlstate" => error.state.code()).increment(1);
         Ok(self.out.push(&reply::error(Severity::Error, error))?)
@@ -307,7 +302,7 @@ impl Connection {
     pub(super) async fn end_cycle(&mut self) -> Result<(), End> {
         let status = self.session.transaction_status();
         if status == TransactionStatus::Idle {
-            self.ahead = None;
+            self.end_ahead();
             self.named.close_portals();
         }
         // As PostgreSQL: the client is told once, behind all answers.

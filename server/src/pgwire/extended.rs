@@ -15,13 +15,13 @@
 
 use std::any::Any;
 
-use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
     Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
     TARGET_TYPE_BYTE_STATEMENT,
 };
 use pgwire::messages::response::EmptyQueryResponse;
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use quorate_sql::cancel::CancelToken;
 use quorate_sql::error::{SqlError, SqlState};
 use quorate_sql::session::statements::NamedStatement;
@@ -145,14 +145,18 @@ impl Connection {
         self.run_execute(&waiting, false, None).await
     }
 
-    /// Runs the Execute that has waited for a message of this type.
-    pub(super) async fn run_waiting(&mut self, next: u8, bind: Option<&Bind>) -> Result<(), End> {
+    /// Runs the Execute that has waited for a message of this type; `next` is the message, if it could be read.
+    pub(super) async fn run_waiting(
+        &mut self,
+        kind: u8,
+        next: Option<&PgWireFrontendMessage>,
+    ) -> Result<(), End> {
         let Some(waiting) = self.waiting.take() else { return Ok(()) };
         // A client that leaves without a Sync wants nothing of it.
-        if next == TERMINATE {
+        if kind == TERMINATE {
             return Ok(());
         }
-        let result = self.run_execute(&waiting, next == SYNC, bind).await;
+        let result = self.run_execute(&waiting, kind == SYNC, next).await;
         self.extended(result).await
     }
 
@@ -161,7 +165,7 @@ impl Connection {
         &mut self,
         execute: &Waiting,
         is_last: bool,
-        next: Option<&Bind>,
+        next: Option<&PgWireFrontendMessage>,
     ) -> Result<(), Failure> {
         let Waiting { portal: name, rows_max } = execute;
         let (name, rows_max) = (name.as_str(), *rows_max);
@@ -201,12 +205,15 @@ impl Connection {
                 };
                 let timer = StatementTimer::begin(StatementProtocol::Extended);
                 let token = self.slot.begin();
-                if self.session.transaction_status() != TransactionStatus::Idle || !is_last {
-                    // Seldom: kept out of the futures of all statements.
-                    Box::pin(self.read_ahead((&prepared, &parameters), next, &token)).await;
-                }
                 let task = Task { prepared, parameters, formats, rows_max, is_last };
-                let result = self.run_portal(name, &task, &token).await;
+                let is_first =
+                    self.session.transaction_status() == TransactionStatus::Idle && self.ahead.is_none();
+                let result = if (is_first && is_last) || task.rows_max.is_some() {
+                    self.run_portal(name, &task, &token).await
+                } else {
+                    // Seldom: kept out of the futures of all statements.
+                    Box::pin(self.run_in_turn(name, &task, next, &token)).await
+                };
                 self.slot.end();
                 drop(timer);
                 // A cursor keeps its parameters; of others they have been used.
@@ -218,6 +225,28 @@ impl Connection {
                 result
             }
         }
+    }
+
+    /// Runs a portal that others may follow: it may be done already, together with those before it.
+    async fn run_in_turn(
+        &mut self,
+        name: &str,
+        task: &Task,
+        next: Option<&PgWireFrontendMessage>,
+        token: &CancelToken,
+    ) -> Result<(), Failure> {
+        let run = (&task.prepared, task.parameters.as_slice());
+        let Some(added) = self.run_ahead(run, next, token).await? else {
+            return self.run_portal(name, task, token).await;
+        };
+        if task.is_last {
+            self.session.sync().await?;
+        }
+        let tag = format!("INSERT 0 {added}");
+        if let Ok(portal) = self.named.portal(name) {
+            portal.tag = Some(tag.clone());
+        }
+        Ok(self.out.push(&reply::complete(tag))?)
     }
 
     /// Sends rows of a portal that is a cursor: as many as asked for, or all.

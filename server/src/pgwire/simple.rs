@@ -13,6 +13,7 @@ use crate::metrics::{StatementProtocol, StatementTimer};
 impl Connection {
     /// Runs a text; an error ends it, and the session goes on.
     pub(super) async fn simple_query(&mut self, text: &str) -> Result<(), End> {
+        self.end_ahead();
         // As in PostgreSQL: a simple query takes the place of what has no name.
         self.session.close_statement("");
         self.named.close_portal("");

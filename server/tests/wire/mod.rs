@@ -1,5 +1,6 @@
 //! PostgreSQL's protocol from outside.
 
+mod ahead;
 mod cancel;
 mod catalogs;
 mod copy;
