@@ -64,7 +64,7 @@ pub enum Event {
         /// The promise is void: see [`HandOver`].
         hand_over: Option<HandOver>,
     },
-    /// This replica is about to send an append or heartbeat.
+    /// This replica is about to send an append or heartbeat: it promises, unless it has handed over.
     Sent,
     /// A peer acknowledged what this leader had sent at `sent_at`.
     Acknowledged {
@@ -294,7 +294,11 @@ impl LeaseState {
             }
             Event::VoteArrived { pre, hand_over } => Some(self.vote(now, pre, hand_over, quorum)),
             Event::Sent => {
-                self.promise(now);
+                // Whoever has handed over has no lease for which to promise, and goes on sending for as long as a peer lacks
+                // anything: one that is gone for good would keep it from voting for the others.
+                if !self.is_handing_over() {
+                    self.promise(now);
+                }
                 None
             }
             Event::Acknowledged { by, term, sent_at } => {

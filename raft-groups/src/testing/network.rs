@@ -1,6 +1,6 @@
 //! A network of one process: in-order links between nodes that can be cut, one way too, and healed.
 //!
-//! A cut link swallows messages, as a real one does: the sender is not told.
+//! A cut link swallows messages, as a real one does: the sender is not told. A node that refuses them tells at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ struct Wires {
     nodes: HashMap<NodeId, Arc<dyn Receiver>>,
     links: HashMap<(NodeId, NodeId, Lane), mpsc::Sender<Bytes>>,
     cut: HashSet<(NodeId, NodeId)>,
+    refusing: HashSet<NodeId>,
     delay: Duration,
     delivered: u64,
 }
@@ -51,6 +52,11 @@ impl LocalNetwork {
     /// `node` receives nothing any more (a crash).
     pub fn detach(&self, node: NodeId) {
         self.wires.lock().nodes.remove(&node);
+    }
+
+    /// Whoever sends to `node` is told at once that it does not get there, as by a machine on which the process has ended.
+    pub fn refuse(&self, node: NodeId) {
+        self.wires.lock().refusing.insert(node);
     }
 
     /// Messages from the first to the second node are lost from now on.
@@ -121,6 +127,9 @@ impl Transport for LocalTransport {
     fn send(&self, to: NodeId, lane: Lane, message: Message) -> Result<(), SendError> {
         if message.len() > MESSAGE_MAX_BYTES {
             return Err(SendError::TooLarge);
+        }
+        if self.network.wires.lock().refusing.contains(&to) {
+            return Err(SendError::Unreachable);
         }
         self.network
             .link(self.node, to, lane)

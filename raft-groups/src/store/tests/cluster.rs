@@ -1,6 +1,6 @@
 //! A cluster of stores in one process, with one range on all of them.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::{Key, ProgramError, ScanEvaluator, ScanProgram, ScanRun, Span, Write};
 use quorate_engine::testing::{Damage, DamagedStore, PowerCutStore};
 use quorate_placement::topology::{NodeId, RangeId};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::super::serve::refused;
@@ -51,8 +52,8 @@ pub struct Taps {
     appends: AtomicUsize,
     beats: AtomicUsize,
     taken: AtomicUsize,
-    /// Whether Raft messages are kept waiting for ever.
-    pub is_holding: AtomicBool,
+    /// Whether Raft messages are kept waiting: they are late then, and not lost.
+    pub is_holding: watch::Sender<bool>,
     /// How many ends of snapshots get lost, and how many answers to them.
     pub lost_ends: AtomicUsize,
     pub lost_answers: AtomicUsize,
@@ -90,7 +91,13 @@ impl Handler for RaftTap {
         self.0.asked.fetch_add(usize::from(is_vote && !is_ours), Ordering::SeqCst);
         self.0.appends.fetch_add(usize::from(is_append && is_ours), Ordering::SeqCst);
         match self.0.store() {
-            Some(_) if self.0.is_holding.load(Ordering::SeqCst) => Box::pin(std::future::pending()),
+            Some(store) if *self.0.is_holding.borrow() => {
+                let mut held = self.0.is_holding.subscribe();
+                Box::pin(async move {
+                    let _ = held.wait_for(|is_holding| !is_holding).await;
+                    store.handle_raft(payload).await
+                })
+            }
             Some(store) => store.handle_raft(payload),
             None => refused(Refusal::Stopped),
         }

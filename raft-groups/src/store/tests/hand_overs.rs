@@ -85,3 +85,20 @@ async fn next_leader_writes_above_what_the_old_one_served() {
     let committed = next.commit(next.commit_request(vec![Write::put(key("k"), bytes("v"))])).await.unwrap();
     assert!(committed > ahead, "{committed} is below a read at {ahead}");
 }
+
+/// The quorum goes away between the proposal of the end and its commit, and comes back when nobody waits for that any more.
+/// What the leader goes on trying to send to a node that is gone keeps it from no vote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_whose_end_came_too_late_is_given_away_all_the_same() {
+    let mut cluster = Cluster::start(3).await;
+    cluster.put("k", "v").await;
+    cluster.kill(NodeId(3)).await;
+    cluster.network.refuse(NodeId(3));
+    cluster.network.isolate(NodeId(2));
+    let leader = cluster.node(NodeId(1));
+    let error = leader.store.end_lease_and_transfer(RANGE, NodeId(2)).await.unwrap_err();
+    assert!(matches!(error, LocalRangeError::Timeout { .. }), "{error}");
+    cluster.network.heal();
+    assert_eq!(cluster.leader_among(|node| node != NodeId(3)).await.id, NodeId(2));
+    assert_eq!(cluster.get("k").await, Some(bytes("v")));
+}
