@@ -8,7 +8,7 @@
     Describe S|P NAME, Execute PORTAL [rows], Close S|P NAME, Sync, Flush
     CopyData "a\\tb\\n", CopyDone, CopyFail "reason", Raw Q x'00'
     until NAME                              sends what has gathered, and reads up to a message of this name, an error or ReadyForQuery
-    cancel                                  sends, and asks to cancel until the server answers
+    cancel                                  sends, and once the statement runs asks to cancel until the server answers
     connect                                 a second connection takes over; `first` goes back to the first one
 
 A line without anything sends what has gathered and reads all that is due: one ReadyForQuery for each Query and Sync. What came since
@@ -16,6 +16,7 @@ the last such line is one step of the transcript.
 """
 
 import re
+import time
 from pathlib import Path
 
 from . import protocol
@@ -24,6 +25,8 @@ from .protocol import Closed, Connection, Silence, message, text
 FOLDER = Path(__file__).parent.parent / "wire"
 # A statement that is to be cancelled gets so many requests, one every 0.1 s.
 CANCELS_MAX = 100
+# The first of them after this: one that comes before the statement has begun is answered with less.
+SECONDS_UNTIL_IT_RUNS = 0.3
 
 
 def value_of(word):
@@ -101,6 +104,7 @@ class Run:
             self.until(line.split()[1])
         elif line == "cancel":
             self.flush()
+            time.sleep(SECONDS_UNTIL_IT_RUNS)
             for _ in range(CANCELS_MAX):
                 self.connection.cancel()
                 if self.connection.has_answer(0.1):
