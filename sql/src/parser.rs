@@ -27,6 +27,7 @@ mod cursors;
 mod data_type;
 mod expr;
 mod from;
+mod lacking;
 mod limits;
 mod literals;
 mod maintenance;
@@ -125,12 +126,7 @@ impl Source<'_> {
     /// A query, INSERT, UPDATE, DELETE or CREATE TABLE.
     fn by_grammar(&self, mut tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
         let clauses = clauses::take(self, &mut tokens)?;
-        if let Some([_, symmetric]) = tokens
-            .windows(2)
-            .find(|pair| matches!(pair, [a, b] if is_keyword(a, "between") && is_keyword(b, "symmetric")))
-        {
-            return Err(self.unsupported("BETWEEN SYMMETRIC", symmetric));
-        }
+        lacking::check(self, &tokens)?;
         let mut statement = self.grammar(tokens, |parser, source| {
             let statement = parser.parse_statement()?;
             Ok(statement::convert(source, statement))

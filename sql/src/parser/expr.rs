@@ -399,6 +399,9 @@ impl<'a> Convert<'a> {
         let name = self.function_name(function.name)?;
         let position = name.position;
         let lacking = |what: &str| Err(SqlError::unsupported(what).at(position));
+        if name.value == "row" {
+            return lacking("a row value");
+        }
         if function.over.is_some() {
             return lacking("a window function");
         }

@@ -4,7 +4,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::{Name, Savepoint, Statement};
 use super::cursor::Cursor;
-use super::{Source, copy, schema, sequence, session};
+use super::{Source, copy, is_keyword, schema, sequence, session};
 use crate::error::SqlError;
 
 /// First words of statements that PostgreSQL has and Quorate does not.
@@ -166,6 +166,9 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     let local = cursor.take("local");
     let _ = !local && cursor.take("session");
     let (name, value) = if cursor.take_all(&["time", "zone"]) {
+        if let Some(interval) = cursor.peek().filter(|token| is_keyword(token, "interval")) {
+            return Err(cursor.source.unsupported("SET TIME ZONE INTERVAL", interval));
+        }
         (named("timezone"), values(cursor)?)
     } else if cursor.take("names") {
         (named("client_encoding"), values(cursor)?)

@@ -159,9 +159,15 @@ impl Session {
         if self.catalog_stamp() == told.with.catalog {
             return Ok((Arc::clone(told), lease));
         }
-        let (binding, lease) = self.confirmed_binding(&prepared.statement, &told.with.types, cancel).await?;
-        let is_same = binding.columns() == told.columns()
-            && binding.bound.parameter_types == told.bound.parameter_types;
+        let (mut binding, mut lease) =
+            self.confirmed_binding(&prepared.statement, &told.with.types, cancel).await?;
+        let expected = &told.bound.parameter_types;
+        if binding.bound.parameter_types != *expected {
+            // The values come in the types that the client was told: they count from now on as if it had named them.
+            let declared: Vec<_> = expected.iter().cloned().map(Some).collect();
+            (binding, lease) = self.confirmed_binding(&prepared.statement, &declared, cancel).await?;
+        }
+        let is_same = binding.columns() == told.columns() && binding.bound.parameter_types == *expected;
         if !is_same && !is_about_session(prepared.statement.tree()) {
             return Err(SqlError::new(
                 SqlState::FeatureNotSupported,

@@ -152,6 +152,30 @@ async fn reuse_ends_when_another_session_changes_the_catalog() {
     assert_eq!(sql(&mut other, "SELECT * FROM t").await, ["7\teins\t1"]);
 }
 
+/// A column of another type takes the values in the types that the client was told, where it takes such values at all.
+#[tokio::test]
+async fn reuse_keeps_the_types_of_parameters_that_were_told() {
+    let mut session = new_session().await;
+    let insert = prepare(&mut session, "INSERT INTO t VALUES ($1, $2)", &[]).await;
+    let update = prepare(&mut session, "UPDATE t SET v = $2 WHERE k = $1", &[]).await;
+    let text = |text: &str| Datum::Text(text.to_owned());
+    sql(&mut session, "DROP TABLE t").await;
+    sql(&mut session, "CREATE TABLE t (k TEXT PRIMARY KEY, v VARCHAR(3))").await;
+    run(&mut session, &insert, &[Datum::Int(7), text("abc")]).await.unwrap();
+    let error = run(&mut session, &insert, &[Datum::Int(8), text("abcd")]).await.unwrap_err();
+    assert_eq!(error.state.code(), "22001");
+    assert_eq!(sql(&mut session, "SELECT k, v FROM t").await, ["7\tabc"]);
+    // A number is no text to compare with, and a text no number to store: as for whoever writes the types down.
+    let error = run(&mut session, &update, &[Datum::Int(7), text("x")]).await.unwrap_err();
+    assert_eq!(error.state.code(), "42883", "{error}");
+    sql(&mut session, "DROP TABLE t").await;
+    sql(&mut session, "CREATE TABLE t (k INT PRIMARY KEY, v INT)").await;
+    let error = run(&mut session, &insert, &[Datum::Int(7), text("1")]).await.unwrap_err();
+    assert_eq!(error.state.code(), "42804", "{error}");
+    let error = run(&mut session, &update, &[Datum::Int(7), text("1")]).await.unwrap_err();
+    assert_eq!(error.state.code(), "42804", "{error}");
+}
+
 /// What is kept of a statement does not depend on settings: they count as of each run.
 #[tokio::test]
 async fn reuse_sees_settings_as_they_are() {
