@@ -45,11 +45,13 @@ pub enum Safeguard {
     CatalogSettled,
     /// A node says that it knows a newer catalog when nothing of what it has sent by an older one can be committed any more.
     CommitsSettled,
+    /// What a leader sends after it has handed over promises nothing.
+    SentBehindHandOver,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::VotePromise,
         Self::LeaseCheckedLast,
         Self::SplitLatch,
@@ -69,6 +71,7 @@ impl Safeguard {
         Self::ReadsOutliveSavepoints,
         Self::CatalogSettled,
         Self::CommitsSettled,
+        Self::SentBehindHandOver,
     ];
 
     /// Its name on a command line.
@@ -93,6 +96,7 @@ impl Safeguard {
             Self::ReadsOutliveSavepoints => "reads-outlive-savepoints",
             Self::CatalogSettled => "catalog-settled",
             Self::CommitsSettled => "commits-settled",
+            Self::SentBehindHandOver => "sent-behind-hand-over",
         }
     }
 }

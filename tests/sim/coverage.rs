@@ -83,6 +83,8 @@ points! {
         ForgotSynced = "fault: disk without what it had synced",
         /// A machine came back with a copy of its disk, of before.
         CopyRestored = "fault: copy of a disk restored",
+        /// A machine told others that no process runs on it any more.
+        Refused = "fault: connections refused",
         /// Rows of a machine became unreadable.
         DamagedBlock = "fault: damaged rows",
         /// A replica that had met damage gave way to another one.
@@ -177,6 +179,8 @@ points! {
         ThereAndBack = "story: replica moved there and back behind a follower's back",
         /// Of two transactions that had read the same row behind a savepoint, at least one was committed.
         SavepointReadsMet = "story: two transactions had read the same row behind a savepoint",
+        /// The quorum of a range went away during a hand-over and came back after it, and the range was led again.
+        LateEnd = "story: quorum that was away during a hand-over back after it",
         /// A table was given its key while a row was on its way to it.
         LateCommit = "story: row under way while its table was given a key",
     }

@@ -90,6 +90,9 @@ pub const ALL: &[KnownBug] = &[
     // A row is written by the catalog of before, on its way while its node says that it knows the newer one: the rows of the
     // table are copied for its key, and this one arrives behind.
     by("late-commit", Safeguard::CommitsSettled, 1),
+    // A leader that has handed over promises anew with each append that it tries to send to a node that is gone, and never
+    // votes for the one that is left.
+    by("late-end", Safeguard::SentBehindHandOver, 0),
 ];
 
 const _: () = assert!(ALL.len() == Safeguard::ALL.len(), "each safeguard is missed by somebody");

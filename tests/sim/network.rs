@@ -102,6 +102,8 @@ struct State {
     hellos: BTreeMap<MachineId, Hello>,
     /// Nodes whose disks are lost: nobody answers for them any more.
     lost: BTreeSet<NodeId>,
+    /// Machines that are on, and on which no process runs: whoever sends there is told so.
+    refusing: BTreeSet<MachineId>,
     /// What is under way to each machine, by the time of arrival and the order of sending.
     under_way: BTreeMap<MachineId, BTreeMap<(u64, u64), Arrival>>,
     /// When the last packet of a lane arrives.
@@ -162,6 +164,7 @@ impl Network {
             nodes: BTreeMap::new(),
             hellos: BTreeMap::new(),
             lost: BTreeSet::new(),
+            refusing: BTreeSet::new(),
             under_way: BTreeMap::new(),
             last_due: BTreeMap::new(),
             cut: BTreeSet::new(),
@@ -205,10 +208,24 @@ impl Network {
         self.state.lock().lost.insert(node);
     }
 
+    /// The process on a machine has ended, and the machine says so to whoever it hears.
+    pub fn refuse(&self, machine: MachineId) {
+        self.coverage.hit(Point::Refused);
+        let now = self.time.now();
+        let mut state = self.state.lock();
+        state.refusing.insert(machine);
+        let others: BTreeSet<MachineId> = state.nodes.values().copied().filter(|id| *id != machine).collect();
+        let cut = state.cut.clone();
+        for other in others.into_iter().filter(|id| !cut.contains(&(machine, *id))) {
+            state.disconnect(other, machine, now + 1);
+        }
+    }
+
     /// A machine's process is a new one: connections to the one before break, as soon as anybody uses them.
     pub fn restarted(&self, machine: MachineId) {
         let now = self.time.now();
         let mut state = self.state.lock();
+        state.refusing.remove(&machine);
         let others: BTreeSet<MachineId> = state.nodes.values().copied().filter(|id| *id != machine).collect();
         for other in others {
             state.disconnect(other, machine, now + 1);
@@ -311,6 +328,9 @@ impl Network {
         }
         if state.cut.contains(&link) {
             return Ok(());
+        }
+        if state.refusing.contains(&machine) {
+            return Err(SendError::Unreachable);
         }
         let due = now + state.delay(link);
         let last = state.last_due.entry((link, lane)).or_insert(0);

@@ -11,6 +11,7 @@ mod interrupted_install;
 mod large_transaction;
 mod late_apply;
 mod late_commit;
+mod late_end;
 mod lost_disk;
 mod old_disks;
 mod outage;
@@ -255,6 +256,13 @@ pub const ALL: &[Scenario] = &[
         how: How::Told(late_commit::tell),
         wants: &[Point::LateCommit],
         machines: Some(4),
+    },
+    Scenario {
+        name: "late-end",
+        story: "section 6: a range whose quorum went away while its leader handed over is led by nobody for good",
+        how: How::Told(late_end::tell),
+        wants: &[Point::LateEnd],
+        machines: Some(3),
     },
     Scenario {
         name: "slow-disks",

@@ -204,9 +204,14 @@ impl World {
     /// Cuts a machine's power; some of the unsynced batches are kept, by chance.
     pub fn crash(&mut self, id: MachineId) {
         let unsynced = self.machine(id).store.unsynced();
-        let kept = if self.rng.random_bool(0.5) { 0 } else { self.rng.random_range(0..=unsynced) };
+        // With the power, or the process alone.
+        let lost_power = self.rng.random_bool(0.5);
+        let kept = if lost_power { 0 } else { self.rng.random_range(0..=unsynced) };
         if !self.machine(id).is_on() {
             return;
+        }
+        if !lost_power {
+            self.network.refuse(id);
         }
         self.coverage.hit(Point::Crash);
         if kept > 0 {

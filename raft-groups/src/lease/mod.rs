@@ -296,7 +296,7 @@ impl LeaseState {
             Event::Sent => {
                 // Whoever has handed over has no lease for which to promise, and goes on sending for as long as a peer lacks
                 // anything: one that is gone for good would keep it from voting for the others.
-                if !self.is_handing_over() {
+                if !self.is_handing_over() || !safeguard::holds(Safeguard::SentBehindHandOver) {
                     self.promise(now);
                 }
                 None
