@@ -205,12 +205,22 @@ async fn run_behind_another_parse_is_not_done_ahead() {
 #[tokio::test]
 async fn run_behind_a_sync_is_of_the_next_transaction() {
     let (_server, mut raw, mut other) = start(PLAIN).await;
-    let close = message(b'C', b"P\0");
-    let all = [put("1"), put("2"), put("3"), close, put("4"), sync(), put("5"), sync()].concat();
+    // The one behind the Sync is refused, and takes nothing along.
+    let all = [put("1"), put("2"), put("3"), sync(), put("4"), put("1"), sync()].concat();
     raw.send(&all).await;
-    assert_eq!(outline(&raw.until_ready().await), format!("{DONE} {DONE} {DONE} 3 {DONE} Z(I)"));
+    assert_eq!(outline(&raw.until_ready().await), format!("{DONE} {DONE} {DONE} Z(I)"));
+    assert_eq!(outline(&raw.until_ready().await), format!("{DONE} 2 E(23505) Z(I)"));
+    assert_eq!(stored(&mut other).await, "1 2 3");
+    let close = message(b'C', b"P\0");
+    let all = [put("4"), put("5"), close, put("6"), sync(), put("7"), sync()].concat();
+    raw.send(&all).await;
+    assert_eq!(outline(&raw.until_ready().await), format!("{DONE} {DONE} 3 {DONE} Z(I)"));
     assert_eq!(outline(&raw.until_ready().await), format!("{DONE} Z(I)"));
-    assert_eq!(stored(&mut other).await, "1 2 3 4 5");
+    let all = [put("8"), put("9"), put("10"), sync(), put("11"), sync()].concat();
+    raw.send(&all).await;
+    assert_eq!(outline(&raw.until_ready().await), format!("{DONE} {DONE} {DONE} Z(I)"));
+    assert_eq!(outline(&raw.until_ready().await), format!("{DONE} Z(I)"));
+    assert_eq!(stored(&mut other).await, "1 2 3 4 5 6 7 8 9 10 11");
 }
 
 #[tokio::test]
