@@ -118,6 +118,9 @@ impl LocalShared {
         reads: &Dependence<'_>,
         commit: Timestamp,
     ) -> Result<(), KvError> {
+        if reads.reads.is_empty() {
+            return Ok(());
+        }
         let spans: Vec<ReadSpan> = reads.reads.iter().collect();
         let window = ChangeWindow { after: reads.at, upto: commit, own: None };
         let limits = (window, Visits::UNLIMITED);

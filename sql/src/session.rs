@@ -190,19 +190,20 @@ impl Session {
     /// # Errors
     /// Those of the commit; all that was run since the last Sync is undone.
     pub async fn sync(&mut self) -> Result<(), SqlError> {
-        match std::mem::take(&mut self.transaction) {
-            TransactionState::Open(open) if open.kind == Kind::Implicit => {
-                let age = open.age();
-                let result = open.commit(&self.node).await;
-                self.variables.end(result.is_ok());
-                self.note_age(age, &result);
-                result
-            }
-            other @ (TransactionState::Idle | TransactionState::Open(_) | TransactionState::Failed(_)) => {
-                self.transaction = other;
-                Ok(())
-            }
+        if !matches!(&self.transaction, TransactionState::Open(open) if open.kind == Kind::Implicit) {
+            return Ok(());
         }
+        // Seldom: kept out of the futures of all statements.
+        Box::pin(self.commit_implicit()).await
+    }
+
+    async fn commit_implicit(&mut self) -> Result<(), SqlError> {
+        let TransactionState::Open(open) = std::mem::take(&mut self.transaction) else { return Ok(()) };
+        let age = open.age();
+        let result = open.commit(&self.node).await;
+        self.variables.end(result.is_ok());
+        self.note_age(age, &result);
+        result
     }
 
     /// The client is gone: what is open is undone.

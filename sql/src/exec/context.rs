@@ -102,6 +102,21 @@ pub struct Computing<'a> {
 }
 
 impl<'a> Computing<'a> {
+    /// Computes what one row is; `None` where its sequences have to fetch something first, for which there is
+    /// [`Computing::compute`].
+    pub fn at_once<T>(
+        self,
+        work: impl Fn(&EvalContext<'a>) -> Result<T, SqlError>,
+    ) -> Option<Result<T, SqlError>> {
+        let computed = work(&self.eval);
+        if computed.is_ok() {
+            self.drawing.row_done();
+        } else if self.drawing.take_wanted().is_some() {
+            return None;
+        }
+        Some(computed)
+    }
+
     /// Computes what one row is, again each time that its sequences have fetched something: `work` has no effects but theirs.
     ///
     /// # Errors

@@ -152,14 +152,30 @@ impl Insert {
         check: Check,
         context: &mut ExecContext<'_>,
     ) -> Result<(), ExecError> {
-        self.returning.add(&row.row, context.computing()).await?;
-        for write in row.writes {
+        // Both seldom: kept out of the futures of all rows.
+        if self.returning.is_wanted() {
+            Box::pin(self.returning.add(&row.row, context.computing())).await?;
+        }
+        self.buffer(row.writes, check, context)?;
+        if context.own_rows.is_some() {
+            Box::pin(context.store_own()).await?;
+        }
+        Ok(())
+    }
+
+    fn buffer(
+        &mut self,
+        writes: Vec<EntryWrite>,
+        check: Check,
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), ExecError> {
+        for write in writes {
             if !self.written.insert(write.key().clone()) {
                 return Err(self.again(write.key()).into());
             }
             context.write(write.into_write(check))?;
         }
-        context.store_own().await
+        Ok(())
     }
 
     /// What happens to a row whose key exists, in the store or in this statement.

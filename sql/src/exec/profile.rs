@@ -40,13 +40,19 @@ pub struct OperatorProfile {
     pub ranges: BTreeMap<Place, RangeProfile>,
 }
 
-/// What all operators of a plan did, by their number: the tree's nodes, parents first.
+/// What all operators of a plan did, by their number: the tree's nodes, parents first. Only EXPLAIN ANALYZE has it counted.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     operators: BTreeMap<usize, OperatorProfile>,
+    is_counting: bool,
 }
 
 impl Profile {
+    /// One that counts.
+    pub fn counting() -> Self {
+        Self { is_counting: true, ..Self::default() }
+    }
+
     /// The operator with this number.
     pub fn operator(&self, number: usize) -> Option<&OperatorProfile> {
         self.operators.get(&number)
@@ -59,7 +65,9 @@ impl Profile {
 
     /// Counts rows that an operator put out.
     pub fn add_rows(&mut self, number: usize, rows: usize) {
-        self.slot(number).rows += rows as u64;
+        if self.is_counting {
+            self.slot(number).rows += rows as u64;
+        }
     }
 
     /// Counts a page of a scan.
@@ -74,6 +82,9 @@ impl Profile {
     }
 
     fn add(&mut self, number: usize, place: Place, served: ScanServed) {
+        if !self.is_counting {
+            return;
+        }
         let profile = self.slot(number).ranges.entry(place).or_default();
         profile.rows_read += served.rows_read;
         profile.rows_returned += served.rows_returned;

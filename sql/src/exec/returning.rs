@@ -21,6 +21,11 @@ impl Returning {
         Self { exprs, rows: Vec::new(), budget: Budget::new("RETURNING") }
     }
 
+    /// Whether anything is returned.
+    pub fn is_wanted(&self) -> bool {
+        self.exprs.is_some()
+    }
+
     /// Adds what is returned of a row that was written, or removed.
     ///
     /// # Errors

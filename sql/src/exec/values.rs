@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::context::{ExecContext, ExecError};
+use super::context::{Computing, ExecContext, ExecError};
 use super::operator::Operator;
+use crate::error::SqlError;
 use crate::expr::Expr;
-use crate::expr::eval::eval;
+use crate::expr::eval::{EvalContext, eval};
 use crate::limits::BATCH_ROWS;
 use crate::types::Row;
 
@@ -26,11 +27,20 @@ impl Operator for Values {
     async fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<Vec<Row>>, ExecError> {
         let mut batch = Vec::new();
         for exprs in self.rows.by_ref().take(BATCH_ROWS) {
-            let row = context.computing().compute(|eval_context| {
-                exprs.iter().map(|expr| eval(expr, &[], eval_context)).collect::<Result<Row, _>>()
+            batch.push(match context.computing().at_once(|eval_context| row_of(&exprs, eval_context)) {
+                Some(row) => row?,
+                // Seldom: kept out of the future of all rows.
+                None => Box::pin(later(&exprs, context.computing())).await?,
             });
-            batch.push(row.await?);
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
+}
+
+fn row_of(exprs: &[Expr], context: &EvalContext<'_>) -> Result<Row, SqlError> {
+    exprs.iter().map(|expr| eval(expr, &[], context)).collect()
+}
+
+async fn later(exprs: &[Expr], computing: Computing<'_>) -> Result<Row, SqlError> {
+    computing.compute(|context| row_of(exprs, context)).await
 }

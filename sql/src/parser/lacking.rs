@@ -24,11 +24,11 @@ pub(super) fn check(source: &Source<'_>, tokens: &[TokenWithSpan]) -> Result<(),
     for (index, token) in tokens.iter().enumerate() {
         let Token::Word(Word { keyword, .. }) = &token.token else { continue };
         for (first, parts, what) in LACKING {
-            let following = tokens.iter().skip(index + 1).zip(parts);
+            let end = index + 1 + parts.len();
+            let following = tokens.get(index + 1..end).unwrap_or_default();
             if first == *keyword
-                && following.clone().count() == parts.len()
-                && following.clone().all(is)
-                && let Some((last, _)) = following.last()
+                && let Some(last) = following.last()
+                && following.iter().zip(parts).all(is)
             {
                 return Err(source.unsupported(what, last));
             }

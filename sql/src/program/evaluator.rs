@@ -63,7 +63,7 @@ struct Group {
 /// A program on its way through a page.
 struct Run<P> {
     program: P,
-    /// Columns that the filter reads.
+    /// Columns that the filter reads; empty without one.
     by_filter: Vec<bool>,
     /// Columns that only the output reads.
     by_output: Vec<bool>,

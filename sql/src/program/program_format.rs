@@ -133,10 +133,11 @@ impl Program {
         Ok(program)
     }
 
-    /// Which columns the filter reads, and which the output does; by position.
+    /// Which columns the filter reads, and which the output does; by position. Without a filter the first is empty.
     pub fn columns_read(&self) -> (Vec<bool>, Vec<bool>) {
         let width = self.layout.columns.len();
-        let (mut by_filter, mut by_output) = (vec![false; width], vec![false; width]);
+        let by_filter_width = if self.filter.is_some() { width } else { 0 };
+        let (mut by_filter, mut by_output) = (vec![false; by_filter_width], vec![false; width]);
         self.filter.iter().for_each(|expr| mark_columns(expr, &mut by_filter));
         match &self.output {
             ProgramOutput::AllColumns => by_output.fill(true),

@@ -173,7 +173,7 @@ impl Session {
         let mut transaction = node.database.begin(options).await?;
         self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
-        let tables = plan.tables();
+        let tables = if read_only { Vec::new() } else { plan.tables() };
         let plan_run = PlanRun { around: &around, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan((plan, None), &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
@@ -260,6 +260,7 @@ async fn run_plan(
     context.own_rows = own_rows;
     if let Output::Count(kept) = output {
         **kept = Some(plan.clone());
+        context.profile = Profile::counting();
     }
     let Changed { count, returned } = match plan {
         Plan::Query { query } => {

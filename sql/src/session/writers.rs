@@ -74,6 +74,9 @@ fn waited_in_vain(table: &str, job_id: u64) -> SqlError {
 
 /// The first table that a statement changes and whose writers wait, with the job that they wait for.
 fn held_by(bound: &Bound) -> Option<(&TableDescriptor, u64)> {
+    if let Bound::Dml(statement) = bound {
+        return changed_table(statement).and_then(|table| Some((table.as_ref(), table.held_by?)));
+    }
     changed_tables(bound).into_iter().find_map(|table| Some((table.as_ref(), table.held_by?)))
 }
 
