@@ -2,7 +2,7 @@
 
 use super::sequence::ColumnSequence;
 use super::{Binder, Bound, naming};
-use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, LayoutMemory, TableDescriptor};
 use crate::catalog::descriptor_format;
 use crate::error::{SqlError, SqlState};
 use crate::limits::TABLE_COLUMNS_MAX;
@@ -37,7 +37,15 @@ impl Binder<'_> {
         }
         let name = create.name.value.clone();
         let indexes = vec![IndexDescriptor::primary(&name, primary_key(&mut columns, &create.primary_key)?)];
-        let table = TableDescriptor { id: 0, name, version: 0, columns, indexes, held_by: None };
+        let table = TableDescriptor {
+            id: 0,
+            name,
+            version: 0,
+            columns,
+            indexes,
+            held_by: None,
+            memory: LayoutMemory::default(),
+        };
         if descriptor_format::is_new(&table) || !sequences.is_empty() {
             self.check_generation(3, "a table with arrays, UUIDs or a sequence")?;
         }
@@ -80,7 +88,15 @@ impl Binder<'_> {
             Err(error) if if_exists && error.state == SqlState::UndefinedTable => {
                 let (name, indexes) = (table.value.clone(), Vec::new());
                 let columns = Vec::new();
-                let keyed = TableDescriptor { id: 0, name, version: 0, columns, indexes, held_by: None };
+                let keyed = TableDescriptor {
+                    id: 0,
+                    name,
+                    version: 0,
+                    columns,
+                    indexes,
+                    held_by: None,
+                    memory: LayoutMemory::default(),
+                };
                 return Ok(Bound::AddPrimaryKey { table: None, keyed });
             }
             found => found?,
@@ -111,6 +127,7 @@ impl Binder<'_> {
             columns: visible,
             indexes: vec![index],
             held_by: None,
+            memory: LayoutMemory::default(),
         };
         Ok(Bound::AddPrimaryKey { table: Some(found), keyed })
     }

@@ -1,6 +1,9 @@
 //! The descriptor of a table: what range 1 stores of it and every node caches under its catalog lease.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::expr::Expr;
+use crate::storage::layout::TableLayout;
 use crate::types::DataType;
 
 /// Id of each table's primary index.
@@ -22,9 +25,40 @@ pub struct TableDescriptor {
     pub indexes: Vec<IndexDescriptor>,
     /// The job for which its writers wait: another table takes its place.
     pub held_by: Option<u64>,
+    /// Its layout, once somebody has asked for it.
+    pub memory: LayoutMemory,
+}
+
+/// The layout of a table, made once for all statements. It says nothing that the descriptor does not: all are equal, and a copy,
+/// which may be changed, begins without.
+#[derive(Debug, Default)]
+pub struct LayoutMemory(OnceLock<Arc<TableLayout>>);
+
+impl Clone for LayoutMemory {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for LayoutMemory {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl TableDescriptor {
+    /// The layout of its rows and keys.
+    pub fn layout(&self) -> &Arc<TableLayout> {
+        let layout = self.memory.0.get_or_init(|| Arc::new(TableLayout::of(self)));
+        let of_layout = (layout.table_id, layout.columns.len(), layout.indexes.len());
+        assert_eq!(
+            of_layout,
+            (self.id, self.columns.len(), self.indexes.len()),
+            "the layout is of this table"
+        );
+        layout
+    }
+
     /// The index that holds the rows.
     pub fn primary(&self) -> &IndexDescriptor {
         self.indexes.first().expect("a table has a primary index")

@@ -17,7 +17,8 @@ use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
 use super::descriptor::{
-    ColumnDescriptor, Identity, IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID, TableDescriptor,
+    ColumnDescriptor, Identity, IndexColumn, IndexDescriptor, IndexKind, LayoutMemory, PRIMARY_INDEX_ID,
+    TableDescriptor,
 };
 use crate::program::expr_format::{self, put_optional_expr, read_optional_expr};
 use crate::storage::type_format::{self, put_type, read_type};
@@ -121,7 +122,7 @@ pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
     let held_by = if format < 5 { None } else { Some(reader.varint()?) };
     reader.finish()?;
     check_indexes(&indexes)?;
-    Ok(TableDescriptor { id, name, version, columns, indexes, held_by })
+    Ok(TableDescriptor { id, name, version, columns, indexes, held_by, memory: LayoutMemory::default() })
 }
 
 fn read_column(reader: &mut Reader<'_>, format: u8) -> Result<ColumnDescriptor, CodecError> {

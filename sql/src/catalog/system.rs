@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::descriptor::{ColumnDescriptor, IndexDescriptor, TableDescriptor};
+use super::descriptor::{ColumnDescriptor, IndexDescriptor, LayoutMemory, TableDescriptor};
 use crate::types::DataType;
 use crate::types::info::TypeInfo;
 
@@ -55,6 +55,7 @@ impl SystemTable {
             columns: columns.collect(),
             indexes: vec![IndexDescriptor::primary(self.name(), [])],
             held_by: None,
+            memory: LayoutMemory::default(),
         }
     }
 }

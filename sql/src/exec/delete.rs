@@ -10,7 +10,6 @@ use super::operator::Operator;
 use super::returning::{Changed, Returning};
 use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::Expr;
-use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, row_writes};
 
 /// Runs a DELETE; tells how many rows were removed.
@@ -23,7 +22,7 @@ pub async fn delete(
     returning: Option<Vec<Expr>>,
     context: &mut ExecContext<'_>,
 ) -> Result<Changed, ExecError> {
-    let layout = TableLayout::of(table);
+    let layout = Arc::clone(table.layout());
     let mut budget = Budget::new("DELETE");
     let (mut count, mut writes, mut returning) = (0, Vec::new(), Returning::new(returning));
     while let Some(rows) = source.next(context).await? {

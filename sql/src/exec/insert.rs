@@ -36,7 +36,7 @@ struct Proposed {
 /// A running INSERT.
 pub struct Insert {
     table: Arc<TableDescriptor>,
-    layout: TableLayout,
+    layout: Arc<TableLayout>,
     on_conflict: OnConflict,
     /// Keys that this statement has written.
     written: HashSet<Key>,
@@ -49,7 +49,7 @@ pub struct Insert {
 impl Insert {
     /// Into this table.
     pub fn new(table: Arc<TableDescriptor>, on_conflict: OnConflict, returning: Option<Vec<Expr>>) -> Self {
-        let layout = TableLayout::of(&table);
+        let layout = Arc::clone(table.layout());
         let (written, returning) = (HashSet::new(), Returning::new(returning));
         let has_own_keys = has_own_keys(&table);
         Self { table, layout, on_conflict, written, returning, has_own_keys, budget: Budget::new("INSERT") }

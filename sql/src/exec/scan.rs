@@ -5,6 +5,7 @@
 //! program has what is left of it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -60,7 +61,7 @@ impl Scan {
         access: Access,
         (reverse, pushed): (bool, PushDown),
     ) -> Result<Self, SqlError> {
-        let layout = TableLayout::of(table);
+        let layout = Arc::clone(table.layout());
         let rest = Rest::new(&layout, access, reverse)?;
         let groups = pushed
             .aggregate

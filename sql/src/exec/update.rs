@@ -13,7 +13,6 @@ use crate::catalog::descriptor::TableDescriptor;
 use crate::error::SqlError;
 use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
-use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{EntryWrite, row_writes};
 use crate::types::{Datum, Row};
 
@@ -30,7 +29,7 @@ pub async fn update(
     (assignments, returning): (&[(usize, Expr)], Option<Vec<Expr>>),
     context: &mut ExecContext<'_>,
 ) -> Result<Changed, ExecError> {
-    let layout = TableLayout::of(table);
+    let layout = Arc::clone(table.layout());
     let (mut changes, mut returning) = (Vec::new(), Returning::new(returning));
     for old in collect(source.as_mut(), context, "UPDATE").await? {
         let assigned = context.computing().compute(|eval| assign(table, &old, assignments, (&old, eval)));

@@ -6,6 +6,8 @@
 //!   0 all columns  ·  1 expressions  ·  2 group keys, aggregates
 //! ```
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
@@ -43,7 +45,7 @@ pub enum ProgramOutput {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// Where the columns lie.
-    pub layout: TableLayout,
+    pub layout: Arc<TableLayout>,
     /// Only rows for which this is true.
     pub filter: Option<Expr>,
     /// Stop after this many rows that passed; not for groups.
@@ -128,7 +130,7 @@ impl Program {
             other => return Err(reader.invalid(u64::from(other))),
         };
         reader.finish()?;
-        let program = Self { layout, filter, limit, output };
+        let program = Self { layout: Arc::new(layout), filter, limit, output };
         program.check()?;
         Ok(program)
     }

@@ -30,7 +30,7 @@ fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
 }
 
 fn program(filter: Option<Expr>, output: ProgramOutput) -> Program {
-    Program { layout: TableLayout::of(&kinds()), filter, limit: None, output }
+    Program { layout: TableLayout::of(&kinds()).into(), filter, limit: None, output }
 }
 
 /// A program with every kind of expression.
@@ -122,7 +122,7 @@ fn program_fixture_reads_back() {
 #[test]
 fn program_of_version_2_reads_back() {
     let newer = Program {
-        layout: TableLayout::of(&newer_kinds()),
+        layout: TableLayout::of(&newer_kinds()).into(),
         filter: None,
         limit: None,
         output: ProgramOutput::Project(vec![
@@ -156,7 +156,7 @@ fn program_of_version_3_reads_back() {
         data_type: ints,
     };
     let output = ProgramOutput::Project(vec![appended]);
-    let newer = Program { layout, filter: Some(any), limit: None, output };
+    let newer = Program { layout: layout.into(), filter: Some(any), limit: None, output };
     let encoded = newer.encode().unwrap();
     assert!(is_new(&encoded) && !is_new(&everything().encode().unwrap()));
     let bytes = encoded.0;

@@ -26,7 +26,6 @@ use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, eval};
 use crate::limits::RUNS_AHEAD_MAX_BYTES;
 use crate::plan::node::{OnConflict, Plan, Query};
-use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{EntryWrite, row_writes};
 use crate::types::{Datum, Row};
 use quorate_engine::kv::{Key, KvError};
@@ -210,7 +209,7 @@ fn literal_bytes(expr: &Expr) -> usize {
 /// The keys of the rows that an INSERT is going to add; `None` where computing them fails.
 fn keys_of(prepared: &Prepared, context: &EvalContext<'_>) -> Option<Vec<Key>> {
     let (table, rows) = rows_of(prepared, context)?;
-    let layout = TableLayout::of(&table);
+    let layout = table.layout();
     let mut keys = Vec::new();
     for row in rows {
         let row = row.iter().map(|expr| eval(expr, &[], context)).collect::<Result<Row, _>>().ok()?;

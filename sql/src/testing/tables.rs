@@ -2,7 +2,9 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::catalog::descriptor::{ColumnDescriptor, Identity, IndexDescriptor, TableDescriptor};
+use crate::catalog::descriptor::{
+    ColumnDescriptor, Identity, IndexDescriptor, LayoutMemory, TableDescriptor,
+};
 use crate::catalog::sequence::{Place, SequenceDescriptor, SequenceOwner};
 use crate::expr::{CastKind, Expr, ScalarFunction};
 use crate::types::builtin::array::Elements;
@@ -35,7 +37,15 @@ pub fn kinds() -> TableDescriptor {
         last.default = Some(Expr::Literal(Datum::Text("none".to_owned()), DataType::TEXT));
     }
     let indexes = vec![IndexDescriptor::primary("kinds", [3, 40, 42])];
-    TableDescriptor { id: 104, name: "kinds".to_owned(), version: 7, columns, indexes, held_by: None }
+    TableDescriptor {
+        id: 104,
+        name: "kinds".to_owned(),
+        version: 7,
+        columns,
+        indexes,
+        held_by: None,
+        memory: LayoutMemory::default(),
+    }
 }
 
 /// A row of [`kinds`].
@@ -74,7 +84,15 @@ pub fn newer_kinds() -> TableDescriptor {
         column(7, "day", DataType::Date),
     ];
     let indexes = vec![IndexDescriptor::primary("newer_kinds", [1, 2])];
-    TableDescriptor { id: 105, name: "newer_kinds".to_owned(), version: 1, columns, indexes, held_by: None }
+    TableDescriptor {
+        id: 105,
+        name: "newer_kinds".to_owned(),
+        version: 1,
+        columns,
+        indexes,
+        held_by: None,
+        memory: LayoutMemory::default(),
+    }
 }
 
 /// [`newer_kinds`] with a name for its primary index that version 3 of the descriptor's format came for.
@@ -175,7 +193,15 @@ pub fn arrays() -> TableDescriptor {
     };
     let columns = columns.into_iter().map(default).collect();
     let indexes = vec![IndexDescriptor::primary("arrays", [1])];
-    TableDescriptor { id: 107, name: "arrays".to_owned(), version: 1, columns, indexes, held_by: None }
+    TableDescriptor {
+        id: 107,
+        name: "arrays".to_owned(),
+        version: 1,
+        columns,
+        indexes,
+        held_by: None,
+        memory: LayoutMemory::default(),
+    }
 }
 
 /// A row of [`arrays`].
