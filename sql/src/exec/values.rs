@@ -38,7 +38,11 @@ impl Operator for Values {
 }
 
 fn row_of(exprs: &[Expr], context: &EvalContext<'_>) -> Result<Row, SqlError> {
-    exprs.iter().map(|expr| eval(expr, &[], context)).collect()
+    let mut row = Row::with_capacity(exprs.len());
+    for expr in exprs {
+        row.push(eval(expr, &[], context)?);
+    }
+    Ok(row)
 }
 
 async fn later(exprs: &[Expr], computing: Computing<'_>) -> Result<Row, SqlError> {

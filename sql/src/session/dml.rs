@@ -13,7 +13,6 @@ use super::surroundings::{SessionParts, Surroundings};
 use super::transaction::TransactionState;
 use super::{Binding, Session};
 use crate::bind::BoundDml;
-use crate::cancel::CancelToken;
 use crate::catalog::descriptor::TableDescriptor;
 use crate::catalog::lease::CatalogWait;
 use crate::copy::output::Lines;
@@ -173,7 +172,6 @@ impl Session {
         let mut transaction = node.database.begin(options).await?;
         self.tried_since.get_or_insert(transaction.read_timestamp());
         check_lease(lease, transaction.read_timestamp())?;
-        let tables = if read_only { Vec::new() } else { plan.tables() };
         let plan_run = PlanRun { around: &around, limits: &run.limits, eval, is_autocommit: true };
         let result = run_plan((plan, None), &plan_run, transaction.as_mut(), output).await;
         if read_only || result.is_err() {
@@ -182,9 +180,12 @@ impl Session {
         }
         let mut under_way = node.commits.begin();
         let deadline = match lease {
-            Some(_) => Some(lease_of_now(&node, &tables, &run.limits.cancel).await?),
+            Some(_) => Some(CatalogWait::new(&node, &run.limits.cancel).lease().await?),
             None => None,
         };
+        if deadline.is_some() && node.catalog.version() != run.prepared.binding.with.catalog.version {
+            check_tables(&node, statement, EvalContext { sequences: None, session: None, ..eval })?;
+        }
         // From here on nothing cancels: a commit that was sent is awaited to its end.
         run.limits.cancel.check()?;
         deadline.iter().for_each(|deadline| under_way.sent(*deadline));
@@ -198,20 +199,15 @@ impl Session {
     }
 }
 
-/// The lease on the catalog as it was renewed while a statement ran, which may have been for longer than one lasts: it is
-/// as good as that of its binding where its tables are what they were.
-async fn lease_of_now(
-    node: &SqlNode,
-    tables: &[Arc<TableDescriptor>],
-    cancel: &CancelToken,
-) -> Result<Timestamp, ExecError> {
-    let lease = CatalogWait::new(node, cancel).lease().await?;
+/// Fails where a table is no longer what it was when the statement was bound: the lease on the catalog as it was renewed while the
+/// statement ran, which may have been for longer than one lasts, is then not as good as that of its binding.
+fn check_tables(node: &SqlNode, statement: Unplanned<'_>, eval: EvalContext<'_>) -> Result<(), ExecError> {
     let catalog = node.catalog.snapshot();
     let is_same = |table: &Arc<TableDescriptor>| {
         catalog.table_by_id(table.id).is_some_and(|now| now.version == table.version)
     };
-    if tables.iter().all(is_same) {
-        return Ok(lease);
+    if statement.plan(&eval).is_ok_and(|plan| plan.tables().iter().all(is_same)) {
+        return Ok(());
     }
     let reason = "a table was changed or dropped meanwhile".to_owned();
     Err(KvError::Retry { key: Key::default(), reason }.into())
