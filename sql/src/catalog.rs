@@ -22,6 +22,7 @@ pub mod cache;
 pub mod commits;
 pub mod descriptor;
 pub mod descriptor_format;
+pub mod index_descriptor;
 pub mod keys;
 pub mod lease;
 pub mod oids;

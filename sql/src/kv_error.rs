@@ -1,10 +1,11 @@
 //! What an error of keys and values means to a client.
 
+use std::sync::Arc;
+
 use quorate_engine::kv::{Key, KvError, keyspace};
 
 use crate::catalog::snapshot::CatalogSnapshot;
 use crate::error::{SqlError, SqlState};
-use crate::storage::layout::TableLayout;
 use crate::storage::{index_format, key_text};
 use crate::types::{Datum, text};
 
@@ -74,12 +75,12 @@ pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
             format!("key {} already exists", shown(key, catalog)),
         );
     };
-    let layout = TableLayout::of(&table);
+    let layout = table.layout();
     let constraint = table.primary().name.clone();
     let message = format!("duplicate key value violates unique constraint \"{constraint}\"");
     let error = SqlError::new(SqlState::UniqueViolation, message).about_constraint(&table.name, constraint);
     let mut row = vec![Datum::Null; layout.columns.len()];
-    if index_format::decode_whole_key(&layout, key.as_ref(), &mut row).is_err() {
+    if index_format::decode_whole_key(layout, key.as_ref(), &mut row).is_err() {
         return error;
     }
     let names =
@@ -94,7 +95,7 @@ pub fn duplicate_key(key: &Key, catalog: Option<&CatalogSnapshot>) -> SqlError {
 
 /// The key for people.
 fn shown(key: &Key, catalog: Option<&CatalogSnapshot>) -> String {
-    key_text::start_key(key, |id| Some(TableLayout::of(catalog?.table_by_id(id)?)))
+    key_text::start_key(key, |id| Some(Arc::clone(catalog?.table_by_id(id)?.layout())))
 }
 
 fn table_name(key: &Key, catalog: Option<&CatalogSnapshot>) -> Option<String> {

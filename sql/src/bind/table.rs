@@ -2,8 +2,9 @@
 
 use super::sequence::ColumnSequence;
 use super::{Binder, Bound, naming};
-use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, LayoutMemory, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, LayoutMemory, TableDescriptor};
 use crate::catalog::descriptor_format;
+use crate::catalog::index_descriptor::IndexDescriptor;
 use crate::error::{SqlError, SqlState};
 use crate::limits::TABLE_COLUMNS_MAX;
 use crate::parser::ast;

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::index_descriptor::IndexDescriptor;
 use crate::expr::Expr;
 use crate::storage::layout::TableLayout;
 use crate::types::DataType;
-
-/// Id of each table's primary index.
-pub const PRIMARY_INDEX_ID: u8 = 1;
 
 /// A table, at one version.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +47,9 @@ impl PartialEq for LayoutMemory {
 impl TableDescriptor {
     /// The layout of its rows and keys.
     pub fn layout(&self) -> &Arc<TableLayout> {
-        let layout = self.memory.0.get_or_init(|| Arc::new(TableLayout::of(self)));
+        let columns = || self.columns.iter().map(|column| (column.id, column.data_type)).collect();
+        let layout =
+            self.memory.0.get_or_init(|| Arc::new(TableLayout::of(self.id, columns(), &self.indexes)));
         let of_layout = (layout.table_id, layout.columns.len(), layout.indexes.len());
         assert_eq!(
             of_layout,
@@ -63,59 +63,6 @@ impl TableDescriptor {
     pub fn primary(&self) -> &IndexDescriptor {
         self.indexes.first().expect("a table has a primary index")
     }
-}
-
-/// An index.
-#[derive(Clone, Debug, PartialEq)]
-pub struct IndexDescriptor {
-    /// Id within the table, never reused; follows the table's id in all keys of the index. The primary one's is
-    /// [`PRIMARY_INDEX_ID`].
-    pub id: u8,
-    /// Name, folded; of a unique index also the constraint's.
-    pub name: String,
-    /// What it holds.
-    pub kind: IndexKind,
-    /// What its keys are made of, in key order; at least one column, none twice.
-    pub columns: Vec<IndexColumn>,
-}
-
-impl IndexDescriptor {
-    /// The primary index of a table over these columns (ids, in key order), with PostgreSQL's name for it.
-    pub fn primary(table_name: &str, columns: impl IntoIterator<Item = u32>) -> Self {
-        let columns = columns.into_iter().map(|id| IndexColumn { id, descending: false });
-        Self {
-            id: PRIMARY_INDEX_ID,
-            name: format!("{table_name}_pkey"),
-            kind: IndexKind::Primary,
-            columns: columns.collect(),
-        }
-    }
-
-    /// Ids of its key's columns, in key order.
-    pub fn column_ids(&self) -> impl Iterator<Item = u32> {
-        self.columns.iter().map(|column| column.id)
-    }
-
-    /// Whether this column is part of its keys.
-    pub fn has_column(&self, id: u32) -> bool {
-        self.column_ids().any(|column| column == id)
-    }
-}
-
-/// What an index holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IndexKind {
-    /// The rows themselves, each key once. Its columns are not NULL and ascend.
-    Primary,
-}
-
-/// A column of an index's keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexColumn {
-    /// The column's id.
-    pub id: u32,
-    /// Greatest value first, NULLs first; else smallest first, NULLs last.
-    pub descending: bool,
 }
 
 /// A column.

@@ -16,10 +16,8 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
-use super::descriptor::{
-    ColumnDescriptor, Identity, IndexColumn, IndexDescriptor, IndexKind, LayoutMemory, PRIMARY_INDEX_ID,
-    TableDescriptor,
-};
+use super::descriptor::{ColumnDescriptor, Identity, LayoutMemory, TableDescriptor};
+use super::index_descriptor::{IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID};
 use crate::program::expr_format::{self, put_optional_expr, read_optional_expr};
 use crate::storage::type_format::{self, put_type, read_type};
 

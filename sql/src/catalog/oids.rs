@@ -8,7 +8,8 @@
 //! Both have their own, as both are in `pg_class`. Ids of tables begin far above 64, so that the numbers lie above those
 //! that PostgreSQL keeps for itself (below 16,384). Of the 16.7 millionth table on, numbers come again.
 
-use super::descriptor::{IndexDescriptor, TableDescriptor};
+use super::descriptor::TableDescriptor;
+use super::index_descriptor::IndexDescriptor;
 
 /// The number of a table with this id.
 pub fn table_oid(id: u64) -> u32 {

@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::descriptor::{ColumnDescriptor, IndexDescriptor, LayoutMemory, TableDescriptor};
+use super::descriptor::{ColumnDescriptor, LayoutMemory, TableDescriptor};
+use super::index_descriptor::IndexDescriptor;
 use crate::types::DataType;
 use crate::types::info::TypeInfo;
 

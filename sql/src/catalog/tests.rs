@@ -6,7 +6,8 @@ use quorate_engine::testing::fixture;
 
 use super::descriptor_format::{decode, encode, is_new};
 use super::*;
-use crate::catalog::descriptor::{IndexColumn, IndexDescriptor, TableDescriptor};
+use crate::catalog::descriptor::TableDescriptor;
+use crate::catalog::index_descriptor::{IndexColumn, IndexDescriptor};
 use crate::catalog::keys::Described;
 use crate::catalog::sequence::{Place, SequenceDescriptor, SequencePosition};
 use crate::testing::tables::{arrays, counted, identified, kinds, named_key, newer_kinds};

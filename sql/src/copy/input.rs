@@ -36,7 +36,7 @@ pub struct CopyIn {
     /// The columns that each line has, in order.
     pub columns: Vec<OutputColumn>,
     table: Arc<TableDescriptor>,
-    layout: TableLayout,
+    layout: Arc<TableLayout>,
     decoder: Decoder,
     record: Record,
     rows: RowMaker,
@@ -72,7 +72,7 @@ pub(crate) async fn start_copy_in(
     let target = target(session, (from, &run.limits)).await?;
     Ok(Completion::CopyIn(Box::new(CopyIn {
         columns: columns.collect(),
-        layout: TableLayout::of(&from.table),
+        layout: Arc::clone(from.table.layout()),
         decoder: Decoder::new(&from.options),
         record: Record::default(),
         rows: RowMaker::new(from, session.now_micros()),

@@ -73,7 +73,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
     {
         return Some((Access::Points(Vec::new()), (0..conditions.len()).collect()));
     }
-    let layout = TableLayout::of(table);
+    let layout = table.layout();
     let mut constraints: Vec<_> =
         layout.primary().positions().map(|position| constraint(position, conditions)).collect();
     let mut counts =
@@ -106,7 +106,7 @@ fn chosen(table: &TableDescriptor, conditions: &[Expr]) -> Option<(Access, Vec<u
     }
     let mut spans = Vec::with_capacity(prefixes.len());
     for prefix in prefixes {
-        let span = span(&layout, &prefix, lower.as_ref(), upper.as_ref())?;
+        let span = span(layout, &prefix, lower.as_ref(), upper.as_ref())?;
         if !span.is_empty() {
             spans.push(span);
         }

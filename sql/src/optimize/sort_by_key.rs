@@ -26,7 +26,7 @@ pub fn apply(query: Query) -> Query {
         if let Query::Scan { table, access, reverse: reverse @ false, pushed } = input.as_mut()
             && pushed.aggregate.is_none()
             && pushed.project.is_none()
-            && let Some(backward) = direction(&TableLayout::of(table), access, &keys)
+            && let Some(backward) = direction(table.layout(), access, &keys)
         {
             match access {
                 // Points are read in the order in which they stand.

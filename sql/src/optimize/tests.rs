@@ -26,14 +26,14 @@ const NONE: EvalContext<'static> =
 
 /// Rows of a table in memory, with their keys.
 struct Data {
-    layout: TableLayout,
+    layout: Arc<TableLayout>,
     rows: Vec<(Key, Row)>,
 }
 
 impl Data {
     /// Keeps one row a key, in key order.
     fn new(table: &TableDescriptor, rows: Vec<Row>) -> Self {
-        let layout = TableLayout::of(table);
+        let layout = Arc::clone(table.layout());
         let key_of = |row: &Row| {
             let values: Vec<Datum> =
                 layout.primary().positions().map(|position| row[position].clone()).collect();

@@ -15,7 +15,6 @@ use crate::catalog::descriptor::TableDescriptor;
 use crate::expr::{Expr, SortKey};
 use crate::plan::node::{Access, OnConflict, Plan, PushDown, Query, TableFunction};
 use crate::storage::key_text::{end_key, start_key};
-use crate::storage::layout::TableLayout;
 use crate::types::Datum;
 
 mod expr_text;
@@ -264,7 +263,7 @@ fn sort_text(key: &SortKey, names: &[String]) -> String {
 }
 
 fn access_text(table: &TableDescriptor, access: &Access) -> String {
-    let layout = TableLayout::of(table);
+    let layout = table.layout();
     match access {
         Access::Points(points) => {
             let point = |values: &Vec<Datum>| {

@@ -25,7 +25,6 @@ use crate::expr::eval::{EvalContext, eval};
 use crate::expr::{BinaryOp, Expr};
 use crate::optimize::{conjuncts, optimize, points};
 use crate::plan::node::{Access, Plan, Query};
-use crate::storage::layout::TableLayout;
 use crate::types::{DataType, Datum};
 
 /// Most rows of an INSERT that has a template, which holds them a second time: as many as clients send in one batch.
@@ -174,7 +173,7 @@ fn has_sort(query: &Query) -> bool {
 /// What each column of the key is compared with, in key order; `None` where a column has no or more than one condition,
 /// or where another condition comes late.
 fn key_of(table: &TableDescriptor, conditions: Vec<Expr>) -> Option<Vec<KeyPart>> {
-    let columns: Vec<usize> = TableLayout::of(table).primary().positions().collect();
+    let columns: Vec<usize> = table.layout().primary().positions().collect();
     let mut key: Vec<Option<KeyPart>> = vec![None; columns.len()];
     for condition in conditions {
         match compared_column(&condition, &columns) {

@@ -12,7 +12,6 @@ use crate::expr::in_list::InList;
 use crate::expr::{Aggregate, AggregateFunction, BinaryOp, CastKind, Expr, ScalarFunction, UnaryOp};
 use crate::limits::EXPR_DEPTH_MAX;
 use crate::storage::encode_row;
-use crate::storage::layout::TableLayout;
 use crate::testing::tables::{arrays, kinds, kinds_row, newer_kinds};
 use crate::types::datetime::TIMESTAMP_MAX;
 use crate::types::{DataType, Datum, Row};
@@ -30,7 +29,7 @@ fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
 }
 
 fn program(filter: Option<Expr>, output: ProgramOutput) -> Program {
-    Program { layout: TableLayout::of(&kinds()).into(), filter, limit: None, output }
+    Program { layout: kinds().layout().clone(), filter, limit: None, output }
 }
 
 /// A program with every kind of expression.
@@ -90,7 +89,7 @@ fn run(program: &Program, rows: &[Row]) -> (Vec<Bytes>, u64) {
 }
 
 fn feed(run: &mut dyn ScanRun, rows: &[Row]) -> (Vec<Bytes>, u64) {
-    let layout = TableLayout::of(&kinds());
+    let layout = kinds().layout().clone();
     let (mut out, mut read) = (Vec::new(), 0);
     for row in rows {
         let (key, value) = encode_row(&layout, row).unwrap();
@@ -122,7 +121,7 @@ fn program_fixture_reads_back() {
 #[test]
 fn program_of_version_2_reads_back() {
     let newer = Program {
-        layout: TableLayout::of(&newer_kinds()).into(),
+        layout: newer_kinds().layout().clone(),
         filter: None,
         limit: None,
         output: ProgramOutput::Project(vec![
@@ -142,7 +141,7 @@ fn program_of_version_2_reads_back() {
 
 #[test]
 fn program_of_version_3_reads_back() {
-    let (layout, ints) = (TableLayout::of(&arrays()), DataType::Int4.array().unwrap());
+    let (layout, ints) = (arrays().layout().clone(), DataType::Int4.array().unwrap());
     let numbers = Expr::Column { index: 1, data_type: ints };
     let any = Expr::Quantified {
         op: BinaryOp::Less,
@@ -156,7 +155,7 @@ fn program_of_version_3_reads_back() {
         data_type: ints,
     };
     let output = ProgramOutput::Project(vec![appended]);
-    let newer = Program { layout: layout.into(), filter: Some(any), limit: None, output };
+    let newer = Program { layout, filter: Some(any), limit: None, output };
     let encoded = newer.encode().unwrap();
     assert!(is_new(&encoded) && !is_new(&everything().encode().unwrap()));
     let bytes = encoded.0;
@@ -224,7 +223,7 @@ fn program_flushes_when_groups_are_too_many() {
     let output = ProgramOutput::Aggregate { group_by: vec![column(2)], aggregates: vec![count] };
     let many = i64::try_from(crate::limits::GROUPS_MAX).unwrap() + 5;
     let mut run = scan_evaluator().start(&program(None, output).encode().unwrap()).unwrap();
-    let layout = TableLayout::of(&kinds());
+    let layout = kinds().layout().clone();
     let mut out = Vec::new();
     for row in rows(many) {
         let (key, value) = encode_row(&layout, &row).unwrap();
@@ -245,7 +244,7 @@ fn program_error_is_the_statements_error() {
     };
     let program = program(None, ProgramOutput::Project(vec![divide])).encode().unwrap();
     let mut run = scan_evaluator().start(&program).unwrap();
-    let (key, value) = encode_row(&TableLayout::of(&kinds()), &rows(1)[0]).unwrap();
+    let (key, value) = encode_row(&kinds().layout().clone(), &rows(1)[0]).unwrap();
     let error = run.pair(key.as_ref(), &value, &mut Vec::new()).unwrap_err();
     assert_eq!(error.sqlstate, "22012");
 }
@@ -285,7 +284,7 @@ proptest! {
             bytes[index] = byte;
         }
         if let Ok(mut run) = scan_evaluator().start(&ScanProgram(bytes.into())) {
-            let (key, value) = encode_row(&TableLayout::of(&kinds()), &kinds_row()).unwrap();
+            let (key, value) = encode_row(&kinds().layout().clone(), &kinds_row()).unwrap();
             let _ = run.pair(key.as_ref(), &value, &mut Vec::new());
             let _ = run.pair(Key::default().as_ref(), &Bytes::new(), &mut Vec::new());
         }

@@ -26,7 +26,6 @@ use crate::exec::build;
 use crate::exec::context::{ExecError, Limits};
 use crate::node::SqlNode;
 use crate::sequences::memory::SequenceMemory;
-use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, row_writes};
 use crate::types::Row;
 
@@ -122,7 +121,7 @@ async fn copy_rows(
     let around = Surroundings::new(node, parts, true);
     let eval = around.eval(&[], now_micros);
     let mut context = around.begin(transaction, limits, eval, false);
-    let (mut scan, layout) = (build(select_scan(from))?, TableLayout::of(to));
+    let (mut scan, layout) = (build(select_scan(from))?, Arc::clone(to.layout()));
     let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(to));
     let mut count = 0;
     while let Some(rows) = scan.next(&mut context).await? {

@@ -213,7 +213,7 @@ fn keys_of(prepared: &Prepared, context: &EvalContext<'_>) -> Option<Vec<Key>> {
     let mut keys = Vec::new();
     for row in rows {
         let row = row.iter().map(|expr| eval(expr, &[], context)).collect::<Result<Row, _>>().ok()?;
-        let writes = row_writes(&layout, None, Some(&row)).ok()?;
+        let writes = row_writes(layout, None, Some(&row)).ok()?;
         keys.extend(writes.iter().map(EntryWrite::key).cloned());
     }
     Some(keys)

@@ -1,5 +1,7 @@
 //! SHOW: state as rows.
 
+use std::sync::Arc;
+
 use quorate_engine::hlc::Timestamp;
 use quorate_engine::kv::keyspace;
 
@@ -15,7 +17,6 @@ use crate::error::SqlError;
 use crate::node::SqlNode;
 use crate::plan::node::OutputColumn;
 use crate::storage::key_text;
-use crate::storage::layout::TableLayout;
 use crate::types::datetime::EPOCH_2000_MICROS;
 use crate::types::{Datum, Row};
 
@@ -69,7 +70,7 @@ pub async fn ranges(
 
 fn range_row(node: &SqlNode, range: &RangeInfo) -> Row {
     let catalog = node.catalog.snapshot();
-    let layout_of = |id| catalog.table_by_id(id).map(|table| TableLayout::of(table));
+    let layout_of = |id| catalog.table_by_id(id).map(|table| Arc::clone(table.layout()));
     let replicas = range.replicas.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     vec![
         number(range.range_id),

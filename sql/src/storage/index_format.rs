@@ -9,7 +9,7 @@ use quorate_engine::codec::key::{ColumnOrder, KeyDecoder, KeyEncoder};
 use quorate_engine::kv::{Key, Span, keyspace};
 
 use super::layout::{IndexLayout, TableLayout, is_read_from_key};
-use crate::catalog::descriptor::PRIMARY_INDEX_ID;
+use crate::catalog::index_descriptor::PRIMARY_INDEX_ID;
 use crate::types::{DataType, Datum};
 
 /// Bytes before the key columns: the table's prefix and the index id.

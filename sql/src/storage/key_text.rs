@@ -1,6 +1,7 @@
 //! Keys for people: `/Table/101/1/2013-01-01 05:00:00/UA`, `/System/Catalog`, `/Min`, `/Max`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use quorate_engine::codec::key::KeyDecoder;
 use quorate_engine::kv::{Key, keyspace};
@@ -10,16 +11,16 @@ use super::layout::TableLayout;
 use crate::types::text;
 
 /// Prints a key that starts a span. `layout_of` finds the layout of a table by its id, where it is known.
-pub fn start_key(key: &Key, layout_of: impl Fn(u64) -> Option<TableLayout>) -> String {
+pub fn start_key(key: &Key, layout_of: impl Fn(u64) -> Option<Arc<TableLayout>>) -> String {
     if key.is_empty() { "/Min".to_owned() } else { print(key, layout_of) }
 }
 
 /// Prints a key that ends a span; the empty key is the end of the keyspace.
-pub fn end_key(key: &Key, layout_of: impl Fn(u64) -> Option<TableLayout>) -> String {
+pub fn end_key(key: &Key, layout_of: impl Fn(u64) -> Option<Arc<TableLayout>>) -> String {
     if key.is_empty() { "/Max".to_owned() } else { print(key, layout_of) }
 }
 
-fn print(key: &Key, layout_of: impl Fn(u64) -> Option<TableLayout>) -> String {
+fn print(key: &Key, layout_of: impl Fn(u64) -> Option<Arc<TableLayout>>) -> String {
     match key.as_ref().split_first() {
         Some((&keyspace::SYSTEM, rest)) => print_system(rest),
         Some((&keyspace::TABLES, rest)) => print_table(rest, layout_of),
@@ -45,7 +46,7 @@ fn print_system(rest: &[u8]) -> String {
     }
 }
 
-fn print_table(rest: &[u8], layout_of: impl Fn(u64) -> Option<TableLayout>) -> String {
+fn print_table(rest: &[u8], layout_of: impl Fn(u64) -> Option<Arc<TableLayout>>) -> String {
     let Some((id, rest)) = rest.split_first_chunk::<8>() else {
         return if rest.is_empty() { "/Table".to_owned() } else { format!("/Table/{}", rest.escape_ascii()) };
     };

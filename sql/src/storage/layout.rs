@@ -7,7 +7,7 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::key::ColumnOrder;
 
-use crate::catalog::descriptor::{IndexDescriptor, IndexKind, PRIMARY_INDEX_ID, TableDescriptor};
+use crate::catalog::index_descriptor::{IndexDescriptor, IndexKind, PRIMARY_INDEX_ID};
 use crate::types::DataType;
 
 /// Where the columns of a table lie. Positions are those of the table's full row.
@@ -80,11 +80,10 @@ pub fn is_read_from_key(data_type: DataType) -> bool {
 }
 
 impl TableLayout {
-    /// The layout of a table.
-    pub fn of(table: &TableDescriptor) -> Self {
-        let columns: Vec<_> = table.columns.iter().map(|column| (column.id, column.data_type)).collect();
-        let indexes = table.indexes.iter().map(|index| IndexLayout::of(index, &columns)).collect();
-        Self::with_values(table.id, columns, indexes)
+    /// The layout of a table: of its columns, by id and type, and its indexes.
+    pub fn of(table_id: u64, columns: Vec<(u32, DataType)>, indexes: &[IndexDescriptor]) -> Self {
+        let indexes = indexes.iter().map(|index| IndexLayout::of(index, &columns)).collect();
+        Self::with_values(table_id, columns, indexes)
     }
 
     /// The layout of these columns, of which those at `key` are the primary index's, the only one.

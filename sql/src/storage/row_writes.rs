@@ -14,7 +14,7 @@ use quorate_engine::limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES};
 
 use super::layout::{IndexLayout, TableLayout};
 use super::{index_format, row_format};
-use crate::catalog::descriptor::IndexKind;
+use crate::catalog::index_descriptor::IndexKind;
 use crate::error::{SqlError, SqlState};
 use crate::types::Datum;
 
@@ -109,14 +109,16 @@ fn too_large(what: &str, size: usize, limit: usize) -> SqlError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bigdecimal::BigDecimal;
 
     use super::*;
     use crate::testing::tables::{kinds, kinds_row};
 
     /// The layout of `kinds`, whose key is (name, amount, at).
-    fn layout() -> TableLayout {
-        TableLayout::of(&kinds())
+    fn layout() -> Arc<TableLayout> {
+        kinds().layout().clone()
     }
 
     /// The sample row with one column changed.
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn row_is_written_to_each_index_in_their_order() {
-        let mut layout = layout();
+        let mut layout = TableLayout::clone(&layout());
         let mut second = layout.indexes[0].clone();
         second.id = 2;
         second.key.truncate(1);

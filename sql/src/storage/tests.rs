@@ -18,7 +18,7 @@ const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn row_fixture_reads_back() {
-    let layout = TableLayout::of(&kinds());
+    let layout = kinds().layout().clone();
     let row = kinds_row();
     let (key, value) = encode_row(&layout, &row).unwrap();
     let key = fixture::check(CRATE, "primary_key", key.as_ref());
@@ -28,7 +28,7 @@ fn row_fixture_reads_back() {
 
 #[test]
 fn row_of_version_2_reads_back() {
-    let layout = TableLayout::of(&newer_kinds());
+    let layout = newer_kinds().layout().clone();
     let row = newer_kinds_row();
     let (key, value) = encode_row(&layout, &row).unwrap();
     assert_eq!(value[0], 2, "a CHAR outside the key");
@@ -39,7 +39,7 @@ fn row_of_version_2_reads_back() {
 
 #[test]
 fn row_of_version_3_reads_back() {
-    let layout = TableLayout::of(&arrays());
+    let layout = arrays().layout().clone();
     let row = arrays_row();
     let (key, value) = encode_row(&layout, &row).unwrap();
     assert_eq!(value[0], 3, "arrays");
@@ -49,7 +49,7 @@ fn row_of_version_3_reads_back() {
 
 #[test]
 fn row_with_uuids_reads_back() {
-    let layout = TableLayout::of(&identified());
+    let layout = identified().layout().clone();
     let row = identified_row();
     let (key, value) = encode_row(&layout, &row).unwrap();
     assert_eq!(value[0], 3, "a UUID outside the key");
@@ -60,7 +60,7 @@ fn row_with_uuids_reads_back() {
 
 #[test]
 fn arrays_in_arrays_are_damage() {
-    let layout = TableLayout::of(&arrays());
+    let layout = arrays().layout().clone();
     let (key, value) = encode_row(&layout, &[Datum::Int(1), array_of([Datum::Bool(true)])]).unwrap();
     let mut value = value.to_vec();
     assert_eq!(value.last(), Some(&2), "the tag of true");
@@ -70,7 +70,7 @@ fn arrays_in_arrays_are_damage() {
 
 #[test]
 fn keys_of_char_do_not_know_its_spaces() {
-    let layout = TableLayout::of(&newer_kinds());
+    let layout = newer_kinds().layout().clone();
     let mut row = newer_kinds_row();
     let (key, _) = encode_row(&layout, &row).unwrap();
     row[0] = Datum::Char("ab".to_owned());
@@ -79,8 +79,8 @@ fn keys_of_char_do_not_know_its_spaces() {
 
 #[test]
 fn keys_of_descending_columns_sort_backward() {
-    let ascending = TableLayout::of(&newer_kinds());
-    let mut descending = ascending.clone();
+    let ascending = newer_kinds().layout().clone();
+    let mut descending = TableLayout::clone(&ascending);
     descending.indexes[0].key[1].order = ColumnOrder::DESCENDING;
     let mut earlier = newer_kinds_row();
     earlier[1] = Datum::Timestamp(0);
@@ -96,7 +96,7 @@ fn keys_of_descending_columns_sort_backward() {
 
 #[test]
 fn row_reads_only_wanted_columns() {
-    let layout = TableLayout::of(&kinds());
+    let layout = kinds().layout().clone();
     let (key, value) = encode_row(&layout, &kinds_row()).unwrap();
     let mut row = vec![Datum::Bool(false); 9];
     let wanted = [false, true, false, true, false, false, false, false, true];
@@ -111,14 +111,14 @@ fn row_reads_only_wanted_columns() {
 
 #[test]
 fn row_written_before_a_column_came_or_went_reads() {
-    let old = TableLayout::of(&kinds());
+    let old = kinds().layout().clone();
     let (key, value) = encode_row(&old, &kinds_row()).unwrap();
     let mut changed = kinds();
     changed.columns.retain(|column| column.name != "small" && column.name != "day");
     let mut added = changed.columns[0].clone();
     added.id = 50;
     changed.columns.insert(1, added);
-    let row = decode_row(&TableLayout::of(&changed), key.as_ref(), &value).unwrap();
+    let row = decode_row(changed.layout(), key.as_ref(), &value).unwrap();
     assert_eq!(row[0], Datum::Bool(true));
     assert_eq!(row[1], Datum::Null, "a column that the row does not have yet");
     assert_eq!(row[2], Datum::Int(i64::MAX), "columns behind a dropped one");
@@ -127,7 +127,7 @@ fn row_written_before_a_column_came_or_went_reads() {
 
 #[test]
 fn row_of_a_newer_version_is_an_error() {
-    let layout = TableLayout::of(&kinds());
+    let layout = kinds().layout().clone();
     let (key, value) = encode_row(&layout, &kinds_row()).unwrap();
     let mut newer = value.to_vec();
     newer[0] = row_format::ROW_FORMAT_VERSION + 1;
@@ -136,8 +136,8 @@ fn row_of_a_newer_version_is_an_error() {
 
 #[test]
 fn keys_are_shown_for_people() {
-    let layout_of = |id| (id == 104).then(|| TableLayout::of(&kinds()));
-    let (key, _) = encode_row(&TableLayout::of(&kinds()), &kinds_row()).unwrap();
+    let layout_of = |id| (id == 104).then(|| kinds().layout().clone());
+    let (key, _) = encode_row(&kinds().layout().clone(), &kinds_row()).unwrap();
     assert!(
         key_text::start_key(&key, layout_of).starts_with("/Table/104/1/a\0b/12.5"),
         "{}",
@@ -211,7 +211,7 @@ fn any_identified_row() -> impl Strategy<Value = Row> {
 proptest! {
     #[test]
     fn keys_of_uuids_sort_as_they_do(a in any_identified_row(), b in any_identified_row()) {
-        let layout = TableLayout::of(&identified());
+        let layout = identified().layout().clone();
         let by_columns = (0..2)
             .map(|position| crate::types::compare::compare(&a[position], &b[position]))
             .find(|ordering| ordering.is_ne())
@@ -223,21 +223,21 @@ proptest! {
 
     #[test]
     fn rows_come_back(row in any_row()) {
-        let layout = TableLayout::of(&kinds());
+        let layout = kinds().layout().clone();
         let (key, value) = encode_row(&layout, &row).unwrap();
         prop_assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
     }
 
     #[test]
     fn newer_rows_come_back(row in any_newer_row()) {
-        let layout = TableLayout::of(&newer_kinds());
+        let layout = newer_kinds().layout().clone();
         let (key, value) = encode_row(&layout, &row).unwrap();
         prop_assert_eq!(decode_row(&layout, key.as_ref(), &value).unwrap(), row);
     }
 
     #[test]
     fn newer_keys_sort_as_their_columns(a in any_newer_row(), b in any_newer_row()) {
-        let layout = TableLayout::of(&newer_kinds());
+        let layout = newer_kinds().layout().clone();
         let by_columns = layout.primary().positions()
             .map(|position| crate::types::compare::compare(&a[position], &b[position]))
             .find(|ordering| ordering.is_ne())
@@ -248,7 +248,7 @@ proptest! {
 
     #[test]
     fn keys_sort_as_their_columns(a in any_row(), b in any_row()) {
-        let layout = TableLayout::of(&kinds());
+        let layout = kinds().layout().clone();
         let by_columns = layout.primary().positions()
             .map(|position| crate::types::compare::compare(&a[position], &b[position]))
             .find(|ordering| ordering.is_ne())
@@ -260,6 +260,6 @@ proptest! {
     #[test]
     fn damaged_rows_give_errors(key in prop::collection::vec(any::<u8>(), 0..40), mut value in prop::collection::vec(any::<u8>(), 1..60)) {
         value[0] = row_format::ROW_FORMAT_VERSION;
-        let _ = decode_row(&TableLayout::of(&kinds()), &key, &value);
+        let _ = decode_row(&kinds().layout().clone(), &key, &value);
     }
 }

@@ -1,6 +1,7 @@
 //! A relation as the system catalogs show it: a table, or one of themselves.
 
-use crate::catalog::descriptor::{ColumnDescriptor, IndexDescriptor, IndexKind, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
+use crate::catalog::index_descriptor::{IndexDescriptor, IndexKind};
 use crate::catalog::oids::{index_oid, table_oid};
 use crate::catalog::system::{Form, Schema, SystemTable};
 

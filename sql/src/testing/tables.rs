@@ -2,9 +2,8 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::catalog::descriptor::{
-    ColumnDescriptor, Identity, IndexDescriptor, LayoutMemory, TableDescriptor,
-};
+use crate::catalog::descriptor::{ColumnDescriptor, Identity, LayoutMemory, TableDescriptor};
+use crate::catalog::index_descriptor::IndexDescriptor;
 use crate::catalog::sequence::{Place, SequenceDescriptor, SequenceOwner};
 use crate::expr::{CastKind, Expr, ScalarFunction};
 use crate::types::builtin::array::Elements;
