@@ -114,6 +114,7 @@ class Installed:
                 [CLIENTS / "psql/pgbench"],
                 lambda: first_version(["/usr/lib/postgresql/15/bin/pgbench", "--version"]),
             ),
+            Client("sysbench", [CLIENTS / "psql/sysbench"], lambda: first_version(["sysbench", "--version"])),
         ]
 
 
