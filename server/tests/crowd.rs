@@ -14,7 +14,7 @@ use quorate_sql::cancel::CancelToken;
 use quorate_sql::error::SqlError;
 use quorate_sql::error::SqlState;
 use quorate_sql::node::SqlNode;
-use quorate_sql::session::{Session, SessionOptions};
+use quorate_sql::session::{Prepared, Session, SessionOptions};
 use quorate_sql::testing::recorder::Recorder;
 use tempfile::TempDir;
 
@@ -58,17 +58,27 @@ struct Answers {
     refused: u64,
 }
 
-async fn add_one(session: &mut Session) -> Result<(), SqlError> {
+/// A client that is about to add one.
+async fn member(sql: &Arc<SqlNode>) -> Result<(Session, Prepared), SqlError> {
+    let mut session = sql.session(SessionOptions::default());
     let statements = session.parse("UPDATE hot SET v = v + 1 WHERE k = 1")?;
     let prepared = session.prepare(&statements[0], &[]).await?;
-    session.run(&prepared, &[], &CancelToken::new(), &mut Recorder::default()).await.map(|_| ())
+    Ok((session, prepared))
 }
 
 async fn crowd(sql: &Arc<SqlNode>) -> Answers {
-    let tasks: Vec<_> = (0..CROWD)
-        .map(|_| {
-            let mut session = sql.session(SessionOptions::default());
-            tokio::spawn(async move { add_one(&mut session).await })
+    // Prepared before: else the time of the first ones runs out while the last ones are only read, on a slow machine.
+    let mut members = Vec::with_capacity(CROWD);
+    for _ in 0..CROWD {
+        members.push(member(sql).await.expect("a prepared statement"));
+    }
+    let tasks: Vec<_> = members
+        .into_iter()
+        .map(|(mut session, prepared)| {
+            tokio::spawn(async move {
+                let (cancel, mut sink) = (CancelToken::new(), Recorder::default());
+                session.run(&prepared, &[], &cancel, &mut sink).await.map(|_| ())
+            })
         })
         .collect();
     let mut answers = Answers::default();
