@@ -136,8 +136,7 @@ fn crowd_that_waits_at_one_node_costs_no_leader() {
         Ok(())
     });
     assert!((answers.done..=answers.done + answers.unknown).contains(&sum), "{answers:?}, but {sum}");
-    // Who was first may have been told too late: what counts is that something was done, and that all goes on behind the crowd.
-    assert!(sum > 0, "{answers:?}");
+    assert!(answers.done > 0, "{answers:?}");
     wait_for("an update behind the crowd", || {
         let output =
             cluster.nodes[1].psql().args(["-c", "UPDATE hot SET v = v + 1 WHERE k = 1"]).output().unwrap();

@@ -133,6 +133,11 @@ impl State {
         self.under_way.entry(to).or_default().insert((due, self.sent), arrival);
     }
 
+    /// All machines but this one.
+    fn others(&self, machine: MachineId) -> BTreeSet<MachineId> {
+        self.nodes.values().copied().filter(|id| *id != machine).collect()
+    }
+
     /// A machine is told that its connections to another one broke.
     fn disconnect(&mut self, told: MachineId, from: MachineId, due: u64) {
         let of_machine = self.nodes.iter().filter(|(_, machine)| **machine == from);
@@ -214,10 +219,10 @@ impl Network {
         let now = self.time.now();
         let mut state = self.state.lock();
         state.refusing.insert(machine);
-        let others: BTreeSet<MachineId> = state.nodes.values().copied().filter(|id| *id != machine).collect();
-        let cut = state.cut.clone();
-        for other in others.into_iter().filter(|id| !cut.contains(&(machine, *id))) {
-            state.disconnect(other, machine, now + 1);
+        for other in state.others(machine) {
+            if !state.cut.contains(&(machine, other)) {
+                state.disconnect(other, machine, now + 1);
+            }
         }
     }
 
@@ -226,8 +231,7 @@ impl Network {
         let now = self.time.now();
         let mut state = self.state.lock();
         state.refusing.remove(&machine);
-        let others: BTreeSet<MachineId> = state.nodes.values().copied().filter(|id| *id != machine).collect();
-        for other in others {
+        for other in state.others(machine) {
             state.disconnect(other, machine, now + 1);
         }
     }

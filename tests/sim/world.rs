@@ -201,10 +201,10 @@ impl World {
         self.set_served(id, false);
     }
 
-    /// Cuts a machine's power; some of the unsynced batches are kept, by chance.
+    /// Cuts a machine's power, or ends its process, of which the machine tells whoever sends to it; some of the unsynced batches
+    /// are kept, by chance.
     pub fn crash(&mut self, id: MachineId) {
         let unsynced = self.machine(id).store.unsynced();
-        // With the power, or the process alone.
         let lost_power = self.rng.random_bool(0.5);
         let kept = if lost_power { 0 } else { self.rng.random_range(0..=unsynced) };
         if !self.machine(id).is_on() {

@@ -2,7 +2,7 @@
 
 use super::sequence::ColumnSequence;
 use super::{Binder, Bound, naming};
-use crate::catalog::descriptor::{ColumnDescriptor, LayoutMemory, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, TableDescriptor};
 use crate::catalog::descriptor_format;
 use crate::catalog::index_descriptor::IndexDescriptor;
 use crate::error::{SqlError, SqlState};
@@ -38,15 +38,7 @@ impl Binder<'_> {
         }
         let name = create.name.value.clone();
         let indexes = vec![IndexDescriptor::primary(&name, primary_key(&mut columns, &create.primary_key)?)];
-        let table = TableDescriptor {
-            id: 0,
-            name,
-            version: 0,
-            columns,
-            indexes,
-            held_by: None,
-            memory: LayoutMemory::default(),
-        };
+        let table = TableDescriptor::new(name, columns, indexes);
         if descriptor_format::is_new(&table) || !sequences.is_empty() {
             self.check_generation(3, "a table with arrays, UUIDs or a sequence")?;
         }
@@ -87,17 +79,7 @@ impl Binder<'_> {
     ) -> Result<Bound, SqlError> {
         let found = match self.table(table) {
             Err(error) if if_exists && error.state == SqlState::UndefinedTable => {
-                let (name, indexes) = (table.value.clone(), Vec::new());
-                let columns = Vec::new();
-                let keyed = TableDescriptor {
-                    id: 0,
-                    name,
-                    version: 0,
-                    columns,
-                    indexes,
-                    held_by: None,
-                    memory: LayoutMemory::default(),
-                };
+                let keyed = TableDescriptor::new(table.value.clone(), Vec::new(), Vec::new());
                 return Ok(Bound::AddPrimaryKey { table: None, keyed });
             }
             found => found?,
@@ -121,15 +103,7 @@ impl Binder<'_> {
             naming::check_name(name)?;
             index.name.clone_from(&name.value);
         }
-        let keyed = TableDescriptor {
-            id: 0,
-            name: found.name.clone(),
-            version: 0,
-            columns: visible,
-            indexes: vec![index],
-            held_by: None,
-            memory: LayoutMemory::default(),
-        };
+        let keyed = TableDescriptor::new(found.name.clone(), visible, vec![index]);
         Ok(Bound::AddPrimaryKey { table: Some(found), keyed })
     }
 

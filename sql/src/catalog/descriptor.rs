@@ -45,6 +45,11 @@ impl PartialEq for LayoutMemory {
 }
 
 impl TableDescriptor {
+    /// A table that is not made yet: it has no id and no version.
+    pub fn new(name: String, columns: Vec<ColumnDescriptor>, indexes: Vec<IndexDescriptor>) -> Self {
+        Self { id: 0, name, version: 0, columns, indexes, held_by: None, memory: LayoutMemory::default() }
+    }
+
     /// The layout of its rows and keys.
     pub fn layout(&self) -> &Arc<TableLayout> {
         let columns = || self.columns.iter().map(|column| (column.id, column.data_type)).collect();

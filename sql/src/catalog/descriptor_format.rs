@@ -16,7 +16,7 @@
 use quorate_engine::codec::CodecError;
 use quorate_engine::codec::value::{Reader, Writer};
 
-use super::descriptor::{ColumnDescriptor, Identity, LayoutMemory, TableDescriptor};
+use super::descriptor::{ColumnDescriptor, Identity, TableDescriptor};
 use super::index_descriptor::{IndexColumn, IndexDescriptor, IndexKind, PRIMARY_INDEX_ID};
 use crate::program::expr_format::{self, put_optional_expr, read_optional_expr};
 use crate::storage::type_format::{self, put_type, read_type};
@@ -120,7 +120,7 @@ pub fn decode(bytes: &[u8]) -> Result<TableDescriptor, CodecError> {
     let held_by = if format < 5 { None } else { Some(reader.varint()?) };
     reader.finish()?;
     check_indexes(&indexes)?;
-    Ok(TableDescriptor { id, name, version, columns, indexes, held_by, memory: LayoutMemory::default() })
+    Ok(TableDescriptor { id, version, held_by, ..TableDescriptor::new(name, columns, indexes) })
 }
 
 fn read_column(reader: &mut Reader<'_>, format: u8) -> Result<ColumnDescriptor, CodecError> {

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::descriptor::{ColumnDescriptor, LayoutMemory, TableDescriptor};
+use super::descriptor::{ColumnDescriptor, TableDescriptor};
 use super::index_descriptor::IndexDescriptor;
 use crate::types::DataType;
 use crate::types::info::TypeInfo;
@@ -49,15 +49,8 @@ impl SystemTable {
 
     fn described(self) -> TableDescriptor {
         let columns = (1..).zip(self.columns().split(',')).map(|(id, text)| column(id, text.trim()));
-        TableDescriptor {
-            id: 0,
-            name: self.name().to_owned(),
-            version: 0,
-            columns: columns.collect(),
-            indexes: vec![IndexDescriptor::primary(self.name(), [])],
-            held_by: None,
-            memory: LayoutMemory::default(),
-        }
+        let indexes = vec![IndexDescriptor::primary(self.name(), [])];
+        TableDescriptor::new(self.name().to_owned(), columns.collect(), indexes)
     }
 }
 

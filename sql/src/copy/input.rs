@@ -17,7 +17,6 @@ use crate::kv_error::sql_error;
 use crate::plan::node::OutputColumn;
 use crate::session::dispatch::Run;
 use crate::session::{Completion, Session};
-use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, EntryWrite, row_writes};
 
 /// Keys checked and taken at once within a transaction.
@@ -36,7 +35,6 @@ pub struct CopyIn {
     /// The columns that each line has, in order.
     pub columns: Vec<OutputColumn>,
     table: Arc<TableDescriptor>,
-    layout: Arc<TableLayout>,
     decoder: Decoder,
     record: Record,
     rows: RowMaker,
@@ -72,7 +70,6 @@ pub(crate) async fn start_copy_in(
     let target = target(session, (from, &run.limits)).await?;
     Ok(Completion::CopyIn(Box::new(CopyIn {
         columns: columns.collect(),
-        layout: Arc::clone(from.table.layout()),
         decoder: Decoder::new(&from.options),
         record: Record::default(),
         rows: RowMaker::new(from, session.now_micros()),
@@ -203,7 +200,7 @@ impl CopyIn {
         } else {
             self.rows.row(&self.record, &session.node, None)?
         };
-        let writes = row_writes(&self.layout, None, Some(&row));
+        let writes = row_writes(self.table.layout(), None, Some(&row));
         let writes = writes.map_err(|error| self.rows.at_line(error, &self.record))?;
         self.record.clear();
         self.count += 1;

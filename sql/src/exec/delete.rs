@@ -22,14 +22,14 @@ pub async fn delete(
     returning: Option<Vec<Expr>>,
     context: &mut ExecContext<'_>,
 ) -> Result<Changed, ExecError> {
-    let layout = Arc::clone(table.layout());
+    let layout = table.layout();
     let mut budget = Budget::new("DELETE");
     let (mut count, mut writes, mut returning) = (0, Vec::new(), Returning::new(returning));
     while let Some(rows) = source.next(context).await? {
         for row in rows {
             count += 1;
             returning.add(&row, context.computing()).await?;
-            for write in row_writes(&layout, Some(&row), None)? {
+            for write in row_writes(layout, Some(&row), None)? {
                 budget.add(write.key().len() + size_of::<Key>())?;
                 writes.push(write);
             }

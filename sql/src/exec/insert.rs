@@ -22,7 +22,6 @@ use crate::expr::Expr;
 use crate::expr::eval::{EvalContext, is_true};
 use crate::plan::node::OnConflict;
 use crate::storage::decode_row;
-use crate::storage::layout::TableLayout;
 use crate::storage::row_writes::{Check, EntryWrite, row_writes};
 use crate::types::{Datum, Row};
 
@@ -36,7 +35,6 @@ struct Proposed {
 /// A running INSERT.
 pub struct Insert {
     table: Arc<TableDescriptor>,
-    layout: Arc<TableLayout>,
     on_conflict: OnConflict,
     /// Keys that this statement has written.
     written: HashSet<Key>,
@@ -49,10 +47,9 @@ pub struct Insert {
 impl Insert {
     /// Into this table.
     pub fn new(table: Arc<TableDescriptor>, on_conflict: OnConflict, returning: Option<Vec<Expr>>) -> Self {
-        let layout = Arc::clone(table.layout());
         let (written, returning) = (HashSet::new(), Returning::new(returning));
         let has_own_keys = has_own_keys(&table);
-        Self { table, layout, on_conflict, written, returning, has_own_keys, budget: Budget::new("INSERT") }
+        Self { table, on_conflict, written, returning, has_own_keys, budget: Budget::new("INSERT") }
     }
 
     /// Writes all rows of `source`; tells how many were inserted or updated.
@@ -70,7 +67,7 @@ impl Insert {
             for mut row in rows {
                 fill_hidden(context.node, &self.table, &mut row);
                 check_not_null(&self.table, &row)?;
-                let writes = row_writes(&self.layout, None, Some(&row))?;
+                let writes = row_writes(self.table.layout(), None, Some(&row))?;
                 for write in &writes {
                     self.budget.add(write.key().len() + size_of::<Key>())?;
                 }
@@ -101,7 +98,7 @@ impl Insert {
     fn moves_rows(&self) -> bool {
         match &self.on_conflict {
             OnConflict::Update { assignments, .. } => {
-                assignments.iter().any(|(position, _)| self.layout.primary().has_column(*position))
+                assignments.iter().any(|(position, _)| self.table.layout().primary().has_column(*position))
             }
             OnConflict::Error | OnConflict::Nothing | OnConflict::Replace => false,
         }
@@ -192,13 +189,13 @@ impl Insert {
                 let Some(stored) = stored.filter(|_| !self.written.contains(&key)) else {
                     return Err(twice().into());
                 };
-                let old = decode_row(&self.layout, key.as_ref(), &stored)?;
+                let old = decode_row(self.table.layout(), key.as_ref(), &stored)?;
                 let updated = (assignments.as_slice(), filter.as_ref());
                 let Some(new) = update_stored(&self.table, (&old, proposed), updated, computing).await?
                 else {
                     return Ok(None);
                 };
-                let change = row_writes(&self.layout, Some(&old), Some(&new))?;
+                let change = row_writes(self.table.layout(), Some(&old), Some(&new))?;
                 let has_row = |write: &&EntryWrite| !matches!(write, EntryWrite::Remove(_));
                 self.returning.add(&new, computing).await?;
                 self.written.extend(change.iter().filter(has_row).map(|write| write.key().clone()));

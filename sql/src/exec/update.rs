@@ -29,12 +29,12 @@ pub async fn update(
     (assignments, returning): (&[(usize, Expr)], Option<Vec<Expr>>),
     context: &mut ExecContext<'_>,
 ) -> Result<Changed, ExecError> {
-    let layout = Arc::clone(table.layout());
+    let layout = table.layout();
     let (mut changes, mut returning) = (Vec::new(), Returning::new(returning));
     for old in collect(source.as_mut(), context, "UPDATE").await? {
         let assigned = context.computing().compute(|eval| assign(table, &old, assignments, (&old, eval)));
         let new = assigned.await?;
-        changes.push(row_writes(&layout, Some(&old), Some(&new))?);
+        changes.push(row_writes(layout, Some(&old), Some(&new))?);
         returning.add(&new, context.computing()).await?;
     }
     let count = changes.len() as u64;

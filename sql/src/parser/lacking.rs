@@ -7,11 +7,14 @@ use super::{Source, is_keyword};
 use crate::error::SqlError;
 
 /// A word, the words and brackets that follow it, and what they say. The error stands at the last of them.
-const LACKING: [(Keyword, &[&str], &str); 8] = [
+const LACKING: [(Keyword, &[&str], &str); 11] = [
     (Keyword::BETWEEN, &["symmetric"], "BETWEEN SYMMETRIC"),
     (Keyword::LIKE, &["all"], "LIKE ALL"),
     (Keyword::ILIKE, &["all"], "LIKE ALL"),
     (Keyword::WHERE, &["current", "of"], "WHERE CURRENT OF"),
+    (Keyword::UNION, &["all", "(", "values"], "UNION"),
+    (Keyword::INTERSECT, &["all", "(", "values"], "INTERSECT"),
+    (Keyword::EXCEPT, &["all", "(", "values"], "EXCEPT"),
     (Keyword::ANY, &["(", "values"], "a subquery"),
     (Keyword::SOME, &["(", "values"], "a subquery"),
     (Keyword::ALL, &["(", "values"], "a subquery"),

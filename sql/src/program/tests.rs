@@ -244,7 +244,7 @@ fn program_error_is_the_statements_error() {
     };
     let program = program(None, ProgramOutput::Project(vec![divide])).encode().unwrap();
     let mut run = scan_evaluator().start(&program).unwrap();
-    let (key, value) = encode_row(&kinds().layout().clone(), &rows(1)[0]).unwrap();
+    let (key, value) = encode_row(kinds().layout(), &rows(1)[0]).unwrap();
     let error = run.pair(key.as_ref(), &value, &mut Vec::new()).unwrap_err();
     assert_eq!(error.sqlstate, "22012");
 }
@@ -284,7 +284,7 @@ proptest! {
             bytes[index] = byte;
         }
         if let Ok(mut run) = scan_evaluator().start(&ScanProgram(bytes.into())) {
-            let (key, value) = encode_row(&kinds().layout().clone(), &kinds_row()).unwrap();
+            let (key, value) = encode_row(kinds().layout(), &kinds_row()).unwrap();
             let _ = run.pair(key.as_ref(), &value, &mut Vec::new());
             let _ = run.pair(Key::default().as_ref(), &Bytes::new(), &mut Vec::new());
         }

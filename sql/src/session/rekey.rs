@@ -121,14 +121,14 @@ async fn copy_rows(
     let around = Surroundings::new(node, parts, true);
     let eval = around.eval(&[], now_micros);
     let mut context = around.begin(transaction, limits, eval, false);
-    let (mut scan, layout) = (build(select_scan(from))?, Arc::clone(to.layout()));
+    let (mut scan, layout) = (build(select_scan(from))?, to.layout());
     let mut parts = Parts::of_own_table(Arc::clone(node), Arc::clone(to));
     let mut count = 0;
     while let Some(rows) = scan.next(&mut context).await? {
         for row in rows {
             let row = visible(from, row);
             check_nulls(to, &row)?;
-            let writes = row_writes(&layout, None, Some(&row))?.into_iter();
+            let writes = row_writes(layout, None, Some(&row))?.into_iter();
             count += 1;
             parts.add(writes.map(|write| write.into_write(Check::AtCommit)).collect(), count).await?;
         }

@@ -1,5 +1,6 @@
 //! Statements that change a table whose place another is about to take: they wait until it has, and are bound to that one.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,23 +75,20 @@ fn waited_in_vain(table: &str, job_id: u64) -> SqlError {
 
 /// The first table that a statement changes and whose writers wait, with the job that they wait for.
 fn held_by(bound: &Bound) -> Option<(&TableDescriptor, u64)> {
-    if let Bound::Dml(statement) = bound {
-        return changed_table(statement).and_then(|table| Some((table.as_ref(), table.held_by?)));
-    }
-    changed_tables(bound).into_iter().find_map(|table| Some((table.as_ref(), table.held_by?)))
+    changed_tables(bound).iter().find_map(|table| Some((table.as_ref(), table.held_by?)))
 }
 
-fn changed_tables(bound: &Bound) -> Vec<&Arc<TableDescriptor>> {
+fn changed_tables(bound: &Bound) -> &[Arc<TableDescriptor>] {
     match bound {
         Bound::Dml(statement) | Bound::Explain { analyze: true, statement } => {
-            changed_table(statement).into_iter().collect()
+            changed_table(statement).map_or(&[], slice::from_ref)
         }
-        Bound::DropTable { tables, .. } | Bound::Truncate { tables, .. } => tables.iter().collect(),
-        Bound::AddPrimaryKey { table, .. } => table.iter().collect(),
+        Bound::DropTable { tables, .. } | Bound::Truncate { tables, .. } => tables,
+        Bound::AddPrimaryKey { table, .. } => table.as_slice(),
         Bound::Sequence(BoundSequence::Create { owner, .. } | BoundSequence::Alter { owner, .. }) => {
-            owner.iter().collect()
+            owner.as_slice()
         }
-        Bound::CopyFrom(copy) => vec![&copy.table],
+        Bound::CopyFrom(copy) => slice::from_ref(&copy.table),
         Bound::Explain { analyze: false, .. }
         | Bound::CreateTable { .. }
         | Bound::Sequence(BoundSequence::AlterMissing { .. } | BoundSequence::Drop { .. })
@@ -109,7 +107,7 @@ fn changed_tables(bound: &Bound) -> Vec<&Arc<TableDescriptor>> {
         | Bound::CopyTo { .. }
         | Bound::DiscardAll
         | Bound::Deallocate { .. }
-        | Bound::Session(_) => Vec::new(),
+        | Bound::Session(_) => &[],
     }
 }
 

@@ -137,7 +137,7 @@ fn row_of_a_newer_version_is_an_error() {
 #[test]
 fn keys_are_shown_for_people() {
     let layout_of = |id| (id == 104).then(|| kinds().layout().clone());
-    let (key, _) = encode_row(&kinds().layout().clone(), &kinds_row()).unwrap();
+    let (key, _) = encode_row(kinds().layout(), &kinds_row()).unwrap();
     assert!(
         key_text::start_key(&key, layout_of).starts_with("/Table/104/1/a\0b/12.5"),
         "{}",
@@ -260,6 +260,6 @@ proptest! {
     #[test]
     fn damaged_rows_give_errors(key in prop::collection::vec(any::<u8>(), 0..40), mut value in prop::collection::vec(any::<u8>(), 1..60)) {
         value[0] = row_format::ROW_FORMAT_VERSION;
-        let _ = decode_row(&kinds().layout().clone(), &key, &value);
+        let _ = decode_row(kinds().layout(), &key, &value);
     }
 }

@@ -2,7 +2,7 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::catalog::descriptor::{ColumnDescriptor, Identity, LayoutMemory, TableDescriptor};
+use crate::catalog::descriptor::{ColumnDescriptor, Identity, TableDescriptor};
 use crate::catalog::index_descriptor::IndexDescriptor;
 use crate::catalog::sequence::{Place, SequenceDescriptor, SequenceOwner};
 use crate::expr::{CastKind, Expr, ScalarFunction};
@@ -36,15 +36,7 @@ pub fn kinds() -> TableDescriptor {
         last.default = Some(Expr::Literal(Datum::Text("none".to_owned()), DataType::TEXT));
     }
     let indexes = vec![IndexDescriptor::primary("kinds", [3, 40, 42])];
-    TableDescriptor {
-        id: 104,
-        name: "kinds".to_owned(),
-        version: 7,
-        columns,
-        indexes,
-        held_by: None,
-        memory: LayoutMemory::default(),
-    }
+    TableDescriptor { id: 104, version: 7, ..TableDescriptor::new("kinds".to_owned(), columns, indexes) }
 }
 
 /// A row of [`kinds`].
@@ -85,12 +77,8 @@ pub fn newer_kinds() -> TableDescriptor {
     let indexes = vec![IndexDescriptor::primary("newer_kinds", [1, 2])];
     TableDescriptor {
         id: 105,
-        name: "newer_kinds".to_owned(),
         version: 1,
-        columns,
-        indexes,
-        held_by: None,
-        memory: LayoutMemory::default(),
+        ..TableDescriptor::new("newer_kinds".to_owned(), columns, indexes)
     }
 }
 
@@ -192,15 +180,7 @@ pub fn arrays() -> TableDescriptor {
     };
     let columns = columns.into_iter().map(default).collect();
     let indexes = vec![IndexDescriptor::primary("arrays", [1])];
-    TableDescriptor {
-        id: 107,
-        name: "arrays".to_owned(),
-        version: 1,
-        columns,
-        indexes,
-        held_by: None,
-        memory: LayoutMemory::default(),
-    }
+    TableDescriptor { id: 107, version: 1, ..TableDescriptor::new("arrays".to_owned(), columns, indexes) }
 }
 
 /// A row of [`arrays`].
